@@ -1,0 +1,35 @@
+"""Errors whose message is written for the person who has to act on it."""
+
+
+class VerydeepError(Exception):
+    """Something is wrong that the user can mend. The command line prints it as one line."""
+
+
+class UnknownName(VerydeepError):
+    """A study, configuration, scale or parameter that does not exist.
+
+    Says what was asked for and what there is.
+    """
+
+    def __init__(self, kind: str, name: object, known):
+        super().__init__(f"unknown {kind} {name!r}: choose one of {', '.join(map(str, known))}")
+
+
+class DataError(VerydeepError):
+    """A data set that is absent, incomplete or not what its checksum says."""
+
+
+class StudyError(VerydeepError):
+    """A study file with an unknown, missing or contradictory key."""
+
+
+class RecordError(VerydeepError):
+    """A run folder whose record, hash or notebook does not hold."""
+
+
+class TrainingDiverged(VerydeepError):
+    """The loss stopped being a finite number."""
+
+
+class Interrupted(VerydeepError):
+    """The run was asked to stop; its state is saved and the same command goes on."""

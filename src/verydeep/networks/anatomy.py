@@ -1,0 +1,95 @@
+"""Shapes, weights and multiply-adds of a configuration, layer by layer: plain arithmetic on Table 1.
+
+The tests hold every figure against real torch modules.
+"""
+
+from dataclasses import dataclass
+
+from verydeep.networks.configurations import Configuration
+
+POOLINGS = ("ceil", "floor")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of the anatomy. Shapes are (channels, height, width); counts are for one image."""
+
+    name: str
+    kind: str
+    shape: tuple[int, int, int]
+    weights: int
+    biases: int
+    multiply_adds: int
+
+    @property
+    def parameters(self) -> int:
+        return self.weights + self.biases
+
+    @property
+    def activations(self) -> int:
+        channels, height, width = self.shape
+        return channels * height * width
+
+
+def pooled(size: int, pooling: str = "ceil") -> int:
+    """Side of a map after 2x2 max-pooling with stride 2.
+
+    Caffe, in which the paper's networks were trained, rounds up (``"ceil"``); torch rounds down by default
+    (``"floor"``). The two agree wherever the side is even, so at every multiple of 32 pixels throughout.
+    """
+    return -(-size // 2) if pooling == "ceil" else size // 2
+
+
+def last_map(size: int, pooling: str = "ceil", blocks: int = 5) -> int:
+    """Side of the last feature map for an input of ``size`` pixels: 7 at 224 (Sect. 2.1)."""
+    for _ in range(blocks):
+        size = pooled(size, pooling)
+    return size
+
+
+def layers(
+    config: Configuration,
+    *,
+    width_divisor: int = 1,
+    num_classes: int = 1000,
+    crop: int = 224,
+    pooling: str = "ceil",
+) -> list[Layer]:
+    """Every layer of ``config`` at the given size, from conv1_1 to the class scores.
+
+    Parameters
+    ----------
+    width_divisor
+        Every width of Table 1 is divided by it (1 is the paper's size); the class scores are not.
+    crop
+        Side of the square input in pixels.
+    """
+    found: list[Layer] = []
+    channels, side = 3, crop
+    for b, block in enumerate(config.blocks, 1):
+        for i, conv in enumerate(block, 1):
+            out = conv.channels // width_divisor
+            weights = conv.kernel**2 * channels * out
+            shape = (out, side, side)
+            found.append(Layer(f"conv{b}_{i}", "conv", shape, weights, out, weights * side * side))
+            channels = out
+            if config.lrn and (b, i) == (1, 1):
+                found.append(Layer("lrn1", "lrn", shape, 0, 0, 0))
+        side = pooled(side, pooling)
+        found.append(Layer(f"pool{b}", "maxpool", (channels, side, side), 0, 0, 0))
+    inputs = channels * side * side
+    outputs = [n // width_divisor for n in config.fc[:-1]] + [num_classes]
+    for i, out in enumerate(outputs, 6):
+        found.append(Layer(f"fc{i}", "fc", (out, 1, 1), inputs * out, out, inputs * out))
+        inputs = out
+    return found
+
+
+def parameters(config: Configuration, **size) -> int:
+    """Weights and biases together (Table 2). Takes the keywords of :func:`layers`."""
+    return sum(layer.parameters for layer in layers(config, **size))
+
+
+def multiply_adds(config: Configuration, **size) -> int:
+    """Multiply-adds of one forward pass over one crop. Takes the keywords of :func:`layers`."""
+    return sum(layer.multiply_adds for layer in layers(config, **size))

@@ -1,0 +1,48 @@
+"""The dense form of a network: FC layers as convolutions, applied to an image of any size (Sect. 3.2)."""
+
+import torch
+import torch.nn.functional as F
+
+from verydeep.networks.vgg import VGG
+
+
+def score_map(net: VGG, images: torch.Tensor) -> torch.Tensor:
+    """Class scores at every position of the last feature map.
+
+    FC6 becomes a convolution as large as the last map of a training crop (7x7 in the paper), FC7 and FC8
+    become 1x1 convolutions. The weights are the network's own, reshaped, so nothing is copied. At the
+    training crop this equals ``net(images)``; elsewhere it equals the FC head applied to every window of the
+    last feature map. It does not equal cropping the image at that window, because the convolutions saw the
+    neighbouring pixels where a crop has zero padding.
+
+    Parameters
+    ----------
+    images
+        (batch, 3, height, width), both sides large enough for one window.
+
+    Returns
+    -------
+    Tensor
+        (batch, classes, rows, columns).
+
+    Raises
+    ------
+    ValueError
+        When the last feature map is smaller than the window of FC6.
+    """
+    maps = net.features(images)
+    side = net.map_side
+    if min(maps.shape[2:]) < side:
+        raise ValueError(
+            f"images of {images.shape[2]}x{images.shape[3]} give a last map of {maps.shape[2]}x{maps.shape[3]}, "
+            f"smaller than the {side}x{side} window of FC6 (trained on crops of {net.crop})"
+        )
+    fc6, fc7, fc8 = net.fully_connected().values()
+    hidden = F.relu(F.conv2d(maps, fc6.weight.unflatten(1, (-1, side, side)), fc6.bias), inplace=True)
+    hidden = F.relu(F.conv2d(hidden, fc7.weight[:, :, None, None], fc7.bias), inplace=True)
+    return F.conv2d(hidden, fc8.weight[:, :, None, None], fc8.bias)
+
+
+def mean_scores(net: VGG, images: torch.Tensor) -> torch.Tensor:
+    """Class scores averaged over the positions of the score map: (batch, classes), before the soft-max."""
+    return score_map(net, images).mean((2, 3))

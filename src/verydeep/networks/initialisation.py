@@ -1,0 +1,71 @@
+"""How weights start: the paper's normal and its readings, later schemes, and the transfer from A (Sect. 3.1)."""
+
+import torch
+from torch import nn
+
+from verydeep.errors import UnknownName
+from verydeep.networks.vgg import VGG
+
+# Sect. 3.1 prints a *variance* of 1e-2, that is a standard deviation of 0.1. Many codes read it as a standard
+# deviation of 1e-2. The study notes give yet another pair for the FC layers: std 0.005 and bias 0.1.
+SCHEMES = {
+    "paper": "normal, variance 1e-2 (standard deviation 0.1), biases 0, as printed",
+    "paper-std": "normal, standard deviation 1e-2, biases 0: the other reading",
+    "notes": "as paper-std, and the study notes' FC layers: standard deviation 0.005, biases 0.1",
+    "glorot": "Glorot and Bengio (2010), uniform, biases 0: what the authors found after submission",
+    "he": "He et al. (2015), normal with variance 2 / fan-in, biases 0",
+}
+
+TRANSFERRED_CONVOLUTIONS = 4
+
+
+def initialise(net: VGG, scheme: str, generator: torch.Generator) -> None:
+    """Draw all weights of ``net`` anew by one of :data:`SCHEMES`, in place.
+
+    Raises
+    ------
+    UnknownName
+        For a scheme that does not exist.
+    """
+    if scheme not in SCHEMES:
+        raise UnknownName("initialisation", scheme, SCHEMES)
+    for layer in (*net.convolutions().values(), *net.fully_connected().values()):
+        weight, bias = layer.weight, layer.bias
+        nn.init.zeros_(bias)
+        match scheme:
+            case "paper":
+                nn.init.normal_(weight, std=0.1, generator=generator)
+            case "paper-std":
+                nn.init.normal_(weight, std=0.01, generator=generator)
+            case "notes":
+                linear = isinstance(layer, nn.Linear)
+                nn.init.normal_(weight, std=0.005 if linear else 0.01, generator=generator)
+                nn.init.constant_(bias, 0.1 if linear else 0.0)
+            case "glorot":
+                nn.init.xavier_uniform_(weight, generator=generator)
+            case "he":
+                nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
+
+
+def transfer_from_a(net: VGG, a: VGG) -> list[str]:
+    """Copy A's first four convolutions and three FC layers into ``net`` (Sect. 3.1).
+
+    "The first four convolutional layers" cannot mean positions 1 to 4 in both nets, whose shapes differ.
+    The reading by which shapes fit is by name: conv1_1, conv2_1, conv3_1, conv3_2. A layer whose shape
+    differs (the 5x5 kernels of B-5x5) keeps its random weights.
+
+    Returns
+    -------
+    list of str
+        The names of the layers that were copied.
+    """
+    source = dict(list(a.convolutions().items())[:TRANSFERRED_CONVOLUTIONS]) | a.fully_connected()
+    target = net.convolutions() | net.fully_connected()
+    copied = []
+    with torch.no_grad():
+        for name, layer in source.items():
+            if name in target and target[name].weight.shape == layer.weight.shape:
+                target[name].weight.copy_(layer.weight)
+                target[name].bias.copy_(layer.bias)
+                copied.append(name)
+    return copied

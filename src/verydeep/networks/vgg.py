@@ -1,0 +1,125 @@
+"""The networks of Table 1 as torch modules."""
+
+import torch
+from torch import nn
+
+from verydeep.errors import UnknownName
+from verydeep.networks import anatomy
+from verydeep.networks.configurations import Configuration, configuration
+
+# Krizhevsky et al. (2012), as Sect. 2.1 refers to them.
+LRN_SIZE, LRN_K, LRN_ALPHA, LRN_BETA = 5, 2.0, 1e-4, 0.75
+LRN_ALPHAS = ("caffe", "krizhevsky")
+
+
+class VGG(nn.Module):
+    """A network of Table 1 in its training form, with fully connected layers.
+
+    Module names are torchvision's (``features``, ``classifier``), so the state dicts of its ``vgg11``,
+    ``vgg13``, ``vgg16`` and ``vgg19`` load into A, B, D and E. torchvision's adaptive average pooling has
+    no counterpart: at the training crop it does nothing, and elsewhere it resizes features, which is not
+    the paper's dense evaluation (see :mod:`verydeep.networks.dense`).
+
+    Input: float images (batch, 3, crop, crop), mean-subtracted. Output: class scores (batch, classes).
+    """
+
+    def __init__(self, config: Configuration, *, width_divisor, num_classes, crop, pooling, dropout, lrn_alpha):
+        super().__init__()
+        self.config, self.crop, self.pooling = config, crop, pooling
+        self.num_classes = num_classes
+        self.map_side = anatomy.last_map(crop, pooling, len(config.blocks))
+        modules: list[nn.Module] = []
+        channels = 3
+        for b, block in enumerate(config.blocks, 1):
+            for i, conv in enumerate(block, 1):
+                out = conv.channels // width_divisor
+                modules += [nn.Conv2d(channels, out, conv.kernel, padding=conv.padding), nn.ReLU(inplace=True)]
+                channels = out
+                if config.lrn and (b, i) == (1, 1):
+                    modules.append(_lrn(lrn_alpha))
+            modules.append(nn.MaxPool2d(2, 2, ceil_mode=pooling == "ceil"))
+        self.features = nn.Sequential(*modules)
+        fc6, fc7 = (n // width_divisor for n in config.fc[:-1])
+        self.classifier = nn.Sequential(
+            nn.Linear(channels * self.map_side**2, fc6),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(fc6, fc7),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(fc7, num_classes),
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.classifier(torch.flatten(self.features(images), 1))
+
+    def convolutions(self) -> dict[str, nn.Conv2d]:
+        """The convolutions by name, ``conv1_1`` onwards."""
+        found = [module for module in self.features if isinstance(module, nn.Conv2d)]
+        return dict(zip(self.config.conv_names(), found, strict=True))
+
+    def fully_connected(self) -> dict[str, nn.Linear]:
+        """The fully connected layers by name: ``fc6``, ``fc7``, ``fc8``."""
+        found = [module for module in self.classifier if isinstance(module, nn.Linear)]
+        return dict(zip(("fc6", "fc7", "fc8"), found, strict=True))
+
+
+def _lrn(alpha: str) -> nn.LocalResponseNorm:
+    """Krizhevsky's normalisation. torch divides alpha by the window, as Caffe does and the formula does not."""
+    scale = {"caffe": 1, "krizhevsky": LRN_SIZE}[alpha]
+    return nn.LocalResponseNorm(LRN_SIZE, alpha=LRN_ALPHA * scale, beta=LRN_BETA, k=LRN_K)
+
+
+def build(
+    config: str,
+    *,
+    width_divisor: int = 1,
+    num_classes: int = 1000,
+    crop: int = 224,
+    pooling: str = "ceil",
+    dropout: float = 0.5,
+    lrn_alpha: str = "caffe",
+) -> VGG:
+    """Build a configuration of Table 1 (or ``"B-5x5"``), with torch's default weights.
+
+    Parameters
+    ----------
+    config
+        ``"A"``, ``"A-LRN"``, ``"B"``, ``"B-5x5"``, ``"C"``, ``"D"`` or ``"E"``.
+    width_divisor
+        Divides every width of Table 1; it must leave whole numbers.
+    crop
+        Side of the training crop in pixels; fixes how many inputs FC6 has.
+    pooling
+        ``"ceil"`` (Caffe, in which the paper trained) or ``"floor"`` (torch's default): the same network at
+        multiples of 32 pixels.
+    dropout
+        Probability of dropping a unit of FC6 and FC7 in training (Sect. 3.1).
+    lrn_alpha
+        How A-LRN's alpha is meant: ``"caffe"`` divides it by the window of 5, ``"krizhevsky"`` does not.
+
+    Raises
+    ------
+    UnknownName
+        For a configuration, pooling or alpha scaling that does not exist.
+    ValueError
+        When a width is not divisible or the crop is too small to reach FC6.
+
+    The parameter count is asserted against the arithmetic of Table 1.
+    """
+    spec = configuration(config)
+    if pooling not in anatomy.POOLINGS:
+        raise UnknownName("pooling", pooling, anatomy.POOLINGS)
+    if lrn_alpha not in LRN_ALPHAS:
+        raise UnknownName("lrn_alpha", lrn_alpha, LRN_ALPHAS)
+    widths = [conv.channels for block in spec.blocks for conv in block] + list(spec.fc[:-1])
+    if any(width % width_divisor for width in widths):
+        raise ValueError(f"width_divisor {width_divisor} does not divide every width of {config}: {widths}")
+    if anatomy.last_map(crop, pooling, len(spec.blocks)) < 1:
+        raise ValueError(f"a crop of {crop} pixels leaves nothing after {len(spec.blocks)} poolings")
+    size = dict(width_divisor=width_divisor, num_classes=num_classes, crop=crop, pooling=pooling)
+    net = VGG(spec, **size, dropout=dropout, lrn_alpha=lrn_alpha)
+    counted = sum(p.numel() for p in net.parameters())
+    expected = anatomy.parameters(spec, **size)
+    assert counted == expected, f"{config} has {counted} parameters, Table 1 gives {expected}"
+    return net
