@@ -1,0 +1,272 @@
+"""The data sets: where each is had, where it lies, and which images it holds.
+
+A source lists its images and hands out their encoded bytes; nothing is decoded here.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pooch
+from PIL import Image
+
+from verydeep import paths
+from verydeep.data.archives import extract
+from verydeep.errors import DataError, UnknownName
+
+SPLITS = ("train", "val")
+_SUFFIXES = (".jpeg", ".jpg", ".png")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image: its split, class index and path below the source's folder."""
+
+    split: str
+    label: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A download: address, checksum as ``algorithm:hex``, and the folder at its top."""
+
+    url: str
+    checksum: str
+    top: str
+
+
+class Source:
+    """A data set with a ``train`` and a ``val`` split, unpacked in ``folder``."""
+
+    name: str
+    title: str
+    licence: str
+    num_classes: int
+    counts: dict[str, int]
+    #: (height, width) when every image has the same small size; such images are stored decoded
+    shape: tuple[int, int] | None = None
+    archive: Archive | None = None
+    #: how to place the data by hand where it cannot be downloaded
+    placement: str = ""
+
+    def __init__(self, folder: Path | None = None):
+        self.folder = Path(folder) if folder else paths.data() / (self.archive.top if self.archive else self.name)
+
+    def get(self) -> Path:
+        """Download and unpack the data set unless it is there already; return its folder.
+
+        Raises
+        ------
+        DataError
+            When the download fails, its checksum differs, or the data must be placed by hand.
+        """
+        if self.folder.exists():
+            return self.folder
+        if self.archive is None:
+            raise DataError(f"{self.name} cannot be downloaded by this command. {self.placement}")
+        downloads = paths.data() / "downloads"
+        try:
+            file = pooch.retrieve(
+                self.archive.url,
+                known_hash=self.archive.checksum,
+                fname=self.archive.url.rsplit("/", 1)[-1],
+                path=downloads,
+                progressbar=True,
+            )
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{self.name}: download of {self.archive.url} failed ({error}). "
+                f"Fetch it by hand, check {self.archive.checksum}, and unpack it as {self.folder}"
+            ) from error
+        unpacked = self.folder.with_name(f".{self.folder.name}.unpacked")
+        extract(Path(file), unpacked)
+        top = unpacked / self.archive.top
+        if not top.is_dir():
+            raise DataError(f"{file}: holds no folder {self.archive.top!r}")
+        top.replace(self.folder)
+        unpacked.rmdir()
+        return self.folder
+
+    def classes(self) -> list[str]:
+        """Class names in the order of their index."""
+        raise NotImplementedError
+
+    def entries(self) -> Iterator[Entry]:
+        """Every image, ordered by split, class and name."""
+        raise NotImplementedError
+
+    def read(self, entry: Entry) -> bytes:
+        """The encoded bytes of one image.
+
+        Raises
+        ------
+        DataError
+            When the file cannot be read; the message has its path.
+        """
+        path = self.folder / entry.name
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}); restore it, or get {self.name} again") from None
+
+    def words(self) -> list[str]:
+        """A readable name for each class; the class name itself where the data set has none."""
+        return self.classes()
+
+    def require(self) -> None:
+        """Raise :class:`DataError` with the command to run when the data set is not there."""
+        if not self.folder.is_dir():
+            how = f"run: verydeep data get {self.name}" if self.archive else self.placement
+            raise DataError(f"{self.name} is not at {self.folder}; {how}")
+
+
+class ClassFolders(Source):
+    """``train/<class>/*`` and ``val/<class>/*``, as torchvision's ImageFolder reads them."""
+
+    def classes(self) -> list[str]:
+        self.require()
+        found = sorted(path.name for path in (self.folder / "train").glob("*") if path.is_dir())
+        if len(found) != self.num_classes:
+            raise DataError(f"{self.folder / 'train'}: {len(found)} class folders, {self.num_classes} expected")
+        return found
+
+    def _files(self, split: str, wnid: str) -> Iterator[Path]:
+        return (self.folder / split / wnid).rglob("*")
+
+    def entries(self) -> Iterator[Entry]:
+        for split in SPLITS:
+            for label, wnid in enumerate(self.classes()):
+                files = [path for path in self._files(split, wnid) if path.suffix.lower() in _SUFFIXES]
+                if not files:
+                    raise DataError(f"{self.folder / split / wnid}: class without an image")
+                for path in sorted(files):
+                    yield Entry(split, label, path.relative_to(self.folder).as_posix())
+
+
+class Imagenet(ClassFolders):
+    name = "imagenet"
+    title = "ILSVRC-2012 classification"
+    licence = "https://image-net.org/download.php: research use, by registration"
+    num_classes = 1000
+    counts = {"train": 1281167, "val": 50000}
+
+    def __init__(self, folder: Path | None = None):
+        self.placement = (
+            f"Register at https://image-net.org, get ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, and sort "
+            f"them into {Path(folder) if folder else paths.data() / self.name}/train/<wnid>/*.JPEG and "
+            f"val/<wnid>/*.JPEG, as torchvision.datasets.ImageFolder expects"
+        )
+        super().__init__(folder)
+
+
+class Imagenette(ClassFolders):
+    name = "imagenette"
+    title = "Imagenette, ten classes of ImageNet"
+    licence = "Apache-2.0 (the selection); the images are ImageNet's"
+    num_classes = 10
+    counts = {"train": 9469, "val": 3925}
+    archive = Archive(
+        "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2.tgz", "md5:fe2fc210e6bb7c5664d602c3cd71e612", "imagenette2"
+    )
+
+
+class TinyImagenet(Source):
+    name = "tiny-imagenet"
+    title = "Tiny ImageNet (CS231n, Stanford): 200 ImageNet classes at 64x64"
+    licence = "the images are ImageNet's: research use"
+    num_classes = 200
+    counts = {"train": 100000, "val": 10000}
+    shape = (64, 64)
+    archive = Archive(
+        "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+        "sha256:6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821",
+        "tiny-imagenet-200",
+    )
+
+    def classes(self) -> list[str]:
+        self.require()
+        return sorted((self.folder / "wnids.txt").read_text().split())
+
+    def words(self) -> list[str]:
+        lines = (self.folder / "words.txt").read_text(encoding="utf-8").splitlines()
+        words = dict(line.split("\t", 1) for line in lines)
+        return [words[wnid].split(",")[0] for wnid in self.classes()]
+
+    def entries(self) -> Iterator[Entry]:
+        classes = self.classes()
+        index = {wnid: label for label, wnid in enumerate(classes)}
+        for label, wnid in enumerate(classes):
+            for path in sorted((self.folder / "train" / wnid / "images").glob("*.JPEG")):
+                yield Entry("train", label, path.relative_to(self.folder).as_posix())
+        annotations = (self.folder / "val" / "val_annotations.txt").read_text().splitlines()
+        labelled = (line.split("\t")[:2] for line in annotations)
+        for label, name in sorted((index[wnid], name) for name, wnid in labelled):
+            yield Entry("val", label, f"val/images/{name}")
+
+
+class Digits(Source):
+    """scikit-learn's handwritten digits: real images that ship with the package.
+
+    The set has no split of its own; every fifth image of each class is for validation.
+    """
+
+    name = "digits"
+    title = "Optical recognition of handwritten digits (UCI), as shipped with scikit-learn"
+    licence = "CC BY 4.0"
+    num_classes = 10
+    counts = {"train": 1433, "val": 364}
+    shape = (8, 8)
+
+    def require(self) -> None:
+        """Nothing to place: the images are part of scikit-learn."""
+
+    def get(self) -> Path:
+        return self.folder
+
+    def classes(self) -> list[str]:
+        return [str(digit) for digit in range(10)]
+
+    def entries(self) -> Iterator[Entry]:
+        _, targets = _digits()
+        rows = {split: [] for split in SPLITS}
+        for label in range(10):
+            for rank, row in enumerate(np.flatnonzero(targets == label)):
+                split = "val" if rank % 5 == 0 else "train"
+                rows[split].append(Entry(split, label, f"{row:04d}.png"))
+        for split in SPLITS:
+            yield from rows[split]
+
+    def read(self, entry: Entry) -> bytes:
+        images, _ = _digits()
+        grey = np.round(images[int(entry.name[:4])] * (255 / 16)).astype(np.uint8)
+        stream = io.BytesIO()
+        Image.fromarray(grey).save(stream, "PNG")
+        return stream.getvalue()
+
+
+@cache
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import load_digits  # slow to import, and only this source needs it
+
+    bunch = load_digits()
+    return bunch.images, bunch.target
+
+
+SOURCES: dict[str, type[Source]] = {kind.name: kind for kind in (Digits, TinyImagenet, Imagenette, Imagenet)}
+
+
+def source(name: str, folder: Path | None = None) -> Source:
+    """The data set called ``name``, in ``folder`` or its usual place below ``$VERYDEEP_DATA``.
+
+    Raises
+    ------
+    UnknownName
+        When there is none of that name.
+    """
+    if name not in SOURCES:
+        raise UnknownName("data set", name, SOURCES)
+    return SOURCES[name](folder)
