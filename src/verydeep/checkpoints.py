@@ -1,0 +1,42 @@
+"""Checkpoints of a training that goes on: everything needed to go on to the same bits."""
+
+from pathlib import Path
+
+import torch
+
+from verydeep import files
+from verydeep.errors import VerydeepError
+
+
+def save(path: Path, state: dict) -> None:
+    """Write ``state`` to ``path``; a kill at any instant leaves the old checkpoint or the new one."""
+    with files.atomic(path) as part:
+        torch.save(state, part)
+
+
+def load(path: Path, identity: dict) -> dict | None:
+    """The state saved at ``path``, on the CPU, or ``None`` where there is none.
+
+    Parameters
+    ----------
+    identity
+        What the run is now; a checkpoint of another recipe or other data is refused.
+
+    Raises
+    ------
+    VerydeepError
+        When the file is damaged or belongs to another recipe; says what differs and what to do.
+    """
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        saved = state["identity"]
+    except Exception as error:  # torch.load raises whatever its unpickler and zip reader raise
+        raise VerydeepError(f"{path}: not a readable checkpoint ({error}); delete it to start again") from None
+    if saved != identity:
+        changed = sorted(key for key in saved.keys() | identity.keys() if saved.get(key) != identity.get(key))
+        raise VerydeepError(
+            f"{path}: was made with other {', '.join(changed)}; delete it to start again, or restore what it was made with"
+        )
+    return state

@@ -1,0 +1,79 @@
+"""What made a number: sources, versions, machine. Read without importing torch."""
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from verydeep import files, paths
+
+PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow", "pandas", "verydeep")
+#: Package files that cannot change a run: figures, tables and pages are made from records afterwards.
+SOURCE_SUFFIXES = (".py", ".yaml", ".csv")
+
+
+def now() -> str:
+    """The time in UTC, to the second, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def git(*arguments: str) -> str | None:
+    """Output of a git command in the checkout, or ``None`` where git or the repository is missing."""
+    try:
+        found = subprocess.run(
+            ["git", *arguments], cwd=paths.root(), capture_output=True, text=True, check=True, timeout=60
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
+
+
+def sources_sha256(package: Path | None = None) -> str:
+    """One hash over the package's sources: of the sorted lines ``<sha256>  <path>`` of its files."""
+    package = package or paths.package()
+    lines = [
+        f"{files.sha256(path)}  {path.relative_to(package).as_posix()}"
+        for path in package.rglob("*")
+        if path.suffix in SOURCE_SUFFIXES and "__pycache__" not in path.parts
+    ]
+    return files.sha256_bytes("\n".join(sorted(lines)).encode())
+
+
+def sources() -> dict:
+    """Commit, whether tracked files differ from it, and the hash of the package's sources."""
+    status = git("status", "--porcelain", "--untracked-files=no", "--", "src", "book", "pyproject.toml")
+    return {
+        "commit": git("rev-parse", "HEAD"),
+        "dirty": None if status is None else bool(status),
+        "sources_sha256": sources_sha256(),
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def environment() -> dict:
+    """Versions, operating system and processor."""
+    return {
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+    }

@@ -1,0 +1,235 @@
+"""Run folders: records with a schema, the seal over their files, and the check that both hold.
+
+A folder ``runs/<study>/<run>/`` holds ``train.json`` and ``evaluate.json`` (the records), the files they name,
+and ``SHA256SUMS``, the seal: a line for every file in the folder, in the format of ``sha256sum``. Files are
+written whole or not at all, a record after the files it names, and the seal last.
+"""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import nbformat
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from verydeep import files, paths
+from verydeep.errors import RecordError
+from verydeep.studies import Run
+
+SCHEMA_VERSION = 1
+SEAL = "SHA256SUMS"
+NOTEBOOKS = ("train.ipynb", "evaluate.ipynb")
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    study: str
+    config: str
+    train_scale: str
+    variant: str | None
+    seed: int
+    parameters: dict
+    sources: dict
+    environment: dict
+    device: dict
+    data: dict
+    started: str
+    finished: str
+    artefacts: dict[str, str]
+
+
+class Session(BaseModel):
+    """One stretch of training between a start or resume and the next stop."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    started: str
+    seconds: float
+    images: int
+    sources_sha256: str
+    load_average: float
+
+
+class TrainRecord(_Record):
+    """What a training left behind. Errors are in percent, on held-out images."""
+
+    kind: Literal["train"] = "train"
+    parent: dict | None
+    cost: dict
+    sessions: list[Session]
+    metrics: dict
+
+
+class EvaluateRecord(_Record):
+    """What an evaluation left behind: a row of metrics for every measurement, in percent."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    weights_sha256: str
+    protocol: dict
+    cost: dict
+    measurements: dict[str, dict]
+
+
+_KINDS: dict[str, type[_Record]] = {"train": TrainRecord, "evaluate": EvaluateRecord}
+
+
+def record_path(run: Run, kind: str) -> Path:
+    return run.folder / f"{kind}.json"
+
+
+def write_record(run: Run, record: _Record) -> None:
+    """Write a record; its files must be in place, since a folder with a record counts as finished."""
+    files.write_text(record_path(run, record.kind), record.model_dump_json(indent=1) + "\n")
+
+
+def read_record(run: Run, kind: str) -> TrainRecord | EvaluateRecord | None:
+    """The record of a run, or ``None`` when it has none yet.
+
+    Raises
+    ------
+    RecordError
+        When the file is not a record of this run.
+    """
+    path = record_path(run, kind)
+    if not path.exists():
+        return None
+    record = _parse(path, kind)
+    if (record.study, record.config, record.train_scale, record.variant, record.seed) != (
+        run.study.name,
+        run.config,
+        run.train_scale,
+        run.variant,
+        run.seed,
+    ):
+        raise RecordError(f"{_short(path)}: is the record of another run, {record.config}-{record.train_scale}")
+    return record
+
+
+def _parse(path: Path, kind: str):
+    try:
+        return _KINDS[kind].model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"])) or "the file"
+        raise RecordError(f"{_short(path)}: {where}: {fault['msg']}") from None
+
+
+def _short(path: Path) -> str:
+    try:
+        return path.relative_to(paths.root()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def seal(folder: Path, changed: list[str]) -> None:
+    """Write the seal of ``folder`` after the files named in ``changed`` were written.
+
+    Lines of other files are kept as they are, so that sealing never covers up a file that was damaged since.
+    """
+    sums = read_seal(folder) if (folder / SEAL).exists() else {}
+    sums |= {name: files.sha256(folder / name) for name in changed}
+    files.write_text(folder / SEAL, "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
+
+
+def read_seal(folder: Path) -> dict[str, str]:
+    """File name -> sha256, from ``SHA256SUMS``.
+
+    Raises
+    ------
+    RecordError
+        When it is missing or a line is malformed.
+    """
+    path = folder / SEAL
+    if not path.exists():
+        raise RecordError(f"{_short(path)}: missing; the run is unfinished, or the file was lost")
+    sums = {}
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError:
+        raise RecordError(f"{_short(path)}: not text") from None
+    if lines.pop() != "":
+        raise RecordError(f"{_short(path)}: does not end with a new line")
+    for number, line in enumerate(lines, 1):
+        digest, gap, name = line[:64], line[64:66], line[66:]
+        if gap != "  " or not name or set(digest) - set("0123456789abcdef"):
+            raise RecordError(f"{_short(path)}: line {number} is not '<sha256>  <file>'")
+        sums[name] = digest
+    return sums
+
+
+def is_complete(run: Run, kind: str) -> bool:
+    """Whether the record is there and sealed, with its executed notebook where ``verydeep run`` made one."""
+    return record_path(run, kind).exists() and (run.folder / SEAL).exists()
+
+
+def notebook_fault(path: Path) -> str | None:
+    """Why an executed notebook does not count as success, or ``None``.
+
+    A notebook that failed under papermill passes a strict book build, so this is looked for by hand.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises what json, jsonschema and itself raise
+        return f"not a notebook ({type(error).__name__}: {str(error).splitlines()[0]})"
+    papermill = notebook.metadata.get("papermill", {})
+    if papermill.get("exception"):
+        return "papermill recorded a failure"
+    if "end_time" not in papermill or papermill["end_time"] is None:
+        return "papermill did not finish it"
+    for cell in notebook.cells:
+        if any(output.output_type == "error" for output in cell.get("outputs", [])):
+            return "a cell ended in an error"
+    return None
+
+
+def run_folders() -> list[Path]:
+    """Every folder ``runs/<study>/<run>`` there is."""
+    return sorted(path for path in paths.runs().glob("*/*") if path.is_dir() and not path.name.startswith("."))
+
+
+def check_folder(folder: Path) -> list[str]:
+    """Every fault of one run folder, a line each; empty when it holds."""
+    try:
+        sums = read_seal(folder)
+    except RecordError as error:
+        return [str(error)]
+    faults = []
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {SEAL}
+    faults += [f"{_short(folder / name)}: missing" for name in sorted(set(sums) - present)]
+    faults += [f"{_short(folder / name)}: not listed in {SEAL}" for name in sorted(present - set(sums))]
+    for name in sorted(present & set(sums)):
+        if files.sha256(folder / name) != sums[name]:
+            faults.append(f"{_short(folder / name)}: content differs from its sha256 in {SEAL}")
+    for name in NOTEBOOKS:
+        if name in present and (fault := notebook_fault(folder / name)):
+            faults.append(f"{_short(folder / name)}: {fault}")
+    for kind in _KINDS:
+        if f"{kind}.json" in present:
+            faults += _check_record(folder, kind, sums)
+    if "train.json" not in present:
+        faults.append(f"{_short(folder)}: has no train.json")
+    return faults
+
+
+def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
+    path = folder / f"{kind}.json"
+    try:
+        record = _parse(path, kind)
+    except RecordError as error:
+        return [str(error)]
+    faults = []
+    if record.study != folder.parent.name:
+        faults.append(f"{_short(path)}: says study {record.study!r}, lies under {folder.parent.name!r}")
+    for name, digest in record.artefacts.items():
+        if name in sums and sums[name] != digest:
+            faults.append(f"{_short(path)}: names another sha256 for {name} than {SEAL}")
+    if kind == "evaluate" and "weights.safetensors" in sums and record.weights_sha256 != sums["weights.safetensors"]:
+        faults.append(f"{_short(path)}: was made from other weights than weights.safetensors")
+    return faults
+
+
+def load_json(path: Path) -> dict:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))

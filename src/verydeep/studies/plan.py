@@ -1,0 +1,141 @@
+"""Which runs a study needs, and what each is made from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from verydeep import paths
+from verydeep.errors import UnknownName, VerydeepError
+from verydeep.networks import anatomy
+from verydeep.networks.configurations import Configuration, all_configurations, configuration
+from verydeep.studies.schema import PAPER_SCALES, Recipe, Study, load
+
+# Sect. 3.2 and 4.1: the test scale of a jittered network is the middle of its training range.
+SINGLE_TEST_SCALE = {"256": 256, "384": 384, "jitter": 384}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network to train and test: (study, config, train scale, variant, seed).
+
+    Make one with :func:`find_run`, which checks every part.
+    """
+
+    study: Study
+    config: str
+    train_scale: str
+    seed: int
+    variant: str | None = None
+
+    @property
+    def row(self) -> str:
+        """The network's name in the tables: ``D-384``, or ``A-256-longer`` for a variant."""
+        return "-".join(filter(None, (self.config, self.train_scale, self.variant)))
+
+    @property
+    def name(self) -> str:
+        return f"{self.row}-s{self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the run leaves its record: ``runs/<study>/<name>``."""
+        return paths.runs() / self.study.name / self.name
+
+    @property
+    def workspace(self) -> Path:
+        """Where the run keeps its checkpoint, outside git."""
+        return paths.artifacts() / self.study.name / self.name
+
+    @property
+    def weights(self) -> Path:
+        """The half-precision weights: in the run folder where the study publishes them."""
+        kept = self.study.publish_weights and not self.pilot
+        return (self.folder if kept else self.workspace) / "weights.safetensors"
+
+    @property
+    def pilot(self) -> bool:
+        """Whether this is a short run for choosing the recipe, never shown in a table."""
+        return self.variant is not None and self.study.variants[self.variant].pilot
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.study.resolve(self.train_scale, self.variant)
+
+    @property
+    def configuration(self) -> Configuration:
+        return configuration(self.config)
+
+    @property
+    def scale_range(self) -> tuple[int, int]:
+        """(Smin, Smax) in this study's pixels."""
+        low, high = PAPER_SCALES[self.train_scale]
+        return self.study.pixels(low), self.study.pixels(high)
+
+    @property
+    def parent(self) -> "Run | None":
+        """The run whose weights this one starts from (Sect. 3.1), if any.
+
+        S=384 starts from S=256 of the same network and jitter from S=384; at S=256 every network but A takes
+        A's first four convolutions and three FC layers.
+        """
+        match self.train_scale:
+            case "256" if self.config == "A" or not self.recipe.transfer_from_a:
+                return None
+            case "256":
+                return Run(self.study, "A", "256", self.seed)
+            case "384":
+                return Run(self.study, self.config, "256", self.seed)
+            case _:
+                return Run(self.study, self.config, "384", self.seed)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of one forward pass over one training crop."""
+        return anatomy.multiply_adds(self.configuration, **self.study.size())
+
+
+def find_run(
+    study: str, config: str, train_scale: str | int, seed: int = 0, variant: str | None = None
+) -> Run:
+    """The run with these parameters, each checked.
+
+    Raises
+    ------
+    UnknownName
+        For a study, configuration, training scale or variant that does not exist.
+    VerydeepError
+        For a seed that is no whole number from 0 upwards, or a network that the study does not train.
+    """
+    spec = load(study)
+    if config not in all_configurations():
+        raise UnknownName("config", config, all_configurations())
+    if str(train_scale) not in PAPER_SCALES:
+        raise UnknownName("train_scale", train_scale, PAPER_SCALES)
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise VerydeepError(f"seed must be a whole number from 0 upwards, not {seed!r}")
+    if variant is not None and variant not in spec.variants:
+        raise UnknownName("variant", variant, spec.variants or ["none: this study has no variants"])
+    scale = str(train_scale)
+    if not spec.train:
+        raise VerydeepError(f"the study {study} trains nothing: it evaluates published weights")
+    if config not in spec.networks.get(scale, []):
+        trained = [f"{c}-{s}" for s, configs in spec.networks.items() for c in configs]
+        raise VerydeepError(f"the study {study} has no {config} at scale {scale}; it has {', '.join(trained)}")
+    if variant is not None and f"{config}-{scale}" not in spec.variants[variant].on:
+        raise VerydeepError(f"variant {variant} is for {', '.join(spec.variants[variant].on)}, not {config}-{scale}")
+    return Run(spec, config, scale, seed, variant)
+
+
+def planned_runs(study: Study, pilots: bool = False) -> list[Run]:
+    """Every run the study asks for, parents before children; its pilots instead when ``pilots`` is true."""
+    if not study.train:
+        return []
+    networks = [(config, scale) for scale, configs in study.networks.items() for config in configs]
+    found = []
+    for seed in study.seeds:
+        if not pilots:
+            found += [Run(study, config, scale, seed) for config, scale in networks]
+        for name, variant in study.variants.items():
+            if variant.pilot == pilots:
+                chosen = [pair for pair in networks if "-".join(pair) in variant.on]
+                found += [Run(study, config, scale, seed, name) for config, scale in chosen]
+    return found

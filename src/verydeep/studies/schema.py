@@ -1,0 +1,224 @@
+"""The schema of a study file. The defaults of :class:`Recipe` are the paper's; each departure must be explained."""
+
+import difflib
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from verydeep import paper
+from verydeep.data.sources import SOURCES
+from verydeep.errors import StudyError, UnknownName
+from verydeep.networks.configurations import all_configurations
+
+#: The paper's training scales by name, (Smin, Smax) in its own pixels (Sect. 3.1).
+PAPER_SCALES = {"256": (256, 256), "384": (384, 384), "jitter": (256, 512)}
+PAPER_CROP = 224
+
+Scale = Literal["256", "384", "jitter"]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Recipe(_Strict):
+    """How one network is trained. Defaults are the paper's (Sect. 3.1); where it is silent, see the chapter on gaps."""
+
+    batch: Count = Field(256, description="images in a mini-batch, over all devices and accumulation steps")
+    learning_rate: Positive = Field(1e-2, description="starting rate")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of SGD")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(5e-4, description="L2 multiplier, on weights and biases")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="dropped share of FC6 and FC7")
+    epochs: Count = Field(74, description="passes over the training images")
+    schedule: Literal["plateau", "cosine"] = Field("plateau", description="how the rate falls")
+    plateau_patience: Count = Field(3, description="plateau: epochs without a better held-out top-1 before a drop")
+    rate_drops: Count = Field(3, description="plateau: how often the rate is divided by 10")
+    warmup_epochs: Annotated[float, Field(ge=0)] = Field(0, description="epochs over which the rate rises linearly")
+    initialisation: Literal["paper", "paper-std", "notes", "glorot", "he"] = Field(
+        "paper", description="how random weights are drawn"
+    )
+    transfer_from_a: bool = Field(True, description="start other networks from A's first four conv and three FC layers")
+    colour_shift: Annotated[float, Field(ge=0)] = Field(0.1, description="strength of the RGB shift; 0 is none")
+    flip: bool = Field(True, description="mirror half of the training images, and average both mirror images in testing")
+    unit_variance: bool = Field(False, description="divide the mean-subtracted pixels by their standard deviation")
+    clip_norm: Positive | None = Field(None, description="largest gradient norm; none is no clipping")
+    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="arithmetic of training")
+
+
+#: What the paper gives for each training scale, where it differs from the defaults above.
+PAPER_STAGES: dict[str, dict] = {"256": {}, "384": {"learning_rate": 1e-3}, "jitter": {"learning_rate": 1e-3}}
+
+
+class Data(_Strict):
+    source: str = Field(description="name of the data set")
+    held_out_per_class: Count = Field(description="training images of each class kept for choosing hyper-parameters")
+
+
+class Network(_Strict):
+    """The size of the study's networks and how the open points of the architecture are settled."""
+
+    length_divisor: Count = Field(1, description="every length in pixels of the paper is divided by it")
+    width_divisor: Count = Field(1, description="every width of Table 1 is divided by it")
+    pooling: Literal["ceil", "floor"] = Field("ceil", description="rounding of pooled sizes; Caffe rounds up")
+    lrn_alpha: Literal["caffe", "krizhevsky"] = Field("caffe", description="whether A-LRN's alpha is divided by 5")
+
+
+class Variant(_Strict):
+    """A deliberate deviation from the study's own recipe, for the named networks."""
+
+    on: list[str] = Field(description="networks as <config>-<scale>, for example A-256")
+    why: str
+    pilot: bool = Field(False, description="short, measured on held-out images only, its weights not kept")
+    set: dict = Field(description="keys of the recipe")
+
+
+class Study(_Strict):
+    """One study file."""
+
+    name: str
+    title: str
+    purpose: str
+    where: str
+    data: Data
+    network: Network = Network()
+    recipe: dict = Field(default={}, description="keys of Recipe that differ from the paper's")
+    stages: dict[Scale, dict] = Field(default={}, description="keys of Recipe for one training scale")
+    why: dict[str, str] = Field(default={}, description="the reason for each key that departs from the paper")
+    networks: dict[Scale, list[str]] = Field(default_factory=lambda: dict(paper_networks()))
+    variants: dict[str, Variant] = {}
+    seeds: list[Annotated[int, Field(ge=0)]] = [0]
+    publish_weights: bool = Field(True, description="keep half-precision weights in the run folder")
+    train: bool = Field(True, description="false for a study that only evaluates weights of others")
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.data.source not in SOURCES:
+            raise ValueError(f"data.source: {UnknownName('data set', self.data.source, SOURCES)}")
+        for scale in self.networks:
+            for config in self.networks[scale]:
+                if config not in all_configurations():
+                    raise ValueError(f"networks.{scale}: {UnknownName('config', config, all_configurations())}")
+        departed = self._check_keys("recipe", self.recipe)
+        for scale, keys in self.stages.items():
+            departed |= self._check_keys(f"stages.{scale}", keys)
+            Recipe.model_validate(PAPER_STAGES[scale] | self.recipe | keys)
+        for name, variant in self.variants.items():
+            self._check_keys(f"variants.{name}.set", variant.set)
+            known = [f"{config}-{scale}" for scale, configs in self.networks.items() for config in configs]
+            for network in variant.on:
+                if network not in known:
+                    raise ValueError(f"variants.{name}.on: {UnknownName('network', network, known)}")
+        departed |= {key for key, value in Network() if getattr(self.network, key) != value}
+        if unexplained := sorted(departed - set(self.why)):
+            raise ValueError(f"why: says no reason for {', '.join(unexplained)}, which departs from the paper")
+        if idle := sorted(set(self.why) - departed):
+            raise ValueError(f"why: gives a reason for {', '.join(idle)}, which does not depart from the paper")
+        return self
+
+    @staticmethod
+    def _check_keys(where: str, keys: dict) -> set[str]:
+        for key in keys:
+            if key not in Recipe.model_fields:
+                raise ValueError(f"{where}.{key}: {_unknown_key(key, Recipe.model_fields)}")
+        Recipe.model_validate(keys)
+        return set(keys)
+
+    @property
+    def num_classes(self) -> int:
+        return SOURCES[self.data.source].num_classes
+
+    def pixels(self, length: int) -> int:
+        """A length of the paper in this study's pixels: the one place where lengths are scaled."""
+        return round(length / self.network.length_divisor)
+
+    @property
+    def crop(self) -> int:
+        """Side of the training crop in pixels; 224 in the paper."""
+        return self.pixels(PAPER_CROP)
+
+    def size(self) -> dict:
+        """The keywords of :func:`verydeep.networks.anatomy.layers` for this study's networks."""
+        return {
+            "width_divisor": self.network.width_divisor,
+            "num_classes": self.num_classes,
+            "crop": self.crop,
+            "pooling": self.network.pooling,
+        }
+
+    def resolve(self, train_scale: str, variant: str | None = None) -> Recipe:
+        """The full recipe for one training scale: the paper's, the study's, the stage's, the variant's."""
+        keys = PAPER_STAGES[train_scale] | self.recipe | self.stages.get(train_scale, {})
+        if variant is not None:
+            keys |= self.variants[variant].set
+        return Recipe.model_validate(keys)
+
+
+def paper_recipe(train_scale: str) -> Recipe:
+    """The paper's own recipe for a training scale."""
+    return Recipe.model_validate(PAPER_STAGES[train_scale])
+
+
+def paper_networks() -> dict[str, list[str]]:
+    """Which configurations Table 3 trains at which scale, in its row order."""
+    found: dict[str, list[str]] = {scale: [] for scale in PAPER_SCALES}
+    for row in paper.table(3).itertuples():
+        found[paper.scale_name(row.train_min, row.train_max)].append(row.config)
+    return found
+
+
+def names() -> list[str]:
+    """Names of the studies that ship with the package."""
+    return sorted(path.name.removesuffix(".yaml") for path in files(__package__).iterdir() if path.suffix == ".yaml")
+
+
+@cache
+def load(name: str) -> Study:
+    """The study called ``name``.
+
+    Raises
+    ------
+    UnknownName
+        When there is none of that name.
+    StudyError
+        When its file does not fit the schema; the message names the file, the key and the reason.
+    """
+    if name not in names():
+        raise UnknownName("study", name, names())
+    file = files(__package__).joinpath(f"{name}.yaml")
+    return parse(file.read_text(encoding="utf-8"), f"studies/{name}.yaml")
+
+
+def parse(text: str, path: str) -> Study:
+    """Read a study from YAML ``text``; ``path`` is for messages. Raises as :func:`load` does."""
+    try:
+        keys = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(keys, dict):
+        raise StudyError(f"{path}: a study is a mapping of keys, found {type(keys).__name__}")
+    try:
+        return Study.model_validate(keys)
+    except ValidationError as error:
+        raise StudyError("; ".join(f"{path}: {_describe(fault)}" for fault in error.errors())) from None
+
+
+def _describe(fault: dict) -> str:
+    where = ".".join(str(part) for part in fault["loc"] if part != "[key]")
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"{where}: {_unknown_key(where.rsplit('.', 1)[-1], Study.model_fields)}"
+        case "missing":
+            return f"{where}: this key is missing"
+        case "value_error":
+            return str(fault["ctx"]["error"])
+    return f"{where}: {fault['msg']} (found {fault['input']!r})"
+
+
+def _unknown_key(key: str, known) -> str:
+    close = difflib.get_close_matches(key, list(known), 1)
+    return "unknown key" + (f", did you mean {close[0]}?" if close else "")
