@@ -120,8 +120,8 @@ def find_run(
     if config not in spec.networks.get(scale, []):
         trained = [f"{c}-{s}" for s, configs in spec.networks.items() for c in configs]
         raise VerydeepError(f"the study {study} has no {config} at scale {scale}; it has {', '.join(trained)}")
-    if variant is not None and f"{config}-{scale}" not in spec.variants[variant].on:
-        raise VerydeepError(f"variant {variant} is for {', '.join(spec.variants[variant].on)}, not {config}-{scale}")
+    if variant is not None and f"{config}-{scale}" not in spec.variants[variant].networks:
+        raise VerydeepError(f"variant {variant} is for {', '.join(spec.variants[variant].networks)}, not {config}-{scale}")
     return Run(spec, config, scale, seed, variant)
 
 
@@ -136,6 +136,6 @@ def planned_runs(study: Study, pilots: bool = False) -> list[Run]:
             found += [Run(study, config, scale, seed) for config, scale in networks]
         for name, variant in study.variants.items():
             if variant.pilot == pilots:
-                chosen = [pair for pair in networks if "-".join(pair) in variant.on]
+                chosen = [pair for pair in networks if "-".join(pair) in variant.networks]
                 found += [Run(study, config, scale, seed, name) for config, scale in chosen]
     return found

@@ -71,7 +71,7 @@ class Network(_Strict):
 class Variant(_Strict):
     """A deliberate deviation from the study's own recipe, for the named networks."""
 
-    on: list[str] = Field(description="networks as <config>-<scale>, for example A-256")
+    networks: list[str] = Field(description="as <config>-<scale>, for example A-256")
     why: str
     pilot: bool = Field(False, description="short, measured on held-out images only, its weights not kept")
     set: dict = Field(description="keys of the recipe")
@@ -110,9 +110,9 @@ class Study(_Strict):
         for name, variant in self.variants.items():
             self._check_keys(f"variants.{name}.set", variant.set)
             known = [f"{config}-{scale}" for scale, configs in self.networks.items() for config in configs]
-            for network in variant.on:
+            for network in variant.networks:
                 if network not in known:
-                    raise ValueError(f"variants.{name}.on: {UnknownName('network', network, known)}")
+                    raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, known)}")
         departed |= {key for key, value in Network() if getattr(self.network, key) != value}
         if unexplained := sorted(departed - set(self.why)):
             raise ValueError(f"why: says no reason for {', '.join(unexplained)}, which departs from the paper")
