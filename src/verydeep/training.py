@@ -97,7 +97,7 @@ class Normaliser:
 
     def __call__(self, images: np.ndarray, shifts: np.ndarray | None = None) -> torch.Tensor:
         """(n, height, width, 3) uint8 -> (n, 3, height, width) float32 in channels-last layout."""
-        x = torch.from_numpy(np.ascontiguousarray(images)).to(self.mean.device, torch.float32)
+        x = torch.tensor(images, dtype=torch.float32, device=self.mean.device)
         offset = self.mean
         if shifts is not None:
             offset = self.mean - torch.from_numpy(shifts).to(self.mean.device)[:, None, None]
@@ -194,6 +194,7 @@ class _Training:
         self.centre = CentreCrop(run.study.crop, (low + high) // 2)
         self.checkpoint = run.workspace / "checkpoint.pt"
         self.started = provenance.now()
+        self.sources = provenance.sources()  # now, while they are what was imported
         self.state = _Progress()
         self.stop_signal: int | None = None
 
@@ -266,7 +267,7 @@ class _Training:
             "started": self.started,
             "seconds": 0.0,
             "images": 0,
-            "sources_sha256": provenance.sources_sha256(),
+            "sources_sha256": self.sources["sources_sha256"],
             "load_average": 0.0,
         }
         self.state.sessions.append(self.session)
@@ -420,7 +421,7 @@ class _Training:
                 "scale_max": high,
             },
             parent={"run": parent.name, "weights_sha256": files.sha256(parent.weights)} if parent else None,
-            sources=provenance.sources(),
+            sources=self.sources,
             environment=provenance.environment(),
             device=device_record(self.device, self.parts),
             data=data_record(self.store, run.study.data.held_out_per_class),

@@ -1,0 +1,5 @@
+"""``python -m verydeep``: what ``torchrun -m verydeep train ...`` starts."""
+
+from verydeep.cli import main
+
+main()

@@ -1,0 +1,165 @@
+"""The command line: thin, one line for an error, exit status 1 for a fault and 2 for a wrong command.
+
+torch is imported by the commands that need it, so that the others answer at once.
+"""
+
+import json
+import sys
+
+import click
+
+from verydeep.errors import VerydeepError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="verydeep")
+def cli() -> None:
+    """A reproduction study of VGG (arXiv 1409.1556)."""
+
+
+def _network(command):
+    """The arguments that name one network of a study."""
+    for decorate in (
+        click.option("--processes", default=1, show_default=True, help="Devices to train on."),
+        click.option("--variant", help="A variant that the study names."),
+        click.option("--seed", default=0, show_default=True, help="Seed of every random draw."),
+        click.argument("train_scale"),
+        click.argument("config"),
+        click.argument("study"),
+    ):
+        command = decorate(command)
+    return command
+
+
+@cli.group()
+def data() -> None:
+    """Get and verify the data sets."""
+
+
+@data.command("get")
+@click.argument("name")
+def data_get(name: str) -> None:
+    """Download and unpack a data set, or say how to place it by hand."""
+    from verydeep.data.sources import source
+    from verydeep.data.store import open_store
+
+    found = source(name)
+    click.echo(f"{name}: {found.get()}")
+    counts = open_store(found).counts()
+    click.echo(f"{name}: {counts['train']} training and {counts['val']} validation images")
+
+
+@data.command("verify")
+@click.argument("name")
+def data_verify(name: str) -> None:
+    """Read every image of a data set again and compare it with the manifest."""
+    from verydeep.data.sources import source
+    from verydeep.data.store import verify
+
+    click.echo(f"{name}: every image matches manifest {verify(source(name))}")
+
+
+@cli.group()
+def study() -> None:
+    """Show the studies."""
+
+
+@study.command("list")
+def study_list() -> None:
+    """Print the studies, a line each."""
+    from verydeep import studies
+
+    for name in studies.names():
+        click.echo(f"{name:12} {studies.load(name).title}")
+
+
+@study.command("show")
+@click.argument("name")
+def study_show(name: str) -> None:
+    """Print the resolved recipe of a study and the runs it needs, with their cost."""
+    from verydeep.reports import show_study
+
+    click.echo(show_study(name))
+
+
+@cli.command()
+@_network
+def run(study: str, config: str, train_scale: str, seed: int, variant: str | None, processes: int) -> None:
+    """Train and evaluate one network through the notebooks.
+
+    Resumes what was interrupted and does nothing for what is done. TRAIN_SCALE is 256, 384 or jitter.
+    """
+    from verydeep import notebooks, studies
+
+    asked = studies.find_run(study, config, train_scale, seed, variant)
+    notebooks.execute_run(asked, processes)
+    click.echo(f"{asked.name}: done, see {asked.folder}")
+
+
+@cli.command()
+@_network
+def train(study: str, config: str, train_scale: str, seed: int, variant: str | None, processes: int) -> None:
+    """Train one network without the notebook: what torchrun and accelerate launch call."""
+    from verydeep import studies, training
+
+    training.train(studies.find_run(study, config, train_scale, seed, variant), processes=processes)
+
+
+@cli.command()
+@click.argument("study")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+def numbers(study: str, as_json: bool) -> None:
+    """List every cell of every table the study can fill."""
+    from verydeep import results, tables
+
+    found = results.numbers(study)
+    if as_json:
+        keys = ("id", "value", "low", "high", "n", "paper", "status")
+        click.echo(json.dumps([{key: getattr(one, key) for key in keys} for one in found], indent=1))
+        return
+    for one in found:
+        printed = "" if one.paper is None else f"paper {one.paper}"
+        click.echo(f"{one.id:40} {tables.cell(one, 2):26} {printed}".rstrip())
+
+
+@cli.command()
+@click.argument("study")
+def status(study: str) -> None:
+    """Show what is done, running and missing."""
+    from verydeep import reports
+
+    click.echo(reports.status(study))
+
+
+@cli.command()
+def check() -> None:
+    """Verify every record, hash and notebook under runs/; a line for each fault."""
+    from verydeep import runs
+
+    folders = runs.run_folders()
+    faults = [fault for folder in folders for fault in runs.check_folder(folder)]
+    for fault in faults:
+        click.echo(fault, err=True)
+    if faults:
+        raise VerydeepError(f"{len(faults)} fault(s) in {len(folders)} run(s)")
+    click.echo(f"{len(folders)} run(s) hold")
+
+
+def main() -> None:
+    """Entry point: any error of ours or of the command line is one line and a non-zero status."""
+    try:
+        cli(standalone_mode=False)
+    except VerydeepError as error:
+        sys.exit(f"error: {error}")
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(2)
+    except click.UsageError as error:
+        click.echo(f"error: {error.format_message()}", err=True)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit("error: interrupted; the same command goes on where it was")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The papermill templates of the book: their parameters, checked, and their execution into a run's folder."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from verydeep import paths, runs
+from verydeep.errors import UnknownName, VerydeepError
+from verydeep.studies import Run, find_run
+
+PARAMETERS = ("study", "config", "train_scale", "variant", "seed", "processes")
+TEMPLATES = {"train": "training/train.ipynb", "evaluate": "evaluation/evaluate.ipynb"}
+
+# What IPython itself puts into a notebook's namespace.
+_IPYTHON = {"In", "Out", "exit", "quit", "open", "get_ipython"}
+
+
+def requested_run(namespace: dict) -> Run:
+    """The run that a notebook's parameters ask for; call it with ``globals()`` in the first code cell.
+
+    papermill only warns of a parameter that the notebook does not have and goes on with the defaults; here it
+    is an error.
+
+    Raises
+    ------
+    UnknownName
+        For an unknown parameter, or a value that does not exist.
+    """
+    given = {name: value for name, value in namespace.items() if name[0] != "_" and name not in _IPYTHON}
+    for name, value in given.items():
+        imported = hasattr(value, "__module__") or type(value).__name__ == "module"
+        if name not in PARAMETERS and not imported:
+            raise UnknownName("parameter", name, PARAMETERS)
+    processes = given.get("processes", 1)
+    if not isinstance(processes, int) or processes < 1:
+        raise VerydeepError(f"processes must be a whole number from 1 upwards, not {processes!r}")
+    return find_run(given["study"], given["config"], given["train_scale"], given["seed"], given.get("variant"))
+
+
+def parameters(run: Run) -> dict:
+    """The papermill parameters that ask for ``run``."""
+    asked = {"study": run.study.name, "config": run.config, "train_scale": _plain(run.train_scale), "seed": run.seed}
+    return asked if run.variant is None else asked | {"variant": run.variant}
+
+
+def _plain(scale: str) -> int | str:
+    return int(scale) if scale.isdigit() else scale
+
+
+def command(run: Run, kind: str, output: str = "out.ipynb") -> str:
+    """The plain papermill command that repeats one notebook of a run."""
+    given = ", ".join(f"{name}: {value}" for name, value in parameters(run).items())
+    return f"papermill book/{TEMPLATES[kind]} {output} -y '{{{given}}}'"
+
+
+def execute(run: Run, kind: str, processes: int = 1) -> Path:
+    """Run the template ``kind`` (``"train"`` or ``"evaluate"``) for ``run``; keep it in the run's folder.
+
+    Does nothing when the run already has it. The notebook reaches the folder only when it succeeded, and is
+    sealed with the run's other files.
+
+    Raises
+    ------
+    VerydeepError
+        When a cell fails; says what it said and where the notebook with the traceback lies.
+    """
+    kept = run.folder / f"{kind}.ipynb"
+    if runs.is_complete(run, kind) and kept.exists() and kept.name in runs.read_seal(run.folder):
+        return kept
+    import papermill  # takes a second to import, and only this function needs it
+
+    working = run.workspace / kept.name
+    working.parent.mkdir(parents=True, exist_ok=True)
+    given = parameters(run) | ({"processes": processes} if kind == "train" else {})
+    try:
+        papermill.execute_notebook(
+            paths.book() / TEMPLATES[kind],
+            working,
+            given,
+            kernel_name="python3",
+            cwd=paths.root(),
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+        )
+    except papermill.PapermillExecutionError as error:
+        raise VerydeepError(f"{error.ename}: {error.evalue} (notebook with the traceback: {working})") from None
+    if fault := runs.notebook_fault(working):
+        raise VerydeepError(f"{working}: {fault}")
+    run.folder.mkdir(parents=True, exist_ok=True)
+    shutil.move(working, kept)
+    runs.seal(run.folder, [kept.name])
+    return kept
+
+
+def execute_run(run: Run, processes: int = 1) -> None:
+    """Train and evaluate ``run`` through the notebooks, and first whatever it starts from."""
+    if run.parent is not None:
+        execute_run(run.parent, processes)
+    execute(run, "train", processes)
+    if not run.pilot:
+        execute(run, "evaluate")

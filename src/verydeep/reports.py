@@ -1,0 +1,118 @@
+"""What a person reads in a terminal about a study: its recipe, its runs, their cost and state."""
+
+import time
+
+from verydeep import runs
+from verydeep.data.sources import SOURCES
+from verydeep.studies import Recipe, Run, Study, load, planned_runs
+from verydeep.studies.schema import PAPER_SCALES, paper_recipe
+
+#: Multiply-adds a second to assume before any run of the study is recorded.
+ASSUMED_RATE = 1e11
+_RUNNING_SECONDS = 600  # a checkpoint younger than this means that someone is at work
+
+
+def recipe_rows(study: Study, train_scale: str, variant: str | None = None) -> list[dict]:
+    """One row a setting: the paper's value, the study's, and the reason where they differ."""
+    ours, papers = study.resolve(train_scale, variant), paper_recipe(train_scale)
+    rows = []
+    for key, field in Recipe.model_fields.items():
+        mine, printed = getattr(ours, key), getattr(papers, key)
+        rows.append(
+            {
+                "setting": key,
+                "meaning": field.description,
+                "paper": printed,
+                "study": mine,
+                "why": study.why.get(key, "") if mine != printed else "",
+            }
+        )
+    return rows
+
+
+def training_images(study: Study) -> int:
+    """Images that a training sees in one epoch: the data set's less the held-out ones."""
+    source = SOURCES[study.data.source]
+    return source.counts["train"] - source.num_classes * study.data.held_out_per_class
+
+
+def planned_multiply_adds(run: Run) -> int:
+    """Multiply-adds of the whole training: forward, and twice that for the gradients."""
+    return 3 * run.recipe.epochs * training_images(run.study) * run.multiply_adds
+
+
+def measured_rate(study: Study) -> float | None:
+    """Multiply-adds a second over the recorded trainings of a study."""
+    work = seconds = 0
+    for run in planned_runs(study):
+        if record := runs.read_record(run, "train"):
+            work += record.cost["multiply_adds"]
+            seconds += record.cost["seconds"]
+    return work / seconds if seconds else None
+
+
+def show_study(name: str) -> str:
+    """The resolved recipe of a study and the runs it needs, with multiply-adds and estimated time."""
+    study = load(name)
+    lines = [study.title, study.purpose, f"runs on: {study.where}", ""]
+    lines.append(f"data: {study.data.source}, {study.data.held_out_per_class} images of each class held out")
+    network = study.network
+    lines.append(
+        f"networks: widths / {network.width_divisor}, lengths / {network.length_divisor} (crop {study.crop}), "
+        f"{study.num_classes} classes, pooling rounds to {network.pooling}, A-LRN's alpha as in {network.lrn_alpha}"
+    )
+    if not study.train:
+        return "\n".join([*lines, "trains nothing: evaluates published weights"])
+    for scale in PAPER_SCALES:
+        if study.networks.get(scale):
+            lines += ["", f"recipe at S={scale}:"]
+            for row in recipe_rows(study, scale):
+                departs = f"  (paper: {row['paper']}; {row['why']})" if row["study"] != row["paper"] else ""
+                lines.append(f"  {row['setting']:18} {row['study']}{departs}")
+    rate = measured_rate(study)
+    basis = "as measured on the recorded runs" if rate else "assumed"
+    rate = rate or ASSUMED_RATE
+    lines += ["", f"runs (time at {rate / 1e9:.0f} G multiply-adds/s, {basis}):"]
+    total = 0
+    for run in planned_runs(study):
+        work = planned_multiply_adds(run)
+        total += work
+        start = f"from {run.parent.name}" if run.parent else "from random weights"
+        lines.append(f"  {run.name:24} {start:26} {work:10.2e} multiply-adds  {_duration(work / rate)}")
+    lines.append(f"  {'all':51} {total:10.2e} multiply-adds  {_duration(total / rate)}")
+    return "\n".join(lines)
+
+
+def state(run: Run) -> str:
+    """``done``, ``trained``, ``running``, ``stopped`` (a checkpoint waits) or ``missing``."""
+    if runs.read_record(run, "train"):
+        return "done" if run.pilot or runs.read_record(run, "evaluate") else "trained"
+    checkpoint = run.workspace / "checkpoint.pt"
+    if not checkpoint.exists():
+        return "missing"
+    return "running" if time.time() - checkpoint.stat().st_mtime < _RUNNING_SECONDS else "stopped"
+
+
+def status(name: str) -> str:
+    """What of a study is done, running and missing, a line a run."""
+    study = load(name)
+    if not study.train:
+        return f"{name} trains nothing"
+    lines = []
+    for run in planned_runs(study) + planned_runs(study, pilots=True):
+        line = f"{run.name:32} {state(run):8}"
+        if trained := runs.read_record(run, "train"):
+            line += f" held-out top-1 {trained.metrics['held_out_top1_error']:5.1f}"
+        if evaluated := runs.read_record(run, "evaluate"):
+            for measurement, found in evaluated.measurements.items():
+                line += f"  {measurement} {found['top1_error']:.1f} / {found['top5_error']:.1f}"
+        lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86400 else f"{seconds / 86400:.0f} days"

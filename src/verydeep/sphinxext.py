@@ -1,0 +1,71 @@
+"""Sphinx extension: pages for the runs, and the roles ``{result}`` and ``{paper}``.
+
+``{result}`quarter.table3.D-384.top1` `` prints a reproduced number and links to its run; ``{paper}`table3.D-384.top1` ``
+prints the published one. An unknown identity is a warning, which the strict build turns into a failure.
+"""
+
+from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxRole
+
+from verydeep import pages, paths, results, runs, tables
+from verydeep.errors import VerydeepError
+
+
+class ResultRole(SphinxRole):
+    """A reproduced number with its interval on hovering; ``not run`` where there is none."""
+
+    def run(self):
+        try:
+            found = results.number(self.text)
+        except VerydeepError as error:
+            return [], [self.inliner.reporter.warning(str(error), line=self.lineno)]
+        text = tables.NOT_RUN if found.status != "done" else f"{found.value:.1f}"
+        if found.run is None or found.status != "done":
+            return [nodes.inline(text, text, classes=["result"])], []
+        study = self.text.partition(".")[0]
+        self.env.note_dependency(str(paths.runs() / study / found.run / "evaluate.json"))
+        hover = f"{self.text}: 95 % interval {found.low:.2f} to {found.high:.2f} over {found.n} images"
+        reference = addnodes.pending_xref(
+            "", refdomain="std", reftype="doc", reftarget=f"/runs/{study}/{found.run}", refexplicit=True, refwarn=True
+        )
+        reference += nodes.inline(text, text, classes=["result"])
+        wrapped = nodes.inline("", "", reference, classes=["result-link"])
+        reference["reftitle"] = hover
+        return [wrapped], []
+
+
+class PaperRole(SphinxRole):
+    """A number as the paper printed it."""
+
+    def run(self):
+        try:
+            text = f"{results.paper_number(self.text)}"
+        except VerydeepError as error:
+            return [], [self.inliner.reporter.warning(str(error), line=self.lineno)]
+        return [nodes.inline(text, text, classes=["paper-number"])], []
+
+
+def write_run_pages(app: Sphinx, config) -> None:
+    """Check ``runs/`` and write its pages before the sources are read; a fault stops the build."""
+    faults = [fault for folder in runs.run_folders() for fault in runs.check_folder(folder)]
+    if faults:
+        raise VerydeepError("; ".join(faults))
+    pages.write_pages(pages.pages_folder())
+
+
+def setup(app: Sphinx) -> dict:
+    """Register with Sphinx, before the table of contents is read (priority 900 in sphinx_external_toc)."""
+    app.add_role("result", ResultRole())
+    app.add_role("paper", PaperRole())
+    app.connect("config-inited", write_run_pages, priority=100)
+    app.connect("builder-inited", _static_path)
+    app.add_css_file("verydeep.css")
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _static_path(app: Sphinx) -> None:
+    app.config.html_static_path.append(str(Path(__file__).parent / "static"))

@@ -1,0 +1,120 @@
+"""The paper's tables as DataFrames, its columns beside ours, and as Markdown with links to the runs."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from verydeep import paper
+from verydeep.networks import anatomy
+from verydeep.networks.configurations import all_configurations
+from verydeep.results import Number, numbers, table3_runs
+from verydeep.studies import Study, load
+
+NOT_RUN = "not run"
+
+
+def table1() -> pd.DataFrame:
+    """Table 1 as printed: a column a configuration, a row a layer, blocks and poolings aligned."""
+    printed = paper.table(1)
+    columns = {}
+    for config, rows in printed.groupby("config", sort=False):
+        blocks = rows[rows["kind"].isin(["conv", "lrn"])].groupby("block")["layer"].apply(list)
+        columns[config] = blocks
+    depth = {block: max(len(column[block]) for column in columns.values()) for block in range(1, 6)}
+    cells = {}
+    for config, blocks in columns.items():
+        layers = ["input"]
+        for block in range(1, 6):
+            layers += blocks[block] + [""] * (depth[block] - len(blocks[block])) + ["maxpool"]
+        cells[config] = [*layers, "FC-4096", "FC-4096", "FC-1000", "soft-max"]
+    frame = pd.DataFrame(cells)
+    weight_layers = [f"{all_configurations()[config].weight_layers} weight layers" for config in frame.columns]
+    frame.columns = pd.MultiIndex.from_arrays([frame.columns, weight_layers], names=["config", "depth"])
+    return frame
+
+
+def table2() -> pd.DataFrame:
+    """Table 2: parameters in millions, the paper's printed figure beside the count from Table 1."""
+    printed = paper.table(2).set_index("config")["params_millions"]
+    counts = pd.Series({config: anatomy.parameters(all_configurations()[config]) for config in printed.index})
+    return pd.DataFrame(
+        {
+            "paper (millions)": printed,
+            "counted from Table 1": counts,
+            "rounded (millions)": (counts / 1e6).round().astype(int),
+            "multiply-adds per crop (billions)": pd.Series(
+                {config: anatomy.multiply_adds(all_configurations()[config]) / 1e9 for config in printed.index}
+            ).round(2),
+        }
+    )
+
+
+def table3(studies: list[str]) -> pd.DataFrame:
+    """Table 3, single-scale dense evaluation: the paper's errors beside those of each study, in percent.
+
+    Numbers of a study that have not been run are missing values.
+    """
+    printed = paper.table(3)
+    scales = [paper.scale_name(row.train_min, row.train_max) for row in printed.itertuples()]
+    frame = pd.DataFrame(
+        {
+            ("", "config"): printed["config"],
+            ("", "train S"): ["[256;512]" if scale == "jitter" else scale for scale in scales],
+            ("", "test Q"): printed["test_sizes"],
+            ("paper", "top-1"): printed["top1_val_error"],
+            ("paper", "top-5"): printed["top5_val_error"],
+        }
+    )
+    frame.index = [f"{config}-{scale}" for config, scale in zip(printed["config"], scales, strict=True)]
+    for study in studies:
+        known = {found.id: found.value for found in numbers(study)}
+        for metric in ("top1", "top5"):
+            values = [known.get(f"{study}.table3.{row}.{metric}") for row in frame.index]
+            frame[(study, metric.replace("top", "top-"))] = pd.array(values, dtype="Float64")
+    return frame
+
+
+def study_of(study: str) -> Study:
+    return load(study)
+
+
+def cell(found: Number, digits: int = 1) -> str:
+    """A number with its interval as text, or ``not run``."""
+    if found.status != "done":
+        return NOT_RUN
+    if found.low is None:
+        return f"{found.value:.{digits}f}"
+    return f"{found.value:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
+
+
+def table3_markdown(studies: list[str], link: Callable[[str, str], str]) -> str:
+    """Table 3 as a Markdown table, each reproduced number with its 95 % interval and a link to its run.
+
+    Parameters
+    ----------
+    link
+        Maps (study, run name) to the address of the run's page.
+    """
+    frame = table3(studies)
+    head = ["config", "train S", "test Q", "paper top-1", "paper top-5"]
+    head += [f"{study} {metric}" for study in studies for metric in ("top-1", "top-5")]
+    lines = ["| " + " | ".join(head) + " |", "|" + "|".join([":--"] * 3 + ["--:"] * (len(head) - 3)) + "|"]
+    found = {study: {number.id: number for number in numbers(study)} for study in studies}
+    for row, cells in frame.iterrows():
+        shown = [str(value) for value in cells.iloc[:3]] + [f"{value:.1f}" for value in cells.iloc[3:5]]
+        for study in studies:
+            for metric in ("top1", "top5"):
+                one = found[study].get(f"{study}.table3.{row}.{metric}")
+                if one is None:
+                    shown.append("")
+                elif one.status == "done":
+                    shown.append(f"[{cell(one)}]({link(study, one.run)})")
+                else:
+                    shown.append(NOT_RUN)
+        lines.append("| " + " | ".join(shown) + " |")
+    return "\n".join(lines)
+
+
+def runs_behind_table3(study: str) -> list[str]:
+    """Names of the runs behind Table 3 of a study."""
+    return [run.name for run in table3_runs(load(study))]
