@@ -1,7 +1,8 @@
-"""Sphinx extension: pages for the runs, and the roles ``{result}`` and ``{paper}``.
+"""Sphinx extension: pages for the runs, the roles ``{result}`` and ``{paper}``, the directive ``{result-table}``.
 
 ``{result}`quarter.table3.D-384.top1` `` prints a reproduced number and links to its run; ``{paper}`table3.D-384.top1` ``
 prints the published one. An unknown identity is a warning, which the strict build turns into a failure.
+``{result-table}`` takes the names of studies and shows Table 3 with them beside the paper.
 """
 
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxRole
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from verydeep import pages, paths, results, runs, tables
 from verydeep.errors import VerydeepError
+from verydeep.studies import load, planned_runs
 
 
 class ResultRole(SphinxRole):
@@ -49,6 +51,21 @@ class PaperRole(SphinxRole):
         return [nodes.inline(text, text, classes=["paper-number"])], []
 
 
+class ResultTable(SphinxDirective):
+    """Table 3, the paper beside the studies named, with links to the runs."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self):
+        studies = self.arguments[0].split()
+        for study in studies:
+            for run in planned_runs(load(study)):
+                self.env.note_dependency(str(run.folder / "evaluate.json"))
+        text = tables.table3_markdown(studies, link=lambda study, run: f"/runs/{study}/{run}.md")
+        return self.parse_text_to_nodes(text)
+
+
 def write_run_pages(app: Sphinx, config) -> None:
     """Check ``runs/`` and write its pages before the sources are read; a fault stops the build."""
     faults = [fault for folder in runs.run_folders() for fault in runs.check_folder(folder)]
@@ -61,6 +78,7 @@ def setup(app: Sphinx) -> dict:
     """Register with Sphinx, before the table of contents is read (priority 900 in sphinx_external_toc)."""
     app.add_role("result", ResultRole())
     app.add_role("paper", PaperRole())
+    app.add_directive("result-table", ResultTable)
     app.connect("config-inited", write_run_pages, priority=100)
     app.connect("builder-inited", _static_path)
     app.add_css_file("verydeep.css")

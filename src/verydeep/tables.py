@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from verydeep import paper
+from verydeep import paper, runs
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
-from verydeep.results import Number, numbers, table3_runs
-from verydeep.studies import Study, load
+from verydeep.results import Number, error_interval, numbers
+from verydeep.studies import load, planned_runs
 
 NOT_RUN = "not run"
 
@@ -74,10 +74,6 @@ def table3(studies: list[str]) -> pd.DataFrame:
     return frame
 
 
-def study_of(study: str) -> Study:
-    return load(study)
-
-
 def cell(found: Number, digits: int = 1) -> str:
     """A number with its interval as text, or ``not run``."""
     if found.status != "done":
@@ -88,7 +84,7 @@ def cell(found: Number, digits: int = 1) -> str:
 
 
 def table3_markdown(studies: list[str], link: Callable[[str, str], str]) -> str:
-    """Table 3 as a Markdown table, each reproduced number with its 95 % interval and a link to its run.
+    """Table 3 as a Markdown table, each reproduced number with a link to its run and its 95 % interval.
 
     Parameters
     ----------
@@ -96,8 +92,8 @@ def table3_markdown(studies: list[str], link: Callable[[str, str], str]) -> str:
         Maps (study, run name) to the address of the run's page.
     """
     frame = table3(studies)
-    head = ["config", "train S", "test Q", "paper top-1", "paper top-5"]
-    head += [f"{study} {metric}" for study in studies for metric in ("top-1", "top-5")]
+    head = ["network", "train S", "test Q", "paper top-1", "top-5"]
+    head += [name for study in studies for name in (f"{study} top-1", "top-5")]
     lines = ["| " + " | ".join(head) + " |", "|" + "|".join([":--"] * 3 + ["--:"] * (len(head) - 3)) + "|"]
     found = {study: {number.id: number for number in numbers(study)} for study in studies}
     for row, cells in frame.iterrows():
@@ -108,13 +104,47 @@ def table3_markdown(studies: list[str], link: Callable[[str, str], str]) -> str:
                 if one is None:
                     shown.append("")
                 elif one.status == "done":
-                    shown.append(f"[{cell(one)}]({link(study, one.run)})")
+                    interval = f'<span class="interval">{one.low:.1f}–{one.high:.1f}</span>'
+                    shown.append(f"[{one.value:.1f}]({link(study, one.run)}) {interval}")
                 else:
                     shown.append(NOT_RUN)
         lines.append("| " + " | ".join(shown) + " |")
     return "\n".join(lines)
 
 
-def runs_behind_table3(study: str) -> list[str]:
-    """Names of the runs behind Table 3 of a study."""
-    return [run.name for run in table3_runs(load(study))]
+def pilots(study: str) -> pd.DataFrame:
+    """The short runs by which a study's recipe was chosen: what each changed, and its errors on held-out images.
+
+    Errors are in percent with their 95 % interval over the held-out images; a pilot that has not been run says so.
+    """
+    spec = load(study)
+    rows = []
+    for run in planned_runs(spec, pilots=True):
+        base = spec.resolve(run.train_scale)
+        changed = {key: value for key, value in run.recipe if key != "epochs" and value != getattr(base, key)}
+        record = runs.read_record(run, "train")
+        row = {
+            "pilot": run.variant.removeprefix("pilot-"),
+            "changes": ", ".join(f"{key}: {value}" for key, value in changed.items()) or "nothing",
+            "why": spec.variants[run.variant].why,
+            "epochs": run.recipe.epochs,
+        }
+        for metric in ("top1", "top5"):
+            row[f"held-out {metric.replace('top', 'top-')}"] = _held_out(record, metric)
+        row["training loss"] = round(record.metrics["train_loss"], 2) if record else NOT_RUN
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("pilot")
+
+
+def _held_out(record, metric: str) -> str:
+    if record is None:
+        return NOT_RUN
+    error = record.metrics[f"held_out_{metric}_error"]
+    low, high = error_interval(error, record.data["held_out"]["count"])
+    return f"{error:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def claims() -> pd.DataFrame:
+    """The paper's claims, the printed rows that support each, and our reading of those rows."""
+    frame = pd.DataFrame(paper.claims()).set_index("number")
+    return frame.rename(columns={"holds_in_paper": "in the paper's own rows"})

@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch.utils.data import DataLoader
 
 from verydeep import checkpoints, files, progress, provenance, runs, weights
@@ -175,7 +176,9 @@ class _Training:
     def __init__(self, run: Run, report: Callable[[str], None]):
         self.run, self.recipe, self.report = run, run.recipe, report
         precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[self.recipe.precision]
-        self.accelerator = Accelerator(mixed_precision=precision)
+        AcceleratorState._reset_state()  # a parent trained before this may have had another precision
+        # accelerate joins the processes of a machine without accelerators only when it is told that there are none
+        self.accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision=precision)
         self.device = self.accelerator.device
         if self.recipe.precision == "float16" and self.device.type != "cuda":
             raise VerydeepError(f"{run.name}: precision float16 needs a GPU; bfloat16 and float32 run anywhere")

@@ -103,17 +103,18 @@ class Study(_Strict):
             for config in self.networks[scale]:
                 if config not in all_configurations():
                     raise ValueError(f"networks.{scale}: {UnknownName('config', config, all_configurations())}")
-        departed = self._check_keys("recipe", self.recipe)
-        for scale, keys in self.stages.items():
-            departed |= self._check_keys(f"stages.{scale}", keys)
-            Recipe.model_validate(PAPER_STAGES[scale] | self.recipe | keys)
+        self._check_keys("recipe", self.recipe)
+        departed = {key for key, default in Network() if getattr(self.network, key) != default}
+        for scale in self.networks:
+            self._check_keys(f"stages.{scale}", self.stages.get(scale, {}))
+            ours, papers = self.resolve(scale), paper_recipe(scale)
+            departed |= {key for key, value in ours if getattr(papers, key) != value}
         for name, variant in self.variants.items():
             self._check_keys(f"variants.{name}.set", variant.set)
             known = [f"{config}-{scale}" for scale, configs in self.networks.items() for config in configs]
             for network in variant.networks:
                 if network not in known:
                     raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, known)}")
-        departed |= {key for key, value in Network() if getattr(self.network, key) != value}
         if unexplained := sorted(departed - set(self.why)):
             raise ValueError(f"why: says no reason for {', '.join(unexplained)}, which departs from the paper")
         if idle := sorted(set(self.why) - departed):
@@ -121,12 +122,11 @@ class Study(_Strict):
         return self
 
     @staticmethod
-    def _check_keys(where: str, keys: dict) -> set[str]:
+    def _check_keys(where: str, keys: dict) -> None:
         for key in keys:
             if key not in Recipe.model_fields:
                 raise ValueError(f"{where}.{key}: {_unknown_key(key, Recipe.model_fields)}")
         Recipe.model_validate(keys)
-        return set(keys)
 
     @property
     def num_classes(self) -> int:

@@ -1,0 +1,385 @@
+"""Sources, archives, the store and the views drawn from it."""
+
+import io
+import os
+import tarfile
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from verydeep import files
+from verydeep.data import archives, sources, store, views
+from verydeep.data.images import decode
+from verydeep.errors import DataError, UnknownName
+
+
+def jpeg(height=64, width=64, mode="RGB", seed=0) -> bytes:
+    """A JPEG of smooth noise."""
+    channels = {"L": (), "RGB": (3,), "CMYK": (4,)}[mode]
+    noise = np.random.default_rng(seed).integers(0, 255, (8, 8, *channels), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(noise, mode).resize((width, height)).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+class Small(sources.ClassFolders):
+    """Two classes in the ImageNet layout, of varied shapes."""
+
+    name, num_classes, counts = "small", 2, {"train": 8, "val": 4}
+    archive = sources.Archive("https://nowhere.invalid/small.zip", "sha256:0", "small")
+
+
+class SmallTiny(sources.TinyImagenet):
+    """Tiny ImageNet's layout with two classes."""
+
+    num_classes, counts = 2, {"train": 8, "val": 4}
+
+
+@pytest.fixture
+def small(tmp_path, checkout) -> Small:
+    shapes = [(60, 90), (90, 60), (70, 70), (64, 200)]
+    for split, count in (("train", 4), ("val", 2)):
+        for label, wnid in enumerate(("n01", "n02")):
+            folder = tmp_path / "small" / split / wnid
+            folder.mkdir(parents=True)
+            for i in range(count):
+                mode = ("RGB", "L", "CMYK", "RGB")[i]
+                (folder / f"{wnid}_{i}.JPEG").write_bytes(jpeg(*shapes[i], mode=mode, seed=10 * label + i))
+    return Small(tmp_path / "small")
+
+
+@pytest.fixture
+def tiny(tmp_path, checkout) -> SmallTiny:
+    root = tmp_path / "tiny-imagenet-200"
+    (root / "val" / "images").mkdir(parents=True)
+    (root / "wnids.txt").write_text("n02\nn01\n")  # the official file is not sorted
+    (root / "words.txt").write_text("n01\tgoldfish, Carassius auratus\nn02\tbee\nn03\tunused\n")
+    lines = []
+    for label, wnid in enumerate(("n01", "n02")):
+        folder = root / "train" / wnid / "images"
+        folder.mkdir(parents=True)
+        for i in range(4):
+            (folder / f"{wnid}_{i}.JPEG").write_bytes(jpeg(seed=10 * label + i))
+        for i in range(2):
+            name = f"val_{2 * label + i}.JPEG"
+            (root / "val" / "images" / name).write_bytes(jpeg(seed=100 + 2 * label + i))
+            lines.append(f"{name}\t{wnid}\t0\t0\t62\t62\n")
+    (root / "val" / "val_annotations.txt").write_text("".join(reversed(lines)))
+    return SmallTiny(root)
+
+
+# -- archives ------------------------------------------------------------------------------------------
+
+
+def tar_with(path, name, kind=tarfile.REGTYPE):
+    with tarfile.open(path, "w:gz") as bundle:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname, member.size = kind, "/etc/passwd", 0
+        bundle.addfile(member, io.BytesIO())
+
+
+@pytest.mark.parametrize(("name", "kind", "message"), [
+    ("/etc/passwd", tarfile.REGTYPE, "points outside"),
+    ("a/../../b", tarfile.REGTYPE, "points outside"),
+    ("a\\..\\b", tarfile.REGTYPE, "points outside"),
+    ("link", tarfile.SYMTYPE, "is a link"),
+    ("hard", tarfile.LNKTYPE, "is a link"),
+    ("pipe", tarfile.FIFOTYPE, "is a link or a device"),
+])  # fmt: skip
+def test_hostile_tar_members_are_refused(tmp_path, name, kind, message):
+    tar_with(tmp_path / "bad.tgz", name, kind)
+    with pytest.raises(DataError, match=message):
+        archives.extract(tmp_path / "bad.tgz", tmp_path / "out" / "here")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "C:/evil"])
+def test_hostile_zip_members_are_refused(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as bundle:
+        bundle.writestr(name, b"x")
+    with pytest.raises(DataError, match="points outside"):
+        archives.extract(tmp_path / "bad.zip", tmp_path / "out" / "here")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_zip_link_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as bundle:
+        member = zipfile.ZipInfo("link")
+        member.external_attr = 0o120777 << 16
+        bundle.writestr(member, "/etc/passwd")
+    with pytest.raises(DataError, match="is a link"):
+        archives.extract(tmp_path / "bad.zip", tmp_path / "out")
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 100)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("zeros", b"0" * 1000)
+    with pytest.raises(DataError, match="unpacks to more than 100 bytes"):
+        archives.extract(tmp_path / "bomb.zip", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_truncated_or_foreign_file_is_refused(tmp_path):
+    (tmp_path / "text.zip").write_text("hello")
+    with pytest.raises(DataError, match="not a zip or tar"):
+        archives.extract(tmp_path / "text.zip", tmp_path / "out")
+    with tarfile.open(tmp_path / "cut.tgz", "w:gz") as bundle:
+        member = tarfile.TarInfo("noise")
+        member.size = 50_000
+        bundle.addfile(member, io.BytesIO(os.urandom(50_000)))
+    whole = (tmp_path / "cut.tgz").read_bytes()
+    (tmp_path / "cut.tgz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="cut.tgz"):
+        archives.extract(tmp_path / "cut.tgz", tmp_path / "out")
+
+
+# -- sources -------------------------------------------------------------------------------------------
+
+
+def serve(monkeypatch, tmp_path, archive_bytes: bytes, checksum: str, kind):
+    """Let ``kind`` download a local file through pooch's own path."""
+    (tmp_path / "served.zip").write_bytes(archive_bytes)
+    monkeypatch.setenv("VERYDEEP_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(sources.pooch, "retrieve", _retrieve_from(tmp_path / "served.zip", sources.pooch.retrieve))
+    monkeypatch.setattr(kind, "archive", sources.Archive("https://nowhere.invalid/small.zip", checksum, "small"))
+
+
+def _retrieve_from(file, retrieve):
+    def local(url, **keywords):
+        return retrieve(url, downloader=lambda _, target, __: open(target, "wb").write(file.read_bytes()), **keywords)
+
+    return local
+
+
+def zipped(folder, top: str) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as bundle:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                bundle.write(path, f"{top}/{path.relative_to(folder)}")
+    return stream.getvalue()
+
+
+def test_get_downloads_checks_and_unpacks(small, tmp_path, monkeypatch):
+    archive = zipped(small.folder, "small")
+    serve(monkeypatch, tmp_path, archive, f"sha256:{files.sha256_bytes(archive)}", Small)
+    got = Small().get()
+    assert got == tmp_path / "data" / "small"
+    assert [entry.name for entry in Small().entries()] == [entry.name for entry in small.entries()]
+    assert sorted(path.name for path in got.parent.iterdir()) == ["downloads", "small"]
+
+
+def test_a_download_with_another_checksum_is_refused(small, tmp_path, monkeypatch):
+    serve(monkeypatch, tmp_path, zipped(small.folder, "small"), f"sha256:{'0' * 64}", Small)
+    with pytest.raises(DataError, match=r"download of https://nowhere.invalid/small.zip failed.*by hand"):
+        Small().get()
+    assert not (tmp_path / "data" / "small").exists()
+
+
+def test_imagenet_says_how_to_place_it(tmp_path):
+    with pytest.raises(DataError, match=r"Register at https://image-net.org.*val/<wnid>"):
+        sources.source("imagenet", tmp_path / "absent").get()
+
+
+def test_absent_data_names_the_command(tmp_path):
+    with pytest.raises(DataError, match="run: verydeep data get tiny-imagenet"):
+        store.open_store(sources.source("tiny-imagenet", tmp_path / "absent"))
+    with pytest.raises(UnknownName, match="unknown data set 'cifar'"):
+        sources.source("cifar")
+
+
+def test_tiny_imagenet_reads_the_official_layout(tiny):
+    entries = list(tiny.entries())
+    assert tiny.classes() == ["n01", "n02"]
+    assert tiny.words() == ["goldfish", "bee"]
+    assert [(e.split, e.label) for e in entries] == [("train", 0)] * 4 + [("train", 1)] * 4 + [("val", 0)] * 2 + [("val", 1)] * 2
+    assert entries[-1].name == "val/images/val_3.JPEG"
+
+
+def test_digits_are_the_shipped_images():
+    digits = sources.source("digits")
+    entries = list(digits.entries())
+    first = decode(digits.read(entries[0]), entries[0].name)
+    assert len(entries) == 1797 and first.shape == (8, 8, 3) and first.max() == 255
+
+
+# -- images --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_every_colour_mode_becomes_rgb(mode):
+    assert decode(jpeg(40, 50, mode), "x.jpg").shape == (40, 50, 3)
+
+
+@pytest.mark.parametrize("data", [b"", b"not an image", jpeg()[:300]])
+def test_an_unreadable_image_stops_with_its_path(data):
+    with pytest.raises(DataError, match=r"train/n01/bad.JPEG: not a readable image"):
+        decode(data, "train/n01/bad.JPEG")
+
+
+def test_a_decompression_bomb_is_refused(monkeypatch):
+    monkeypatch.setattr("verydeep.data.images.MAX_PIXELS", 1000)
+    with pytest.raises(DataError, match="64x64 pixels, more than 1000"):
+        decode(jpeg(), "bomb.JPEG")
+
+
+# -- store ---------------------------------------------------------------------------------------------
+
+
+def test_the_store_holds_every_image_unchanged(small, tiny):
+    for source in (small, tiny):
+        opened = store.open_store(source)
+        assert opened.counts() == source.counts
+        for row, entry in enumerate(source.entries()):
+            assert np.array_equal(opened.image(row), decode(source.read(entry), entry.name))
+            assert opened.manifest["sha256"][row] == files.sha256_bytes(source.read(entry))
+
+
+def test_the_store_is_built_once_and_again_when_the_files_change(small, monkeypatch):
+    first = store.open_store(small)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_build", lambda *_: pytest.fail("built again"))
+        assert store.open_store(small).manifest_sha256 == first.manifest_sha256
+    (small.folder / "train/n01/n01_0.JPEG").rename(small.folder / "train/n01/n01_9.JPEG")
+    assert store.open_store(small).manifest_sha256 != first.manifest_sha256
+
+
+def test_a_corrupt_image_stops_with_its_path_and_leaves_no_store(tiny, checkout):
+    path = tiny.folder / "train/n02/images/n02_1.JPEG"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(DataError, match=str(path)):
+        store.open_store(tiny)
+    assert list((checkout / "artifacts" / "data").iterdir()) == []
+
+
+def test_missing_images_are_counted(small):
+    (small.folder / "val/n02/n02_1.JPEG").unlink()
+    with pytest.raises(DataError, match=r"should hold .*'val': 4.* found .*'val': 3"):
+        store.open_store(small)
+
+
+def test_an_empty_class_is_named(small):
+    for path in (small.folder / "val/n02").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match="val/n02: class without an image"):
+        store.open_store(small)
+
+
+def test_verify_finds_a_changed_image(small):
+    assert store.verify(small) == store.open_store(small).manifest_sha256
+    path = small.folder / "train/n01/n01_2.JPEG"
+    path.write_bytes(jpeg(70, 70, seed=99))
+    with pytest.raises(DataError, match=f"{path}: content has changed"):
+        store.verify(small)
+
+
+def test_colour_statistics_are_those_of_the_training_pixels(tiny):
+    opened = store.open_store(tiny)
+    pixels = np.stack([opened.image(row) for row in opened.rows("train")]).reshape(-1, 3).astype(float)
+    found = opened.statistics
+    assert np.allclose(found.mean, pixels.mean(0))
+    covariance = np.cov(pixels.T, bias=True)
+    vectors, values = np.array(found.eigenvectors), np.array(found.eigenvalues)
+    assert np.allclose(vectors @ np.diag(values) @ vectors.T, covariance)
+    assert found.deviation == pytest.approx(np.sqrt(np.trace(covariance) / 3))
+
+
+def test_held_out_images_depend_on_names_alone(small):
+    manifest = store.open_store(small).manifest
+    chosen = store.held_out(manifest, 2)
+    assert manifest.iloc[chosen]["split"].unique().tolist() == ["train"]
+    assert manifest.iloc[chosen].groupby("label").size().tolist() == [2, 2]
+    shuffled = manifest.sample(frac=1, random_state=0).reset_index(drop=True)
+    again = shuffled.iloc[store.held_out(shuffled, 2)]
+    assert set(again["name"]) == set(manifest.iloc[chosen]["name"])
+    with pytest.raises(DataError, match="smallest class has 4"):
+        store.held_out(manifest, 4)
+
+
+# -- views ---------------------------------------------------------------------------------------------
+
+
+def test_rescaling_keeps_the_aspect_ratio():
+    assert views.scaled_size(60, 90, 30) == (30, 45)
+    assert views.scaled_size(90, 60, 30) == (45, 30)
+    assert views.scaled_size(64, 64, 96) == (96, 96)
+    assert views.scaled_size(500, 375, 256) == (341, 256)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (60, 90), (300, 200)])
+@pytest.mark.parametrize("shorter", [48, 64, 100])
+def test_a_crop_of_the_rescaled_image_is_that_crop(shape, shorter):
+    image = decode(jpeg(*shape), "x")
+    whole = views.rescale(image, shorter)
+    assert whole.shape[:2] == views.scaled_size(*shape, shorter)
+    for top, left in ((0, 0), (5, 3), (whole.shape[0] - 32, whole.shape[1] - 32)):
+        crop = views.crop_of_rescaled(image, shorter, top, left, 32, 32).astype(int)
+        assert np.abs(crop - whole[top : top + 32, left : left + 32]).max() <= 2
+
+
+def test_draws_are_a_function_of_seed_and_epoch():
+    same, again = views.draw_epoch(1, 2, 50), views.draw_epoch(1, 2, 50)
+    assert np.array_equal(same.order, again.order) and np.array_equal(same.colour, again.colour)
+    for other in (views.draw_epoch(1, 3, 50), views.draw_epoch(2, 2, 50)):
+        assert not np.array_equal(same.top, other.top)
+    assert sorted(same.order) == list(range(50))
+
+
+@pytest.fixture
+def opened(tiny) -> store.Store:
+    return store.open_store(tiny)
+
+
+def test_scale_is_drawn_from_the_whole_range_and_the_crop_from_the_whole_image(opened):
+    n = 4000
+    draws = views.draw_epoch(0, 0, n)
+    scales = 64 + (draws.scale * 65).astype(int)
+    assert (scales.min(), scales.max()) == (64, 128)
+    tops = (draws.top * (64 - 56 + 1)).astype(int)
+    assert set(tops) == set(range(9))
+    view = views.TrainingViews(56, 64, 128, flip=True)
+    assert view(opened.image(0), draws, 0).shape == (56, 56, 3)
+
+
+def test_the_flip_mirrors_the_same_crop(opened):
+    draws = views.draw_epoch(0, 0, 200)
+    flipped = int(np.flatnonzero(draws.flip < 0.5)[0])
+    kept = int(np.flatnonzero(draws.flip >= 0.5)[0])
+    plain, mirrored = views.TrainingViews(56, 64, 64, False), views.TrainingViews(56, 64, 64, True)
+    image = opened.image(0)
+    assert np.array_equal(mirrored(image, draws, flipped), plain(image, draws, flipped)[:, ::-1])
+    assert np.array_equal(mirrored(image, draws, kept), plain(image, draws, kept))
+
+
+def test_processes_share_out_the_very_batches_of_one(opened):
+    rows, draws = opened.rows("train"), views.draw_epoch(5, 1, 8)
+    view = views.TrainingViews(56, 64, 128, True)
+    whole = views.TrainingBatches(opened, rows, view, draws, 4, 0, 1)
+    parts = [views.TrainingBatches(opened, rows, view, draws, 4, part, 2) for part in (0, 1)]
+    assert len(whole) == 2
+    for k in range(len(whole)):
+        together = [part[k] for part in parts]
+        assert np.array_equal(np.concatenate([b.images for b in together]), whole[k].images)
+        assert np.array_equal(np.concatenate([b.labels for b in together]), whole[k].labels)
+        assert np.array_equal(np.concatenate([b.colour for b in together]), whole[k].colour)
+
+
+def test_colour_shift_is_along_the_principal_axes(opened):
+    normals = np.random.default_rng(0).standard_normal((20000, 3)).astype(np.float32)
+    shifts = views.colour_shifts(opened.statistics, normals, 0.1)
+    values, vectors = np.array(opened.statistics.eigenvalues), np.array(opened.statistics.eigenvectors)
+    along = shifts @ vectors
+    assert np.allclose(along.std(0), 255 * 0.1 * values / 255**2, rtol=0.03)
+    assert np.all(views.colour_shifts(opened.statistics, normals, 0.0) == 0)
+
+
+def test_the_manifest_hash_covers_every_field(opened):
+    manifest: pd.DataFrame = opened.manifest
+    for column, value in {"label": 1, "name": "other", "sha256": "0", "split": "val"}.items():
+        changed = manifest.copy()
+        changed.loc[0, column] = value
+        assert store.manifest_sha256(changed) != opened.manifest_sha256

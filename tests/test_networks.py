@@ -1,0 +1,180 @@
+"""Table 1 as data, its arithmetic, and the torch modules: each held against the other."""
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from verydeep.errors import UnknownName
+from verydeep.networks import anatomy, vgg
+from verydeep.networks.configurations import all_configurations, configuration
+from verydeep.networks.dense import mean_scores, score_map
+from verydeep.networks.initialisation import SCHEMES, initialise, transfer_from_a
+
+CONFIGS = list(all_configurations())
+QUARTER = {"width_divisor": 4, "num_classes": 200, "crop": 56}
+FULL_COUNTS = {"A": 132863336, "A-LRN": 132863336, "B": 133047848, "C": 133638952, "D": 138357544, "E": 143667240}
+TORCHVISION = {"A": "vgg11", "B": "vgg13", "D": "vgg16", "E": "vgg19"}
+
+
+def test_depths_are_the_papers():
+    depths = {name: config.weight_layers for name, config in all_configurations().items()}
+    assert depths == {"A": 11, "A-LRN": 11, "B": 13, "C": 16, "D": 16, "E": 19, "B-5x5": 8}
+
+
+def test_the_shallow_variant_has_five_convolutions_of_5x5():
+    shallow = configuration("B-5x5")
+    assert [conv.kernel for block in shallow.blocks for conv in block] == [5] * 5
+    assert [block[0].channels for block in shallow.blocks] == [64, 128, 256, 512, 512]
+
+
+def test_an_unknown_configuration_is_named_with_the_known():
+    with pytest.raises(UnknownName, match="'F': choose one of A, A-LRN, B"):
+        configuration("F")
+
+
+@pytest.mark.parametrize(("name", "count"), FULL_COUNTS.items())
+def test_full_size_parameter_counts(name, count):
+    assert anatomy.parameters(configuration(name)) == count
+    with torch.device("meta"):  # the real module, without its half gigabyte
+        net = vgg.build(name)
+    assert sum(p.numel() for p in net.parameters()) == count
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize(("crop", "pooling"), [(224, "floor"), (256, "ceil"), (56, "ceil"), (56, "floor")])
+def test_anatomy_agrees_with_the_module(name, crop, pooling):
+    size = QUARTER | {"crop": crop, "pooling": pooling}
+    net = vgg.build(name, **size).eval()
+    seen = []
+    for module in net.modules():
+        if isinstance(module, (nn.Conv2d, nn.MaxPool2d, nn.Linear, nn.LocalResponseNorm)):
+            module.register_forward_hook(lambda _, __, out: seen.append(tuple(out.shape[1:])))
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        net(torch.zeros(1, 3, crop, crop))
+    layers = anatomy.layers(configuration(name), **size)
+    assert [layer.shape[: len(shape)] for layer, shape in zip(layers, seen, strict=True)] == seen
+    assert anatomy.multiply_adds(configuration(name), **size) * 2 == counter.get_total_flops()
+    parameters = {"conv": net.convolutions(), "fc": net.fully_connected()}
+    for layer in layers:
+        if layer.kind in parameters:
+            module = parameters[layer.kind][layer.name]
+            assert (layer.weights, layer.biases) == (module.weight.numel(), module.bias.numel())
+
+
+def test_pooling_makes_no_difference_at_multiples_of_32():
+    for size in (32, 224, 256, 384):
+        assert anatomy.last_map(size, "ceil") == anatomy.last_map(size, "floor") == size // 32
+    assert (anatomy.last_map(56, "ceil"), anatomy.last_map(56, "floor")) == (2, 1)
+    torch.manual_seed(0)
+    up, down = (vgg.build("A", width_divisor=16, num_classes=5, crop=64, pooling=p).eval() for p in ("ceil", "floor"))
+    down.load_state_dict(up.state_dict())
+    images = torch.randn(2, 3, 64, 64)
+    assert torch.equal(up(images), down(images))
+
+
+@pytest.mark.parametrize(("name", "theirs"), TORCHVISION.items())
+def test_torchvision_state_dicts_load_and_agree(name, theirs):
+    torch.manual_seed(0)
+    reference = getattr(torchvision.models, theirs)(weights=None, num_classes=20).eval()
+    net = vgg.build(name, num_classes=20).eval()
+    net.load_state_dict(reference.state_dict())
+    images = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        expected = reference(images)
+        assert (net(images) - expected).abs().max() < 1e-4
+        assert (score_map(net, images)[:, :, 0, 0] - expected).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(("bad", "message"), [
+    ({"config": "F"}, "unknown config"),
+    ({"pooling": "round"}, "unknown pooling"),
+    ({"lrn_alpha": "none"}, "unknown lrn_alpha"),
+    ({"width_divisor": 3}, "does not divide"),
+    ({"crop": 16, "pooling": "floor"}, "leaves nothing"),
+])  # fmt: skip
+def test_impossible_networks_are_refused(bad, message):
+    with pytest.raises((UnknownName, ValueError), match=message):
+        vgg.build(**({"config": "A"} | bad))
+
+
+def test_lrn_is_krizhevskys_formula():
+    images = torch.rand(1, 12, 3, 3) * 50
+    a = {alpha: vgg.build("A-LRN", lrn_alpha=alpha).features[2] for alpha in vgg.LRN_ALPHAS}
+    for alpha, scale in {"krizhevsky": 1e-4, "caffe": 1e-4 / 5}.items():
+        expected = images.clone()
+        for i in range(12):
+            window = images[:, max(0, i - 2) : i + 3]
+            expected[:, i] = images[:, i] / (2 + scale * window.square().sum(1)) ** 0.75
+        assert torch.allclose(a[alpha](images), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("crop", [32, 56, 64, 112])
+def test_dense_form_equals_the_fc_form_at_the_training_crop(name, crop):
+    torch.manual_seed(0)
+    net = vgg.build(name, width_divisor=16, num_classes=7, crop=crop).eval()
+    images = torch.randn(2, 3, crop, crop)
+    with torch.inference_mode():
+        assert torch.allclose(score_map(net, images)[:, :, 0, 0], net(images), atol=1e-5)
+
+
+def test_dense_form_equals_the_head_on_every_window_of_the_last_map_but_not_crops():
+    torch.manual_seed(0)
+    net = vgg.build("D", width_divisor=16, num_classes=7, crop=64).eval()
+    initialise(net, "he", torch.Generator().manual_seed(0))
+    images = torch.randn(2, 3, 160, 128)
+    with torch.inference_mode():
+        scores, maps = score_map(net, images), net.features(images)
+        assert scores.shape == (2, 7, 4, 3)
+        for row in range(4):
+            for column in range(3):
+                window = maps[:, :, row : row + 2, column : column + 2]
+                assert torch.allclose(scores[:, :, row, column], net.classifier(window.flatten(1)), atol=1e-5)
+        crop = net(images[:, :, 32:96, 32:96])
+        assert (scores[:, :, 1, 1] - crop).abs().max() > 1e-2  # a crop is padded with zeros, this window is not
+        assert torch.allclose(mean_scores(net, images), scores.mean((2, 3)))
+
+
+def test_an_image_smaller_than_the_window_is_refused():
+    net = vgg.build("A", width_divisor=16, num_classes=7, crop=64)
+    with pytest.raises(ValueError, match="smaller than the 2x2 window"):
+        score_map(net, torch.zeros(1, 3, 64, 32))
+
+
+STD = {"paper": (0.1, 0.1), "paper-std": (0.01, 0.01), "notes": (0.01, 0.005)}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_initialisation_draws_what_its_name_says(scheme):
+    net = vgg.build("A", width_divisor=2, num_classes=100)
+    initialise(net, scheme, torch.Generator().manual_seed(3))
+    conv, fc = net.convolutions()["conv4_2"], net.fully_connected()["fc7"]
+    for layer, which in ((conv, 0), (fc, 1)):
+        fan_in, fan_out = layer.weight[0].numel(), layer.weight.shape[0] * layer.weight[0, 0].numel()
+        derived = {"he": (2 / fan_in) ** 0.5, "glorot": (2 / (fan_in + fan_out)) ** 0.5}
+        expected = derived[scheme] if scheme in derived else STD[scheme][which]
+        assert layer.weight.std().item() == pytest.approx(expected, rel=0.02)
+        assert torch.all(layer.bias == (0.1 if scheme == "notes" and which else 0.0))
+
+
+def test_initialisation_depends_on_the_generator_alone():
+    first, second = vgg.build("A", **QUARTER), vgg.build("A", **QUARTER)
+    for net in (first, second):
+        initialise(net, "he", torch.Generator().manual_seed(1))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    with pytest.raises(UnknownName, match="unknown initialisation 'zeros'"):
+        initialise(first, "zeros", torch.Generator())
+
+
+@pytest.mark.parametrize("name", ["B", "C", "D", "E", "A-LRN", "B-5x5"])
+def test_transfer_copies_four_convolutions_and_three_fc_layers_by_shape(name):
+    a, net = vgg.build("A", **QUARTER), vgg.build(name, **QUARTER)
+    before = {key: layer.weight.clone() for key, layer in (net.convolutions() | net.fully_connected()).items()}
+    copied = transfer_from_a(net, a)
+    convolutions = [] if name == "B-5x5" else ["conv1_1", "conv2_1", "conv3_1", "conv3_2"]
+    assert copied == [*convolutions, "fc6", "fc7", "fc8"]
+    for key, layer in (net.convolutions() | net.fully_connected()).items():
+        source = (a.convolutions() | a.fully_connected())[key].weight if key in copied else before[key]
+        assert torch.equal(layer.weight, source)

@@ -1,0 +1,121 @@
+"""The schema of a study, and the plan of its runs."""
+
+import pytest
+import yaml
+
+from verydeep import studies
+from verydeep.errors import StudyError, UnknownName, VerydeepError
+from verydeep.studies import schema
+
+SMOKE = schema.load("smoke")
+
+
+def smoke(**changes) -> str:
+    """The smoke study as YAML with some keys changed; ``None`` removes one."""
+    keys = yaml.safe_load(schema.files("verydeep.studies").joinpath("smoke.yaml").read_text())
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        target = keys
+        for parent in parents:
+            target = target[parent]
+        if value is None:
+            del target[last]
+        else:
+            target[last] = value
+    return yaml.safe_dump(keys)
+
+
+def test_every_shipped_study_loads():
+    assert studies.names() == ["full", "imagenette", "quarter", "released", "smoke"]
+    for name in studies.names():
+        assert studies.load(name).name == name
+
+
+def test_the_full_study_is_the_papers_recipe_and_size():
+    full = studies.load("full")
+    assert full.why == {}
+    assert (full.crop, full.network.width_divisor, full.num_classes) == (224, 1, 1000)
+    recipe = full.resolve("256")
+    assert (recipe.batch, recipe.momentum, recipe.weight_decay, recipe.dropout) == (256, 0.9, 5e-4, 0.5)
+    assert (recipe.learning_rate, recipe.epochs, recipe.rate_drops) == (1e-2, 74, 3)
+    assert full.resolve("384").learning_rate == 1e-3
+
+
+def test_the_quarter_study_divides_every_length_and_width():
+    quarter = studies.load("quarter")
+    assert quarter.crop == 56
+    assert [quarter.pixels(scale) for scale in (224, 256, 288, 384, 512)] == [56, 64, 72, 96, 128]
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"colour": 1}, "colour: unknown key"),
+    ({"recipe__bach": 3}, "recipe.bach: unknown key, did you mean batch"),
+    ({"recipe__batch": "32"}, "batch: .*valid integer"),
+    ({"recipe__batch": 0}, "batch: .*greater than 0"),
+    ({"recipe__dropout": 1.5}, "dropout: .*less than 1"),
+    ({"recipe__initialisation": "zeros"}, "initialisation: .*'paper'"),
+    ({"stages__512": {}}, "stages.512"),
+    ({"stages__384__epoch": 3}, "stages.384.epoch: unknown key, did you mean epochs"),
+    ({"data": None}, "data: this key is missing"),
+    ({"data__source": "cifar"}, "unknown data set 'cifar'"),
+    ({"why__batch": None}, "says no reason for batch"),
+    ({"why__momentum": "none"}, "gives a reason for momentum, which does not depart"),
+    ({"networks": {"256": ["F"]}}, "unknown config 'F'"),
+    ({"variants": {"x": {"networks": ["A-384"], "why": "", "set": {}}}}, "unknown network 'A-384'"),
+    ({"variants": {"x": {"networks": ["A-256"], "why": "", "set": {"bach": 1}}}}, "variants.x.set.bach: unknown key"),
+    ({"seeds": [-1]}, "seeds.0"),
+])  # fmt: skip
+def test_a_faulty_study_names_its_file_its_key_and_the_reason(changes, message):
+    with pytest.raises(StudyError, match=f"smoke.yaml: .*{message}"):
+        schema.parse(smoke(**changes), "smoke.yaml")
+
+
+@pytest.mark.parametrize("text", ["- a list", "a: [", "", "just words"])
+def test_a_file_that_is_no_mapping_is_refused(text):
+    with pytest.raises(StudyError, match="x.yaml"):
+        schema.parse(text, "x.yaml")
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("smok", "A", "256"), "unknown study 'smok'"),
+    (("smoke", "F", "256"), "unknown config 'F'"),
+    (("smoke", "A", "300"), "unknown train_scale '300': choose one of 256, 384, jitter"),
+    (("smoke", "A", "384"), "no A at scale 384"),
+    (("smoke", "A", "256", -1), "seed must be a whole number"),
+    (("smoke", "A", "256", 0, "huge"), "unknown variant 'huge'"),
+    (("quarter", "D", "256", 0, "pilot-base"), "is for A-256, not D-256"),
+    (("released", "D", "256"), "trains nothing"),
+])  # fmt: skip
+def test_a_run_that_does_not_exist_is_refused(arguments, message):
+    with pytest.raises((UnknownName, VerydeepError), match=message):
+        studies.find_run(*arguments)
+
+
+def test_runs_are_planned_in_the_papers_rows_and_parents_come_first():
+    for name in ("smoke", "quarter", "full", "imagenette"):
+        planned = studies.planned_runs(studies.load(name))
+        seen = set()
+        for run in planned:
+            assert run.parent is None or run.parent.name in seen
+            seen.add(run.name)
+        assert {"A-256-s0", "A-LRN-256-s0", "E-384-s0", "D-jitter-s0"} <= seen
+        assert not any(run.pilot for run in planned)
+
+
+def test_parents_are_those_of_section_3_1():
+    def parent(config, scale):
+        found = studies.find_run("quarter", config, scale).parent
+        return found and found.name
+
+    assert parent("A", 256) is None
+    assert parent("A-LRN", 256) == parent("E", 256) == "A-256-s0"
+    assert parent("D", 384) == "D-256-s0"
+    assert parent("D", "jitter") == "D-384-s0"
+
+
+def test_pilots_keep_their_weights_out_of_the_run_folder():
+    pilot = studies.find_run("quarter", "A", 256, variant="pilot-base")
+    assert pilot.name == "A-256-pilot-base-s0" and pilot.pilot
+    assert pilot.weights.parent == pilot.workspace
+    assert studies.find_run("quarter", "A", 256).weights.parent == studies.find_run("quarter", "A", 256).folder
+    assert pilot.recipe.epochs == 2

@@ -1,0 +1,267 @@
+"""The loop: it learns, it resumes to the bit, it stops where it must."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import torch
+
+from verydeep import checkpoints, files, runs, studies, training, weights
+from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
+from verydeep.networks import vgg
+
+
+def tiny_run(config="A", scale="256", **recipe) -> studies.Run:
+    """A run of the smoke study with three epochs, or what ``recipe`` says."""
+    smoke = studies.load("smoke")
+    keys = {"epochs": 3, "warmup_epochs": 1} | recipe
+    return studies.Run(smoke.model_copy(update={"recipe": smoke.recipe | keys}), config, scale, 0)
+
+
+def silent(_):
+    pass
+
+
+def digest(run) -> str:
+    return files.sha256(run.weights)
+
+
+@pytest.fixture
+def reference(checkout):
+    """The weights of an uninterrupted run, trained in a place of its own."""
+    run = tiny_run(dropout=0.5)
+    training.train(run, report=silent)
+    found = digest(run)
+    for path in run.folder.iterdir():
+        path.unlink()
+    return found
+
+
+def test_a_finished_run_is_complete_and_is_not_trained_again(checkout, capsys):
+    run = tiny_run()
+    training.train(run, report=silent)
+    assert sorted(path.name for path in run.folder.iterdir()) == [
+        "SHA256SUMS", "history.csv", "train.json", "weights.safetensors",
+    ]  # fmt: skip
+    assert runs.check_folder(run.folder) == []
+    record = runs.read_record(run, "train")
+    assert record.parameters["recipe"] == run.recipe.model_dump(mode="json")
+    assert record.cost["images_seen"] == 3 * 41 * 32  # 1,333 images make 41 batches of 32
+    assert record.artefacts["weights.safetensors"] == digest(run)
+    history = pd.read_csv(run.folder / "history.csv")
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
+    assert not (run.workspace / "checkpoint.pt").exists()
+    before = (run.folder / "train.json").stat().st_mtime_ns
+    training.train(run)
+    assert "already trained" in capsys.readouterr().out
+    assert (run.folder / "train.json").stat().st_mtime_ns == before
+
+
+def test_the_seed_decides_everything(checkout, reference):
+    again = tiny_run(dropout=0.5)
+    training.train(again, report=silent)
+    assert digest(again) == reference
+    other = studies.Run(again.study, "A", "256", 1)
+    training.train(other, report=silent)
+    assert digest(other) != reference
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_within_the_epoch_and_the_resumed_run_ends_in_the_same_bits(checkout, reference, number):
+    run = tiny_run(dropout=0.5)
+
+    def interrupt(line):
+        if "epoch 2/3" in line:
+            os.kill(os.getpid(), number)
+
+    handler = signal.getsignal(number)
+    with pytest.raises(Interrupted, match=f"{number.name} in epoch 3.*goes on"):
+        training.train(run, report=interrupt)
+    assert signal.getsignal(number) == handler
+    saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)
+    assert (saved["progress"]["epoch"], saved["progress"]["step"]) == (2, 1)
+    assert not run.folder.exists() or not list(run.folder.iterdir())
+    training.train(run, report=silent)
+    assert digest(run) == reference
+    assert len(runs.read_record(run, "train").sessions) == 2
+
+
+def test_a_checkpoint_within_an_epoch_resumes_to_the_same_bits(checkout, reference, monkeypatch):
+    run = tiny_run(dropout=0.5)
+    original, calls = training._Training._step, []
+
+    def failing(self, batch):
+        calls.append(1)
+        if len(calls) == 60:
+            raise KeyboardInterrupt  # as good as a crash: nothing is saved on this way out
+        return original(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+        patch.setattr(training._Training, "_step", failing)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(run, report=silent)
+    saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)
+    assert (saved["progress"]["epoch"], saved["progress"]["step"]) == (1, 18)
+    training.train(run, report=silent)
+    assert digest(run) == reference
+
+
+def test_kill_9_in_the_middle_of_an_epoch_and_resume_gives_the_same_weights(checkout):
+    command = [sys.executable, "-m", "verydeep", "train", "smoke", "A", "256"]
+    run = studies.find_run("smoke", "A", 256)
+
+    whole = subprocess.run(command, capture_output=True, text=True, check=True)
+    expected = digest(run)
+    for path in run.folder.iterdir():
+        path.unlink()
+
+    killed = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    for line in killed.stdout:
+        if "epoch 4/" in line:
+            time.sleep(0.05)  # some steps into the fifth epoch
+            killed.send_signal(signal.SIGKILL)
+            break
+    assert killed.wait() == -signal.SIGKILL
+    assert not (run.folder / "train.json").exists()
+
+    resumed = subprocess.run(command, capture_output=True, text=True, check=True)
+    first = int(re.search(r"goes on at epoch (\d+)", resumed.stdout)[1])
+    assert 4 < first < 12, resumed.stdout
+    assert digest(run) == expected
+    errors = [re.findall(r"loss ([\d.]+)  held-out top-1 ([\d.]+)", text) for text in (whole.stdout, resumed.stdout)]
+    assert errors[1] == errors[0][first - 1 :]
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(checkout):
+    run = tiny_run()
+    with pytest.raises(Interrupted):
+        training.train(run, report=lambda line: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(VerydeepError, match=r"checkpoint.pt: was made with other recipe; delete it"):
+        training.train(tiny_run(momentum=0.8), report=silent)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"junk")
+    with pytest.raises(VerydeepError, match="not a readable checkpoint .*delete it to start again"):
+        checkpoints.load(tmp_path / "checkpoint.pt", {})
+
+
+def test_divergence_stops_with_the_epoch_the_rate_and_the_last_good_state(checkout):
+    run = tiny_run(learning_rate=1e9, clip_norm=None, warmup_epochs=0)
+    with pytest.raises(TrainingDiverged, match=r"loss is (nan|inf) in epoch 1, step \d+, at rate 1e\+09.*no checkpoint"):
+        training.train(run, report=silent)
+    assert not run.folder.exists()
+
+
+def test_accumulation_gives_the_gradient_of_the_whole_batch(checkout, monkeypatch):
+    losses = []
+    for micro in (32, 8):
+        monkeypatch.setattr(training, "MICRO_BATCH", micro)
+        run = tiny_run(epochs=1)
+        training.train(run, report=silent)
+        losses.append(runs.read_record(run, "train").metrics["train_loss"])
+        for path in run.folder.iterdir():
+            path.unlink()
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_parents_are_trained_first_and_named_in_the_record(checkout):
+    run = tiny_run("C", "384", epochs=1)
+    training.train(run, report=silent)
+    chain = [run, run.parent, run.parent.parent]
+    assert [r.name for r in chain] == ["C-384-s0", "C-256-s0", "A-256-s0"]
+    for child, parent in zip(chain, chain[1:], strict=False):
+        record = runs.read_record(child, "train")
+        assert record.parent == {"run": parent.name, "weights_sha256": digest(parent)}
+    assert runs.read_record(run, "train").parameters["scale_min"] == 55
+
+
+def test_half_precision_training_on_a_cpu_is_refused(checkout):
+    with pytest.raises(VerydeepError, match="float16 needs a GPU"):
+        training.train(tiny_run(precision="float16"), report=silent)
+
+
+def test_bfloat16_trains(checkout):
+    run = tiny_run(precision="bfloat16")
+    training.train(run, report=silent)
+    assert runs.read_record(run, "train").metrics["train_loss"] < 2.2
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_trains_in_float16(checkout):
+    run = tiny_run(precision="float16", epochs=6)
+    training.train(run, report=silent)
+    record = runs.read_record(run, "train")
+    assert record.device["type"] == "cuda" and record.metrics["train_loss"] < 2.2
+
+
+def test_two_processes_train_the_network_of_one(checkout):
+    """Synchronous data parallelism equals one device (Sect. 3.3), to the rounding of the sums."""
+    one = studies.find_run("smoke", "A", 256)
+    training.train(one, report=silent)
+    alone = pd.read_csv(one.folder / "history.csv")
+    for path in one.folder.iterdir():
+        path.unlink()
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "verydeep", "train"]
+    subprocess.run([*command, "smoke", "A", "256"], check=True, capture_output=True, timeout=300)
+    record = runs.read_record(one, "train")
+    assert record.device["processes"] == 2
+    together = pd.read_csv(one.folder / "history.csv")
+    # later epochs drift apart as the rounding of the sums is amplified; the first is the test
+    assert together["train_loss"][0] == pytest.approx(alone["train_loss"][0], rel=1e-3)
+    assert together["train_loss"][1] == pytest.approx(alone["train_loss"][1], rel=5e-2)
+
+
+# -- published weights ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def published(tmp_path):
+    net = vgg.build("A", width_divisor=16, num_classes=10, crop=32)
+    weights.publish(net, tmp_path / "weights.safetensors")
+    return net, tmp_path / "weights.safetensors"
+
+
+def test_published_weights_are_the_networks_in_half_precision(published):
+    net, path = published
+    other = vgg.build("A", width_divisor=16, num_classes=10, crop=32)
+    weights.load_into(other, path)
+    for mine, theirs in zip(net.parameters(), other.parameters(), strict=True):
+        assert torch.equal(mine.half().float(), theirs)
+
+
+@pytest.mark.parametrize(("size", "message"), [
+    ({"config": "D"}, "weights of another network than D"),
+    ({"num_classes": 9}, r"another size than this A: classifier.6.bias is \(10,\) there, \(9,\) here"),
+])  # fmt: skip
+def test_weights_of_another_network_are_refused(published, size, message):
+    net = vgg.build(**({"config": "A", "width_divisor": 16, "num_classes": 10, "crop": 32} | size))
+    with pytest.raises(VerydeepError, match=message):
+        weights.load_into(net, published[1])
+
+
+def test_damaged_or_missing_weights_are_refused(published, tmp_path):
+    net, path = published
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(VerydeepError, match="not a safetensors file"):
+        weights.load_into(net, path)
+    torch.save(net.state_dict(), path)  # a pickle in disguise is not opened
+    with pytest.raises(VerydeepError, match="not a safetensors file"):
+        weights.load_into(net, path)
+    with pytest.raises(VerydeepError, match="no weights there; train the run first"):
+        weights.load_into(net, tmp_path / "absent.safetensors")
+
+
+def test_weights_that_half_precision_cannot_hold_are_not_published(published, tmp_path):
+    net, _ = published
+    net.classifier[6].bias.data[0] = 1e6
+    with pytest.raises(VerydeepError, match="classifier.6.bias has values that half precision cannot hold"):
+        weights.publish(net, tmp_path / "other.safetensors")
+    assert not (tmp_path / "other.safetensors").exists()
