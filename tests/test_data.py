@@ -196,7 +196,9 @@ def test_tiny_imagenet_reads_the_official_layout(tiny):
     entries = list(tiny.entries())
     assert tiny.classes() == ["n01", "n02"]
     assert tiny.words() == ["goldfish", "bee"]
-    assert [(e.split, e.label) for e in entries] == [("train", 0)] * 4 + [("train", 1)] * 4 + [("val", 0)] * 2 + [("val", 1)] * 2
+    assert [(e.split, e.label) for e in entries] == [("train", 0)] * 4 + [("train", 1)] * 4 + [("val", 0)] * 2 + [
+        ("val", 1)
+    ] * 2
     assert entries[-1].name == "val/images/val_3.JPEG"
 
 

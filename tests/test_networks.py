@@ -14,7 +14,14 @@ from verydeep.networks.initialisation import SCHEMES, initialise, transfer_from_
 
 CONFIGS = list(all_configurations())
 QUARTER = {"width_divisor": 4, "num_classes": 200, "crop": 56}
-FULL_COUNTS = {"A": 132863336, "A-LRN": 132863336, "B": 133047848, "C": 133638952, "D": 138357544, "E": 143667240}
+FULL_COUNTS = {
+    "A": 132863336,
+    "A-LRN": 132863336,
+    "B": 133047848,
+    "C": 133638952,
+    "D": 138357544,
+    "E": 143667240,
+}
 TORCHVISION = {"A": "vgg11", "B": "vgg13", "D": "vgg16", "E": "vgg19"}
 
 

@@ -35,4 +35,8 @@ def test_claims_are_numbered_and_complete():
 
 
 def test_scales_have_the_papers_names():
-    assert [paper.scale_name(*pair) for pair in ((256, 256), (384, 384), (256, 512))] == ["256", "384", "jitter"]
+    assert [paper.scale_name(*pair) for pair in ((256, 256), (384, 384), (256, 512))] == [
+        "256",
+        "384",
+        "jitter",
+    ]

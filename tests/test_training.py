@@ -1,5 +1,6 @@
 """The loop: it learns, it resumes to the bit, it stops where it must."""
 
+import itertools
 import os
 import re
 import signal
@@ -155,7 +156,9 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
 
 def test_divergence_stops_with_the_epoch_the_rate_and_the_last_good_state(checkout):
     run = tiny_run(learning_rate=1e9, clip_norm=None, warmup_epochs=0)
-    with pytest.raises(TrainingDiverged, match=r"loss is (nan|inf) in epoch 1, step \d+, at rate 1e\+09.*no checkpoint"):
+    with pytest.raises(
+        TrainingDiverged, match=r"loss is (nan|inf) in epoch 1, step \d+, at rate 1e\+09.*no checkpoint"
+    ):
         training.train(run, report=silent)
     assert not run.folder.exists()
 
@@ -177,7 +180,7 @@ def test_parents_are_trained_first_and_named_in_the_record(checkout):
     training.train(run, report=silent)
     chain = [run, run.parent, run.parent.parent]
     assert [r.name for r in chain] == ["C-384-s0", "C-256-s0", "A-256-s0"]
-    for child, parent in zip(chain, chain[1:], strict=False):
+    for child, parent in itertools.pairwise(chain):
         record = runs.read_record(child, "train")
         assert record.parent == {"run": parent.name, "weights_sha256": digest(parent)}
     assert runs.read_record(run, "train").parameters["scale_min"] == 55
@@ -209,7 +212,16 @@ def test_two_processes_train_the_network_of_one(checkout):
     alone = pd.read_csv(one.folder / "history.csv")
     for path in one.folder.iterdir():
         path.unlink()
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "verydeep", "train"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "verydeep",
+        "train",
+    ]
     subprocess.run([*command, "smoke", "A", "256"], check=True, capture_output=True, timeout=300)
     record = runs.read_record(one, "train")
     assert record.device["processes"] == 2

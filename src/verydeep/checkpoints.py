@@ -37,6 +37,6 @@ def load(path: Path, identity: dict) -> dict | None:
     if saved != identity:
         changed = sorted(key for key in saved.keys() | identity.keys() if saved.get(key) != identity.get(key))
         raise VerydeepError(
-            f"{path}: was made with other {', '.join(changed)}; delete it to start again, or restore what it was made with"
+            f"{path}: was made with other {', '.join(changed)}; delete it to start again, or restore those"
         )
     return state

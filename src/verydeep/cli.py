@@ -83,16 +83,28 @@ def study_show(name: str) -> None:
 
 
 @cli.command()
+@click.option("--only", type=click.Choice(["train", "evaluate"]), help="Do one of the two.")
 @_network
-def run(study: str, config: str, train_scale: str, seed: int, variant: str | None, processes: int) -> None:
-    """Train and evaluate one network through the notebooks.
+def run(
+    study: str,
+    config: str,
+    train_scale: str,
+    seed: int,
+    variant: str | None,
+    processes: int,
+    only: str | None,
+) -> None:
+    """Train and evaluate one network through the notebooks, and first whatever it starts from.
 
     Resumes what was interrupted and does nothing for what is done. TRAIN_SCALE is 256, 384 or jitter.
     """
     from verydeep import notebooks, studies
 
     asked = studies.find_run(study, config, train_scale, seed, variant)
-    notebooks.execute_run(asked, processes)
+    if only:
+        notebooks.execute(asked, only, processes)
+    else:
+        notebooks.execute_run(asked, processes)
     click.echo(f"{asked.name}: done, see {asked.folder}")
 
 
@@ -143,6 +155,19 @@ def check() -> None:
     if faults:
         raise VerydeepError(f"{len(faults)} fault(s) in {len(folders)} run(s)")
     click.echo(f"{len(folders)} run(s) hold")
+
+
+@cli.command()
+def readme() -> None:
+    """Write the headline table of the README anew from the records."""
+    import re
+
+    from verydeep import files, paths, tables
+
+    path = paths.root() / "README.md"
+    text = path.read_text(encoding="utf-8")
+    table = f"<!-- headline -->\n{tables.headline('quarter')}\n<!-- end -->"
+    files.write_text(path, re.sub(r"<!-- headline -->.*?<!-- end -->", lambda _: table, text, flags=re.DOTALL))
 
 
 def main() -> None:

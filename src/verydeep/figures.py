@@ -20,7 +20,9 @@ _ONE_BY_ONE, _LRN, _POOL, _FC = "#e8a33d", "#d9534f", "#e4e6ea", "#5b5f97"
 def use_style() -> None:
     """The style of every picture in the book."""
     sns.set_theme(context="notebook", style="ticks", font_scale=0.9)
-    plt.rcParams.update({"figure.dpi": 110, "savefig.bbox": "tight", "axes.spines.top": False, "axes.spines.right": False})
+    plt.rcParams.update(
+        {"figure.dpi": 110, "savefig.bbox": "tight", "axes.spines.top": False, "axes.spines.right": False}
+    )
 
 
 def _finished(figure: Figure) -> Figure:
@@ -63,7 +65,9 @@ def image_grid(images: np.ndarray, titles: list[str], colours: list[str] | None 
     """
     use_style()
     rows = -(-len(images) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(1.35 * columns, 1.6 * rows), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(1.35 * columns, 1.6 * rows), layout="constrained", squeeze=False
+    )
     for axis in axes.flat:
         axis.set_axis_off()
     for k, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
@@ -109,7 +113,14 @@ def _draw_configuration(axes, config: Configuration, column: int, depth: list[in
         top = y
         for i, conv in enumerate(block):
             colour = _ONE_BY_ONE if conv.kernel == 1 else _BLOCKS[b]
-            _box(axes, column, top, f"conv{conv.kernel}-{conv.channels}", colour, "black" if conv.kernel == 1 else "white")
+            _box(
+                axes,
+                column,
+                top,
+                f"conv{conv.kernel}-{conv.channels}",
+                colour,
+                "black" if conv.kernel == 1 else "white",
+            )
             top += 1
             if config.lrn and (b, i) == (0, 0):
                 _box(axes, column, top, "LRN", _LRN, "white")
@@ -124,7 +135,9 @@ def _draw_configuration(axes, config: Configuration, column: int, depth: list[in
 
 def _box(axes, column: int, row: int, text: str, colour: str, ink: str) -> None:
     style = "round,pad=0,rounding_size=0.08"
-    axes.add_patch(FancyBboxPatch((column - 0.42, row + 0.08), 0.84, 0.8, boxstyle=style, facecolor=colour, edgecolor="none"))
+    axes.add_patch(
+        FancyBboxPatch((column - 0.42, row + 0.08), 0.84, 0.8, boxstyle=style, facecolor=colour, edgecolor="none")
+    )
     axes.text(column, row + 0.5, text, ha="center", va="center", fontsize=8, color=ink)
 
 
@@ -137,7 +150,13 @@ def table3_picture(frame: pd.DataFrame, studies: list[str]) -> Figure:
         errors = frame[(source, "top-1")].astype(float)
         axes.barh(list(frame.index), errors, color=HELD_OUT if source == "paper" else _BLOCKS[1], height=0.65)
         for row, error in enumerate(errors):
-            axes.text(0 if np.isnan(error) else error, row, " not run" if np.isnan(error) else f" {error:.1f}", va="center", fontsize=8)
+            axes.text(
+                0 if np.isnan(error) else error,
+                row,
+                " not run" if np.isnan(error) else f" {error:.1f}",
+                va="center",
+                fontsize=8,
+            )
         axes.invert_yaxis()
         axes.set(title="paper, ILSVRC-2012" if source == "paper" else source, xlabel="top-1 error (%)")
     return _finished(figure)

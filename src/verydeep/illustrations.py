@@ -89,7 +89,9 @@ def dense_against_crops(run: Run, images: int = 200) -> pd.DataFrame:
     rows = store.rows("val")[np.linspace(0, len(store.rows("val")) - 1, images, dtype=int)]
     table = []
     with torch.inference_mode():
-        whole = torch.cat([score_map(net, normalise(rescale(store.image(row), shorter)[None])) [:, :, :2, :2] for row in rows])
+        whole = torch.cat(
+            [score_map(net, normalise(rescale(store.image(row), shorter)[None]))[:, :, :2, :2] for row in rows]
+        )
         for top in (0, step):
             for left in (0, step):
                 crops = np.stack([crop_of_rescaled(store.image(row), shorter, top, left, crop, crop) for row in rows])

@@ -39,7 +39,12 @@ def requested_run(namespace: dict) -> Run:
 
 def parameters(run: Run) -> dict:
     """The papermill parameters that ask for ``run``."""
-    asked = {"study": run.study.name, "config": run.config, "train_scale": _plain(run.train_scale), "seed": run.seed}
+    asked = {
+        "study": run.study.name,
+        "config": run.config,
+        "train_scale": _plain(run.train_scale),
+        "seed": run.seed,
+    }
     return asked if run.variant is None else asked | {"variant": run.variant}
 
 

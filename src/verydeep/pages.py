@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from verydeep import figures, files, notebooks, paths, reports, runs, tables
+from verydeep import figures, files, notebooks, reports, runs, tables
 from verydeep.results import error_interval
 from verydeep.studies import Run, Study, load, names, planned_runs
 
@@ -76,7 +76,8 @@ def _notebook_page(executed: Path, run: Run, kind: str) -> str:
         if cell.cell_type == "markdown":
             cell.source = cell.source.replace("](../", "](../../")
     verb = {"train": "trained", "evaluate": "tested"}[kind]
-    title = f"# {run.study.name}: how {run.name} was {verb}\n\nThe notebook as papermill executed it. Back to [the run]({run.name}.md)."
+    title = f"# {run.study.name}: how {run.name} was {verb}\n\n"
+    title += f"The notebook as papermill executed it. Back to [the run]({run.name}.md)."
     notebook.cells[0].source = notebook.cells[0].source.replace("# ", "## ", 1)
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell(title, id="run-page"))
     notebook.metadata["orphan"] = True
@@ -96,17 +97,30 @@ def study_page(study: Study) -> str:
     ]
     if not study.train:
         return "\n".join(lines)
-    lines += ["## Runs", "", "| run | starts from | state | held-out top-1 | top-1 | top-5 |", "|:--|:--|:--|--:|--:|--:|"]
+    lines += [
+        "## Runs",
+        "",
+        "| run | starts from | state | held-out top-1 | top-1 | top-5 |",
+        "|:--|:--|:--|--:|--:|--:|",
+    ]
     for run in all_runs(study):
         trained, evaluated = runs.read_record(run, "train"), runs.read_record(run, "evaluate")
         shown = f"[{run.name}]({study.name}/{run.name}.md)" if trained else run.name
         held_out = f"{trained.metrics['held_out_top1_error']:.1f}" if trained else ""
-        errors = list(evaluated.measurements.values())[0] if evaluated else None
+        errors = next(iter(evaluated.measurements.values())) if evaluated else None
         both = [f"{errors[key]:.1f}" for key in ("top1_error", "top5_error")] if errors else ["", ""]
         start = run.parent.name if run.parent else "random weights"
-        state = "pilot, done" if trained and run.pilot else ("done" if evaluated else "trained" if trained else tables.NOT_RUN)
+        state = (
+            "pilot, done"
+            if trained and run.pilot
+            else ("done" if evaluated else "trained" if trained else tables.NOT_RUN)
+        )
         lines.append(f"| {shown} | {start} | {state} | {held_out} | {both[0]} | {both[1]} |")
-    lines += ["", "Errors in percent; top-1 and top-5 on the validation images, by single-scale dense evaluation.", ""]
+    lines += [
+        "",
+        "Errors in percent; top-1 and top-5 on the validation images, by single-scale dense evaluation.",
+        "",
+    ]
     for scale in study.networks:
         if study.networks[scale]:
             lines += [f"## Recipe at S={scale}", "", *_recipe(study, scale, None), ""]
@@ -129,9 +143,18 @@ def run_page(run: Run) -> str:
     scale = f"S={low}" if low == high else f"S drawn from [{low}; {high}]"
     title = f"{study.name}: network {run.config}, train scale {run.train_scale}"
     lines = ["---", "orphan: true", "---", f"# {title}" + (f", {run.variant}" if run.variant else ""), ""]
-    lines += [f"Run `{run.name}` of the study [{study.name}](../{study.name}.md), seed {run.seed}: {scale} pixels, crops of {study.crop}.", ""]
+    lines += [
+        f"Run `{run.name}` of the study [{study.name}](../{study.name}.md), seed {run.seed}: {scale} pixels, crops of "
+        f"{study.crop}.",
+        "",
+    ]
     if evaluated:
-        lines += ["## Measured", "", "| measurement | top-1 error (%) | top-5 error (%) | images |", "|:--|--:|--:|--:|"]
+        lines += [
+            "## Measured",
+            "",
+            "| measurement | top-1 error (%) | top-5 error (%) | images |",
+            "|:--|--:|--:|--:|",
+        ]
         for name, found in evaluated.measurements.items():
             cells = []
             for key in ("top1_error", "top5_error"):
@@ -139,7 +162,14 @@ def run_page(run: Run) -> str:
                 cells.append(f"{found[key]:.2f} [{bounds[0]:.2f}, {bounds[1]:.2f}]")
             lines.append(f"| {name} | {cells[0]} | {cells[1]} | {found['n']} |")
         lines += ["", "In brackets the 95 % interval over the validation images; one seed.", ""]
-    lines += ["## Learning curve", "", f"```{{image}} {run.name}-curve.png", f":alt: Loss, errors and learning rate of {run.name} by epoch", "```", ""]
+    lines += [
+        "## Learning curve",
+        "",
+        f"```{{image}} {run.name}-curve.png",
+        f":alt: Loss, errors and learning rate of {run.name} by epoch",
+        "```",
+        "",
+    ]
     executed = [kind for kind in notebooks.TEMPLATES if (run.folder / f"{kind}.ipynb").exists()]
     if executed:
         links = ", ".join(f"[{kind}]({run.name}-{kind}.ipynb)" for kind in executed)
@@ -151,36 +181,48 @@ def run_page(run: Run) -> str:
     lines += ["```", "", "## Files", "", "| file | sha256 |", "|:--|:--|"]
     for name, digest in runs.read_seal(run.folder).items():
         download = name in ("train.json", "evaluate.json", "history.csv")
-        lines.append(f"| {{download}}`{name} <{run.name}/{name}>` | `{digest}` |" if download else f"| `{name}` | `{digest}` |")
-    lines += ["", f"In the repository: `runs/{study.name}/{run.name}/`. Check them with `verydeep check`.", ""]
+        lines.append(
+            f"| {{download}}`{name} <{run.name}/{name}>` | `{digest}` |" if download else f"| `{name}` | `{digest}` |"
+        )
+    lines += [
+        "",
+        f"In the repository: `runs/{study.name}/{run.name}/`. Check them with `verydeep check`.",
+        "",
+    ]
     return "\n".join(lines)
 
 
-def _provenance(run: Run, trained, evaluated) -> list[str]:
-    packages = ", ".join(f"{name} {number}" for name, number in trained.environment["packages"].items() if number)
-    cost, data = trained.cost, trained.data
-    commit = (trained.sources["commit"] or "no commit")[:SHORT]
-    dirty = "" if trained.sources["dirty"] is False else ", with changes that were not committed"
-    rows = {
-        "started from": f"[{trained.parent['run']}]({trained.parent['run']}.md), weights `{trained.parent['weights_sha256'][:SHORT]}`"
-        if trained.parent
-        else "random weights",
-        "commit": f"`{commit}`{dirty}; package sources `{trained.sources['sources_sha256'][:SHORT]}`",
-        "data": f"{data['source']}, {data['counts']['train']} training images of which {data['held_out']['count']} are held "
-        f"out, {data['counts']['val']} validation images; manifest `{data['manifest_sha256'][:SHORT]}`",
-        "trained": f"{cost['epochs']} epochs, {cost['images_seen']} images, {cost['multiply_adds']:.3g} multiply-adds",
-        "wall time": f"{cost['seconds'] / 60:.1f} minutes in {len(trained.sessions)} session(s), {cost['images_per_second']:.0f} "
-        f"images/s; load average at the end {trained.sessions[-1].load_average:.1f} on {trained.environment['cores']} cores",
-        "machine": f"{trained.environment['processor']}, {trained.device['type']}, {trained.device['threads']} threads, "
-        f"{trained.device['processes']} process(es)",
-        "software": f"Python {trained.environment['python']}, {packages}",
-        "date": trained.started,
-    }
+def _provenance(run: Run, trained: runs.TrainRecord, evaluated: runs.EvaluateRecord | None) -> list[str]:
+    cost, data, counts = trained.cost, trained.data, trained.data["counts"]
+    sources, machine, device = trained.sources, trained.environment, trained.device
+    dirty = "" if sources["dirty"] is False else ", with changes that were not committed"
+    rows = {"started from": "random weights"}
+    if parent := trained.parent:
+        rows["started from"] = f"[{parent['run']}]({parent['run']}.md), weights `{parent['weights_sha256'][:SHORT]}`"
+    rows["commit"] = f"{_commit(sources)}{dirty}; package sources `{sources['sources_sha256'][:SHORT]}`"
+    rows["data"] = (
+        f"{data['source']}: {counts['train']} training images of which {data['held_out']['count']} are held out, "
+        f"{counts['val']} validation images; manifest `{data['manifest_sha256'][:SHORT]}`"
+    )
+    rows["trained"] = (
+        f"{cost['epochs']} epochs, {cost['images_seen']} images, {cost['multiply_adds']:.3g} multiply-adds, "
+        f"{trained.parameters['recipe']['precision']}"
+    )
+    rows["wall time"] = (
+        f"{cost['seconds'] / 60:.1f} minutes in {len(trained.sessions)} session(s), {cost['images_per_second']:.0f} "
+        f"images/s; load average at the end {trained.sessions[-1].load_average:.1f} on {machine['cores']} cores"
+    )
+    rows["machine"] = (
+        f"{machine['processor']}, {device['type']}, {device['threads']} threads, {device['processes']} process(es)"
+    )
+    packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items() if number)
+    rows["software"] = f"Python {machine['python']}, {packages}"
+    rows["date"] = trained.started
     if evaluated:
-        rows["tested"] = f"{evaluated.started}, in {evaluated.cost['seconds']:.0f} s, commit `{(evaluated.sources['commit'] or 'no commit')[:SHORT]}`"
+        seconds = evaluated.cost["seconds"]
+        rows["tested"] = f"{evaluated.started}, in {seconds:.0f} s, commit {_commit(evaluated.sources)}"
     return ["| | |", "|:--|:--|", *(f"| {name} | {value} |" for name, value in rows.items())]
 
 
-def pages_folder() -> Path:
-    """Where the run pages are written: not in git."""
-    return paths.book() / "runs"
+def _commit(sources: dict) -> str:
+    return f"`{sources['commit'][:SHORT]}`" if sources["commit"] else "unknown"

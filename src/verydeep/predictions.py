@@ -39,6 +39,8 @@ def hits(predictions: pd.DataFrame, k: int) -> np.ndarray:
 def errors(predictions: pd.DataFrame) -> dict:
     """Top-1 and top-5 error of one measurement in percent (Sect. 4), and the number of images."""
     n = len(predictions)
+    if n == 0:
+        return {"n": 0, "top1_error": None, "top5_error": None}
     return {
         "n": n,
         "top1_error": 100 * float(np.mean(~hits(predictions, 1))),

@@ -1,17 +1,21 @@
 """What made a number: sources, versions, machine. Read without importing torch."""
 
+import io
 import os
 import platform
 import subprocess
 import sys
+import tarfile
+import tempfile
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from verydeep import files, paths
 
 PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow", "pandas", "verydeep")
-#: Package files that cannot change a run: figures, tables and pages are made from records afterwards.
+#: The package's own files that count as sources.
 SOURCE_SUFFIXES = (".py", ".yaml", ".csv")
 
 
@@ -40,6 +44,25 @@ def sources_sha256(package: Path | None = None) -> str:
         if path.suffix in SOURCE_SUFFIXES and "__pycache__" not in path.parts
     ]
     return files.sha256_bytes("\n".join(sorted(lines)).encode())
+
+
+@cache
+def sources_sha256_at(commit: str) -> str | None:
+    """:func:`sources_sha256` of the package as committed, or ``None`` where git does not have that commit."""
+    try:
+        archive = subprocess.run(
+            ["git", "archive", "--format=tar", commit, "src/verydeep"],
+            cwd=paths.root(),
+            capture_output=True,
+            check=True,
+            timeout=60,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as bundle:
+            bundle.extractall(folder, filter="data")
+        return sources_sha256(Path(folder) / "src" / "verydeep")
 
 
 def sources() -> dict:

@@ -3,7 +3,8 @@
 Reads ``runs/`` and the paper's facts, and imports no torch.
 """
 
-from dataclasses import asdict, dataclass
+import difflib
+from dataclasses import dataclass
 
 from scipy.stats import binomtest
 
@@ -35,9 +36,6 @@ class Number:
     status: str
     run: str | None = None
 
-    def as_json(self) -> dict:
-        return asdict(self)
-
 
 def numbers(study: str) -> list[Number]:
     """Every number of a study: Tables 2 and 3, in the paper's row order.
@@ -61,8 +59,6 @@ def number(identity: str) -> Number:
     UnknownName
         When there is none; the message lists the nearest.
     """
-    import difflib
-
     study, _, _ = identity.partition(".")
     known = {found.id: found for found in numbers(study)}
     if identity not in known:
@@ -72,8 +68,6 @@ def number(identity: str) -> Number:
 
 def paper_number(identity: str) -> float | int:
     """A number as the paper printed it, for example ``table3.D-384.top1``; raises as :func:`number` does."""
-    import difflib
-
     known = {}
     for row in paper.table(3).itertuples():
         name = f"table3.{row.config}-{paper.scale_name(row.train_min, row.train_max)}"
@@ -86,14 +80,14 @@ def paper_number(identity: str) -> float | int:
 
 def _table2(study: Study) -> list[Number]:
     """Parameters of each configuration at the study's size; an exact count, so always done."""
-    printed = {row.config: int(row.params_millions) for row in paper.table(2).itertuples()}
     full_size = study.network.width_divisor == 1 and study.num_classes == 1000
     found = []
-    for config in printed:
-        count = anatomy.parameters(all_configurations()[config], **study.size())
-        value = count / 1e6
-        identity = f"{study.name}.table2.{config}.parameters"
-        found.append(Number(identity, value, None, None, None, printed[config] if full_size else None, "done"))
+    for row in paper.table(2).itertuples():
+        millions = anatomy.parameters(all_configurations()[row.config], **study.size()) / 1e6
+        printed = int(row.params_millions) if full_size else None
+        found.append(
+            Number(f"{study.name}.table2.{row.config}.parameters", millions, None, None, None, printed, "done")
+        )
     return found
 
 

@@ -5,14 +5,14 @@ and ``SHA256SUMS``, the seal: a line for every file in the folder, in the format
 written whole or not at all, a record after the files it names, and the seal last.
 """
 
-import json
 from pathlib import Path
 from typing import Literal
 
 import nbformat
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from verydeep import files, paths
+from verydeep import files, paths, predictions, provenance
 from verydeep.errors import RecordError
 from verydeep.studies import Run
 
@@ -225,11 +225,23 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     for name, digest in record.artefacts.items():
         if name in sums and sums[name] != digest:
             faults.append(f"{_short(path)}: names another sha256 for {name} than {SEAL}")
+    committed = provenance.sources_sha256_at(record.sources["commit"]) if record.sources.get("commit") else None
+    if committed and record.sources["dirty"] is False and committed != record.sources["sources_sha256"]:
+        faults.append(f"{_short(path)}: was made by other sources than those of the commit it names")
     if kind == "evaluate" and "weights.safetensors" in sums and record.weights_sha256 != sums["weights.safetensors"]:
         faults.append(f"{_short(path)}: was made from other weights than weights.safetensors")
+    if kind == "evaluate" and sums.get("predictions.parquet") == files.sha256(folder / "predictions.parquet"):
+        faults += _check_errors(folder, record)
     return faults
 
 
-def load_json(path: Path) -> dict:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def _check_errors(folder: Path, record: EvaluateRecord) -> list[str]:
+    """Every error in the record must be what the predictions beside it yield."""
+    table = pd.read_parquet(folder / "predictions.parquet")
+    faults = []
+    for name, found in record.measurements.items():
+        again = predictions.errors(table[table["measurement"] == name])
+        for key, value in found.items():
+            if again[key] != value:
+                faults.append(f"{_short(folder)}: {name}: {key} is {value}, predictions.parquet yields {again[key]}")
+    return faults

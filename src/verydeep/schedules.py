@@ -23,7 +23,7 @@ class Schedule:
         if step < warmup:
             return self.recipe.learning_rate * (step + 1) / (warmup + 1)
         if self.recipe.schedule == "plateau":
-            return self.recipe.learning_rate / 10 ** self.drops
+            return self.recipe.learning_rate / 10**self.drops
         total = self.recipe.epochs * self.steps_per_epoch
         progress = (step - warmup) / max(1, total - warmup)
         return self.recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))

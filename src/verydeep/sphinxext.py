@@ -1,8 +1,9 @@
 """Sphinx extension: pages for the runs, the roles ``{result}`` and ``{paper}``, the directive ``{result-table}``.
 
-``{result}`quarter.table3.D-384.top1` `` prints a reproduced number and links to its run; ``{paper}`table3.D-384.top1` ``
-prints the published one. An unknown identity is a warning, which the strict build turns into a failure.
-``{result-table}`` takes the names of studies and shows Table 3 with them beside the paper.
+``{result}`quarter.table3.D-384.top1` `` prints a reproduced number and links to its run;
+``{paper}`table3.D-384.top1` `` prints the published one. An unknown identity is a warning, which the
+strict build turns into a failure. ``{result-table}`` takes the names of studies and shows Table 3 with them beside the
+paper.
 """
 
 from pathlib import Path
@@ -32,7 +33,12 @@ class ResultRole(SphinxRole):
         self.env.note_dependency(str(paths.runs() / study / found.run / "evaluate.json"))
         hover = f"{self.text}: 95 % interval {found.low:.2f} to {found.high:.2f} over {found.n} images"
         reference = addnodes.pending_xref(
-            "", refdomain="std", reftype="doc", reftarget=f"/runs/{study}/{found.run}", refexplicit=True, refwarn=True
+            "",
+            refdomain="std",
+            reftype="doc",
+            reftarget=f"/runs/{study}/{found.run}",
+            refexplicit=True,
+            refwarn=True,
         )
         reference += nodes.inline(text, text, classes=["result"])
         wrapped = nodes.inline("", "", reference, classes=["result-link"])
@@ -71,7 +77,7 @@ def write_run_pages(app: Sphinx, config) -> None:
     faults = [fault for folder in runs.run_folders() for fault in runs.check_folder(folder)]
     if faults:
         raise VerydeepError("; ".join(faults))
-    pages.write_pages(pages.pages_folder())
+    pages.write_pages(paths.book() / "runs")
 
 
 def setup(app: Sphinx) -> dict:
@@ -81,8 +87,21 @@ def setup(app: Sphinx) -> dict:
     app.add_directive("result-table", ResultTable)
     app.connect("config-inited", write_run_pages, priority=100)
     app.connect("builder-inited", _static_path)
+    app.connect("html-page-context", _without_thebe, priority=900)
     app.add_css_file("verydeep.css")
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _without_thebe(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Leave out the scripts of sphinx-thebe, which Jupyter Book always loads.
+
+    This book has no live cells, and the scripts declare one constant twice, an error in every page's console.
+    """
+    context["script_files"] = [
+        script
+        for script in context.get("script_files", [])
+        if "thebe" not in str(script).lower() and "THEBE" not in str(getattr(script, "attributes", {}).get("body", ""))
+    ]
 
 
 def _static_path(app: Sphinx) -> None:

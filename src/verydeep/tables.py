@@ -112,6 +112,15 @@ def table3_markdown(studies: list[str], link: Callable[[str, str], str]) -> str:
     return "\n".join(lines)
 
 
+def headline(study: str) -> str:
+    """Table 3 for the README: the paper beside one study, with links to the run folders."""
+    return (
+        table3_markdown([study], link=lambda study, run: f"runs/{study}/{run}")
+        .replace('<span class="interval">', "(")
+        .replace("</span>", ")")
+    )
+
+
 def pilots(study: str) -> pd.DataFrame:
     """The short runs by which a study's recipe was chosen: what each changed, and its errors on held-out images.
 

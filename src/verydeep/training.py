@@ -26,7 +26,14 @@ from torch.utils.data import DataLoader
 from verydeep import checkpoints, files, progress, provenance, runs, weights
 from verydeep.data import sources
 from verydeep.data.store import Store, held_out, open_store
-from verydeep.data.views import CentreCrop, TrainingBatches, TrainingViews, centre_batches, colour_shifts, draw_epoch
+from verydeep.data.views import (
+    CentreCrop,
+    TrainingBatches,
+    TrainingViews,
+    centre_batches,
+    colour_shifts,
+    draw_epoch,
+)
 from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
 from verydeep.networks import vgg
 from verydeep.networks.initialisation import initialise, transfer_from_a
@@ -184,7 +191,9 @@ class _Training:
             raise VerydeepError(f"{run.name}: precision float16 needs a GPU; bfloat16 and float32 run anywhere")
         self.parts = self.accelerator.num_processes
         if self.recipe.batch % self.parts:
-            raise VerydeepError(f"{run.name}: a batch of {self.recipe.batch} cannot be split over {self.parts} processes")
+            raise VerydeepError(
+                f"{run.name}: a batch of {self.recipe.batch} cannot be split over {self.parts} processes"
+            )
         self.store = open_data(run)
         aside = held_out(self.store.manifest, run.study.data.held_out_per_class)
         self.held_out_rows = aside
@@ -286,7 +295,13 @@ class _Training:
         state, recipe = self.state, self.recipe
         draws = draw_epoch(self.run.seed, state.epoch, len(self.train_rows))
         batches = TrainingBatches(
-            self.store, self.train_rows, self.views, draws, recipe.batch, self.accelerator.process_index, self.parts
+            self.store,
+            self.train_rows,
+            self.views,
+            draws,
+            recipe.batch,
+            self.accelerator.process_index,
+            self.parts,
         )
         loader = DataLoader(batches, batch_size=None, sampler=range(state.step, len(batches)), num_workers=_workers())
         started = time.monotonic()
@@ -320,7 +335,13 @@ class _Training:
         }
         state.history.append(row)
         self.schedule.errors.append(row["held_out_top1_error"])
-        state.epoch, state.step, state.loss_sum, state.correct, state.seconds = state.epoch + 1, 0, 0.0, 0, 0.0
+        state.epoch, state.step, state.loss_sum, state.correct, state.seconds = (
+            state.epoch + 1,
+            0,
+            0.0,
+            0,
+            0.0,
+        )
         self.save()
         if self.accelerator.is_main_process:
             self.report(
@@ -442,7 +463,10 @@ class _Training:
             },
             sessions=[runs.Session(**session) for session in state.sessions],
             metrics={key: last[key] for key in last if key.startswith(("train", "held_out"))},
-            artefacts={"weights.safetensors": digest, "history.csv": files.sha256(run.folder / "history.csv")},
+            artefacts={
+                "weights.safetensors": digest,
+                "history.csv": files.sha256(run.folder / "history.csv"),
+            },
         )
         runs.write_record(run, record)
         kept = ["weights.safetensors"] if run.weights.parent == run.folder else []

@@ -8,7 +8,7 @@ from PIL import Image
 
 from verydeep.errors import DataError
 
-# ILSVRC's largest image has 60 megapixels' worth of sides below 10,000; anything far beyond is an attack or an accident.
+# Photographs of today have up to some 100 megapixels; anything beyond is an attack or an accident.
 MAX_PIXELS = 120_000_000
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pooch
@@ -46,7 +47,7 @@ class Source:
     title: str
     licence: str
     num_classes: int
-    counts: dict[str, int]
+    counts: ClassVar[dict[str, int]]
     #: (height, width) when every image has the same small size; such images are stored decoded
     shape: tuple[int, int] | None = None
     archive: Archive | None = None
@@ -111,7 +112,9 @@ class Source:
         try:
             return path.read_bytes()
         except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}); restore it, or get {self.name} again") from None
+            raise DataError(
+                f"{path}: cannot be read ({error.strerror}); restore it, or get {self.name} again"
+            ) from None
 
     def words(self) -> list[str]:
         """A readable name for each class; the class name itself where the data set has none."""
@@ -152,7 +155,7 @@ class Imagenet(ClassFolders):
     title = "ILSVRC-2012 classification"
     licence = "https://image-net.org/download.php: research use, by registration"
     num_classes = 1000
-    counts = {"train": 1281167, "val": 50000}
+    counts: ClassVar = {"train": 1281167, "val": 50000}
 
     def __init__(self, folder: Path | None = None):
         self.placement = (
@@ -168,9 +171,11 @@ class Imagenette(ClassFolders):
     title = "Imagenette, ten classes of ImageNet"
     licence = "Apache-2.0 (the selection); the images are ImageNet's"
     num_classes = 10
-    counts = {"train": 9469, "val": 3925}
+    counts: ClassVar = {"train": 9469, "val": 3925}
     archive = Archive(
-        "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2.tgz", "md5:fe2fc210e6bb7c5664d602c3cd71e612", "imagenette2"
+        "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2.tgz",
+        "md5:fe2fc210e6bb7c5664d602c3cd71e612",
+        "imagenette2",
     )
 
 
@@ -179,7 +184,7 @@ class TinyImagenet(Source):
     title = "Tiny ImageNet (CS231n, Stanford): 200 ImageNet classes at 64x64"
     licence = "the images are ImageNet's: research use"
     num_classes = 200
-    counts = {"train": 100000, "val": 10000}
+    counts: ClassVar = {"train": 100000, "val": 10000}
     shape = (64, 64)
     archive = Archive(
         "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
@@ -218,7 +223,7 @@ class Digits(Source):
     title = "Optical recognition of handwritten digits (UCI), as shipped with scikit-learn"
     licence = "CC BY 4.0"
     num_classes = 10
-    counts = {"train": 1433, "val": 364}
+    counts: ClassVar = {"train": 1433, "val": 364}
     shape = (8, 8)
 
     def require(self) -> None:

@@ -50,9 +50,7 @@ def rescale(image: np.ndarray, shorter: int) -> np.ndarray:
     return crop_of_rescaled(image, shorter, 0, 0, height, width)
 
 
-def crop_of_rescaled(
-    image: np.ndarray, shorter: int, top: int, left: int, height: int, width: int
-) -> np.ndarray:
+def crop_of_rescaled(image: np.ndarray, shorter: int, top: int, left: int, height: int, width: int) -> np.ndarray:
     """The crop at (top, left) of :func:`rescale`'s result, computing only the pixels of the crop.
 
     All lengths are pixels of the rescaled image.
@@ -61,7 +59,12 @@ def crop_of_rescaled(
     if (full_height, full_width) == image.shape[:2]:
         return image[top : top + height, left : left + width]
     fy, fx = image.shape[0] / full_height, image.shape[1] / full_width
-    box = (left * fx, top * fy, min((left + width) * fx, image.shape[1]), min((top + height) * fy, image.shape[0]))
+    box = (
+        left * fx,
+        top * fy,
+        min((left + width) * fx, image.shape[1]),
+        min((top + height) * fy, image.shape[0]),
+    )
     return np.asarray(Image.fromarray(image).resize((width, height), _FILTER, box=box))
 
 

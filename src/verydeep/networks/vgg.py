@@ -33,7 +33,10 @@ class VGG(nn.Module):
         for b, block in enumerate(config.blocks, 1):
             for i, conv in enumerate(block, 1):
                 out = conv.channels // width_divisor
-                modules += [nn.Conv2d(channels, out, conv.kernel, padding=conv.padding), nn.ReLU(inplace=True)]
+                modules += [
+                    nn.Conv2d(channels, out, conv.kernel, padding=conv.padding),
+                    nn.ReLU(inplace=True),
+                ]
                 channels = out
                 if config.lrn and (b, i) == (1, 1):
                     modules.append(_lrn(lrn_alpha))

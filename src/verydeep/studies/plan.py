@@ -93,9 +93,7 @@ class Run:
         return anatomy.multiply_adds(self.configuration, **self.study.size())
 
 
-def find_run(
-    study: str, config: str, train_scale: str | int, seed: int = 0, variant: str | None = None
-) -> Run:
+def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, variant: str | None = None) -> Run:
     """The run with these parameters, each checked.
 
     Raises
@@ -121,7 +119,9 @@ def find_run(
         trained = [f"{c}-{s}" for s, configs in spec.networks.items() for c in configs]
         raise VerydeepError(f"the study {study} has no {config} at scale {scale}; it has {', '.join(trained)}")
     if variant is not None and f"{config}-{scale}" not in spec.variants[variant].networks:
-        raise VerydeepError(f"variant {variant} is for {', '.join(spec.variants[variant].networks)}, not {config}-{scale}")
+        raise VerydeepError(
+            f"variant {variant} is for {', '.join(spec.variants[variant].networks)}, not {config}-{scale}"
+        )
     return Run(spec, config, scale, seed, variant)
 
 

@@ -44,7 +44,9 @@ class Recipe(_Strict):
     )
     transfer_from_a: bool = Field(True, description="start other networks from A's first four conv and three FC layers")
     colour_shift: Annotated[float, Field(ge=0)] = Field(0.1, description="strength of the RGB shift; 0 is none")
-    flip: bool = Field(True, description="mirror half of the training images, and average both mirror images in testing")
+    flip: bool = Field(
+        True, description="mirror half of the training images, and average both mirror images in testing"
+    )
     unit_variance: bool = Field(False, description="divide the mean-subtracted pixels by their standard deviation")
     clip_norm: Positive | None = Field(None, description="largest gradient norm; none is no clipping")
     precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="arithmetic of training")

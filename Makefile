@@ -1,0 +1,43 @@
+# Two commands set up everything: make book, make test. Both install into .venv first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: book test smoke pages check lint clean
+.DEFAULT_GOAL := book
+
+# torch first and alone: with no torch installed yet, pip would look at every newer release for the others.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch torchvision
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+# The smoke study's longest chain through papermill: A, from it D at S=256, then 384, then jitter, each tested.
+# All twelve networks: snakemake --config study=smoke --cores 2
+smoke: $(STAMP)
+	$(BIN)/verydeep run smoke D jitter
+
+# Every chapter is executed and every warning is an error; a fault under runs/ stops the build.
+pages: $(STAMP)
+	$(BIN)/jupyter-book build book -W -n --keep-going
+
+book: smoke
+	$(MAKE) pages
+
+test: $(STAMP)
+	tests/browser.sh
+	$(BIN)/ruff check src tests
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/verydeep check
+
+lint: $(STAMP)
+	$(BIN)/ruff check --fix src tests workflow
+	$(BIN)/ruff format src tests
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf _build book/runs

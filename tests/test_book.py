@@ -1,0 +1,194 @@
+"""The book, built strictly from a trained checkout and read in a real browser."""
+
+import contextlib
+import functools
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from verydeep import results
+
+pytestmark = pytest.mark.book
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def build(root):
+    environment = os.environ | {"VERYDEEP_ROOT": str(root)}
+    command = [f"{sys.prefix}/bin/jupyter-book", "build", "book", "-W", "-n", "--keep-going"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment, timeout=600)
+
+
+def show_smoke(root):
+    """Let the pages of Table 3 show the smoke study: no other is trained in the tests' checkout."""
+    for path in (root / "book/results/table3.ipynb", root / "book/index.md"):
+        text = path.read_text()
+        path.write_text(
+            text.replace('\\"quarter\\"', '\\"smoke\\"').replace("{result-table} quarter", "{result-table} smoke")
+        )
+
+
+@pytest.fixture(scope="module")
+def html(trained_checkout, tmp_path_factory):
+    root = tmp_path_factory.mktemp("book") / "checkout"
+    shutil.copytree(trained_checkout, root)
+    show_smoke(root)
+    done = build(root)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return root / "_build" / "html"
+
+
+def test_the_pages_of_every_run_are_built(html):
+    for name in ("index", "results/table3", "runs/smoke", "runs/smoke/A-256-s0", "runs/smoke/A-256-s0-train"):
+        assert (html / f"{name}.html").exists(), name
+
+
+def test_a_template_is_shown_and_not_executed(html):
+    page = (html / "training/train.html").read_text()
+    assert "requested_run" in page and "cell_output docutils" not in page
+
+
+def test_the_executed_notebook_shows_its_curve(html):
+    page = (html / "runs/smoke/A-256-s0-train.html").read_text()
+    assert page.count("image/png") + page.count(".png") >= 2 and "epoch 12/12" in page
+
+
+def append(path, text):
+    with path.open("a") as stream:
+        stream.write(text)
+
+
+@pytest.mark.parametrize(("where", "text", "message"), [
+    ("book/index.md", "\nA number: {result}`smoke.table3.A-256.top1` beside {paper}`table3.A-256.top1`.\n", None),
+    ("book/index.md", "\n{result}`smoke.table3.Z-256.top1`\n", "unknown number 'smoke.table3.Z-256.top1'"),
+    ("book/index.md", "\n{paper}`table3.Z-256.top1`\n", "unknown number of the paper"),
+    ("book/index.md", "\n[nowhere](absent.md)\n", "absent.md"),
+    ("runs/smoke/A-256-s0/train.json", " ", "train.json: content differs from its sha256"),
+], ids=["nothing wrong", "unknown number", "unknown paper number", "broken link", "damaged record"])  # fmt: skip
+def test_the_strict_build_fails_and_says_why(trained, where, text, message):
+    """On a small book of the same configuration, so that each case takes seconds."""
+    chapters = "[{file: training/train}, {file: evaluation/evaluate}, {glob: runs/*}]"
+    (trained / "book/_toc.yml").write_text(f"{{format: jb-book, root: index, chapters: {chapters}}}\n")
+    (trained / "book/index.md").write_text("# A small book\n")
+    for name in ("paper", "networks", "results", "reproduce.md", "references.md", "training/recipe.ipynb"):
+        path = trained / "book" / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    append(trained / where, text)
+    done = build(trained)
+    if message is None:
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert "29.6" in (trained / "_build/html/index.html").read_text()
+    else:
+        assert done.returncode != 0
+        assert message in done.stdout + done.stderr
+
+
+# -- in a browser --------------------------------------------------------------------------------------
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a line for each on standard error."""
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(html):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=html))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with (
+        sync_playwright() as playwright,
+        contextlib.closing(playwright.chromium.launch(executable_path=program, args=FLAGS)) as opened,
+    ):
+        yield opened
+
+
+@pytest.fixture
+def page(browser):
+    """A page that fails the test on any console error, failed request or script from outside."""
+    opened, faults = browser.new_page(viewport={"width": 1280, "height": 900}), []
+    opened.on("console", lambda message: message.type == "error" and faults.append(message.text))
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on(
+        "response", lambda response: response.status >= 400 and faults.append(f"{response.status} {response.url}")
+    )
+    yield opened
+    opened.close()
+    local = [fault for fault in faults if "ERR_" not in fault]  # this machine reaches no other host
+    assert not local
+
+
+@pytest.fixture(scope="module")
+def numbers(html):
+    """The numbers of the checkout that the book was built from, by identity."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VERYDEEP_ROOT", str(html.parents[1]))
+        return {number.id: number for number in results.numbers("smoke")}
+
+
+@pytest.mark.browser
+def test_table3_shows_the_numbers_and_they_lead_to_the_record(page, address, numbers):
+    page.goto(f"{address}/results/table3.html")
+    row = page.locator("table tr", has=page.locator("td", has_text=re.compile(r"^A$"))).first
+    cells = row.locator("td").all_inner_texts()
+    assert cells[:5] == ["A", "256", "256", "29.6", "10.4"]
+    for cell, metric in zip(cells[5:], ("top1", "top5"), strict=True):
+        number = numbers[f"smoke.table3.A-256.{metric}"]
+        assert cell == f"{number.value:.1f} {number.low:.1f}–{number.high:.1f}"
+    assert page.get_by_text("not run", exact=True).count() >= 22
+    row.get_by_role("link").first.click()
+    assert page.url.endswith("/runs/smoke/A-256-s0.html")
+    assert "verydeep check" in page.inner_text("article")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="train.json").click()
+    assert download.value.suggested_filename == "train.json"
+
+
+@pytest.mark.browser
+def test_no_internal_link_is_broken_and_no_page_scrolls_sideways(page, address):
+    waiting, seen = [f"{address}/index.html"], set()
+    while waiting:
+        url = waiting.pop()
+        if url in seen:
+            continue
+        seen.add(url)
+        page.set_viewport_size({"width": 390, "height": 844} if len(seen) % 2 else {"width": 1280, "height": 900})
+        page.goto(url)
+        width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        assert width[0] <= width[1] + 1, url
+        links = page.eval_on_selector_all("article a[href], .bd-sidebar a[href]", "links => links.map(a => a.href)")
+        for link in links:
+            target, _, anchor = link.partition("#")
+            if target == url and anchor:
+                assert page.locator(f'[id="{anchor}"]').count(), link
+            elif target.startswith(address) and target.endswith(".html"):
+                waiting.append(target)
+            elif target.startswith(address) and target != url and target not in seen:
+                seen.add(target)
+                assert page.request.get(target).ok, link
+    assert len([url for url in seen if url.endswith(".html")]) >= 15

@@ -1,0 +1,93 @@
+"""The command line: one line for an error, a status that scripts can trust."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from verydeep import cli, files, runs, studies
+
+
+def verydeep(*arguments):
+    return subprocess.run([sys.executable, "-m", "verydeep", *arguments], capture_output=True, text=True, timeout=300)
+
+
+def call(monkeypatch, capsys, *arguments) -> tuple[int, str, str]:
+    """The entry point in this process: status, standard output, standard error."""
+    monkeypatch.setattr(sys, "argv", ["verydeep", *arguments])
+    try:
+        cli.main()
+        status = 0
+    except SystemExit as stop:
+        status = stop.code
+    out, error = capsys.readouterr()
+    if isinstance(status, str):
+        status, error = 1, error + status + "\n"
+    return status, out, error
+
+
+@pytest.mark.parametrize(("arguments", "status", "message"), [
+    (["run", "smoke", "F", "256"], 1, "error: unknown config 'F': choose one of A, A-LRN, B, C, D, E, B-5x5"),
+    (["run", "smoke", "D", "300"], 1, "error: unknown train_scale '300': choose one of 256, 384, jitter"),
+    (["run", "smoke", "D", "256", "--sede", "0"], 2, "error: No such option '--sede'. Did you mean '--seed'?"),
+    (["run", "smoke", "D", "256", "--seed", "x"], 2, "error: Invalid value for '--seed'"),
+    (["run", "smoke", "D"], 2, "error: Missing argument 'TRAIN_SCALE'."),
+    (["numbers", "quater"], 1, "error: unknown study 'quater'"),
+    (["data", "get", "cifar"], 1, "error: unknown data set 'cifar'"),
+    (["data", "verify", "imagenet"], 1, "error: imagenet is not at"),
+])  # fmt: skip
+def test_an_error_is_one_line_and_a_status(checkout, monkeypatch, capsys, arguments, status, message):
+    monkeypatch.setenv("VERYDEEP_DATA", str(checkout / "nowhere"))
+    code, out, error = call(monkeypatch, capsys, *arguments)
+    assert (code, out) == (status, "")
+    assert error.startswith(message) and error.count("\n") == 1
+    assert not list((checkout / "runs").iterdir())
+
+
+def test_a_real_process_ends_the_same_way(checkout):
+    done = verydeep("run", "smoke", "F", "256")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+def test_numbers_are_json_for_scripts(trained, monkeypatch, capsys):
+    status, out, _ = call(monkeypatch, capsys, "numbers", "smoke", "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert all(set(number) == {"id", "value", "low", "high", "n", "paper", "status"} for number in found)
+    assert {number["status"] for number in found} == {"done", "not run"}
+    a = next(number for number in found if number["id"] == "smoke.table3.A-256.top1")
+    assert a["status"] == "done" and a["n"] == 364 and a["paper"] == 29.6
+
+
+def test_check_passes_and_fails_with_the_cause(trained, monkeypatch, capsys):
+    assert call(monkeypatch, capsys, "check")[:2] == (0, "1 run(s) hold\n")
+    history = trained / "runs/smoke/A-256-s0/history.csv"
+    history.write_bytes(history.read_bytes()[:-1])
+    status, _, error = call(monkeypatch, capsys, "check")
+    assert status == 1
+    assert error.splitlines()[0] == "runs/smoke/A-256-s0/history.csv: content differs from its sha256 in SHA256SUMS"
+
+
+def test_status_tells_done_from_stopped_from_missing(trained, monkeypatch, capsys):
+    stopped = studies.find_run("smoke", "D", 256).workspace / "checkpoint.pt"
+    files.write_text(stopped, "")
+    status, out, _ = call(monkeypatch, capsys, "status", "smoke")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert status == 0
+    assert "done" in lines["A-256-s0"] and "dense-256" in lines["A-256-s0"]
+    assert "running" in lines["D-256-s0"] and "missing" in lines["E-256-s0"]
+
+
+def test_a_study_shows_its_recipe_its_departures_and_its_cost(checkout, monkeypatch, capsys):
+    _, out, _ = call(monkeypatch, capsys, "study", "show", "quarter")
+    assert "paper: 256; the paper's 256 over four" in out
+    assert "D-384-s0" in out and "multiply-adds" in out
+    _, out, _ = call(monkeypatch, capsys, "study", "list")
+    assert out.count("\n") == 5
+
+
+def test_train_alone_leaves_the_records(checkout, monkeypatch, capsys):
+    status, out, _ = call(monkeypatch, capsys, "train", "smoke", "A", "256")
+    assert status == 0 and out.count("epoch") == 12
+    assert runs.read_record(studies.find_run("smoke", "A", 256), "train")

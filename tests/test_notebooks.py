@@ -1,0 +1,106 @@
+"""The papermill templates: parameters checked, failures said in one line."""
+
+import json
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from conftest import REPOSITORY
+from verydeep import notebooks, runs, studies
+from verydeep.errors import UnknownName, VerydeepError
+
+GIVEN = {"study": "smoke", "config": "A", "train_scale": 256, "variant": None, "seed": 0, "processes": 1}
+
+
+def test_parameters_name_a_run():
+    run = notebooks.requested_run(GIVEN | {"In": [], "_": 1, "notebooks": notebooks, "find_run": studies.find_run})
+    assert run.name == "A-256-s0"
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"sede": 0}, "unknown parameter 'sede': choose one of study, config"),
+    ({"config": "F"}, "unknown config 'F'"),
+    ({"train_scale": 300}, "unknown train_scale 300"),
+    ({"seed": "0"}, "seed must be a whole number"),
+    ({"processes": 0}, "processes must be a whole number from 1"),
+])  # fmt: skip
+def test_wrong_parameters_are_refused(changes, message):
+    with pytest.raises((UnknownName, VerydeepError), match=message):
+        notebooks.requested_run(GIVEN | changes)
+
+
+def test_the_command_repeats_the_run():
+    run = studies.find_run("quarter", "D", "jitter", 3)
+    command = notebooks.command(run, "train")
+    given = "{study: quarter, config: D, train_scale: jitter, seed: 3}"
+    assert command == f"papermill book/training/train.ipynb out.ipynb -y '{given}'"
+
+
+def papermill(template, parameters, output):
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        f"book/{template}",
+        str(output),
+        "-y",
+        json.dumps(parameters),
+        "--no-progress-bar",
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_plain_papermill_trains_d_and_leaves_a_complete_run(trained, tmp_path):
+    """The issue's own command; A is there already, so D starts from it."""
+    parameters = {"study": "smoke", "config": "D", "train_scale": 256, "seed": 0}
+    done = papermill("training/train.ipynb", parameters, tmp_path / "out.ipynb")
+    assert done.returncode == 0, done.stderr
+    run = studies.find_run("smoke", "D", 256)
+    assert runs.read_record(run, "train").parent["run"] == "A-256-s0"
+    assert runs.check_folder(run.folder) == []
+
+
+def test_a_misspelt_parameter_fails_under_plain_papermill(checkout, tmp_path):
+    done = papermill("training/train.ipynb", {"sede": 1}, tmp_path / "out.ipynb")
+    assert done.returncode != 0 and "unknown parameter 'sede'" in done.stderr
+    assert runs.notebook_fault(tmp_path / "out.ipynb") == "papermill recorded a failure"
+    assert runs.run_folders() == []
+
+
+def test_a_failing_notebook_says_why_in_one_line_and_leaves_no_run(checkout):
+    with pytest.raises(
+        VerydeepError, match=r"VerydeepError: A-256-s0 is not trained yet.*\(notebook with the traceback: "
+    ):
+        notebooks.execute(studies.find_run("smoke", "A", 256), "evaluate")
+    assert runs.run_folders() == []
+
+
+def test_a_finished_notebook_is_not_executed_again(trained, monkeypatch):
+    run = studies.find_run("smoke", "A", 256)
+    monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("executed again"))
+    notebooks.execute_run(run)
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "book").glob("*/*.ipynb")), ids=lambda path: path.stem)
+def test_chapters_are_committed_without_outputs(path):
+    if path.parent.name == "runs":
+        pytest.skip("written by the build")
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        assert not cell.get("outputs") and cell.get("execution_count") is None
+        assert (
+            "\ndef " not in f"\n{cell.source}" and "\nclass " not in f"\n{cell.source}"
+        )  # helpers live in the package
+
+
+@pytest.mark.parametrize("template", notebooks.TEMPLATES.values())
+def test_templates_have_a_parameters_cell(template):
+    notebook = nbformat.read(REPOSITORY / "book" / template, as_version=4)
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    given = {}
+    exec(tagged[0].source, given)
+    assert set(given) - {"__builtins__"} <= set(notebooks.PARAMETERS)

@@ -1,0 +1,99 @@
+"""The project's own files: environments that agree, contracts that hold, documents that are valid."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from cffconvert.cli.create_citation import create_citation
+
+from conftest import REPOSITORY
+from verydeep import __version__, pages, tables
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+REQUIRED = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+#: The names of some packages on conda-forge.
+CONDA = {"torch": "pytorch", "matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal"}
+
+
+def split(requirement: str) -> tuple[str, str]:
+    name = re.match(r"[A-Za-z0-9_.-]+", requirement)[0]
+    return name, requirement[len(name) :]
+
+
+def test_the_conda_environment_agrees_with_pyproject():
+    environment = yaml.safe_load((REPOSITORY / "environment.yml").read_text())
+    listed = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    from_pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert f"python{PROJECT['requires-python']}" in listed and "--editable ." in from_pip
+    given = dict(split(entry) for entry in listed + from_pip if not entry.startswith("--"))
+    for name, bound in map(split, REQUIRED):
+        assert given.pop(name if name in given else CONDA.get(name, name), None) == bound, name
+    assert set(given) == {"python", "pip"}
+
+
+def test_constraints_pin_every_requirement():
+    pinned = dict(line.split("==") for line in (REPOSITORY / "constraints.txt").read_text().splitlines())
+    canonical = {re.sub(r"[-_.]+", "-", name).lower() for name in pinned}
+    assert {re.sub(r"[-_.]+", "-", split(entry)[0]).lower() for entry in REQUIRED} <= canonical
+
+
+def test_import_contracts_hold():
+    command = shutil.which("lint-imports") or f"{sys.prefix}/bin/lint-imports"
+    done = subprocess.run([command], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_book_side_starts_without_torch():
+    code = "import verydeep.sphinxext, verydeep.cli, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0
+
+
+def test_the_citation_is_valid_and_of_this_version():
+    citation = create_citation(str(REPOSITORY / "CITATION.cff"), None)
+    citation.validate()
+    assert yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())["version"] == __version__ == PROJECT["version"]
+
+
+def test_the_readme_shows_the_numbers_of_the_records(monkeypatch):
+    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+    readme = (REPOSITORY / "README.md").read_text()
+    assert tables.headline("quarter") in readme, "run: verydeep readme"
+
+
+def test_every_fault_free_run_has_a_page(trained):
+    pages.write_pages(trained / "book" / "runs")
+    written = {path.relative_to(trained / "book/runs").as_posix() for path in (trained / "book/runs").rglob("*.*")}
+    assert {
+        "smoke.md",
+        "quarter.md",
+        "smoke/A-256-s0.md",
+        "smoke/A-256-s0-train.ipynb",
+        "smoke/A-256-s0-curve.png",
+    } <= written
+    text = (trained / "book/runs/smoke/A-256-s0.md").read_text()
+    assert "papermill book/training/train.ipynb" in text and "SHA256SUMS" not in text
+    shutil.rmtree(trained / "runs/smoke/A-256-s0")
+    pages.write_pages(trained / "book" / "runs")
+    assert not (trained / "book/runs/smoke").exists()
+
+
+@pytest.mark.parametrize("study", ["quarter", "full", "smoke"])
+def test_the_workflow_plans_every_run_of_a_study(study, tmp_path):
+    """A dry run in an empty checkout: each network trained and tested once, parents first."""
+    for name in ("book", "runs", "workflow"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "_config.yml").touch()
+    shutil.copy(REPOSITORY / "workflow/Snakefile", tmp_path / "workflow")
+    command = [sys.executable, "-m", "snakemake", "--config", f"study={study}", "--cores", "2", "-n"]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "VERYDEEP_ROOT": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    expected = 13 if study == "quarter" else 12
+    for rule in ("train", "evaluate"):
+        assert re.search(rf"^{rule} +{expected}$", done.stdout, re.MULTILINE), done.stdout
+    order = [done.stdout.index(f"/{run}-s0/train.json") for run in ("A-256", "D-256", "D-384", "D-jitter")]
+    assert order == sorted(order)

@@ -1,0 +1,132 @@
+"""Records, the seal over a run's files, and the check that finds every damage."""
+
+import json
+
+import nbformat
+import pytest
+
+from verydeep import provenance, runs, studies
+from verydeep.errors import RecordError
+
+
+@pytest.fixture
+def folder(trained):
+    return trained / "runs" / "smoke" / "A-256-s0"
+
+
+def test_a_run_made_by_the_notebooks_is_whole(folder):
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "SHA256SUMS", "evaluate.ipynb", "evaluate.json", "history.csv", "predictions.parquet",
+        "train.ipynb", "train.json", "weights.safetensors",
+    ]  # fmt: skip
+    assert runs.run_folders() == [folder]
+    assert runs.check_folder(folder) == []
+
+
+@pytest.mark.parametrize("name", [
+    "SHA256SUMS", "evaluate.ipynb", "evaluate.json", "history.csv", "predictions.parquet", "train.ipynb",
+    "train.json", "weights.safetensors",
+])  # fmt: skip
+@pytest.mark.parametrize("where", [0.0, 0.31, 0.77, 1.0])
+def test_one_flipped_byte_in_any_file_is_found_and_named(folder, name, where):
+    data = bytearray((folder / name).read_bytes())
+    data[round(where * (len(data) - 1))] ^= 0x01
+    (folder / name).write_bytes(data)
+    faults = runs.check_folder(folder)
+    assert faults
+    if name != "SHA256SUMS":
+        assert any(f"{name}: content differs from its sha256" in fault for fault in faults)
+
+
+def test_a_missing_or_added_file_is_found(folder):
+    (folder / "history.csv").unlink()
+    (folder / "notes.txt").write_text("hello")
+    assert runs.check_folder(folder) == [
+        "runs/smoke/A-256-s0/history.csv: missing",
+        "runs/smoke/A-256-s0/notes.txt: not listed in SHA256SUMS",
+    ]
+
+
+def test_a_folder_without_a_seal_is_unfinished(folder):
+    (folder / "SHA256SUMS").unlink()
+    assert runs.check_folder(folder) == [
+        "runs/smoke/A-256-s0/SHA256SUMS: missing; the run is unfinished, or the file was lost"
+    ]
+
+
+def edit_record(folder, kind, **changes):
+    path = folder / f"{kind}.json"
+    record = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(record))
+    runs.seal(folder, [path.name])  # as if the editor had sealed it too
+
+
+@pytest.mark.parametrize(("kind", "changes", "message"), [
+    ("train", {"seed": "zero"}, "train.json: seed: Input should be a valid integer"),
+    ("train", {"surprise": 1}, "train.json: surprise: Extra inputs"),
+    ("train", {"schema_version": 9}, "train.json: schema_version"),
+    ("train", {"study": "quarter"}, "says study 'quarter', lies under 'smoke'"),
+    ("train", {"artefacts": {"history.csv": "0" * 64}}, "names another sha256 for history.csv"),
+    ("evaluate", {"weights_sha256": "0" * 64}, "was made from other weights"),
+])  # fmt: skip
+def test_an_edited_record_is_found_even_when_sealed_again(folder, kind, changes, message):
+    edit_record(folder, kind, **changes)
+    assert any(message in fault for fault in runs.check_folder(folder)), runs.check_folder(folder)
+
+
+def test_a_record_of_another_run_is_refused(folder):
+    edit_record(folder, "train", config="D")
+    with pytest.raises(RecordError, match="is the record of another run, D-256"):
+        runs.read_record(studies.find_run("smoke", "A", 256), "train")
+
+
+def test_errors_that_the_predictions_do_not_yield_are_found(folder):
+    record = json.loads((folder / "evaluate.json").read_text())
+    record["measurements"]["dense-256"]["top1_error"] -= 5
+    edit_record(folder, "evaluate", measurements=record["measurements"])
+    assert any(
+        "dense-256: top1_error" in fault and "predictions.parquet" in fault for fault in runs.check_folder(folder)
+    )
+
+
+def test_a_failed_notebook_is_found(folder):
+    path = folder / "train.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["papermill"]["exception"] = True
+    nbformat.write(notebook, path)
+    runs.seal(folder, [path.name])
+    assert runs.check_folder(folder) == ["runs/smoke/A-256-s0/train.ipynb: papermill recorded a failure"]
+
+
+def test_sealing_does_not_cover_up_older_damage(folder):
+    (folder / "history.csv").write_text("epoch\n")
+    runs.seal(folder, ["train.json"])
+    assert any("history.csv: content differs" in fault for fault in runs.check_folder(folder))
+
+
+def test_a_run_of_other_sources_than_its_commit_is_found(folder, monkeypatch):
+    record = json.loads((folder / "train.json").read_text())
+    edit_record(folder, "train", sources=record["sources"] | {"commit": "c0ffee", "dirty": False})
+    monkeypatch.setattr(provenance, "sources_sha256_at", lambda commit: "0" * 64)
+    assert any("made by other sources than those of the commit" in fault for fault in runs.check_folder(folder))
+    monkeypatch.setattr(provenance, "sources_sha256_at", lambda commit: None)  # a clone without that commit
+    assert runs.check_folder(folder) == []
+
+
+def test_the_hash_of_a_commits_sources_is_that_of_the_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("VERYDEEP_ROOT", str(tmp_path))
+    package = tmp_path / "src" / "verydeep"
+    package.mkdir(parents=True)
+    (package / "a.py").write_text("x = 1\n")
+    (package / "note.txt").write_text("not a source\n")
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"],
+    ):
+        assert provenance.git(*command) is not None
+    commit = provenance.git("rev-parse", "HEAD")
+    assert provenance.sources_sha256_at(commit) == provenance.sources_sha256(package)
+    (package / "a.py").write_text("x = 2\n")
+    assert provenance.sources_sha256_at(commit) != provenance.sources_sha256(package)
+    assert provenance.sources_sha256_at("0" * 40) is None
