@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
+# Waiting threads sleep instead of spinning: the two cores of a small machine are often shared.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: book test smoke pages check lint clean
 .DEFAULT_GOAL := book
 

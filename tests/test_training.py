@@ -163,12 +163,11 @@ def test_divergence_stops_with_the_epoch_the_rate_and_the_last_good_state(checko
     assert not run.folder.exists()
 
 
-def test_accumulation_gives_the_gradient_of_the_whole_batch(checkout, monkeypatch):
+def test_accumulation_gives_the_gradient_of_the_whole_batch(checkout):
     losses = []
     for micro in (32, 8):
-        monkeypatch.setattr(training, "MICRO_BATCH", micro)
         run = tiny_run(epochs=1)
-        training.train(run, report=silent)
+        training.train(run, micro_batch=micro, report=silent)
         losses.append(runs.read_record(run, "train").metrics["train_loss"])
         for path in run.folder.iterdir():
             path.unlink()

@@ -20,7 +20,8 @@ def cli() -> None:
 def _network(command):
     """The arguments that name one network of a study."""
     for decorate in (
-        click.option("--processes", default=1, show_default=True, help="Devices to train on."),
+        click.option("--micro-batch", type=click.IntRange(1), help="Images that a device takes at once."),
+        click.option("--processes", type=click.IntRange(1), help="Devices to train on."),
         click.option("--variant", help="A variant that the study names."),
         click.option("--seed", default=0, show_default=True, help="Seed of every random draw."),
         click.argument("train_scale"),
@@ -85,15 +86,7 @@ def study_show(name: str) -> None:
 @cli.command()
 @click.option("--only", type=click.Choice(["train", "evaluate"]), help="Do one of the two.")
 @_network
-def run(
-    study: str,
-    config: str,
-    train_scale: str,
-    seed: int,
-    variant: str | None,
-    processes: int,
-    only: str | None,
-) -> None:
+def run(study: str, config: str, train_scale: str, seed: int, variant: str | None, only: str | None, **machine) -> None:
     """Train and evaluate one network through the notebooks, and first whatever it starts from.
 
     Resumes what was interrupted and does nothing for what is done. TRAIN_SCALE is 256, 384 or jitter.
@@ -102,19 +95,23 @@ def run(
 
     asked = studies.find_run(study, config, train_scale, seed, variant)
     if only:
-        notebooks.execute(asked, only, processes)
+        notebooks.execute(asked, only, **_given(machine))
     else:
-        notebooks.execute_run(asked, processes)
+        notebooks.execute_run(asked, **_given(machine))
     click.echo(f"{asked.name}: done, see {asked.folder}")
 
 
 @cli.command()
 @_network
-def train(study: str, config: str, train_scale: str, seed: int, variant: str | None, processes: int) -> None:
+def train(study: str, config: str, train_scale: str, seed: int, variant: str | None, **machine) -> None:
     """Train one network without the notebook: what torchrun and accelerate launch call."""
     from verydeep import studies, training
 
-    training.train(studies.find_run(study, config, train_scale, seed, variant), processes=processes)
+    training.train(studies.find_run(study, config, train_scale, seed, variant), **_given(machine))
+
+
+def _given(options: dict) -> dict:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 @cli.command()

@@ -16,7 +16,8 @@ from verydeep.training import Normaliser, load_network, open_data
 
 def recipe(run: Run) -> pd.DataFrame:
     """Every setting of the run beside the paper's, with the reason where they differ."""
-    return pd.DataFrame(reports.recipe_rows(run.study, run.train_scale, run.variant)).set_index("setting")
+    rows = reports.recipe_rows(run.study, run.train_scale, run.variant)
+    return pd.DataFrame(rows, dtype=object).set_index("setting")
 
 
 def training_views(run: Run, images: int = 4, epochs: int = 5) -> Figure:

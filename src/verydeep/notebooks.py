@@ -8,7 +8,7 @@ from verydeep import paths, runs
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.studies import Run, find_run
 
-PARAMETERS = ("study", "config", "train_scale", "variant", "seed", "processes")
+PARAMETERS = ("study", "config", "train_scale", "variant", "seed", "processes", "micro_batch")
 TEMPLATES = {"train": "training/train.ipynb", "evaluate": "evaluation/evaluate.ipynb"}
 
 # What IPython itself puts into a notebook's namespace.
@@ -31,9 +31,10 @@ def requested_run(namespace: dict) -> Run:
         imported = hasattr(value, "__module__") or type(value).__name__ == "module"
         if name not in PARAMETERS and not imported:
             raise UnknownName("parameter", name, PARAMETERS)
-    processes = given.get("processes", 1)
-    if not isinstance(processes, int) or processes < 1:
-        raise VerydeepError(f"processes must be a whole number from 1 upwards, not {processes!r}")
+    for name in ("processes", "micro_batch"):
+        value = given.get(name, 1)
+        if not isinstance(value, int) or value < 1:
+            raise VerydeepError(f"{name} must be a whole number from 1 upwards, not {value!r}")
     return find_run(given["study"], given["config"], given["train_scale"], given["seed"], given.get("variant"))
 
 
@@ -58,9 +59,10 @@ def command(run: Run, kind: str, output: str = "out.ipynb") -> str:
     return f"papermill book/{TEMPLATES[kind]} {output} -y '{{{given}}}'"
 
 
-def execute(run: Run, kind: str, processes: int = 1) -> Path:
+def execute(run: Run, kind: str, **machine: int) -> Path:
     """Run the template ``kind`` (``"train"`` or ``"evaluate"``) for ``run``; keep it in the run's folder.
 
+    ``machine`` holds the parameters that fit a training to the machine: processes, micro_batch.
     Does nothing when the run already has it. The notebook reaches the folder only when it succeeded, and is
     sealed with the run's other files.
 
@@ -76,7 +78,7 @@ def execute(run: Run, kind: str, processes: int = 1) -> Path:
 
     working = run.workspace / kept.name
     working.parent.mkdir(parents=True, exist_ok=True)
-    given = parameters(run) | ({"processes": processes} if kind == "train" else {})
+    given = parameters(run) | (machine if kind == "train" else {})
     try:
         papermill.execute_notebook(
             paths.book() / TEMPLATES[kind],
@@ -98,10 +100,10 @@ def execute(run: Run, kind: str, processes: int = 1) -> Path:
     return kept
 
 
-def execute_run(run: Run, processes: int = 1) -> None:
-    """Train and evaluate ``run`` through the notebooks, and first whatever it starts from."""
+def execute_run(run: Run, **machine: int) -> None:
+    """Train and evaluate ``run`` through the notebooks, and first whatever it starts from; see :func:`execute`."""
     if run.parent is not None:
-        execute_run(run.parent, processes)
-    execute(run, "train", processes)
+        execute_run(run.parent, **machine)
+    execute(run, "train", **machine)
     if not run.pilot:
         execute(run, "evaluate")

@@ -121,10 +121,18 @@ def study_page(study: Study) -> str:
         "Errors in percent; top-1 and top-5 on the validation images, by single-scale dense evaluation.",
         "",
     ]
-    for scale in study.networks:
-        if study.networks[scale]:
-            lines += [f"## Recipe at S={scale}", "", *_recipe(study, scale, None), ""]
+    lines += ["## Recipe", "", "At S=256; in bold what departs from the paper.", "", *_recipe(study, "256", None), ""]
+    for scale, title in {"384": "S=384", "jitter": "scale jitter"}.items():
+        if study.networks.get(scale):
+            changed = ", ".join(_changed(study, scale)) or "nothing changes"
+            lines += [f"With {title}: {changed}.", ""]
     return "\n".join(lines)
+
+
+def _changed(study: Study, scale: str) -> list[str]:
+    """What a later stage sets otherwise than the first."""
+    first, later = study.resolve("256"), study.resolve(scale)
+    return [f"{key} {value} instead of {getattr(first, key)}" for key, value in later if getattr(first, key) != value]
 
 
 def _recipe(study: Study, scale: str, variant: str | None) -> list[str]:

@@ -7,8 +7,6 @@ from verydeep.data.sources import SOURCES
 from verydeep.studies import Recipe, Run, Study, load, planned_runs
 from verydeep.studies.schema import PAPER_SCALES, paper_recipe
 
-#: Multiply-adds a second to assume before any run of the study is recorded.
-ASSUMED_RATE = 1e11
 _RUNNING_SECONDS = 600  # a checkpoint younger than this means that someone is at work
 
 
@@ -71,7 +69,7 @@ def show_study(name: str) -> str:
                 lines.append(f"  {row['setting']:18} {row['study']}{departs}")
     rate = measured_rate(study)
     basis = "as measured on the recorded runs" if rate else "assumed"
-    rate = rate or ASSUMED_RATE
+    rate = rate or study.assumed_rate
     lines += ["", f"runs (time at {rate / 1e9:.0f} G multiply-adds/s, {basis}):"]
     total = 0
     for run in planned_runs(study):

@@ -87,6 +87,7 @@ def setup(app: Sphinx) -> dict:
     app.add_directive("result-table", ResultTable)
     app.connect("config-inited", write_run_pages, priority=100)
     app.connect("builder-inited", _static_path)
+    app.connect("env-get-outdated", _outdated)
     app.connect("html-page-context", _without_thebe, priority=900)
     app.add_css_file("verydeep.css")
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -102,6 +103,11 @@ def _without_thebe(app: Sphinx, pagename, templatename, context, doctree) -> Non
         for script in context.get("script_files", [])
         if "thebe" not in str(script).lower() and "THEBE" not in str(getattr(script, "attributes", {}).get("body", ""))
     ]
+
+
+def _outdated(app: Sphinx, env, added, changed, removed) -> list[str]:
+    """Read every chapter again at each build: what it shows depends on ``runs/``, not only on its own text."""
+    return [name for name in env.found_docs if not name.startswith("runs/")]
 
 
 def _static_path(app: Sphinx) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from verydeep import paper, runs
+from verydeep import paper, reports, runs
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
 from verydeep.results import Number, error_interval, numbers
@@ -151,6 +151,13 @@ def _held_out(record, metric: str) -> str:
     error = record.metrics[f"held_out_{metric}_error"]
     low, high = error_interval(error, record.data["held_out"]["count"])
     return f"{error:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def departures(study: str, train_scale: str = "256") -> pd.DataFrame:
+    """The settings of a study's recipe that differ from the paper's, both values, and the reason."""
+    rows = reports.recipe_rows(load(study), train_scale)
+    frame = pd.DataFrame([row for row in rows if row["paper"] != row["study"]], dtype=object)
+    return frame.set_index("setting")
 
 
 def claims() -> pd.DataFrame:

@@ -42,7 +42,7 @@ from verydeep.studies import Run
 
 #: A checkpoint is written after every epoch, and within an epoch when this many seconds have passed.
 CHECKPOINT_SECONDS = 300
-#: Largest part of a batch that one device takes at once; the rest is accumulated.
+#: Images that one device takes at once unless told otherwise; the rest of its part of a batch is accumulated.
 MICRO_BATCH = 256
 EVALUATION_BATCH = 256
 
@@ -125,7 +125,9 @@ class _Progress:
     sessions: list[dict] = field(default_factory=list)
 
 
-def train(run: Run, *, processes: int = 1, report: Callable[[str], None] = print) -> Path:
+def train(
+    run: Run, *, processes: int = 1, micro_batch: int = MICRO_BATCH, report: Callable[[str], None] = print
+) -> Path:
     """Train ``run``, and first whatever it starts from; do nothing for what is finished already.
 
     Leaves ``history.csv``, ``weights.safetensors`` and ``train.json`` in the run's folder, and a checkpoint in
@@ -136,6 +138,9 @@ def train(run: Run, *, processes: int = 1, report: Callable[[str], None] = print
     processes
         Devices to train on. With more than one, processes are started here (from a notebook too); under
         ``torchrun`` or ``accelerate launch`` leave it at 1.
+    micro_batch
+        Images that a device takes at once. A smaller one needs less memory and gives the same update, by
+        accumulating gradients until the study's batch is full.
     report
         Receives a line for every epoch.
 
@@ -155,33 +160,33 @@ def train(run: Run, *, processes: int = 1, report: Callable[[str], None] = print
         report(f"{run.name}: already trained")
         return run.folder
     if run.parent is not None:
-        train(run.parent, processes=processes, report=report)
+        train(run.parent, processes=processes, micro_batch=micro_batch, report=report)
     if processes > 1:
-        _launch(run, processes, report)
+        _launch(processes, run, micro_batch, report)
     else:
-        _Training(run, report).fit()
+        _fit(run, micro_batch, report)
     return run.folder
 
 
-def _launch(run: Run, processes: int, report) -> None:
+def _launch(processes: int, run: Run, *arguments) -> None:
     from accelerate import debug_launcher, notebook_launcher
 
     open_data(run)  # decoded once, before every process wants it
     if torch.cuda.is_available():
-        notebook_launcher(_fit, (run, report), num_processes=processes)
+        notebook_launcher(_fit, (run, *arguments), num_processes=processes)
     else:
-        debug_launcher(_fit, (run, report), num_processes=processes)
+        debug_launcher(_fit, (run, *arguments), num_processes=processes)
 
 
-def _fit(run: Run, report) -> None:
-    _Training(run, report).fit()
+def _fit(run: Run, micro_batch: int, report) -> None:
+    _Training(run, micro_batch, report).fit()
 
 
 class _Training:
     """One training from its start or its checkpoint to its record."""
 
-    def __init__(self, run: Run, report: Callable[[str], None]):
-        self.run, self.recipe, self.report = run, run.recipe, report
+    def __init__(self, run: Run, micro_batch: int, report: Callable[[str], None]):
+        self.run, self.recipe, self.micro_batch, self.report = run, run.recipe, micro_batch, report
         precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[self.recipe.precision]
         AcceleratorState._reset_state()  # a parent trained before this may have had another precision
         # accelerate joins the processes of a machine without accelerators only when it is told that there are none
@@ -367,11 +372,11 @@ class _Training:
         labels = torch.from_numpy(batch.labels).to(self.device)
         n = len(labels)
         total, correct = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
-        starts = range(0, n, MICRO_BATCH)
+        starts = range(0, n, self.micro_batch)
         for start in starts:
             last = start == starts[-1]
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.net):
-                part = slice(start, start + MICRO_BATCH)
+                part = slice(start, start + self.micro_batch)
                 with self.accelerator.autocast():
                     scores = self.net(images[part])
                 loss = F.cross_entropy(scores.float(), labels[part], reduction="sum") / n

@@ -93,6 +93,7 @@ class Study(_Strict):
     why: dict[str, str] = Field(default={}, description="the reason for each key that departs from the paper")
     networks: dict[Scale, list[str]] = Field(default_factory=lambda: dict(paper_networks()))
     variants: dict[str, Variant] = {}
+    assumed_rate: Positive = Field(1e11, description="multiply-adds a second, until runs of the study tell")
     seeds: list[Annotated[int, Field(ge=0)]] = [0]
     publish_weights: bool = Field(True, description="keep half-precision weights in the run folder")
     train: bool = Field(True, description="false for a study that only evaluates weights of others")
