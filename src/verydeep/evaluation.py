@@ -96,7 +96,7 @@ def dense_posteriors(
     return found
 
 
-def evaluate(run: Run, *, report=print) -> pd.DataFrame:
+def evaluate(run: Run, *, report=progress.line) -> pd.DataFrame:
     """Test ``run`` in every way its study asks; do nothing for what is finished already.
 
     Leaves ``predictions.parquet`` and ``evaluate.json`` in the run's folder.

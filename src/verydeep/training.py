@@ -126,7 +126,7 @@ class _Progress:
 
 
 def train(
-    run: Run, *, processes: int = 1, micro_batch: int = MICRO_BATCH, report: Callable[[str], None] = print
+    run: Run, *, processes: int = 1, micro_batch: int = MICRO_BATCH, report: Callable[[str], None] = progress.line
 ) -> Path:
     """Train ``run``, and first whatever it starts from; do nothing for what is finished already.
 
