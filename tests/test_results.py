@@ -2,7 +2,7 @@
 
 import pytest
 
-from verydeep import results, runs, studies, tables
+from verydeep import figures, results, runs, studies, tables
 from verydeep.errors import UnknownName
 
 
@@ -86,3 +86,13 @@ def test_pilots_are_listed_with_what_they_changed(checkout):
     assert table.loc["dropout", "changes"] == "dropout: 0.5"
     assert table.loc["base", "changes"] == "nothing"
     assert set(table["held-out top-1"]) == {tables.NOT_RUN}
+
+
+def test_the_picture_of_table3_has_a_place_for_every_row(trained):
+    figure = figures.table3_picture(tables.table3(["smoke", "quarter"]), ["smoke", "quarter"])
+    paper, smoke = figure.axes  # quarter has nothing to show
+    for axes in (paper, smoke):
+        assert [label.get_text() for label in axes.get_yticklabels()] == tables.table3([]).index.tolist()
+    assert smoke.patches[0].get_width() == results.number("smoke.table3.A-256.top1").value
+    assert [text.get_text() for text in smoke.texts].count(" not run") == 11
+    assert figure.get_size_inches()[1] < 6

@@ -146,17 +146,14 @@ def table3_picture(frame: pd.DataFrame, studies: list[str]) -> Figure:
     use_style()
     shown = ["paper", *(study for study in studies if frame[(study, "top-1")].notna().any())]
     figure, panels = plt.subplots(1, len(shown), figsize=(4.2 * len(shown), 4.4), layout="constrained", squeeze=False)
+    places = np.arange(len(frame))
     for axes, source in zip(panels.flat, shown, strict=True):
-        errors = frame[(source, "top-1")].astype(float)
-        axes.barh(list(frame.index), errors, color=HELD_OUT if source == "paper" else _BLOCKS[1], height=0.65)
-        for row, error in enumerate(errors):
-            axes.text(
-                0 if np.isnan(error) else error,
-                row,
-                " not run" if np.isnan(error) else f" {error:.1f}",
-                va="center",
-                fontsize=8,
-            )
+        errors = frame[(source, "top-1")].to_numpy(float, na_value=np.nan)
+        axes.barh(places, np.nan_to_num(errors), color=HELD_OUT if source == "paper" else _BLOCKS[1], height=0.65)
+        for place, error in zip(places, errors, strict=True):
+            text = " not run" if np.isnan(error) else f" {error:.1f}"
+            axes.text(np.nan_to_num(error), place, text, va="center", fontsize=8)
+        axes.set_yticks(places, frame.index)
         axes.invert_yaxis()
         axes.set(title="paper, ILSVRC-2012" if source == "paper" else source, xlabel="top-1 error (%)")
     return _finished(figure)

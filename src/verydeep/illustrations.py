@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from verydeep import figures, predictions, reports
+from verydeep import figures, predictions, tables
 from verydeep.data.store import held_out
 from verydeep.data.views import TrainingViews, colour_shifts, crop_of_rescaled, draw_epoch, rescale
 from verydeep.evaluation import measurements
@@ -16,8 +16,7 @@ from verydeep.training import Normaliser, load_network, open_data
 
 def recipe(run: Run) -> pd.DataFrame:
     """Every setting of the run beside the paper's, with the reason where they differ."""
-    rows = reports.recipe_rows(run.study, run.train_scale, run.variant)
-    return pd.DataFrame(rows, dtype=object).set_index("setting")
+    return tables.recipe(run.study.name, run.train_scale, run.variant)
 
 
 def training_views(run: Run, images: int = 4, epochs: int = 5) -> Figure:
@@ -73,9 +72,10 @@ def confident_mistakes(run: Run, count: int = 8) -> Figure:
 def dense_against_crops(run: Run, images: int = 200) -> pd.DataFrame:
     """How far dense evaluation is from cropping the image at each window of the score map.
 
-    Both see the same pixels inside the window, but a crop is padded with zeros where dense evaluation has the
-    neighbouring image (Sect. 3.2). Windows lie a multiple of 32 pixels apart, where the crop's own grid of
-    poolings falls together with the image's.
+    Both see the window, but a crop is padded with zeros where dense evaluation has the neighbouring image (Sect.
+    3.2); and where the crop is not a multiple of 32 pixels and pooling rounds up, the window's last cells see the
+    pixels beyond the crop. Windows lie a multiple of 32 pixels apart, where the crop's own grid of poolings falls
+    together with the image's.
 
     Returns
     -------
@@ -106,4 +106,4 @@ def dense_against_crops(run: Run, images: int = 200) -> pd.DataFrame:
                         "same best class (%)": 100 * float((dense.argmax(1) == cropped.argmax(1)).float().mean()),
                     }
                 )
-    return pd.DataFrame(table).set_index("window at (pixels)")
+    return pd.DataFrame(table).set_index("window at (pixels)").round(2)

@@ -12,6 +12,9 @@ from verydeep.studies import load, planned_runs
 
 NOT_RUN = "not run"
 
+# Some cells hold a sentence; a notebook would cut it short.
+pd.set_option("display.max_colwidth", None)
+
 
 def table1() -> pd.DataFrame:
     """Table 1 as printed: a column a configuration, a row a layer, blocks and poolings aligned."""
@@ -153,11 +156,16 @@ def _held_out(record, metric: str) -> str:
     return f"{error:.1f} [{low:.1f}, {high:.1f}]"
 
 
+def recipe(study: str, train_scale: str = "256", variant: str | None = None) -> pd.DataFrame:
+    """Every setting of a study's recipe beside the paper's, with the reason where they differ."""
+    rows = reports.recipe_rows(load(study), train_scale, variant)
+    return pd.DataFrame(rows, dtype=object).set_index("setting")
+
+
 def departures(study: str, train_scale: str = "256") -> pd.DataFrame:
-    """The settings of a study's recipe that differ from the paper's, both values, and the reason."""
-    rows = reports.recipe_rows(load(study), train_scale)
-    frame = pd.DataFrame([row for row in rows if row["paper"] != row["study"]], dtype=object)
-    return frame.set_index("setting")
+    """The rows of :func:`recipe` that differ from the paper's."""
+    frame = recipe(study, train_scale)
+    return frame[[ours != papers for ours, papers in zip(frame["study"], frame["paper"], strict=True)]]
 
 
 def claims() -> pd.DataFrame:
