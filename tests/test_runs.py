@@ -47,6 +47,12 @@ def test_a_missing_or_added_file_is_found(folder):
     ]
 
 
+def test_a_file_that_belongs_to_no_run_is_found(folder):
+    assert runs.check_all() == []
+    (folder.parent / "notes.txt").write_text("hello")
+    assert runs.check_all() == ["runs/smoke/notes.txt: belongs to no run"]
+
+
 def test_a_folder_without_a_seal_is_unfinished(folder):
     (folder / "SHA256SUMS").unlink()
     assert runs.check_folder(folder) == [

@@ -205,6 +205,19 @@ def test_bfloat16_trains(checkout):
     assert runs.read_record(run, "train").metrics["train_loss"] < 2.2
 
 
+def test_a_recorded_pilot_is_not_trained_again_for_want_of_its_weights(checkout):
+    smoke = studies.load("smoke")
+    pilot = studies.schema.Variant(networks=["A-256"], why="", pilot=True, set={"epochs": 1, "warmup_epochs": 0})
+    run = studies.Run(smoke.model_copy(update={"variants": {"pilot": pilot}}), "A", "256", 0, "pilot")
+    training.train(run, report=silent)
+    assert sorted(path.name for path in run.folder.iterdir()) == ["SHA256SUMS", "history.csv", "train.json"]
+    assert runs.check_folder(run.folder) == []
+    run.weights.unlink()
+    lines = []
+    training.train(run, report=lines.append)
+    assert lines == ["A-256-pilot-s0: already trained"]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_trains_in_float16(checkout):
     run = tiny_run(precision="float16", epochs=6)

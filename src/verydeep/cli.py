@@ -145,8 +145,7 @@ def check() -> None:
     """Verify every record, hash and notebook under runs/; a line for each fault."""
     from verydeep import runs
 
-    folders = runs.run_folders()
-    faults = [fault for folder in folders for fault in runs.check_folder(folder)]
+    folders, faults = runs.run_folders(), runs.check_all()
     for fault in faults:
         click.echo(fault, err=True)
     if faults:

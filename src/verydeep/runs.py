@@ -189,6 +189,13 @@ def run_folders() -> list[Path]:
     return sorted(path for path in paths.runs().glob("*/*") if path.is_dir() and not path.name.startswith("."))
 
 
+def check_all() -> list[str]:
+    """Every fault under ``runs/``, a line each: of the run folders, and files that belong to none."""
+    strays = [path for pattern in ("*", "*/*") for path in sorted(paths.runs().glob(pattern)) if path.is_file()]
+    faults = [f"{_short(path)}: belongs to no run" for path in strays]
+    return faults + [fault for folder in run_folders() for fault in check_folder(folder)]
+
+
 def check_folder(folder: Path) -> list[str]:
     """Every fault of one run folder, a line each; empty when it holds."""
     try:

@@ -74,8 +74,7 @@ class ResultTable(SphinxDirective):
 
 def write_run_pages(app: Sphinx, config) -> None:
     """Check ``runs/`` and write its pages before the sources are read; a fault stops the build."""
-    faults = [fault for folder in runs.run_folders() for fault in runs.check_folder(folder)]
-    if faults:
+    if faults := runs.check_all():
         raise VerydeepError("; ".join(faults))
     pages.write_pages(paths.book() / "runs")
 

@@ -156,7 +156,7 @@ def train(
     Interrupted
         After a signal, with the state saved.
     """
-    if runs.read_record(run, "train") is not None and run.weights.exists():
+    if runs.read_record(run, "train") is not None and (run.pilot or run.weights.exists()):
         report(f"{run.name}: already trained")
         return run.folder
     if run.parent is not None:
@@ -188,6 +188,7 @@ class _Training:
     def __init__(self, run: Run, micro_batch: int, report: Callable[[str], None]):
         self.run, self.recipe, self.micro_batch, self.report = run, run.recipe, micro_batch, report
         precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[self.recipe.precision]
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
         AcceleratorState._reset_state()  # a parent trained before this may have had another precision
         # accelerate joins the processes of a machine without accelerators only when it is told that there are none
         self.accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision=precision)
@@ -199,7 +200,8 @@ class _Training:
             raise VerydeepError(
                 f"{run.name}: a batch of {self.recipe.batch} cannot be split over {self.parts} processes"
             )
-        self.store = open_data(run)
+        with self.accelerator.main_process_first():  # one builds the store, the others open it
+            self.store = open_data(run)
         aside = held_out(self.store.manifest, run.study.data.held_out_per_class)
         self.held_out_rows = aside
         self.train_rows = np.setdiff1d(self.store.rows("train"), aside)
