@@ -8,7 +8,7 @@ import pandas as pd
 
 from verydeep import figures, files, notebooks, reports, runs, tables
 from verydeep.results import error_interval
-from verydeep.studies import Run, Study, load, names, planned_runs
+from verydeep.studies import Recipe, Run, Study, load, names, planned_runs
 
 #: Commits are shown at this length.
 SHORT = 10
@@ -121,7 +121,14 @@ def study_page(study: Study) -> str:
         "Errors in percent; top-1 and top-5 on the validation images, by single-scale dense evaluation.",
         "",
     ]
-    lines += ["## Recipe", "", "At S=256; in bold what departs from the paper.", "", *_recipe(study, "256", None), ""]
+    lines += [
+        "## Recipe",
+        "",
+        "At S=256; in bold what departs from the paper.",
+        "",
+        *_recipe(study, "256", study.resolve("256")),
+        "",
+    ]
     for scale, title in {"384": "S=384", "jitter": "scale jitter"}.items():
         if study.networks.get(scale):
             changed = ", ".join(_changed(study, scale)) or "nothing changes"
@@ -135,9 +142,9 @@ def _changed(study: Study, scale: str) -> list[str]:
     return [f"{key} {value} instead of {getattr(first, key)}" for key, value in later if getattr(first, key) != value]
 
 
-def _recipe(study: Study, scale: str, variant: str | None) -> list[str]:
+def _recipe(study: Study, scale: str, recipe: Recipe) -> list[str]:
     lines = ["| setting | paper | here | why |", "|:--|:--|:--|:--|"]
-    for row in reports.recipe_rows(study, scale, variant):
+    for row in reports.recipe_rows(study, scale, recipe):
         here = f"**{row['study']}**" if row["study"] != row["paper"] else f"{row['study']}"
         lines.append(f"| {row['meaning']} | {row['paper']} | {here} | {row['why']} |")
     return lines
@@ -183,7 +190,12 @@ def run_page(run: Run) -> str:
         links = ", ".join(f"[{kind}]({run.name}-{kind}.ipynb)" for kind in executed)
         lines += [f"The notebooks as they were executed: {links}.", ""]
     lines += ["## Made by", "", *_provenance(run, trained, evaluated), ""]
-    lines += ["## Recipe", "", *_recipe(study, run.train_scale, run.variant), ""]
+    lines += [
+        "## Recipe",
+        "",
+        *_recipe(study, run.train_scale, Recipe.model_validate(trained.parameters["recipe"])),
+        "",
+    ]
     lines += ["## Repeat it", "", "```bash", f"git checkout {trained.sources['commit']}"]
     lines += [notebooks.command(run, kind) for kind in notebooks.TEMPLATES if kind == "train" or evaluated]
     lines += ["```", "", "## Files", "", "| file | sha256 |", "|:--|:--|"]

@@ -10,9 +10,9 @@ from verydeep.studies.schema import PAPER_SCALES, paper_recipe
 _RUNNING_SECONDS = 600  # a checkpoint younger than this means that someone is at work
 
 
-def recipe_rows(study: Study, train_scale: str, variant: str | None = None) -> list[dict]:
-    """One row a setting: the paper's value, the study's, and the reason where they differ."""
-    ours, papers = study.resolve(train_scale, variant), paper_recipe(train_scale)
+def recipe_rows(study: Study, train_scale: str, ours: Recipe) -> list[dict]:
+    """One row a setting: the paper's value, that of ``ours``, and the study's reason where they differ."""
+    papers = paper_recipe(train_scale)
     rows = []
     for key, field in Recipe.model_fields.items():
         mine, printed = getattr(ours, key), getattr(papers, key)
@@ -64,7 +64,7 @@ def show_study(name: str) -> str:
     for scale in PAPER_SCALES:
         if study.networks.get(scale):
             lines += ["", f"recipe at S={scale}:"]
-            for row in recipe_rows(study, scale):
+            for row in recipe_rows(study, scale, study.resolve(scale)):
                 departs = f"  (paper: {row['paper']}; {row['why']})" if row["study"] != row["paper"] else ""
                 lines.append(f"  {row['setting']:18} {row['study']}{departs}")
     rate = measured_rate(study)

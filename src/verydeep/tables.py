@@ -158,7 +158,8 @@ def _held_out(record, metric: str) -> str:
 
 def recipe(study: str, train_scale: str = "256", variant: str | None = None) -> pd.DataFrame:
     """Every setting of a study's recipe beside the paper's, with the reason where they differ."""
-    rows = reports.recipe_rows(load(study), train_scale, variant)
+    spec = load(study)
+    rows = reports.recipe_rows(spec, train_scale, spec.resolve(train_scale, variant))
     return pd.DataFrame(rows, dtype=object).set_index("setting")
 
 
