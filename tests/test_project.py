@@ -76,6 +76,7 @@ def test_every_fault_free_run_has_a_page(trained):
     } <= written
     text = (trained / "book/runs/smoke/A-256-s0.md").read_text()
     assert "papermill book/training/train.ipynb" in text and "SHA256SUMS" not in text
+    assert "A-256-s0.md" in (trained / "book/runs/smoke.md").read_text()
     shutil.rmtree(trained / "runs/smoke/A-256-s0")
     pages.write_pages(trained / "book" / "runs")
     assert not (trained / "book/runs/smoke").exists()

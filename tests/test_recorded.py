@@ -22,13 +22,10 @@ def repository(monkeypatch):
 
 
 def recorded(kind: str) -> list[studies.Run]:
-    found = []
-    for name in STUDIES:
-        study = studies.load(name)
-        for run in studies.planned_runs(study) + studies.planned_runs(study, pilots=True):
-            if (REPOSITORY / "runs" / name / run.name / f"{kind}.json").exists():
-                found.append(run)
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+        found = [run for name in STUDIES for run in runs.recorded_runs(studies.load(name))]
+        return [run for run in found if runs.record_path(run, kind).exists()]
 
 
 @pytest.mark.parametrize("run", recorded("train"), ids=lambda run: f"{run.study.name}-{run.name}")

@@ -1,6 +1,7 @@
 """Records, the seal over a run's files, and the check that finds every damage."""
 
 import json
+import shutil
 
 import nbformat
 import pytest
@@ -45,6 +46,20 @@ def test_a_missing_or_added_file_is_found(folder):
         "runs/smoke/A-256-s0/history.csv: missing",
         "runs/smoke/A-256-s0/notes.txt: not listed in SHA256SUMS",
     ]
+
+
+def test_runs_beyond_the_plan_are_found(folder):
+    """Another seed is a run like any other: it has a page and a line in the status."""
+    study = studies.load("smoke")
+    assert [run.name for run in runs.recorded_runs(study)] == ["A-256-s0"]
+    other = folder.with_name("A-256-s1")
+    shutil.copytree(folder, other)
+    with pytest.raises(RecordError, match="A-256-s1/train.json: is the record of another run, A-256-s0"):
+        runs.recorded_runs(study)
+    edit_record(other, "train", seed=1)
+    edit_record(other, "evaluate", seed=1)
+    assert [run.name for run in runs.recorded_runs(study)] == ["A-256-s0", "A-256-s1"]
+    assert [run.name for run in runs.all_runs(study)][-1] == "A-256-s1"
 
 
 def test_a_file_that_belongs_to_no_run_is_found(folder):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from verydeep import figures, files, notebooks, reports, runs, tables
 from verydeep.results import error_interval
-from verydeep.studies import Recipe, Run, Study, load, names, planned_runs
+from verydeep.studies import Recipe, Run, Study, load, names
 
 #: Commits are shown at this length.
 SHORT = 10
@@ -26,19 +26,13 @@ def write_pages(target: Path) -> None:
     for name in names():
         study = load(name)
         written.add(_write(target / f"{name}.md", study_page(study)))
-        for run in all_runs(study):
-            if runs.read_record(run, "train"):
-                written |= _write_run(target / name, run)
+        for run in runs.recorded_runs(study):
+            written |= _write_run(target / name, run)
     for path in sorted(target.rglob("*"), reverse=True):
         if path.is_file() and path not in written:
             path.unlink()
         elif path.is_dir() and not any(path.iterdir()):
             path.rmdir()
-
-
-def all_runs(study: Study) -> list[Run]:
-    """Every run of a study, tables first, then pilots."""
-    return planned_runs(study) + planned_runs(study, pilots=True)
 
 
 def _write(path: Path, text: str) -> Path:
@@ -103,7 +97,7 @@ def study_page(study: Study) -> str:
         "| run | starts from | state | held-out top-1 | top-1 | top-5 |",
         "|:--|:--|:--|--:|--:|--:|",
     ]
-    for run in all_runs(study):
+    for run in runs.all_runs(study):
         trained, evaluated = runs.read_record(run, "train"), runs.read_record(run, "evaluate")
         shown = f"[{run.name}]({study.name}/{run.name}.md)" if trained else run.name
         held_out = f"{trained.metrics['held_out_top1_error']:.1f}" if trained else ""

@@ -97,7 +97,7 @@ def status(name: str) -> str:
     if not study.train:
         return f"{name} trains nothing"
     lines = []
-    for run in planned_runs(study) + planned_runs(study, pilots=True):
+    for run in runs.all_runs(study):
         line = f"{run.name:32} {state(run):8}"
         if trained := runs.read_record(run, "train"):
             line += f" held-out top-1 {trained.metrics['held_out_top1_error']:5.1f}"

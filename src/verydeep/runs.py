@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from verydeep import files, paths, predictions, provenance
 from verydeep.errors import RecordError
-from verydeep.studies import Run
+from verydeep.studies import Run, Study, planned_runs
 
 SCHEMA_VERSION = 1
 SEAL = "SHA256SUMS"
@@ -187,6 +187,31 @@ def notebook_fault(path: Path) -> str | None:
 def run_folders() -> list[Path]:
     """Every folder ``runs/<study>/<run>`` there is."""
     return sorted(path for path in paths.runs().glob("*/*") if path.is_dir() and not path.name.startswith("."))
+
+
+def recorded_runs(study: Study) -> list[Run]:
+    """Every run of ``study`` that has a record, also those it does not plan: another seed, another network.
+
+    Raises
+    ------
+    RecordError
+        When a record does not fit its schema or lies in the folder of another run.
+    """
+    found = []
+    for path in sorted(paths.runs().glob(f"{study.name}/*/train.json")):
+        record = _parse(path, "train")
+        run = Run(study, record.config, record.train_scale, record.seed, record.variant)
+        if run.folder != path.parent:
+            raise RecordError(f"{_short(path)}: is the record of another run, {run.name}")
+        found.append(run)
+    return found
+
+
+def all_runs(study: Study) -> list[Run]:
+    """The runs a study plans, its pilots, and whatever else was recorded."""
+    planned = planned_runs(study) + planned_runs(study, pilots=True)
+    names = {run.name for run in planned}
+    return planned + [run for run in recorded_runs(study) if run.name not in names]
 
 
 def check_all() -> list[str]:

@@ -224,7 +224,7 @@ class _Training:
         parent = self.run.parent
         return {
             "recipe": self.recipe.model_dump(mode="json"),
-            "network": self.run.study.size() | {"config": self.run.config},
+            "network": self.run.study.network.model_dump() | {"config": self.run.config},
             "data": self.store.manifest_sha256,
             "held-out images": self.run.study.data.held_out_per_class,
             "parent": files.sha256(parent.weights) if parent else None,
@@ -301,15 +301,8 @@ class _Training:
     def _epoch(self) -> None:
         state, recipe = self.state, self.recipe
         draws = draw_epoch(self.run.seed, state.epoch, len(self.train_rows))
-        batches = TrainingBatches(
-            self.store,
-            self.train_rows,
-            self.views,
-            draws,
-            recipe.batch,
-            self.accelerator.process_index,
-            self.parts,
-        )
+        part = self.accelerator.process_index
+        batches = TrainingBatches(self.store, self.train_rows, self.views, draws, recipe.batch, part, self.parts)
         loader = DataLoader(batches, batch_size=None, sampler=range(state.step, len(batches)), num_workers=_workers())
         started = time.monotonic()
         before = state.seconds
