@@ -160,7 +160,7 @@ def read_seal(folder: Path) -> dict[str, str]:
 
 
 def is_complete(run: Run, kind: str) -> bool:
-    """Whether the record is there and sealed, with its executed notebook where ``verydeep run`` made one."""
+    """Whether the record of this kind is there and the folder sealed."""
     return record_path(run, kind).exists() and (run.folder / SEAL).exists()
 
 

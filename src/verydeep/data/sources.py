@@ -4,6 +4,7 @@ A source lists its images and hands out their encoded bytes; nothing is decoded 
 """
 
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -40,7 +41,7 @@ class Archive:
     top: str
 
 
-class Source:
+class Source(ABC):
     """A data set with a ``train`` and a ``val`` split, unpacked in ``folder``."""
 
     name: str
@@ -92,13 +93,13 @@ class Source:
         unpacked.rmdir()
         return self.folder
 
+    @abstractmethod
     def classes(self) -> list[str]:
         """Class names in the order of their index."""
-        raise NotImplementedError
 
+    @abstractmethod
     def entries(self) -> Iterator[Entry]:
         """Every image, ordered by split, class and name."""
-        raise NotImplementedError
 
     def read(self, entry: Entry) -> bytes:
         """The encoded bytes of one image.
