@@ -1,14 +1,14 @@
-"""Dense single-scale evaluation, and the predictions it leaves."""
+"""Evaluation in every way of a study: its record, its predictions, and going on where it stopped."""
+
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from verydeep import evaluation, predictions, runs, studies, training
-from verydeep.data.views import rescale
+from verydeep import evaluation, posteriors, predictions, runs, studies
 from verydeep.errors import VerydeepError
-from verydeep.networks.dense import score_map
+from verydeep.studies.measurements import Measurement, several
 
 
 def test_an_untrained_network_names_the_command(checkout):
@@ -16,55 +16,53 @@ def test_an_untrained_network_names_the_command(checkout):
         evaluation.evaluate(studies.find_run("smoke", "A", 256))
 
 
-def test_single_scale_test_sizes_are_those_of_section_4_1():
-    scales = {
-        scale: evaluation.measurements(studies.find_run("full", "D", scale))[0].test_scale
-        for scale in (256, 384, "jitter")
-    }
-    assert scales == {256: 256, 384: 384, "jitter": 384}
-
-
-def test_dense_posteriors_are_those_of_one_image_at_a_time(trained):
-    run = studies.find_run("smoke", "A", 256)
-    store, net = training.open_data(run), training.load_network(run)
-    rows = store.rows("val")[:20]
-    normalise = training.Normaliser.of(store, run.recipe.unit_variance)
-    for shorter in (37, 64, 73):
-        batched = evaluation.dense_posteriors(net, store, rows, shorter, normalise, pixels_per_batch=3 * shorter**2)
-        with torch.inference_mode():
-            for k, row in enumerate(rows):
-                image = normalise(rescale(store.image(row), shorter)[None])
-                both = [score_map(net, x).mean((2, 3)).softmax(1) for x in (image, image.flip(3))]
-                assert np.allclose(batched[k], ((both[0] + both[1]) / 2)[0], atol=1e-6)
-        assert np.allclose(batched.sum(1), 1, atol=1e-5)
-        alone = evaluation.dense_posteriors(net, store, rows, shorter, normalise, flip=False)
-        assert not np.allclose(alone, batched, atol=1e-3)
-
-
-def test_images_of_equal_shape_are_batched_and_memory_is_bounded(trained):
-    class Shapes:
-        sizes = [(40, 60), (60, 40), (40, 60), (50, 50), (40, 60), (60, 40)]
-
-        def image(self, row):
-            return np.full((*self.sizes[row], 3), row, np.uint8)
-
-    rows = np.arange(6)
-    found = list(evaluation.equal_shapes(Shapes(), rows, 40, pixels=2 * 40 * 60))
-    assert sorted(len(positions) for positions, _ in found) == [1, 1, 2, 2]
-    for positions, images in found:
-        assert [image[0, 0, 0] for image in images] == positions.tolist()
-        assert len({image.shape for image in images}) == 1
+NAMES = [
+    "dense-256", "centre-crop-256", "dense-224", "dense-288", "dense-224+256+288", "multi-crop-224+256+288",
+    "both-224+256+288",
+]  # fmt: skip
 
 
 def test_the_record_is_what_the_predictions_yield(trained):
     run = studies.find_run("smoke", "A", 256)
     record = runs.read_record(run, "evaluate")
     table = pd.read_parquet(run.folder / "predictions.parquet")
-    assert record.measurements == {"dense-256": predictions.errors(table)}
+    assert list(record.measurements) == NAMES
+    for name, part in table.groupby("measurement", observed=True):
+        assert record.measurements[name] == predictions.errors(part)
+        assert len(part["image"].unique()) == 364
     assert record.measurements["dense-256"]["n"] == 364
     assert record.measurements["dense-256"]["top1_error"] < 30  # ten classes; chance is 90
     assert record.protocol["flip"] is False  # a mirrored digit is no digit
-    assert len(table["image"].unique()) == 364
+    assert record.protocol["average"] == "scores" and record.protocol["crops_per_side"] == 5
+
+
+def test_every_pass_is_made_once_and_its_cost_recorded(trained):
+    run = studies.find_run("smoke", "A", 256)
+    passes = runs.read_record(run, "evaluate").passes
+    assert sorted(passes) == sorted([
+        "dense-224", "dense-256", "dense-288", "centre-crop-256", "multi-crop-224", "multi-crop-256", "multi-crop-288",
+    ])  # fmt: skip
+    crop = run.multiply_adds
+    assert passes["centre-crop-256"]["multiply_adds"] == 364 * crop
+    assert passes["dense-224"]["multiply_adds"] == 364 * crop  # one window, no flip
+    assert passes["multi-crop-224"]["forward_passes"] == 364  # all 25 crops coincide
+    assert passes["multi-crop-288"]["multiply_adds"] == 364 * 25 * crop
+    assert all(one["seconds"] > 0 and one["images"] == 364 for one in passes.values())
+
+
+def test_measurements_are_the_averages_of_their_passes(trained):
+    run = studies.find_run("smoke", "A", 256)
+    passes = evaluation.Passes(run, record=runs.read_record(run, "evaluate"))
+    both = several("256", "both")
+    parts = [passes.posteriors(one) for one in both.passes]
+    assert len(parts) == 6
+    averages = [passes.average(several("256", method)) for method in ("dense", "multi-crop")]
+    assert np.allclose(passes.average(both), (averages[0] + averages[1]) / 2, atol=1e-6)
+    table = pd.read_parquet(run.folder / "predictions.parquet")
+    kept = table[table["measurement"] == both.name]
+    expected = predictions.table(both.name, passes.names, passes.labels, np.mean(parts, axis=0))
+    assert (kept["class_1"].to_numpy() == expected["class_1"].to_numpy()).mean() > 0.99
+    assert np.allclose(kept["probability_1"], expected["probability_1"], atol=1e-6)
 
 
 def test_another_evaluation_gives_the_same_record(trained):
@@ -72,10 +70,82 @@ def test_another_evaluation_gives_the_same_record(trained):
     before = runs.read_record(run, "evaluate")
     digest = before.artefacts["predictions.parquet"]
     (run.folder / "evaluate.json").unlink()
+    shutil.rmtree(run.workspace / "posteriors")
     evaluation.evaluate(run, report=lambda line: None)
     after = runs.read_record(run, "evaluate")
     assert after.measurements == before.measurements
     assert after.artefacts["predictions.parquet"] == digest
+
+
+def test_the_size_of_a_batch_changes_no_answer(trained):
+    run = studies.find_run("smoke", "A", 256)
+    before = runs.read_record(run, "evaluate")
+    shutil.rmtree(run.workspace / "posteriors")
+    small = evaluation.Passes(run, pixels_per_batch=5000)
+    for name in ("dense-256", "multi-crop-288"):
+        method, scale = name.rsplit("-", 1)
+        part = small.average(Measurement(method, (int(scale),)))
+        errors = predictions.errors(predictions.table(name, small.names, small.labels, part))
+        if name in before.measurements:
+            assert errors == before.measurements[name]
+    assert small.made["dense-256"]["forward_passes"] == 364
+
+
+def test_an_interrupted_evaluation_goes_on_with_the_next_pass(trained, monkeypatch):
+    run = studies.find_run("smoke", "A", 256)
+    (run.folder / "evaluate.json").unlink()
+    shutil.rmtree(run.workspace / "posteriors")
+    made, make = [], posteriors.Tester.make
+
+    def stopped(self, method, store, rows, shorter):
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        made.append((method, shorter))
+        return make(self, method, store, rows, shorter)
+
+    monkeypatch.setattr(posteriors.Tester, "make", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.evaluate(run, report=lambda line: None)
+    assert not (run.folder / "evaluate.json").exists()
+    monkeypatch.setattr(posteriors.Tester, "make", lambda self, *a: made.append(a[::3]) or make(self, *a))
+    evaluation.evaluate(run, report=lambda line: None)
+    assert len(made) == len(set(made)) == 7  # nothing twice
+
+
+def test_posteriors_of_other_weights_are_not_used(trained):
+    run = studies.find_run("smoke", "A", 256)
+    passes = evaluation.Passes(run)
+    one = Measurement("dense", (256,))
+    passes.posteriors(one)
+    before = passes.path(one).read_bytes()
+    passes.key["weights"] = "0" * 64
+    passes.posteriors(one)
+    assert passes.path(one).read_bytes() != before  # made again, under the new key
+
+
+def test_a_record_without_all_measurements_or_by_another_protocol_is_made_again(trained):
+    run = studies.find_run("smoke", "A", 256)
+    whole = runs.read_record(run, "evaluate")
+    for change in (
+        {"measurements": {"dense-256": whole.measurements["dense-256"]}},
+        {"protocol": whole.protocol | {"grid": "cells"}},
+    ):
+        runs.write_record(run, whole.model_copy(update=change))
+        runs.seal(run.folder, ["evaluate.json"])
+        assert not runs.is_complete(run, "evaluate")
+        evaluation.evaluate(run, report=lambda line: None)
+        assert runs.read_record(run, "evaluate").measurements == whole.measurements
+        assert runs.read_record(run, "evaluate").protocol == whole.protocol
+
+
+def test_a_record_edited_by_hand_is_made_again_not_sealed(trained):
+    run = studies.find_run("smoke", "A", 256)
+    whole = runs.read_record(run, "evaluate")
+    better = {name: errors | {"top1_error": 0.0} for name, errors in whole.measurements.items()}
+    runs.write_record(run, whole.model_copy(update={"measurements": better}))
+    evaluation.evaluate(run, report=lambda line: None)
+    assert runs.read_record(run, "evaluate").measurements == whole.measurements
+    assert runs.check_all() == []
 
 
 POSTERIORS = np.array(

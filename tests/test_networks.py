@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy, vgg
 from verydeep.networks.configurations import all_configurations, configuration
-from verydeep.networks.dense import mean_scores, score_map
+from verydeep.networks.dense import posteriors, score_map
 from verydeep.networks.initialisation import SCHEMES, initialise, transfer_from_a
 
 CONFIGS = list(all_configurations())
@@ -141,7 +141,7 @@ def test_dense_form_equals_the_head_on_every_window_of_the_last_map_but_not_crop
                 assert torch.allclose(scores[:, :, row, column], net.classifier(window.flatten(1)), atol=1e-5)
         crop = net(images[:, :, 32:96, 32:96])
         assert (scores[:, :, 1, 1] - crop).abs().max() > 1e-2  # a crop is padded with zeros, this window is not
-        assert torch.allclose(mean_scores(net, images), scores.mean((2, 3)))
+        assert torch.allclose(posteriors(net, images), scores.mean((2, 3)).softmax(1))
 
 
 def test_an_image_smaller_than_the_window_is_refused():

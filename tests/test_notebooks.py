@@ -96,11 +96,18 @@ def test_chapters_are_committed_without_outputs(path):
         )  # helpers live in the package
 
 
-@pytest.mark.parametrize("template", notebooks.TEMPLATES.values())
-def test_templates_have_a_parameters_cell(template):
-    notebook = nbformat.read(REPOSITORY / "book" / template, as_version=4)
+@pytest.mark.parametrize("kind", notebooks.TEMPLATES)
+def test_templates_have_a_parameters_cell_that_the_package_reads(kind):
+    notebook = nbformat.read(REPOSITORY / "book" / notebooks.TEMPLATES[kind], as_version=4)
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1
     given = {}
     exec(tagged[0].source, given)
-    assert set(given) - {"__builtins__"} <= set(notebooks.PARAMETERS)
+    del given["__builtins__"]
+    ask = notebooks.requested_fusion if kind == "fuse" else notebooks.requested_run
+    assert ask(given).study.name == "smoke"
+    with pytest.raises(UnknownName, match="unknown parameter 'sede'"):
+        ask(given | {"sede": 1})
+    for parameter in notebooks.MACHINE[kind]:
+        with pytest.raises(VerydeepError, match=f"{parameter} must be a whole number"):
+            ask(given | {parameter: 0})

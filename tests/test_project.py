@@ -82,9 +82,14 @@ def test_every_fault_free_run_has_a_page(trained):
     assert not (trained / "book/runs/smoke").exists()
 
 
-@pytest.mark.parametrize("study", ["quarter", "full", "smoke"])
-def test_the_workflow_plans_every_run_of_a_study(study, tmp_path):
-    """A dry run in an empty checkout: each network trained and tested once, parents first."""
+@pytest.mark.parametrize(("study", "trainings", "tests", "fusions"), [
+    ("quarter", 15, 15, 4),
+    ("full", 13, 13, 4),
+    ("smoke", 13, 13, 4),
+    ("released", 0, 8, 0),
+])  # fmt: skip
+def test_the_workflow_plans_every_run_of_a_study(study, trainings, tests, fusions, tmp_path):
+    """A dry run in an empty checkout: each network trained and tested once, parents first, then the fusions."""
     for name in ("book", "runs", "workflow"):
         (tmp_path / name).mkdir()
     (tmp_path / "_config.yml").touch()
@@ -93,8 +98,10 @@ def test_the_workflow_plans_every_run_of_a_study(study, tmp_path):
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "VERYDEEP_ROOT": str(tmp_path)}
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    expected = 13 if study == "quarter" else 12
-    for rule in ("train", "evaluate"):
-        assert re.search(rf"^{rule} +{expected}$", done.stdout, re.MULTILINE), done.stdout
+    for rule, expected in {"train": trainings, "evaluate": tests, "fuse": fusions}.items():
+        planned = re.search(rf"^{rule} +(\d+)$", done.stdout, re.MULTILINE)
+        assert (int(planned[1]) if planned else 0) == expected, done.stdout
+    if not trainings:
+        return
     order = [done.stdout.index(f"/{run}-s0/train.json") for run in ("A-256", "D-256", "D-384", "D-jitter")]
     assert order == sorted(order)

@@ -2,13 +2,16 @@
 
 import pytest
 
-from verydeep import figures, results, runs, studies, tables
+from verydeep import figures, paper, results, runs, studies, tables
 from verydeep.errors import UnknownName
 
 
 def test_every_cell_is_listed_and_not_run_is_said(checkout):
     numbers = results.numbers("quarter")
-    assert len(numbers) == len({number.id for number in numbers}) == 6 + 2 * 12
+    networks = 12 + 3  # the paper's, and A-256-longer, B-5x5-256, D-jitter-fc-only
+    tables_3_and_4, table_5, table_6, crops = 2 * networks, 3 * networks, 4, networks
+    expected = 6 + 2 * (tables_3_and_4 + table_5 + table_6 + crops)
+    assert len(numbers) == len({number.id for number in numbers}) == expected
     table3 = [number for number in numbers if ".table3." in number.id]
     assert {number.status for number in table3} == {"not run"}
     assert all(number.value is None and number.low is None and number.n is None for number in table3)
@@ -26,7 +29,32 @@ def test_a_number_is_what_its_record_says(trained):
         "done",
         "A-256-s0",
     )
+    assert number.measurement == "dense-256"
     assert number.low < number.value < number.high
+
+
+def test_every_table_reads_its_own_measurement(trained):
+    measured = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate").measurements
+    for identity, name in {
+        "smoke.table4.A-256.top1": "dense-224+256+288",
+        "smoke.table5.A-256-dense.top1": "dense-224+256+288",
+        "smoke.table5.A-256-multi-crop.top1": "multi-crop-224+256+288",
+        "smoke.table5.A-256-both.top1": "both-224+256+288",
+        "smoke.centre-crop.A-256.top1": "centre-crop-256",
+    }.items():
+        number = results.number(identity)
+        assert (number.value, number.measurement) == (measured[name]["top1_error"], name)
+        assert number.paper is None  # the paper has A in Table 3 alone
+
+
+def test_the_papers_numbers_have_identities():
+    assert results.paper_number("table4.D-jitter.top1") == 24.8
+    assert results.paper_number("table5.E-jitter-both.top5") == 7.1
+    assert results.paper_number("table6.2-both.top5_test") == 6.8
+    assert results.paper_number("table7.GoogLeNet-7.top5") == 6.7
+    assert results.paper_number("table7.Krizhevsky-et-al-5.top1") == 38.1
+    with pytest.raises(UnknownName):
+        results.paper_number("table6.2-multi-crop.top5_test")  # not printed
 
 
 def test_the_interval_is_wilsons():
@@ -67,7 +95,7 @@ def test_table2_rounds_to_the_printed_figures():
 
 
 def test_table3_puts_the_paper_beside_the_study(trained):
-    table = tables.table3(["smoke", "quarter"])
+    table = tables.errors(3, ["smoke", "quarter"])
     assert table.index.tolist()[:6] == ["A-256", "A-LRN-256", "B-256", "C-256", "C-384", "C-jitter"]
     assert table.loc["A-256", ("paper", "top-1")] == 29.6
     assert table.loc["A-256", ("smoke", "top-1")] == results.number("smoke.table3.A-256.top1").value
@@ -75,10 +103,63 @@ def test_table3_puts_the_paper_beside_the_study(trained):
 
 
 def test_the_markdown_table_links_what_was_run(trained):
-    text = tables.table3_markdown(["smoke"], link=lambda study, run: f"/runs/{study}/{run}.md")
+    text = tables.errors_markdown(3, ["smoke"], link=lambda study, run: f"/runs/{study}/{run}.md")
     a = next(line for line in text.splitlines() if line.startswith("| A |"))
     assert f"[{results.number('smoke.table3.A-256.top1').value:.1f}](/runs/smoke/A-256-s0.md)" in a
     assert text.count(tables.NOT_RUN) == 2 * 11
+
+
+@pytest.mark.parametrize(("table", "rows"), [(3, 12), (4, 10), (5, 6), (6, 4), (7, 15)])
+def test_every_table_stands_in_the_papers_row_order_with_its_errors(checkout, table, rows):
+    printed = paper.table(table)
+    frame = tables.errors(table, ["quarter"])
+    assert len(frame) == len(printed) == rows
+    assert frame["paper", "top-1"].fillna(-1).tolist() == printed["top1_val_error"].fillna(-1).tolist()
+    assert frame["quarter", "top-1"].isna().all()
+    text = tables.errors_markdown(table, ["quarter"], link=lambda study, run: run)
+    ours = 3 if table == 7 else rows
+    assert text.count(tables.NOT_RUN) == 2 * ours
+
+
+def test_rows_that_the_paper_does_not_have_stand_apart(trained):
+    assert tables.errors(3, ["quarter"], others=True).index.tolist() == [
+        "B-5x5-256", "A-256-longer", "D-jitter-fc-only",
+    ]  # fmt: skip
+    others = tables.errors(4, ["smoke"], others=True)
+    assert others.loc["A-256", ("smoke", "top-1")] == results.number("smoke.table4.A-256.top1").value
+    assert "A-256" not in tables.errors(4, ["smoke"]).index
+
+
+def test_the_gain_of_a_later_table_is_the_difference_of_the_rows_in_both(checkout):
+    gain = tables.gain(3, 4, ["quarter"])
+    assert gain.loc["D-jitter", ("paper", "top-1")] == pytest.approx(25.6 - 24.8)
+    assert len(gain) == 10 and gain["paper", "top-1"].min() == pytest.approx(0.2)
+
+
+def test_the_cost_of_testing_is_that_of_the_record(trained):
+    cost = tables.testing_cost("smoke")
+    record = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate")
+    assert cost.index.get_level_values("method").tolist() == [
+        "centre-crop", "dense", "dense", "multi-crop", "both",
+    ]  # fmt: skip
+    both = cost.xs("both", level="method").iloc[0]
+    assert both["forward passes"] == 3 + 1 + 25 + 25
+    assert both["top-1"] == record.measurements["both-224+256+288"]["top1_error"]
+    assert tables.testing_cost("quarter").empty == (not list((trained / "runs").glob("quarter/*")))
+
+
+def test_the_cost_at_the_papers_size_is_counted():
+    cost = tables.paper_cost()
+    assert cost.loc["D", "centre crop"] == 15.5
+    assert cost.loc["D", "multi-crop"] == pytest.approx(150 * 15.47, rel=1e-3)
+    assert (cost["both"] > cost["multi-crop"]).all() and (cost["dense, three scales"] < cost["multi-crop"]).all()
+
+
+def test_the_gap_of_torchvisions_weights_is_known_and_its_parts_are_not_yet(checkout):
+    gap = tables.protocol_gap()
+    assert gap.loc["vgg16", "gap"] == pytest.approx(28.41 - 24.8)
+    assert gap.loc["vgg11", "gap"] == pytest.approx(30.98 - 29.6)
+    assert gap[["of it testing", "of it training"]].isna().all(axis=None)
 
 
 def test_pilots_are_listed_with_what_they_changed(checkout):
@@ -89,10 +170,10 @@ def test_pilots_are_listed_with_what_they_changed(checkout):
 
 
 def test_the_picture_of_table3_has_a_place_for_every_row(trained):
-    figure = figures.table3_picture(tables.table3(["smoke", "quarter"]), ["smoke", "quarter"])
+    figure = figures.errors_picture(tables.errors(3, ["smoke", "quarter"]), ["smoke", "quarter"])
     paper, smoke = figure.axes  # quarter has nothing to show
     for axes in (paper, smoke):
-        assert [label.get_text() for label in axes.get_yticklabels()] == tables.table3([]).index.tolist()
+        assert [label.get_text() for label in axes.get_yticklabels()] == tables.errors(3, []).index.tolist()
     assert smoke.patches[0].get_width() == results.number("smoke.table3.A-256.top1").value
     assert [text.get_text() for text in smoke.texts].count(" not run") == 11
     assert figure.get_size_inches()[1] < 6

@@ -5,7 +5,7 @@ import yaml
 
 from verydeep import studies
 from verydeep.errors import StudyError, UnknownName, VerydeepError
-from verydeep.studies import schema
+from verydeep.studies import measurements, schema
 
 SMOKE = schema.load("smoke")
 
@@ -64,6 +64,11 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"variants": {"x": {"networks": ["A-384"], "why": "", "set": {}}}}, "unknown network 'A-384'"),
     ({"variants": {"x": {"networks": ["A-256"], "why": "", "set": {"bach": 1}}}}, "variants.x.set.bach: unknown key"),
     ({"seeds": [-1]}, "seeds.0"),
+    ({"testing": {"grid": "corners"}}, "testing.grid: .*'edges'"),
+    ({"testing": {"grid": "cells"}}, "says no reason for testing.grid"),
+    ({"networks": {"torchvision": ["A"]}}, "no training gives this scale"),
+    ({"train": False}, "a study that trains nothing has weights of scale torchvision only"),
+    ({"data": {"source": "digits"}}, "data.held_out_per_class: this key is missing"),
 ])  # fmt: skip
 def test_a_faulty_study_names_its_file_its_key_and_the_reason(changes, message):
     with pytest.raises(StudyError, match=f"smoke.yaml: .*{message}"):
@@ -84,7 +89,9 @@ def test_a_file_that_is_no_mapping_is_refused(text):
     (("smoke", "A", "256", -1), "seed must be a whole number"),
     (("smoke", "A", "256", 0, "huge"), "unknown variant 'huge'"),
     (("quarter", "D", "256", 0, "pilot-base"), "is for A-256, not D-256"),
-    (("released", "D", "256"), "trains nothing"),
+    (("released", "D", "256"), "unknown train_scale '256': choose one of torchvision"),
+    (("released", "C", "torchvision"), "no C at scale torchvision"),
+    (("smoke", "A", "torchvision"), "unknown train_scale 'torchvision'"),
 ])  # fmt: skip
 def test_a_run_that_does_not_exist_is_refused(arguments, message):
     with pytest.raises((UnknownName, VerydeepError), match=message):
@@ -100,6 +107,33 @@ def test_runs_are_planned_in_the_papers_rows_and_parents_come_first():
             seen.add(run.name)
         assert {"A-256-s0", "A-LRN-256-s0", "E-384-s0", "D-jitter-s0"} <= seen
         assert not any(run.pilot for run in planned)
+
+
+def test_test_scales_are_those_of_sections_4_1_and_4_2():
+    assert [measurements.single(scale).name for scale in ("256", "384", "jitter")] == [
+        "dense-256", "dense-384", "dense-384",
+    ]  # fmt: skip
+    assert [measurements.several_scales(scale) for scale in ("256", "384", "jitter", "torchvision")] == [
+        (224, 256, 288), (352, 384, 416), (256, 384, 512), (256, 384, 512),
+    ]  # fmt: skip
+
+
+def test_a_measurement_is_the_average_of_passes_at_one_scale_by_one_method():
+    both = measurements.several("jitter", "both")
+    assert both.name == "both-256+384+512"
+    assert [one.name for one in both.passes] == [
+        "dense-256", "dense-384", "dense-512", "multi-crop-256", "multi-crop-384", "multi-crop-512",
+    ]  # fmt: skip
+    with pytest.raises(UnknownName, match="unknown method 'centre-crop'"):
+        measurements.several("jitter", "centre-crop")
+
+
+def test_every_network_is_measured_for_tables_3_4_and_5():
+    for scale in ("256", "384", "jitter", "torchvision"):
+        names = [one.name for one in measurements.measured_by(scale)]
+        assert len(names) == len(set(names)) == 7
+        assert names[0] == measurements.single(scale).name
+        assert {measurements.several(scale, method).name for method in measurements.SEVERAL} <= set(names)
 
 
 def test_parents_are_those_of_section_3_1():

@@ -32,6 +32,11 @@ def _network(command):
     return command
 
 
+_pixels = click.option(
+    "--pixels-per-batch", type=click.IntRange(1), help="Pixels that go through the network at once in testing."
+)
+
+
 @cli.group()
 def data() -> None:
     """Get and verify the data sets."""
@@ -84,6 +89,7 @@ def study_show(name: str) -> None:
 
 
 @cli.command()
+@_pixels
 @click.option("--only", type=click.Choice(["train", "evaluate"]), help="Do one of the two.")
 @_network
 def run(study: str, config: str, train_scale: str, seed: int, variant: str | None, only: str | None, **machine) -> None:
@@ -108,6 +114,30 @@ def train(study: str, config: str, train_scale: str, seed: int, variant: str | N
     from verydeep import studies, training
 
     training.train(studies.find_run(study, config, train_scale, seed, variant), **_given(machine))
+
+
+@cli.command()
+@click.argument("members", nargs=-1)
+@click.option("--method", default="dense", show_default=True, help="dense, multi-crop or both.")
+@click.option("--table6", metavar="STUDY", help="In place of MEMBERS: every row of Table 6 that a study can fill.")
+@_pixels
+def fuse(members: tuple[str, ...], method: str, table6: str | None, **machine) -> None:
+    """Test several networks together, their soft-max outputs averaged.
+
+    MEMBERS are evaluated networks as study/config-scale, for example quarter/D-jitter quarter/E-jitter; add -sSEED for
+    another seed than 0.
+    """
+    from verydeep import notebooks, studies
+
+    if bool(members) == bool(table6):
+        raise click.UsageError("give the MEMBERS of one fusion, or --table6 and a study.")
+    if table6:
+        fusions = list(studies.table6_fusions(studies.load(table6)).values())
+    else:
+        fusions = [studies.find_fusion(list(members), method)]
+    for fusion in fusions:
+        notebooks.execute(fusion, "fuse", **_given(machine))
+        click.echo(f"{fusion.name}: done, see {fusion.folder}")
 
 
 def _given(options: dict) -> dict:

@@ -1,105 +1,39 @@
-"""Testing of a trained network on the validation images (Sect. 3.2), from its published weights."""
+"""Testing of a network on the validation images in every way its study asks (Sect. 3.2, 4), from published weights.
 
+Each pass over the images is made once and kept in the run's workspace, so an interrupted evaluation goes on with the
+next pass, and a fusion of networks needs no network any more.
+"""
+
+import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from verydeep import files, predictions, progress, provenance, runs
 from verydeep.data.store import Store
-from verydeep.data.views import INTERPOLATION, rescale
 from verydeep.errors import VerydeepError
-from verydeep.networks.dense import mean_scores
-from verydeep.networks.vgg import VGG
-from verydeep.studies import Run
-from verydeep.studies.plan import SINGLE_TEST_SCALE
-from verydeep.training import Normaliser, data_record, device_record, load_network, open_data
-
-#: Pixels in one batch, flips not counted: bounds memory whatever the size of the images.
-PIXELS_PER_BATCH = 2**20
+from verydeep.posteriors import PIXELS_PER_BATCH, Pass, Tester
+from verydeep.studies import Measurement, Run
+from verydeep.studies.measurements import measured_by, protocol
+from verydeep.training import data_record, device_record, load_network, normaliser, open_data
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """One way of testing a network: dense evaluation at one test scale Q, in the paper's pixels."""
-
-    test_scale: int
-
-    @property
-    def name(self) -> str:
-        return f"dense-{self.test_scale}"
-
-
-def measurements(run: Run) -> list[Measurement]:
-    """What a run is measured by: Table 3's single-scale dense evaluation, Q = S, or 384 for jitter (Sect. 4.1)."""
-    return [Measurement(SINGLE_TEST_SCALE[run.train_scale])]
-
-
-def equal_shapes(store: Store, rows: np.ndarray, shorter: int, pixels: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (positions in ``rows``, uint8 images (n, h, w, 3)) rescaled to a shorter side, in batches of one shape.
-
-    A batch is given out as soon as it holds ``pixels`` pixels, so memory is bounded by the number of distinct
-    shapes times that.
-    """
-    waiting: dict[tuple, list] = {}
-    for position, row in enumerate(rows):
-        image = rescale(store.image(row), shorter)
-        batch = waiting.setdefault(image.shape, [])
-        batch.append((position, image))
-        if (len(batch) + 1) * image.shape[0] * image.shape[1] > pixels:
-            yield _stack(waiting.pop(image.shape))
-    for batch in waiting.values():
-        yield _stack(batch)
-
-
-def _stack(batch: list) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([position for position, _ in batch]), np.stack([image for _, image in batch])
-
-
-def dense_posteriors(
-    net: VGG,
-    store: Store,
-    rows: np.ndarray,
-    shorter: int,
-    normalise: Normaliser,
-    *,
-    flip: bool = True,
-    pixels_per_batch: int = PIXELS_PER_BATCH,
-) -> np.ndarray:
-    """Class posteriors by dense evaluation at one scale: float32 (n, classes).
-
-    Scores are averaged over the positions of the score map, then soft-maxed, and the posteriors of the image
-    and its mirror image are averaged (Sect. 3.2).
-
-    Parameters
-    ----------
-    shorter
-        Shorter side of the rescaled image, in this study's pixels.
-    flip
-        Whether the mirror image is used too.
-    """
-    device = normalise.mean.device
-    net = net.to(device).eval()
-    found = np.empty((len(rows), net.num_classes), np.float32)
-    title = f"{net.config.name} dense at {shorter}"
-    with torch.inference_mode(), progress.bar(title=title, total=len(rows)) as bar:
-        for positions, images in equal_shapes(store, rows, shorter, pixels_per_batch):
-            x = normalise(images)
-            posterior = mean_scores(net, x).softmax(1)
-            if flip:
-                posterior = (posterior + mean_scores(net, x.flip(3)).softmax(1)) / 2
-            found[positions] = posterior.cpu().numpy()
-            bar.update(len(positions))
-    return found
-
-
-def evaluate(run: Run, *, report=progress.line) -> pd.DataFrame:
+def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> pd.DataFrame:
     """Test ``run`` in every way its study asks; do nothing for what is finished already.
 
     Leaves ``predictions.parquet`` and ``evaluate.json`` in the run's folder.
+
+    Parameters
+    ----------
+    pixels_per_batch
+        Pixels that go through the network at once, flips not counted: bounds the memory.
+    report
+        Receives a line for every measurement.
 
     Returns
     -------
@@ -111,72 +45,187 @@ def evaluate(run: Run, *, report=progress.line) -> pd.DataFrame:
     VerydeepError
         When the run is not trained yet.
     """
-    trained = runs.read_record(run, "train")
-    if trained is None:
+    require_trained(run)
+    record = runs.read_record(run, "evaluate")
+    # A record that is not sealed, as after a kill, is made again from the passes that are kept.
+    if record is None or not is_current(run, record) or not runs.is_complete(run, "evaluate"):
+        record = _Evaluation(run, pixels_per_batch, report).finish()
+    return pd.DataFrame(record.measurements).T.convert_dtypes()
+
+
+def require_trained(run: Run) -> None:
+    """Raise :class:`VerydeepError` with the command to run when ``run`` has no weights to test yet."""
+    if run.study.train and runs.read_record(run, "train") is None:
         variant = f" --variant {run.variant}" if run.variant else ""
         raise VerydeepError(
             f"{run.name} is not trained yet; run: verydeep run {run.study.name} {run.config} {run.train_scale} "
             f"--seed {run.seed}{variant}"
         )
-    digest = files.sha256(run.weights)
-    record = runs.read_record(run, "evaluate")
-    if record is None or record.weights_sha256 != digest:
-        record = _measure(run, digest, report)
-    return pd.DataFrame(record.measurements).T.convert_dtypes()
 
 
-def _measure(run: Run, weights_sha256: str, report) -> runs.EvaluateRecord:
-    started, clock, made_by = provenance.now(), time.monotonic(), provenance.sources()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    store = open_data(run)
-    rows = store.rows("val")
-    labels = store.manifest["label"].to_numpy()[rows]
-    names = store.manifest["name"].iloc[rows].tolist()
-    net = load_network(run)
-    normalise = Normaliser.of(store, run.recipe.unit_variance, device)
-    parts, found, seconds = [], {}, {}
-    for measurement in measurements(run):
-        begun = time.monotonic()
-        shorter = run.study.pixels(measurement.test_scale)
-        posteriors = dense_posteriors(net, store, rows, shorter, normalise, flip=run.recipe.flip)
-        seconds[measurement.name] = time.monotonic() - begun
-        part = predictions.table(measurement.name, names, labels, posteriors)
-        parts.append(part)
-        found[measurement.name] = predictions.errors(part)
-        report(
-            f"{run.name}: {measurement.name} ({shorter} pixels)  top-1 {found[measurement.name]['top1_error']:.2f}  "
-            f"top-5 {found[measurement.name]['top5_error']:.2f}  n {len(rows)}"
+def is_current(run: Run, record: runs.EvaluateRecord) -> bool:
+    """Whether a record is of these weights and of everything that its study asks for now."""
+    if not runs.covers(run, record):
+        return False
+    return not run.weights.exists() or record.weights_sha256 == files.sha256(run.weights)
+
+
+class _Evaluation:
+    """One evaluation from its first pass, or what an interrupted one left, to its record."""
+
+    def __init__(self, run: Run, pixels_per_batch: int, report):
+        self.started, self.clock, self.made_by = provenance.now(), time.monotonic(), provenance.sources()
+        self.run, self.report = run, report
+        self.passes = Passes(run, pixels_per_batch)
+
+    def finish(self) -> runs.EvaluateRecord:
+        run, passes = self.run, self.passes
+        parts, found = [], {}
+        for measurement in measured_by(run.train_scale):
+            part = predictions.table(measurement.name, passes.names, passes.labels, passes.average(measurement))
+            parts.append(part)
+            found[measurement.name] = errors = predictions.errors(part)
+            self.report(
+                f"{run.name}: {measurement.name:24}  top-1 {errors['top1_error']:.2f}  "
+                f"top-5 {errors['top5_error']:.2f}  n {errors['n']}"
+            )
+        table = pd.concat(parts, ignore_index=True)
+        write_predictions(run.folder, table.astype({"measurement": "category"}))
+        record = runs.EvaluateRecord(
+            study=run.study.name,
+            config=run.config,
+            train_scale=run.train_scale,
+            variant=run.variant,
+            seed=run.seed,
+            parameters={"pixels": {name: passes.pixels(name) for name in passes.made}},
+            protocol=protocol(run),
+            sources=self.made_by,
+            environment=provenance.environment(),
+            device=device_record(passes.device),
+            data=data_record(passes.store, run.study.data.held_out_per_class),
+            started=self.started,
+            finished=provenance.now(),
+            cost={
+                "seconds": time.monotonic() - self.clock,
+                "pixels_per_batch": passes.pixels_per_batch,
+                "load_average": provenance.load_average(),
+            },
+            passes=passes.made,
+            weights_sha256=passes.weights_sha256,
+            measurements=found,
+            artefacts={"predictions.parquet": files.sha256(run.folder / "predictions.parquet")},
         )
-    with files.atomic(run.folder / "predictions.parquet") as part:
-        pd.concat(parts, ignore_index=True).to_parquet(part, index=False, compression="zstd")
-    record = runs.EvaluateRecord(
-        study=run.study.name,
-        config=run.config,
-        train_scale=run.train_scale,
-        variant=run.variant,
-        seed=run.seed,
-        parameters={"test_scales": {m.name: run.study.pixels(m.test_scale) for m in measurements(run)}},
-        protocol={
-            "split": "val",
-            "method": "dense",
-            "flip": run.recipe.flip,
-            "average_over_positions": "scores, before the soft-max",
-            "interpolation": INTERPOLATION,
-            "longer_side": "rounded",
-            "pooling": run.study.network.pooling,
-            "precision": "float32, from half-precision weights",
-        },
-        sources=made_by,
-        environment=provenance.environment(),
-        device=device_record(device),
-        data=data_record(store, run.study.data.held_out_per_class),
-        started=started,
-        finished=provenance.now(),
-        cost={"seconds": time.monotonic() - clock, "seconds_by_measurement": seconds},
-        weights_sha256=weights_sha256,
-        measurements=found,
-        artefacts={"predictions.parquet": files.sha256(run.folder / "predictions.parquet")},
-    )
-    runs.write_record(run, record)
-    runs.seal(run.folder, ["predictions.parquet", "evaluate.json"])
-    return record
+        runs.write_record(run, record)
+        runs.seal(run.folder, ["predictions.parquet", "evaluate.json"])
+        return record
+
+
+def write_predictions(folder: Path, table: pd.DataFrame) -> None:
+    """Write ``predictions.parquet`` in one piece."""
+    with files.atomic(folder / "predictions.parquet") as part:
+        table.to_parquet(part, index=False, compression="zstd")
+
+
+class Passes:
+    """The posteriors of one network, pass by pass; each is taken from the run's workspace or made.
+
+    A file there counts only when it is of the same weights, images, protocol and sources, or the very one that an
+    evaluation's record names.
+
+    Parameters
+    ----------
+    record
+        The record of a finished evaluation of ``run``.
+    """
+
+    def __init__(self, run: Run, pixels_per_batch: int = PIXELS_PER_BATCH, record: runs.EvaluateRecord | None = None):
+        self.run, self.pixels_per_batch, self.record = run, pixels_per_batch, record
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.store: Store = open_data(run)
+        self.rows = self.store.rows("val")
+        self.labels = self.store.manifest["label"].to_numpy()[self.rows]
+        self.names = self.store.manifest["name"].iloc[self.rows].tolist()
+        self.made: dict[str, dict] = {}
+        self._tester: Tester | None = None
+        net = load_network(run)  # fetches the weights where they are published by others
+        self.weights_sha256 = files.sha256(run.weights)
+        self.key = {
+            "weights": self.weights_sha256,
+            "data": self.store.manifest_sha256,
+            "protocol": protocol(run),
+            "sources": provenance.sources_sha256(),
+        }
+        self._net = net
+
+    @property
+    def tester(self) -> Tester:
+        if self._tester is None:
+            normalise = normaliser(self.run, self.store, self.device)
+            testing, flip = self.run.study.testing, self.run.recipe.flip
+            self._tester = Tester(self._net, normalise, testing, flip, self.pixels_per_batch)
+        return self._tester
+
+    def pixels(self, name: str) -> int:
+        """Shorter side in this study's pixels of the pass called ``name``."""
+        return self.run.study.pixels(int(name.rsplit("-", 1)[1]))
+
+    def path(self, one: Measurement) -> Path:
+        return self.run.workspace / "posteriors" / f"{one.name}.safetensors"
+
+    def posteriors(self, one: Measurement) -> np.ndarray:
+        """Posteriors of a single pass: float32 (images, classes)."""
+        path, key = self.path(one), self.key | {"pass": one.name}
+        kept = _read(path, None if self._is_recorded(path, one.name) else key)
+        if kept is None:
+            made = self.tester.make(one.method, self.store, self.rows, self.pixels(one.name))
+            _write(path, key, made)
+            kept = _read(path, key)
+        posteriors, cost = kept
+        self.made[one.name] = cost | {"posteriors_sha256": files.sha256(path)}
+        return posteriors
+
+    def _is_recorded(self, path: Path, name: str) -> bool:
+        known = self.record.passes.get(name) if self.record else None
+        return known is not None and path.exists() and files.sha256(path) == known["posteriors_sha256"]
+
+    def average(self, measurement: Measurement) -> np.ndarray:
+        """Posteriors of a measurement: the average of those of its passes, float32 (images, classes)."""
+        return mean([self.posteriors(one) for one in measurement.passes])
+
+
+def mean(posteriors: list[np.ndarray]) -> np.ndarray:
+    """The average of several posteriors, each of equal weight, summed in double precision.
+
+    Over scales, over dense and multi-crop testing, and over networks (Sect. 4.2-4.4).
+    """
+    total = np.zeros(posteriors[0].shape, np.float64)
+    for one in posteriors:
+        total += one
+    return (total / len(posteriors)).astype(np.float32)
+
+
+def _write(path: Path, key: dict, made: Pass) -> None:
+    cost = {
+        "seconds": made.seconds,
+        "images": len(made.posteriors),
+        "forward_passes": made.forward_passes,
+        "multiply_adds": made.multiply_adds,
+    }
+    metadata = {"key": json.dumps(key, sort_keys=True), "cost": json.dumps(cost)}
+    with files.atomic(path) as part:
+        save_file({"posteriors": made.posteriors}, part, metadata)
+
+
+def _read(path: Path, key: dict | None) -> tuple[np.ndarray, dict] | None:
+    """Posteriors and cost of the pass in ``path``, or ``None`` where there is none made from the same ``key``.
+
+    Without a key, whatever is there.
+    """
+    try:
+        with safe_open(path, "numpy") as file:
+            known = file.metadata()
+            if key is not None and known["key"] != json.dumps(key, sort_keys=True):
+                return None
+            return file.get_tensor("posteriors"), json.loads(known["cost"])
+    except (OSError, SafetensorError):
+        return None

@@ -141,14 +141,21 @@ def _box(axes, column: int, row: int, text: str, colour: str, ink: str) -> None:
     axes.text(column, row + 0.5, text, ha="center", va="center", fontsize=8, color=ink)
 
 
-def table3_picture(frame: pd.DataFrame, studies: list[str]) -> Figure:
-    """Top-1 error of every row of Table 3: the paper's beside each study's that has been run."""
+def errors_picture(frame: pd.DataFrame, studies: list[str]) -> Figure:
+    """Top-1 error of every row of :func:`verydeep.tables.errors`: the paper's, and each study's that has been run."""
     use_style()
-    shown = ["paper", *(study for study in studies if frame[(study, "top-1")].notna().any())]
-    figure, panels = plt.subplots(1, len(shown), figsize=(4.2 * len(shown), 4.4), layout="constrained", squeeze=False)
+    columns = [source for source in ("paper", *studies) if (source, "top-1") in frame]
+    shown = [source for source in columns if frame[source, "top-1"].notna().any()]
+    figure, panels = plt.subplots(
+        1,
+        len(shown),
+        figsize=(4.2 * len(shown), 0.9 + 0.3 * len(frame)),
+        layout="constrained",
+        squeeze=False,
+    )
     places = np.arange(len(frame))
     for axes, source in zip(panels.flat, shown, strict=True):
-        errors = frame[(source, "top-1")].to_numpy(float, na_value=np.nan)
+        errors = frame[source, "top-1"].to_numpy(float, na_value=np.nan)
         axes.barh(places, np.nan_to_num(errors), color=HELD_OUT if source == "paper" else _BLOCKS[1], height=0.65)
         for place, error in zip(places, errors, strict=True):
             text = " not run" if np.isnan(error) else f" {error:.1f}"
@@ -156,4 +163,127 @@ def table3_picture(frame: pd.DataFrame, studies: list[str]) -> Figure:
         axes.set_yticks(places, frame.index)
         axes.invert_yaxis()
         axes.set(title="paper, ILSVRC-2012" if source == "paper" else source, xlabel="top-1 error (%)")
+        axes.set_xlim(0, 1.15 * np.nanmax(errors))
+    return _finished(figure)
+
+
+METHOD_MARKERS = {"centre-crop": "v", "dense": "o", "multi-crop": "s", "both": "D"}
+
+
+def cost_picture(frame: pd.DataFrame) -> Figure:
+    """Top-1 error against multiply-adds an image, from :func:`verydeep.tables.testing_cost`: a line a network."""
+    use_style()
+    figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
+    flat = frame.reset_index()
+    colours = sns.color_palette("colorblind", flat["network"].nunique())
+    for colour, (network, group) in zip(colours, flat.groupby("network", sort=False), strict=True):
+        rows = group.sort_values("multiply-adds (billions)")
+        axes.plot(rows["multiply-adds (billions)"], rows["top-1"], color=colour, linewidth=1, label=network)
+        for row in rows.to_dict("records"):
+            axes.plot(
+                row["multiply-adds (billions)"], row["top-1"], METHOD_MARKERS[row["method"]], color=colour, markersize=6
+            )
+    networks = axes.legend(frameon=False, fontsize=8, title="network", loc="upper right")
+    axes.add_artist(networks)
+    kinds = [plt.Line2D([], [], color="#555555", marker=m, linestyle="", label=k) for k, m in METHOD_MARKERS.items()]
+    axes.legend(handles=kinds, frameon=False, fontsize=8, title="method", loc="lower left")
+    axes.set(xscale="log", xlabel="multiply-adds an image (billions)", ylabel="top-1 error (%)")
+    return _finished(figure)
+
+
+def score_maps(images: list[np.ndarray], maps: list[np.ndarray], titles: list[str], vmax: float) -> Figure:
+    """An image at several sizes, and below each the probability of one class at every position of its score map.
+
+    Parameters
+    ----------
+    images
+        uint8 (height, width, 3), one a scale.
+    maps
+        float (rows, columns), one a scale.
+    """
+    use_style()
+    figure, axes = plt.subplots(2, len(images), figsize=(2.6 * len(images), 5.4), layout="constrained", squeeze=False)
+    largest = max(max(image.shape[:2]) for image in images)
+    for column, (image, scores) in enumerate(zip(images, maps, strict=True)):
+        axes[0, column].imshow(image, interpolation="nearest")
+        axes[0, column].set(xlim=(0, largest), ylim=(largest, 0))
+        axes[0, column].set_title(titles[column], fontsize=9)
+        axes[0, column].set_axis_off()
+        drawn = axes[1, column].imshow(scores, vmin=0, vmax=vmax, cmap="viridis")
+        for (i, j), value in np.ndenumerate(scores):
+            ink = "white" if value < 0.6 * vmax else "black"
+            axes[1, column].text(j, i, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color=ink)
+        axes[1, column].set(xticks=[], yticks=[])
+        axes[1, column].set_title(f"{scores.shape[0]}x{scores.shape[1]} positions", fontsize=9)
+    figure.colorbar(drawn, ax=axes[1, :], shrink=0.8, label="probability", format=lambda x, _: f"{100 * x:.0f}%")
+    return _finished(figure)
+
+
+def crop_grid(
+    images: list[np.ndarray], titles: list[str], positions: list[tuple[list[int], list[int]]], crop: int
+) -> Figure:
+    """Where the crops of multi-crop testing lie on an image at several scales.
+
+    Parameters
+    ----------
+    positions
+        For each image the offsets of the crops from the top and from the left, in its pixels.
+    crop
+        Side of a crop.
+    """
+    use_style()
+    figure, panels = plt.subplots(1, len(images), figsize=(3.1 * len(images), 3.4), layout="constrained", squeeze=False)
+    largest = max(max(image.shape[:2]) for image in images)
+    for axes, image, title, (tops, lefts) in zip(panels.flat, images, titles, positions, strict=True):
+        axes.imshow(image, interpolation="nearest", alpha=0.75, extent=(0, image.shape[1], image.shape[0], 0))
+        for k, (top, left) in enumerate((top, left) for top in tops for left in lefts):
+            first = k == 0
+            axes.add_patch(
+                plt.Rectangle(
+                    (left, top),
+                    crop,
+                    crop,
+                    fill=False,
+                    edgecolor=WRONG if first else HELD_OUT,
+                    linewidth=1.8 if first else 0.6,
+                    zorder=3 if first else 2,
+                )
+            )
+            axes.plot(left + crop / 2, top + crop / 2, ".", color=WRONG if first else HELD_OUT, markersize=4)
+        axes.set(xlim=(-1, largest + 1), ylim=(largest + 1, -1))
+        axes.set_title(title, fontsize=9)
+        axes.set_axis_off()
+    return _finished(figure)
+
+
+def heat_map(frame: pd.DataFrame, label: str) -> Figure:
+    """A square table as colours with its values written in."""
+    use_style()
+    size = 2.2 + 0.62 * len(frame)
+    figure, axes = plt.subplots(figsize=(size + 1, size), layout="constrained")
+    sns.heatmap(frame, annot=True, fmt=".1f", cmap="crest", square=True, ax=axes, cbar_kws={"label": label})
+    axes.tick_params(axis="x", rotation=45)
+    axes.tick_params(axis="y", rotation=0)
+    return _finished(figure)
+
+
+def posteriors_by_scale(scales: list[int], posteriors: np.ndarray, average: np.ndarray, names: list[str]) -> Figure:
+    """How the probabilities of a few classes move with the test scale, and where their average lies.
+
+    Parameters
+    ----------
+    scales
+        Test scales Q.
+    posteriors
+        float (scales, classes shown).
+    average
+        float (classes shown): the average over the scales of multi-scale testing.
+    """
+    use_style()
+    figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
+    for k, (colour, name) in enumerate(zip(sns.color_palette("colorblind", len(names)), names, strict=True)):
+        axes.plot(scales, 100 * posteriors[:, k], "o-", color=colour, label=name, markersize=4)
+        axes.axhline(100 * average[k], color=colour, linewidth=0.8, linestyle=":")
+    axes.set(xlabel="test scale Q, in the paper's pixels", ylabel="probability (%)", xticks=scales, ylim=(0, None))
+    axes.legend(frameon=False, fontsize=8, title="dotted: multi-scale average", title_fontsize=8)
     return _finished(figure)

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -34,6 +35,11 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` in one piece."""
     with atomic(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: dict) -> None:
+    """Write ``value`` as JSON in one piece."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
 
 
 def sha256_bytes(data: bytes) -> str:

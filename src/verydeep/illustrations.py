@@ -7,11 +7,20 @@ from matplotlib.figure import Figure
 
 from verydeep import figures, predictions, tables
 from verydeep.data.store import held_out
-from verydeep.data.views import TrainingViews, colour_shifts, crop_of_rescaled, draw_epoch, rescale
-from verydeep.evaluation import measurements
+from verydeep.data.views import (
+    TrainingViews,
+    colour_shifts,
+    crop_of_rescaled,
+    draw_epoch,
+    grid_positions,
+    rescale,
+)
+from verydeep.networks import dense
 from verydeep.networks.dense import score_map
-from verydeep.studies import Run
-from verydeep.training import Normaliser, load_network, open_data
+from verydeep.posteriors import Tester
+from verydeep.studies import Fusion, Run
+from verydeep.studies.measurements import several, several_scales, single
+from verydeep.training import load_network, normaliser, open_data
 
 
 def recipe(run: Run) -> pd.DataFrame:
@@ -53,7 +62,7 @@ def examples(run: Run, count: int = 16) -> Figure:
     """Validation images with what the network said of them, spread evenly over the validation set."""
     store = open_data(run)
     table = pd.read_parquet(run.folder / "predictions.parquet")
-    table = table[table["measurement"] == measurements(run)[0].name]
+    table = table[table["measurement"] == single(run.train_scale).name]
     chosen = np.linspace(0, len(table) - 1, count, dtype=int)
     rows = store.rows("val")[chosen]
     return figures.prediction_grid([store.image(row) for row in rows], table.iloc[chosen], store.words)
@@ -63,10 +72,99 @@ def confident_mistakes(run: Run, count: int = 8) -> Figure:
     """The validation images on which the network was most sure of a wrong class."""
     store = open_data(run)
     table = pd.read_parquet(run.folder / "predictions.parquet")
-    table = table[table["measurement"] == measurements(run)[0].name].reset_index(drop=True)
+    table = table[table["measurement"] == single(run.train_scale).name].reset_index(drop=True)
     wrong = table[~predictions.hits(table, 1)].sort_values("probability_1", ascending=False, kind="stable").head(count)
     rows = store.rows("val")[wrong.index]
     return figures.prediction_grid([store.image(row) for row in rows], wrong, store.words)
+
+
+def _an_image(run: Run) -> tuple[int, pd.Series]:
+    """Position among the validation images, and prediction, of one on which multi-scale testing changes most.
+
+    The image that gained most probability of its true class against testing at the smallest scale alone: a case in
+    which the scale matters, chosen by a rule and not by eye.
+    """
+    table = pd.read_parquet(run.folder / "predictions.parquet")
+    several_name, smallest = several(run.train_scale).name, f"dense-{several_scales(run.train_scale)[0]}"
+    table = table[table["class_1"] == table["label"]]
+    after = table[table["measurement"] == several_name].set_index("image")
+    before = table[table["measurement"] == smallest].set_index("image")["probability_1"]
+    gain = (after["probability_1"] - before.reindex(after.index, fill_value=0)).sort_values(kind="stable")
+    names = pd.read_parquet(run.folder / "predictions.parquet", columns=["image", "measurement"])
+    order = names[names["measurement"] == several_name]["image"].tolist()
+    return order.index(gain.index[-1]), after.loc[gain.index[-1]]
+
+
+def score_maps(run: Run) -> Figure:
+    """The probability of the predicted class at every position of the score map, at each test scale.
+
+    Shown for the validation image that testing at several scales helped most.
+    """
+    store, net = open_data(run), load_network(run)
+    position, row = _an_image(run)
+    normalise, testing = normaliser(run, store), run.study.testing
+    tester = Tester(net, normalise, testing.model_copy(update={"precision": "float32"}), run.recipe.flip)
+    images, maps, titles = [], [], []
+    with torch.inference_mode():
+        for scale in several_scales(run.train_scale):
+            image = tester.rescaled(store, store.rows("val")[position], run.study.pixels(scale))
+            scores = score_map(net, normalise(image[None]))
+            said = scores.mean((2, 3)).softmax(1)[0]
+            images.append(image)
+            maps.append(scores.softmax(1)[0, row["class_1"]].numpy())
+            titles.append(f"Q={scale}: {store.words[int(said.argmax())][:16]} {100 * float(said.max()):.0f}%")
+    figure = figures.score_maps(images, maps, titles, vmax=max(float(one.max()) for one in maps))
+    figure.suptitle(f"probability of {store.words[row['class_1']]}", fontsize=10)
+    return figure
+
+
+def crop_grid(run: Run) -> Figure:
+    """The crops of multi-crop testing on a validation image, at each test scale."""
+    store = open_data(run)
+    position, _ = _an_image(run)
+    images, titles, positions = [], [], []
+    testing = run.study.testing
+    for scale in several_scales(run.train_scale):
+        image = rescale(store.image(store.rows("val")[position]), run.study.pixels(scale))
+        sides = image.shape[:2]
+        places = [grid_positions(side, run.study.crop, testing.crops_per_side, testing.grid) for side in sides]
+        distinct = len(set(places[0])) * len(set(places[1]))
+        images.append(image)
+        positions.append(tuple(places))
+        titles.append(f"Q={scale}: {image.shape[1]}x{image.shape[0]} pixels, {distinct} places")
+    return figures.crop_grid(images, titles, positions, run.study.crop)
+
+
+def posteriors_by_scale(run: Run, classes: int = 4, scales: int = 9) -> Figure:
+    """How the posteriors of a validation image move with the test scale, for the classes that lead somewhere."""
+    store, net = open_data(run), load_network(run)
+    position, _ = _an_image(run)
+    chosen = several_scales(run.train_scale)
+    least = run.study.crop * run.study.network.length_divisor
+    every = sorted({*chosen, *np.linspace(max(least, chosen[0] - 32), chosen[-1] + 64, scales, dtype=int).tolist()})
+    row, normalise = store.rows("val")[position], normaliser(run, store)
+    found = []
+    with torch.inference_mode():
+        for scale in every:
+            x = normalise(rescale(store.image(row), run.study.pixels(scale))[None])
+            views = [x, x.flip(3)] if run.recipe.flip else [x]
+            found.append(sum(dense.posteriors(net, view)[0] for view in views).numpy() / len(views))
+    found = np.stack(found)
+    average = found[[every.index(scale) for scale in chosen]].mean(0)
+    shown = np.argsort(-found.max(0), kind="stable")[:classes]
+    names = [store.words[k][:22] for k in shown]
+    return figures.posteriors_by_scale(every, found[:, shown], average[shown], names)
+
+
+def disagreement(fusion: Fusion) -> Figure:
+    """How often each pair of a fusion's members names different best classes, percent of the validation images."""
+    best = {}
+    for run in fusion.members:
+        table = pd.read_parquet(run.folder / "predictions.parquet", columns=["measurement", "image", "class_1"])
+        best[run.row] = table[table["measurement"] == fusion.measurement(run).name].set_index("image")["class_1"]
+    frame = pd.DataFrame(best)
+    shares = pd.DataFrame({a: {b: 100 * (frame[a] != frame[b]).mean() for b in frame} for a in frame})
+    return figures.heat_map(shares, "different best class (%)")
 
 
 def dense_against_crops(run: Run, images: int = 200) -> pd.DataFrame:
@@ -84,7 +182,7 @@ def dense_against_crops(run: Run, images: int = 200) -> pd.DataFrame:
         standard deviation, and the share of images (percent) that both give the same best class.
     """
     store, net = open_data(run), load_network(run)
-    normalise = Normaliser.of(store, run.recipe.unit_variance)
+    normalise = normaliser(run, store)
     crop, step = run.study.crop, 2 ** len(run.configuration.blocks)
     shorter = max(run.scale_range[1], crop + step)
     rows = store.rows("val")[np.linspace(0, len(store.rows("val")) - 1, images, dtype=int)]

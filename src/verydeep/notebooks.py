@@ -6,10 +6,17 @@ from pathlib import Path
 
 from verydeep import paths, runs
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.studies import Run, find_run
+from verydeep.studies import Fusion, Run, find_fusion, find_run
 
-PARAMETERS = ("study", "config", "train_scale", "variant", "seed", "processes", "micro_batch")
-TEMPLATES = {"train": "training/train.ipynb", "evaluate": "evaluation/evaluate.ipynb"}
+TEMPLATES = {
+    "train": "training/train.ipynb",
+    "evaluate": "evaluation/evaluate.ipynb",
+    "fuse": "evaluation/fuse.ipynb",
+}
+#: The parameters that fit a notebook to the machine and change no number.
+MACHINE = {"train": ("processes", "micro_batch"), "evaluate": ("pixels_per_batch",), "fuse": ("pixels_per_batch",)}
+_RUN = ("study", "config", "train_scale", "variant", "seed")
+_FUSION = ("members", "method")
 
 # What IPython itself puts into a notebook's namespace.
 _IPYTHON = {"In", "Out", "exit", "quit", "open", "get_ipython"}
@@ -26,20 +33,33 @@ def requested_run(namespace: dict) -> Run:
     UnknownName
         For an unknown parameter, or a value that does not exist.
     """
-    given = {name: value for name, value in namespace.items() if name[0] != "_" and name not in _IPYTHON}
-    for name, value in given.items():
-        imported = hasattr(value, "__module__") or type(value).__name__ == "module"
-        if name not in PARAMETERS and not imported:
-            raise UnknownName("parameter", name, PARAMETERS)
-    for name in ("processes", "micro_batch"):
-        value = given.get(name, 1)
-        if not isinstance(value, int) or value < 1:
-            raise VerydeepError(f"{name} must be a whole number from 1 upwards, not {value!r}")
+    given = _checked(namespace, (*_RUN, *MACHINE["train"], *MACHINE["evaluate"]))
     return find_run(given["study"], given["config"], given["train_scale"], given["seed"], given.get("variant"))
 
 
-def parameters(run: Run) -> dict:
+def requested_fusion(namespace: dict) -> Fusion:
+    """The fusion that a notebook's parameters ask for; as :func:`requested_run`."""
+    given = _checked(namespace, (*_FUSION, *MACHINE["fuse"]))
+    return find_fusion(given["members"], given["method"])
+
+
+def _checked(namespace: dict, known: tuple[str, ...]) -> dict:
+    given = {name: value for name, value in namespace.items() if name[0] != "_" and name not in _IPYTHON}
+    for name, value in given.items():
+        imported = hasattr(value, "__module__") or type(value).__name__ == "module"
+        if name not in known and not imported:
+            raise UnknownName("parameter", name, known)
+    for name in sum(MACHINE.values(), ()):
+        value = given.get(name, 1)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise VerydeepError(f"{name} must be a whole number from 1 upwards, not {value!r}")
+    return given
+
+
+def parameters(run: Run | Fusion) -> dict:
     """The papermill parameters that ask for ``run``."""
+    if isinstance(run, Fusion):
+        return {"members": [f"{member.study.name}/{member.name}" for member in run.members], "method": run.method}
     asked = {
         "study": run.study.name,
         "config": run.config,
@@ -53,16 +73,17 @@ def _plain(scale: str) -> int | str:
     return int(scale) if scale.isdigit() else scale
 
 
-def command(run: Run, kind: str, output: str = "out.ipynb") -> str:
+def command(run: Run | Fusion, kind: str, output: str = "out.ipynb") -> str:
     """The plain papermill command that repeats one notebook of a run."""
-    given = ", ".join(f"{name}: {value}" for name, value in parameters(run).items())
+    shown = {name: f"[{', '.join(v)}]" if isinstance(v, list) else v for name, v in parameters(run).items()}
+    given = ", ".join(f"{name}: {value}" for name, value in shown.items())
     return f"papermill book/{TEMPLATES[kind]} {output} -y '{{{given}}}'"
 
 
-def execute(run: Run, kind: str, **machine: int) -> Path:
-    """Run the template ``kind`` (``"train"`` or ``"evaluate"``) for ``run``; keep it in the run's folder.
+def execute(run: Run | Fusion, kind: str, **machine: int) -> Path:
+    """Run the template ``kind`` of :data:`TEMPLATES` for ``run``; keep it in the run's folder.
 
-    ``machine`` holds the parameters that fit a training to the machine: processes, micro_batch.
+    ``machine`` holds parameters of :data:`MACHINE`; those that are not of this notebook are left out.
     Does nothing when the run already has it. The notebook reaches the folder only when it succeeded, and is
     sealed with the run's other files.
 
@@ -78,7 +99,7 @@ def execute(run: Run, kind: str, **machine: int) -> Path:
 
     working = run.workspace / kept.name
     working.parent.mkdir(parents=True, exist_ok=True)
-    given = parameters(run) | (machine if kind == "train" else {})
+    given = parameters(run) | {name: value for name, value in machine.items() if name in MACHINE[kind]}
     try:
         papermill.execute_notebook(
             paths.book() / TEMPLATES[kind],
@@ -104,6 +125,7 @@ def execute_run(run: Run, **machine: int) -> None:
     """Train and evaluate ``run`` through the notebooks, and first whatever it starts from; see :func:`execute`."""
     if run.parent is not None:
         execute_run(run.parent, **machine)
-    execute(run, "train", **machine)
+    if run.study.train:
+        execute(run, "train", **machine)
     if not run.pilot:
-        execute(run, "evaluate")
+        execute(run, "evaluate", **machine)

@@ -8,10 +8,14 @@ import pandas as pd
 
 from verydeep import figures, files, notebooks, reports, runs, tables
 from verydeep.results import error_interval
-from verydeep.studies import Recipe, Run, Study, load, names
+from verydeep.studies import Fusion, Recipe, Run, Study, load, names
+from verydeep.studies.measurements import single
+from verydeep.studies.schema import Testing
 
 #: Commits are shown at this length.
 SHORT = 10
+#: The files of a run that its page offers for download.
+DOWNLOADS = ("train.json", "evaluate.json", "fuse.json", "history.csv")
 
 
 def write_pages(target: Path) -> None:
@@ -28,6 +32,9 @@ def write_pages(target: Path) -> None:
         written.add(_write(target / f"{name}.md", study_page(study)))
         for run in runs.recorded_runs(study):
             written |= _write_run(target / name, run)
+        for fusion in runs.recorded_fusions(study):
+            written.add(_write(target / name / f"{fusion.name}.md", fusion_page(fusion)))
+            written |= _write_files(target / name, fusion)
     for path in sorted(target.rglob("*"), reverse=True):
         if path.is_file() and path not in written:
             path.unlink()
@@ -43,18 +50,25 @@ def _write(path: Path, text: str) -> Path:
 
 def _write_run(folder: Path, run: Run) -> set[Path]:
     written = {_write(folder / f"{run.name}.md", run_page(run))}
-    curve = folder / f"{run.name}-curve.png"
     history = run.folder / "history.csv"
-    if not curve.exists() or curve.stat().st_mtime < history.stat().st_mtime:
-        curve.parent.mkdir(parents=True, exist_ok=True)
-        figures.learning_curve(pd.read_csv(history), f"{run.study.name}: {run.name}").savefig(curve, dpi=110)
-    written.add(curve)
+    if history.exists():
+        curve = folder / f"{run.name}-curve.png"
+        if not curve.exists() or curve.stat().st_mtime < history.stat().st_mtime:
+            curve.parent.mkdir(parents=True, exist_ok=True)
+            figures.learning_curve(pd.read_csv(history), f"{run.study.name}: {run.name}").savefig(curve, dpi=110)
+        written.add(curve)
+    return written | _write_files(folder, run)
+
+
+def _write_files(folder: Path, run: Run | Fusion) -> set[Path]:
+    """The executed notebooks as pages, and the files offered for download."""
+    written = set()
     for kind in notebooks.TEMPLATES:
         executed = run.folder / f"{kind}.ipynb"
         if executed.exists():
             written.add(_write(folder / f"{run.name}-{kind}.ipynb", _notebook_page(executed, run, kind)))
     shared = folder / run.name  # the files offered for download
-    for name in ("train.json", "evaluate.json", "history.csv"):
+    for name in DOWNLOADS:
         if (run.folder / name).exists():
             shared.mkdir(parents=True, exist_ok=True)
             if not (shared / name).exists() or files.sha256(shared / name) != files.sha256(run.folder / name):
@@ -63,13 +77,13 @@ def _write_run(folder: Path, run: Run) -> set[Path]:
     return written
 
 
-def _notebook_page(executed: Path, run: Run, kind: str) -> str:
+def _notebook_page(executed: Path, run: Run | Fusion, kind: str) -> str:
     """The executed notebook as a page of its own: not executed again, its links one level deeper."""
     notebook = nbformat.read(executed, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = cell.source.replace("](../", "](../../")
-    verb = {"train": "trained", "evaluate": "tested"}[kind]
+    verb = {"train": "trained", "evaluate": "tested", "fuse": "tested"}[kind]
     title = f"# {run.study.name}: how {run.name} was {verb}\n\n"
     title += f"The notebook as papermill executed it. Back to [the run]({run.name}.md)."
     notebook.cells[0].source = notebook.cells[0].source.replace("# ", "## ", 1)
@@ -89,8 +103,16 @@ def study_page(study: Study) -> str:
         f"{network.length_divisor}, so crops of {study.crop} pixels.",
         "",
     ]
+    lines += _testing(study)
     if not study.train:
-        return "\n".join(lines)
+        lines += ["## Networks", "", "| network | weights | state | top-1 | top-5 |", "|:--|:--|:--|--:|--:|"]
+        for run in runs.all_runs(study):
+            record = runs.read_record(run, "evaluate")
+            shown = f"[{run.name}]({study.name}/{run.name}.md)" if record else run.name
+            cells = _errors(record.measurements[single(run.train_scale).name]) if record else ["", ""]
+            state = "done" if record else tables.NOT_RUN
+            lines.append(f"| {shown} | torchvision {run.published.name} | {state} | {cells[0]} | {cells[1]} |")
+        return "\n".join([*lines, ""])
     lines += [
         "## Runs",
         "",
@@ -101,8 +123,7 @@ def study_page(study: Study) -> str:
         trained, evaluated = runs.read_record(run, "train"), runs.read_record(run, "evaluate")
         shown = f"[{run.name}]({study.name}/{run.name}.md)" if trained else run.name
         held_out = f"{trained.metrics['held_out_top1_error']:.1f}" if trained else ""
-        errors = next(iter(evaluated.measurements.values())) if evaluated else None
-        both = [f"{errors[key]:.1f}" for key in ("top1_error", "top5_error")] if errors else ["", ""]
+        both = _errors(evaluated.measurements[single(run.train_scale).name]) if evaluated else ["", ""]
         start = run.parent.name if run.parent else "random weights"
         state = (
             "pilot, done"
@@ -115,6 +136,13 @@ def study_page(study: Study) -> str:
         "Errors in percent; top-1 and top-5 on the validation images, by single-scale dense evaluation.",
         "",
     ]
+    if fusions := runs.recorded_fusions(study):
+        lines += ["Several networks tested together:", "", "| networks | method | top-1 | top-5 |", "|:--|:--|--:|--:|"]
+        for fusion in fusions:
+            cells = _errors(runs.read_fusion(fusion).measurements[fusion.method])
+            members = ", ".join(run.row for run in fusion.members)
+            lines.append(f"| [{members}]({study.name}/{fusion.name}.md) | {fusion.method} | {cells[0]} | {cells[1]} |")
+        lines.append("")
     lines += [
         "## Recipe",
         "",
@@ -128,6 +156,26 @@ def study_page(study: Study) -> str:
             changed = ", ".join(_changed(study, scale)) or "nothing changes"
             lines += [f"With {title}: {changed}.", ""]
     return "\n".join(lines)
+
+
+def _errors(measured: dict) -> list[str]:
+    return [f"{measured[key]:.1f}" for key in ("top1_error", "top5_error")]
+
+
+def _testing(study: Study) -> list[str]:
+    """How the study settles what the paper leaves open about testing."""
+    lines = [
+        "## Testing",
+        "",
+        "What the paper leaves open; in bold where this study departs from our usual reading.",
+        "",
+    ]
+    lines += ["| setting | value | usual | why |", "|:--|:--|:--|:--|"]
+    for key, field in Testing.model_fields.items():
+        ours = getattr(study.testing, key)
+        shown = f"**{ours}**" if ours != field.default else f"{ours}"
+        lines.append(f"| {field.description} | {shown} | {field.default} | {study.why.get(f'testing.{key}', '')} |")
+    return [*lines, ""]
 
 
 def _changed(study: Study, scale: str) -> list[str]:
@@ -148,65 +196,103 @@ def run_page(run: Run) -> str:
     """One run: what it measured, how it was made, and how to repeat it."""
     trained, evaluated = runs.read_record(run, "train"), runs.read_record(run, "evaluate")
     study = run.study
-    low, high = run.scale_range
-    scale = f"S={low}" if low == high else f"S drawn from [{low}; {high}]"
-    title = f"{study.name}: network {run.config}, train scale {run.train_scale}"
-    lines = ["---", "orphan: true", "---", f"# {title}" + (f", {run.variant}" if run.variant else ""), ""]
-    lines += [
-        f"Run `{run.name}` of the study [{study.name}](../{study.name}.md), seed {run.seed}: {scale} pixels, crops of "
-        f"{study.crop}.",
-        "",
-    ]
+    title = f"# {study.name}: network {run.config}, train scale {run.train_scale}"
+    lines = ["---", "orphan: true", "---", title + (f", {run.variant}" if run.variant else ""), ""]
+    if run.published:
+        made = f"torchvision's weights `{run.published.name}`, from {run.published.url}."
+    else:
+        low, high = run.scale_range
+        scale = f"S={low}" if low == high else f"S drawn from [{low}; {high}]"
+        made = f"seed {run.seed}: {scale} pixels, crops of {study.crop}."
+    lines += [f"Run `{run.name}` of the study [{study.name}](../{study.name}.md), {made}", ""]
+    if run.variant:
+        lines += [f"Variant `{run.variant}`: {study.variants[run.variant].why}.", ""]
     if evaluated:
+        lines += _measured(evaluated.measurements)
+    if trained:
         lines += [
-            "## Measured",
+            "## Learning curve",
             "",
-            "| measurement | top-1 error (%) | top-5 error (%) | images |",
-            "|:--|--:|--:|--:|",
+            f"```{{image}} {run.name}-curve.png",
+            f":alt: Loss, errors and learning rate of {run.name} by epoch",
+            "```",
+            "",
         ]
-        for name, found in evaluated.measurements.items():
-            cells = []
-            for key in ("top1_error", "top5_error"):
-                bounds = error_interval(found[key], found["n"])
-                cells.append(f"{found[key]:.2f} [{bounds[0]:.2f}, {bounds[1]:.2f}]")
-            lines.append(f"| {name} | {cells[0]} | {cells[1]} | {found['n']} |")
-        lines += ["", "In brackets the 95 % interval over the validation images; one seed.", ""]
+    lines += _notebooks(run)
+    lines += ["## Made by", "", *_table({**(_trained(trained) if trained else {}), **_tested(evaluated)}), ""]
+    if trained:
+        lines += [
+            "## Recipe",
+            "",
+            *_recipe(study, run.train_scale, Recipe.model_validate(trained.parameters["recipe"])),
+            "",
+        ]
+    kinds = [kind for kind, record in (("train", trained), ("evaluate", evaluated)) if record]
+    return "\n".join([*lines, *_repeat(run, kinds, (trained or evaluated).sources), *_files(run)])
+
+
+def fusion_page(fusion: Fusion) -> str:
+    """One fusion: what it measured, its members, how it was made, and how to repeat it."""
+    record, study = runs.read_fusion(fusion), fusion.study
+    names = " and ".join(run.row for run in fusion.members)
+    lines = ["---", "orphan: true", "---", f"# {study.name}: {names} together, {fusion.method}", ""]
     lines += [
-        "## Learning curve",
+        f"The soft-max outputs of {len(fusion.members)} networks of the study [{study.name}](../{study.name}.md), "
+        "averaged (Section 4.4).",
         "",
-        f"```{{image}} {run.name}-curve.png",
-        f":alt: Loss, errors and learning rate of {run.name} by epoch",
-        "```",
+        *_measured(record.measurements),
+        "## Members",
         "",
+        "| network | tested by | top-1 | top-5 | weights |",
+        "|:--|:--|--:|--:|:--|",
     ]
-    executed = [kind for kind in notebooks.TEMPLATES if (run.folder / f"{kind}.ipynb").exists()]
-    if executed:
-        links = ", ".join(f"[{kind}]({run.name}-{kind}.ipynb)" for kind in executed)
-        lines += [f"The notebooks as they were executed: {links}.", ""]
-    lines += ["## Made by", "", *_provenance(run, trained, evaluated), ""]
-    lines += [
-        "## Recipe",
-        "",
-        *_recipe(study, run.train_scale, Recipe.model_validate(trained.parameters["recipe"])),
-        "",
-    ]
-    lines += ["## Repeat it", "", "```bash", f"git checkout {trained.sources['commit']}"]
-    lines += [notebooks.command(run, kind) for kind in notebooks.TEMPLATES if kind == "train" or evaluated]
-    lines += ["```", "", "## Files", "", "| file | sha256 |", "|:--|:--|"]
-    for name, digest in runs.read_seal(run.folder).items():
-        download = name in ("train.json", "evaluate.json", "history.csv")
+    for run in fusion.members:
+        member = record.members[run.name]
+        cells = _errors(runs.read_record(run, "evaluate").measurements[member["measurement"]])
         lines.append(
-            f"| {{download}}`{name} <{run.name}/{name}>` | `{digest}` |" if download else f"| `{name}` | `{digest}` |"
+            f"| [{run.name}]({run.name}.md) | {member['measurement']} | {cells[0]} | {cells[1]} | "
+            f"`{member['weights_sha256'][:SHORT]}` |"
         )
-    lines += [
+    lines += ["", *_notebooks(fusion), "## Made by", "", *_table(_tested(record)), ""]
+    return "\n".join([*lines, *_repeat(fusion, ["fuse"], record.sources), *_files(fusion)])
+
+
+def _measured(measurements: dict[str, dict]) -> list[str]:
+    lines = ["## Measured", "", "| measurement | top-1 error (%) | top-5 error (%) | images |", "|:--|--:|--:|--:|"]
+    for name, found in measurements.items():
+        cells = []
+        for key in ("top1_error", "top5_error"):
+            bounds = error_interval(found[key], found["n"])
+            cells.append(f"{found[key]:.2f} [{bounds[0]:.2f}, {bounds[1]:.2f}]")
+        lines.append(f"| {name} | {cells[0]} | {cells[1]} | {found['n']} |")
+    return [*lines, "", "In brackets the 95 % interval over the validation images; one seed.", ""]
+
+
+def _notebooks(run: Run | Fusion) -> list[str]:
+    executed = [kind for kind in notebooks.TEMPLATES if (run.folder / f"{kind}.ipynb").exists()]
+    links = ", ".join(f"[{kind}]({run.name}-{kind}.ipynb)" for kind in executed)
+    return [f"The notebooks as they were executed: {links}.", ""] if executed else []
+
+
+def _repeat(run: Run | Fusion, kinds: list[str], sources: dict) -> list[str]:
+    commands = [notebooks.command(run, kind) for kind in kinds]
+    return ["## Repeat it", "", "```bash", f"git checkout {sources['commit']}", *commands, "```", ""]
+
+
+def _files(run: Run | Fusion) -> list[str]:
+    lines = ["## Files", "", "| file | sha256 |", "|:--|:--|"]
+    for name, digest in runs.read_seal(run.folder).items():
+        shown = f"{{download}}`{name} <{run.name}/{name}>`" if name in DOWNLOADS else f"`{name}`"
+        lines.append(f"| {shown} | `{digest}` |")
+    return [
+        *lines,
         "",
-        f"In the repository: `runs/{study.name}/{run.name}/`. Check them with `verydeep check`.",
+        f"In the repository: `runs/{run.study.name}/{run.name}/`. Check them with `verydeep check`.",
         "",
     ]
-    return "\n".join(lines)
 
 
-def _provenance(run: Run, trained: runs.TrainRecord, evaluated: runs.EvaluateRecord | None) -> list[str]:
+def _trained(trained: runs.TrainRecord) -> dict[str, str]:
     cost, data, counts = trained.cost, trained.data, trained.data["counts"]
     sources, machine, device = trained.sources, trained.environment, trained.device
     dirty = "" if sources["dirty"] is False else ", with changes that were not committed"
@@ -229,12 +315,31 @@ def _provenance(run: Run, trained: runs.TrainRecord, evaluated: runs.EvaluateRec
     rows["machine"] = (
         f"{machine['processor']}, {device['type']}, {device['threads']} threads, {device['processes']} process(es)"
     )
-    packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items() if number)
-    rows["software"] = f"Python {machine['python']}, {packages}"
+    rows["software"] = _software(machine)
     rows["date"] = trained.started
-    if evaluated:
-        seconds = evaluated.cost["seconds"]
-        rows["tested"] = f"{evaluated.started}, in {seconds:.0f} s, commit {_commit(evaluated.sources)}"
+    return rows
+
+
+def _tested(record: runs.EvaluateRecord | runs.FuseRecord | None) -> dict[str, str]:
+    if record is None:
+        return {}
+    sources, machine = record.sources, record.environment
+    dirty = "" if sources["dirty"] is False else ", with changes that were not committed"
+    protocol = record.protocol
+    return {
+        "tested": f"{record.started}, in {record.cost['seconds']:.0f} s, commit {_commit(sources)}{dirty}",
+        "tested on": f"{machine['processor']}, {record.device['type']}, {record.device['threads']} threads",
+        "tested with": _software(machine),
+        "protocol": ", ".join(f"{key} {value}" for key, value in protocol.items()),
+    }
+
+
+def _software(machine: dict) -> str:
+    packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items() if number)
+    return f"Python {machine['python']}, {packages}"
+
+
+def _table(rows: dict[str, str]) -> list[str]:
     return ["| | |", "|:--|:--|", *(f"| {name} | {value} |" for name, value in rows.items())]
 
 

@@ -31,8 +31,9 @@ def table(measurement: str, names: list[str], labels: np.ndarray, posteriors: np
 
 
 def hits(predictions: pd.DataFrame, k: int) -> np.ndarray:
-    """Whether each image's true class is among its ``k`` best, (n,) bool."""
-    best = predictions[[f"class_{i + 1}" for i in range(k)]].to_numpy()
+    """Whether each image's true class is among its ``k`` best, or among all where there are fewer; (n,) bool."""
+    known = [f"class_{i + 1}" for i in range(k) if f"class_{i + 1}" in predictions]
+    best = predictions[known].to_numpy()
     return (best == predictions["label"].to_numpy()[:, None]).any(1)
 
 
@@ -43,6 +44,6 @@ def errors(predictions: pd.DataFrame) -> dict:
         return {"n": 0, "top1_error": None, "top5_error": None}
     return {
         "n": n,
-        "top1_error": 100 * float(np.mean(~hits(predictions, 1))),
-        "top5_error": 100 * float(np.mean(~hits(predictions, BEST))),
+        "top1_error": 100 * int((~hits(predictions, 1)).sum()) / n,
+        "top5_error": 100 * int((~hits(predictions, BEST)).sum()) / n,
     }

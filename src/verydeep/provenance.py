@@ -75,6 +75,11 @@ def sources() -> dict:
     }
 
 
+def load_average() -> float | None:
+    """Processes that want to run, over the last minute: whether timings were taken on an idle machine."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():

@@ -4,7 +4,8 @@ import time
 
 from verydeep import runs
 from verydeep.data.sources import SOURCES
-from verydeep.studies import Recipe, Run, Study, load, planned_runs
+from verydeep.studies import Recipe, Run, Study, load, planned_runs, table6_fusions
+from verydeep.studies.measurements import several, single
 from verydeep.studies.schema import PAPER_SCALES, paper_recipe
 
 _RUNNING_SECONDS = 600  # a checkpoint younger than this means that someone is at work
@@ -83,8 +84,10 @@ def show_study(name: str) -> str:
 
 def state(run: Run) -> str:
     """``done``, ``trained``, ``running``, ``stopped`` (a checkpoint waits) or ``missing``."""
+    if run.published:
+        return "done" if runs.is_complete(run, "evaluate") else "missing"
     if runs.read_record(run, "train"):
-        return "done" if run.pilot or runs.read_record(run, "evaluate") else "trained"
+        return "done" if run.pilot or runs.is_complete(run, "evaluate") else "trained"
     checkpoint = run.workspace / "checkpoint.pt"
     if not checkpoint.exists():
         return "missing"
@@ -94,18 +97,25 @@ def state(run: Run) -> str:
 def status(name: str) -> str:
     """What of a study is done, running and missing, a line a run."""
     study = load(name)
-    if not study.train:
-        return f"{name} trains nothing"
     lines = []
     for run in runs.all_runs(study):
         line = f"{run.name:32} {state(run):8}"
         if trained := runs.read_record(run, "train"):
             line += f" held-out top-1 {trained.metrics['held_out_top1_error']:5.1f}"
         if evaluated := runs.read_record(run, "evaluate"):
-            for measurement, found in evaluated.measurements.items():
-                line += f"  {measurement} {found['top1_error']:.1f} / {found['top5_error']:.1f}"
+            line += f"  {_shown(evaluated.measurements, single(run.train_scale).name)}"
+            line += f"  {_shown(evaluated.measurements, several(run.train_scale, 'both').name)}"
         lines.append(line.rstrip())
+    for row, fusion in table6_fusions(study).items():
+        record = runs.read_fusion(fusion)
+        shown = _shown(record.measurements, fusion.method) if record else ""
+        lines.append(f"{f'table6 {row}':32} {'done' if record else 'missing':8} {shown}".rstrip())
     return "\n".join(lines)
+
+
+def _shown(measurements: dict[str, dict], name: str) -> str:
+    found = measurements.get(name)
+    return f"{name} {found['top1_error']:.1f} / {found['top5_error']:.1f}" if found else ""
 
 
 def _duration(seconds: float) -> str:

@@ -4,18 +4,24 @@ Reads ``runs/`` and the paper's facts, and imports no torch.
 """
 
 import difflib
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
+import pandas as pd
 from scipy.stats import binomtest
 
 from verydeep import paper, runs
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
-from verydeep.studies import Run, Study, load
-from verydeep.studies.plan import SINGLE_TEST_SCALE
+from verydeep.studies import Measurement, Run, Study, load, planned_runs, table6_fusions
+from verydeep.studies.fusions import method_of, table6_row
+from verydeep.studies.measurements import SEVERAL, several, single
 
 CONFIDENCE = 0.95
+METRICS = ("top1", "top5")
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,8 @@ class Number:
 
     ``value``, ``low`` and ``high`` (95 % interval over the ``n`` validation images) are ``None`` when the cell
     has not been run, and so is the interval of an exact count. ``paper`` is the published value at the paper's
-    own size and data, ``None`` where it prints none. Errors are in percent.
+    own size and data, ``None`` where it prints none. Errors are in percent. ``run`` is the folder below
+    ``runs/<study>`` and ``measurement`` the name in its predictions.
     """
 
     id: str
@@ -35,10 +42,13 @@ class Number:
     paper: float | None
     status: str
     run: str | None = None
+    measurement: str | None = None
 
 
 def numbers(study: str) -> list[Number]:
-    """Every number of a study: Tables 2 and 3, in the paper's row order.
+    """Every number of a study: Tables 2 to 6, then the centre crops of Sect. 4.1's comparison.
+
+    The paper's rows come first, in its order, then the rows of the study's other networks.
 
     Raises
     ------
@@ -48,7 +58,11 @@ def numbers(study: str) -> list[Number]:
         For a record that does not fit its schema.
     """
     spec = load(study)
-    return [*_table2(spec), *_table3(spec)]
+    found = _table2(spec)
+    for table in ("table3", "table4", "table5"):
+        found += [cell for row in rows(table, spec) for cell in _cells(table, row)]
+    found += _table6(spec)
+    return found + [cell for row in rows("centre-crop", spec) for cell in _cells("centre-crop", row)]
 
 
 def number(identity: str) -> Number:
@@ -68,14 +82,73 @@ def number(identity: str) -> Number:
 
 def paper_number(identity: str) -> float | int:
     """A number as the paper printed it, for example ``table3.D-384.top1``; raises as :func:`number` does."""
-    known = {}
-    for row in paper.table(3).itertuples():
-        name = f"table3.{row.config}-{paper.scale_name(row.train_min, row.train_max)}"
-        known |= {f"{name}.top1": row.top1_val_error, f"{name}.top5": row.top5_val_error}
-    known |= {f"table2.{row.config}.parameters": row.params_millions for row in paper.table(2).itertuples()}
+    known = printed_numbers()
     if identity not in known:
         raise UnknownName("number of the paper", identity, difflib.get_close_matches(identity, known, 3, 0))
     return known[identity]
+
+
+@cache
+def printed_numbers() -> dict[str, float | int]:
+    """Identity -> printed value, of Tables 2 to 7."""
+    found = {f"table2.{row.config}.parameters": row.params_millions for row in paper.table(2).itertuples()}
+    for table in (3, 4, 5, 6, 7):
+        for row in paper.table(table).itertuples():
+            name = f"table{table}.{paper_row(table, row)}"
+            found |= {f"{name}.top1": row.top1_val_error, f"{name}.top5": row.top5_val_error}
+            if table in (6, 7):
+                found[f"{name}.top5_test"] = row.top5_test_error
+    return {identity: value for identity, value in found.items() if not pd.isna(value)}
+
+
+def paper_row(table: int, row) -> str:
+    """The name of a row of Tables 3 to 7: ``D-384``, ``D-jitter-both``, ``7-dense``, ``GoogLeNet-7``."""
+    if table == 7:
+        return f"{re.sub('[^A-Za-z]+', '-', row.method).strip('-')}-{row.n_nets}"
+    if table == 6:
+        return table6_row(row)
+    name = f"{row.config}-{paper.scale_name(row.train_min, row.train_max)}"
+    return f"{name}-{method_of(row.evaluation)}" if table == 5 else name
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network tested in one way: a row of Tables 3, 4 or 5, or of the centre crops."""
+
+    name: str
+    run: Run
+    measurement: Measurement
+
+
+def rows(table: str, study: Study, seed: int | None = None) -> list[Row]:
+    """The rows of a table for every network of the study that is no pilot; those the paper has come first.
+
+    Parameters
+    ----------
+    table
+        ``"table3"``, ``"table4"``, ``"table5"`` or ``"centre-crop"``.
+    seed
+        The study's first by default.
+    """
+    seed = study.seeds[0] if seed is None else seed
+    planned = [run for run in planned_runs(study) if run.seed == seed]
+    found = {row.name: row for run in planned for row in _rows_of(table, run)}
+    printed = [identity.split(".")[1] for identity in printed_numbers() if identity.startswith(f"{table}.")]
+    order = [name for name in dict.fromkeys(printed) if name in found]
+    return [found[name] for name in dict.fromkeys([*order, *found])]
+
+
+def _rows_of(table: str, run: Run) -> Iterator[Row]:
+    match table:
+        case "table3":
+            yield Row(run.row, run, single(run.train_scale))
+        case "table4":
+            yield Row(run.row, run, several(run.train_scale))
+        case "table5":
+            for method in SEVERAL:
+                yield Row(f"{run.row}-{method}", run, several(run.train_scale, method))
+        case "centre-crop":
+            yield Row(run.row, run, single(run.train_scale, "centre-crop"))
 
 
 def _table2(study: Study) -> list[Number]:
@@ -91,36 +164,27 @@ def _table2(study: Study) -> list[Number]:
     return found
 
 
-def table3_runs(study: Study, seed: int | None = None) -> list[Run]:
-    """The runs behind the rows of Table 3 that the study trains, in the paper's order; first seed by default."""
-    seed = study.seeds[0] if seed is None else seed
-    found = []
-    for row in paper.table(3).itertuples():
-        scale = paper.scale_name(row.train_min, row.train_max)
-        if row.config in study.networks.get(scale, []):
-            found.append(Run(study, row.config, scale, seed))
-    return found
+def _cells(table: str, row: Row) -> Iterator[Number]:
+    record = runs.read_record(row.run, "evaluate")
+    measured = record.measurements.get(row.measurement.name) if record else None
+    yield from _errors(f"{table}.{row.name}", row.run.study, measured, row.run.name, row.measurement.name)
 
 
-def _table3(study: Study) -> list[Number]:
-    if not study.train:
-        return []
-    found = []
-    for run in table3_runs(study):
-        record = runs.read_record(run, "evaluate")
-        measured = record.measurements[f"dense-{SINGLE_TEST_SCALE[run.train_scale]}"] if record else None
-        for metric in ("top1", "top5"):
-            identity = f"{study.name}.table3.{run.row}.{metric}"
-            printed = paper_number(f"table3.{run.row}.{metric}")
-            found.append(_error(identity, measured, f"{metric}_error", printed, run))
-    return found
+def _table6(study: Study) -> Iterator[Number]:
+    for name, fusion in table6_fusions(study).items():
+        record = runs.read_fusion(fusion)
+        measured = record.measurements[fusion.method] if record else None
+        yield from _errors(f"table6.{name}", study, measured, fusion.name, fusion.method)
 
 
-def _error(identity: str, measured: dict | None, key: str, printed: float, run: Run) -> Number:
-    if measured is None:
-        return Number(identity, None, None, None, None, printed, "not run", run.name)
-    low, high = error_interval(measured[key], measured["n"])
-    return Number(identity, measured[key], low, high, measured["n"], printed, "done", run.name)
+def _errors(row: str, study: Study, measured: dict | None, run: str, measurement: str) -> Iterator[Number]:
+    for metric in METRICS:
+        identity, printed = f"{study.name}.{row}.{metric}", printed_numbers().get(f"{row}.{metric}")
+        if measured is None:
+            yield Number(identity, None, None, None, None, printed, "not run", run, measurement)
+        else:
+            value, n = measured[f"{metric}_error"], measured["n"]
+            yield Number(identity, value, *error_interval(value, n), n, printed, "done", run, measurement)
 
 
 def error_interval(error: float, n: int) -> tuple[float, float]:

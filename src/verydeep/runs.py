@@ -14,11 +14,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from verydeep import files, paths, predictions, provenance
 from verydeep.errors import RecordError
-from verydeep.studies import Run, Study, planned_runs
+from verydeep.studies import Fusion, Run, Study, load, names, planned_runs
+from verydeep.studies.fusions import member
+from verydeep.studies.measurements import measured_by, protocol
 
 SCHEMA_VERSION = 1
 SEAL = "SHA256SUMS"
-NOTEBOOKS = ("train.ipynb", "evaluate.ipynb")
+NOTEBOOKS = ("train.ipynb", "evaluate.ipynb", "fuse.ipynb")
 
 
 class _Record(BaseModel):
@@ -26,11 +28,6 @@ class _Record(BaseModel):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     study: str
-    config: str
-    train_scale: str
-    variant: str | None
-    seed: int
-    parameters: dict
     sources: dict
     environment: dict
     device: dict
@@ -49,10 +46,18 @@ class Session(BaseModel):
     seconds: float
     images: int
     sources_sha256: str
-    load_average: float
+    load_average: float | None
 
 
-class TrainRecord(_Record):
+class _RunRecord(_Record):
+    config: str
+    train_scale: str
+    variant: str | None
+    seed: int
+    parameters: dict
+
+
+class TrainRecord(_RunRecord):
     """What a training left behind. Errors are in percent, on held-out images."""
 
     kind: Literal["train"] = "train"
@@ -62,24 +67,47 @@ class TrainRecord(_Record):
     metrics: dict
 
 
-class EvaluateRecord(_Record):
-    """What an evaluation left behind: a row of metrics for every measurement, in percent."""
+class EvaluateRecord(_RunRecord):
+    """What an evaluation left behind: a row of metrics for every measurement, in percent.
+
+    ``passes`` has for every pass over the images its cost and the sha256 of its posteriors, which are kept outside
+    git.
+    """
 
     kind: Literal["evaluate"] = "evaluate"
     weights_sha256: str
     protocol: dict
     cost: dict
+    passes: dict[str, dict]
     measurements: dict[str, dict]
 
 
-_KINDS: dict[str, type[_Record]] = {"train": TrainRecord, "evaluate": EvaluateRecord}
+class FuseRecord(_Record):
+    """What a fusion of networks left behind.
+
+    ``members`` has for every run its weights' sha256, its measurement, and the sha256 of the posteriors used.
+    """
+
+    kind: Literal["fuse"] = "fuse"
+    method: str
+    members: dict[str, dict]
+    protocol: dict
+    cost: dict
+    measurements: dict[str, dict]
+
+    def weights(self) -> dict[str, str]:
+        """Run name -> sha256 of the weights that were tested."""
+        return {name: member["weights_sha256"] for name, member in self.members.items()}
 
 
-def record_path(run: Run, kind: str) -> Path:
+_KINDS: dict[str, type[_Record]] = {"train": TrainRecord, "evaluate": EvaluateRecord, "fuse": FuseRecord}
+
+
+def record_path(run: Run | Fusion, kind: str) -> Path:
     return run.folder / f"{kind}.json"
 
 
-def write_record(run: Run, record: _Record) -> None:
+def write_record(run: Run | Fusion, record: _Record) -> None:
     """Write a record; its files must be in place, since a folder with a record counts as finished."""
     files.write_text(record_path(run, record.kind), record.model_dump_json(indent=1) + "\n")
 
@@ -104,6 +132,21 @@ def read_record(run: Run, kind: str) -> TrainRecord | EvaluateRecord | None:
         run.seed,
     ):
         raise RecordError(f"{_short(path)}: is the record of another run, {record.config}-{record.train_scale}")
+    return record
+
+
+def read_fusion(fusion: Fusion) -> FuseRecord | None:
+    """The record of a fusion, or ``None`` when it has none yet; raises as :func:`read_record` does."""
+    path = record_path(fusion, "fuse")
+    if not path.exists():
+        return None
+    record = _parse(path, "fuse")
+    if (record.study, record.method, [*record.members]) != (
+        fusion.study.name,
+        fusion.method,
+        [run.name for run in fusion.members],
+    ):
+        raise RecordError(f"{_short(path)}: is the record of another fusion, {'+'.join(record.members)}")
     return record
 
 
@@ -159,9 +202,22 @@ def read_seal(folder: Path) -> dict[str, str]:
     return sums
 
 
-def is_complete(run: Run, kind: str) -> bool:
-    """Whether the record of this kind is there and the folder sealed."""
-    return record_path(run, kind).exists() and (run.folder / SEAL).exists()
+def is_complete(run: Run | Fusion, kind: str) -> bool:
+    """Whether the record of this kind is there, sealed, and has everything that the study asks for now."""
+    path = record_path(run, kind)
+    if not path.exists() or not (run.folder / SEAL).exists():
+        return False
+    if read_seal(run.folder).get(path.name) != files.sha256(path):
+        return False
+    if kind == "fuse":
+        return not _check_members(run.folder, read_fusion(run))
+    return kind != "evaluate" or covers(run, read_record(run, kind))
+
+
+def covers(run: Run, record: EvaluateRecord) -> bool:
+    """Whether an evaluation has every measurement that the study asks for, by the protocol it now has."""
+    asked = {measurement.name for measurement in measured_by(run.train_scale)}
+    return asked <= set(record.measurements) and record.protocol == protocol(run)
 
 
 def notebook_fault(path: Path) -> str | None:
@@ -198,12 +254,25 @@ def recorded_runs(study: Study) -> list[Run]:
         When a record does not fit its schema or lies in the folder of another run.
     """
     found = []
-    for path in sorted(paths.runs().glob(f"{study.name}/*/train.json")):
-        record = _parse(path, "train")
+    kind = "train" if study.train else "evaluate"
+    for path in sorted(paths.runs().glob(f"{study.name}/*/{kind}.json")):
+        record = _parse(path, kind)
         run = Run(study, record.config, record.train_scale, record.seed, record.variant)
         if run.folder != path.parent:
             raise RecordError(f"{_short(path)}: is the record of another run, {run.name}")
         found.append(run)
+    return found
+
+
+def recorded_fusions(study: Study) -> list[Fusion]:
+    """Every fusion of networks of ``study`` that has a record; raises as :func:`recorded_runs` does."""
+    found = []
+    for path in sorted(paths.runs().glob(f"{study.name}/*/fuse.json")):
+        record = _parse(path, "fuse")
+        fusion = Fusion(tuple(member(f"{study.name}/{name}") for name in record.members), record.method)
+        if fusion.folder != path.parent:
+            raise RecordError(f"{_short(path)}: is the record of another fusion, {fusion.name}")
+        found.append(fusion)
     return found
 
 
@@ -240,9 +309,13 @@ def check_folder(folder: Path) -> list[str]:
     for kind in _KINDS:
         if f"{kind}.json" in present:
             faults += _check_record(folder, kind, sums)
-    if "train.json" not in present:
+    if not present & {"train.json", "fuse.json"} and not _is_of_published_weights(folder):
         faults.append(f"{_short(folder)}: has no train.json")
     return faults
+
+
+def _is_of_published_weights(folder: Path) -> bool:
+    return folder.parent.name in names() and not load(folder.parent.name).train
 
 
 def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
@@ -262,12 +335,26 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
         faults.append(f"{_short(path)}: was made by other sources than those of the commit it names")
     if kind == "evaluate" and "weights.safetensors" in sums and record.weights_sha256 != sums["weights.safetensors"]:
         faults.append(f"{_short(path)}: was made from other weights than weights.safetensors")
-    if kind == "evaluate" and sums.get("predictions.parquet") == files.sha256(folder / "predictions.parquet"):
+    if kind == "fuse":
+        faults += _check_members(folder, record)
+    if kind != "train" and sums.get("predictions.parquet") == files.sha256(folder / "predictions.parquet"):
         faults += _check_errors(folder, record)
     return faults
 
 
-def _check_errors(folder: Path, record: EvaluateRecord) -> list[str]:
+def _check_members(folder: Path, record: FuseRecord) -> list[str]:
+    """The networks of a fusion must be those that lie beside it."""
+    faults = []
+    for name, digest in record.weights().items():
+        evaluated = folder.with_name(name) / "evaluate.json"
+        if not evaluated.exists():
+            faults.append(f"{_short(folder)}: its member {name} has no evaluate.json")
+        elif _parse(evaluated, "evaluate").weights_sha256 != digest:
+            faults.append(f"{_short(folder)}: was made from other weights of {name} than are there")
+    return faults
+
+
+def _check_errors(folder: Path, record: EvaluateRecord | FuseRecord) -> list[str]:
     """Every error in the record must be what the predictions beside it yield."""
     table = pd.read_parquet(folder / "predictions.parquet")
     faults = []

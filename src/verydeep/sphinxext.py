@@ -2,13 +2,15 @@
 
 ``{result}`quarter.table3.D-384.top1` `` prints a reproduced number and links to its run;
 ``{paper}`table3.D-384.top1` `` prints the published one. An unknown identity is a warning, which the
-strict build turns into a failure. ``{result-table}`` takes the names of studies and shows Table 3 with them beside the
-paper.
+strict build turns into a failure. ``{result-table} 4 quarter`` shows Table 4 with the
+studies named beside the paper.
 """
 
 from pathlib import Path
+from typing import ClassVar
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -58,17 +60,19 @@ class PaperRole(SphinxRole):
 
 
 class ResultTable(SphinxDirective):
-    """Table 3, the paper beside the studies named, with links to the runs."""
+    """A table of the paper beside the studies named, with links to the runs; with ``:others:`` the rows it lacks."""
 
     required_arguments = 1
     final_argument_whitespace = True
+    option_spec: ClassVar = {"others": directives.flag}
 
     def run(self):
-        studies = self.arguments[0].split()
+        number, *studies = self.arguments[0].split()
         for study in studies:
             for run in planned_runs(load(study)):
                 self.env.note_dependency(str(run.folder / "evaluate.json"))
-        text = tables.table3_markdown(studies, link=lambda study, run: f"/runs/{study}/{run}.md")
+        others = "others" in self.options
+        text = tables.errors_markdown(int(number), studies, lambda study, run: f"/runs/{study}/{run}.md", others)
         return self.parse_text_to_nodes(text)
 
 

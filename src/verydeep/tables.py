@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from verydeep import paper, reports, runs
+from verydeep import paper, reports, results, runs
+from verydeep.errors import UnknownName
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
-from verydeep.results import Number, error_interval, numbers
-from verydeep.studies import load, planned_runs
+from verydeep.results import Number, error_interval, numbers, paper_number, paper_row
+from verydeep.studies import Measurement, Run, load, planned_runs
+from verydeep.studies.measurements import several, several_scales, single
 
 NOT_RUN = "not run"
 
@@ -52,29 +54,83 @@ def table2() -> pd.DataFrame:
     )
 
 
-def table3(studies: list[str]) -> pd.DataFrame:
-    """Table 3, single-scale dense evaluation: the paper's errors beside those of each study, in percent.
+# What a study's own number stands beside each of the paper's own rows of Table 7.
+_TABLE7 = {"VGG-2": "table6.2-both", "VGG-1": "table5.E-jitter-both", "VGG-7": "table6.7-dense"}
 
-    Numbers of a study that have not been run are missing values.
+
+def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame:
+    """Table 3, 4, 5, 6 or 7: the paper's errors beside those of each study, in percent, in the paper's row order.
+
+    Numbers that have not been run, or that the paper does not have, are missing values.
+
+    Parameters
+    ----------
+    others
+        Instead of the paper's rows, those of the studies' networks that its table does not have.
     """
-    printed = paper.table(3)
-    scales = [paper.scale_name(row.train_min, row.train_max) for row in printed.itertuples()]
-    frame = pd.DataFrame(
-        {
-            ("", "config"): printed["config"],
-            ("", "train S"): ["[256;512]" if scale == "jitter" else scale for scale in scales],
-            ("", "test Q"): printed["test_sizes"],
-            ("paper", "top-1"): printed["top1_val_error"],
-            ("paper", "top-5"): printed["top5_val_error"],
-        }
-    )
-    frame.index = [f"{config}-{scale}" for config, scale in zip(printed["config"], scales, strict=True)]
+    heads = _other_heads(table, studies) if others else _paper_heads(table)
+    names = {row: _TABLE7.get(row) if table == 7 else f"table{table}.{row}" for row in heads}
+    columns = {("", key): [head[key] for head in heads.values()] for key in next(iter(heads.values()), {})}
+    if not others:
+        tested = ("top1", "top5", "top5_test") if table in (6, 7) else ("top1", "top5")
+        for metric in tested:
+            columns["paper", _spoken(metric)] = [_printed(f"table{table}.{row}.{metric}") for row in heads]
     for study in studies:
         known = {found.id: found.value for found in numbers(study)}
         for metric in ("top1", "top5"):
-            values = [known.get(f"{study}.table3.{row}.{metric}") for row in frame.index]
-            frame[(study, metric.replace("top", "top-"))] = pd.array(values, dtype="Float64")
-    return frame
+            values = [known.get(f"{study}.{name}.{metric}") for name in names.values()]
+            columns[study, _spoken(metric)] = pd.array(values, dtype="Float64")
+    return pd.DataFrame(columns, index=list(heads))
+
+
+def _spoken(metric: str) -> str:
+    return {"top1": "top-1", "top5": "top-5", "top5_test": "top-5, test images"}[metric]
+
+
+def _printed(identity: str) -> float | None:
+    try:
+        return paper_number(identity)
+    except UnknownName:
+        return None
+
+
+def _paper_heads(table: int) -> dict[str, dict]:
+    """Row name -> what the paper prints to the left of the errors."""
+    found = {}
+    for row in paper.table(table).itertuples():
+        if table == 7:
+            reference = "" if pd.isna(row.reference) else row.reference
+            evaluation = "" if pd.isna(row.evaluation) else row.evaluation
+            head = {"method": row.method, "reference": reference, "networks": row.n_nets, "evaluation": evaluation}
+        elif table == 6:
+            members = paper.table("6-members")
+            members = members[members["fusion_id"] == row.fusion_id].itertuples()
+            shown = [f"{m.config}-{paper.scale_name(m.train_min, m.train_max)}" for m in members]
+            head = {"networks": ", ".join(shown), "evaluation": row.evaluation}
+        else:
+            head = _head(row.config, paper.scale_name(row.train_min, row.train_max), row.test_sizes)
+            head |= {"evaluation": row.evaluation} if table == 5 else {}
+        found[paper_row(table, row)] = head
+    return found
+
+
+def _other_heads(table: int, studies: list[str]) -> dict[str, dict]:
+    if table in (6, 7):
+        return {}
+    printed = _paper_heads(table)
+    found = {}
+    for study in studies:
+        for row in results.rows(f"table{table}", load(study)):
+            if row.name not in printed:
+                head = _head(row.run.config, row.run.train_scale, ";".join(map(str, row.measurement.test_scales)))
+                head |= {"evaluation": row.measurement.method} if table == 5 else {}
+                found[row.name] = head | {"variant": row.run.variant or ""}
+    return found
+
+
+def _head(config: str, scale: str, test_scales: str) -> dict:
+    trained = {"jitter": "[256;512]", "torchvision": "random areas"}.get(scale, scale)
+    return {"config": config, "train S": trained, "test Q": test_scales.replace(";", ", ")}
 
 
 def cell(found: Number, digits: int = 1) -> str:
@@ -86,42 +142,167 @@ def cell(found: Number, digits: int = 1) -> str:
     return f"{found.value:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
 
 
-def table3_markdown(studies: list[str], link: Callable[[str, str], str]) -> str:
-    """Table 3 as a Markdown table, each reproduced number with a link to its run and its 95 % interval.
+def errors_markdown(table: int, studies: list[str], link: Callable[[str, str], str], others: bool = False) -> str:
+    """:func:`errors` as a Markdown table, each reproduced number with a link to its run and its 95 % interval.
 
     Parameters
     ----------
     link
-        Maps (study, run name) to the address of the run's page.
+        Maps (study, folder below ``runs/<study>``) to the address of its page.
     """
-    frame = table3(studies)
-    head = ["network", "train S", "test Q", "paper top-1", "top-5"]
-    head += [name for study in studies for name in (f"{study} top-1", "top-5")]
-    lines = ["| " + " | ".join(head) + " |", "|" + "|".join([":--"] * 3 + ["--:"] * (len(head) - 3)) + "|"]
-    found = {study: {number.id: number for number in numbers(study)} for study in studies}
-    for row, cells in frame.iterrows():
-        shown = [str(value) for value in cells.iloc[:3]] + [f"{value:.1f}" for value in cells.iloc[3:5]]
-        for study in studies:
-            for metric in ("top1", "top5"):
-                one = found[study].get(f"{study}.table3.{row}.{metric}")
-                if one is None:
-                    shown.append("")
-                elif one.status == "done":
-                    interval = f'<span class="interval">{one.low:.1f}–{one.high:.1f}</span>'
-                    shown.append(f"[{one.value:.1f}]({link(study, one.run)}) {interval}")
-                else:
-                    shown.append(NOT_RUN)
+    frame = errors(table, studies, others)
+    sources = list(dict.fromkeys(source for source, _ in frame.columns if source))
+    head = [name for source, name in frame.columns if not source]
+    aligned = [":--"] * len(head)
+    for source in sources:
+        names = [name for group, name in frame.columns if group == source]
+        head += [f"{source} {names[0]}", *names[1:]]
+        aligned += ["--:"] * len(names)
+    lines = ["| " + " | ".join(head) + " |", "|" + "|".join(aligned) + "|"]
+    found = {number.id: number for study in studies for number in numbers(study)}
+    for row in frame.index:
+        name = _TABLE7.get(row) if table == 7 else f"table{table}.{row}"
+        shown = []
+        for (source, column), value in frame.loc[row].items():
+            if not source:
+                shown.append(str(value))
+            elif source == "paper":
+                shown.append("" if pd.isna(value) else f"{value:.1f}")
+            else:
+                one = found.get(f"{source}.{name}.{column.replace('-', '')}")
+                shown.append(_linked(one, link(source, one.run)) if one else "")
         lines.append("| " + " | ".join(shown) + " |")
     return "\n".join(lines)
+
+
+def _linked(one: Number, address: str) -> str:
+    if one.status != "done":
+        return NOT_RUN
+    return f'[{one.value:.1f}]({address}) <span class="interval">{one.low:.1f}–{one.high:.1f}</span>'
 
 
 def headline(study: str) -> str:
     """Table 3 for the README: the paper beside one study, with links to the run folders."""
     return (
-        table3_markdown([study], link=lambda study, run: f"runs/{study}/{run}")
+        errors_markdown(3, [study], link=lambda study, run: f"runs/{study}/{run}")
         .replace('<span class="interval">', "(")
         .replace("</span>", ")")
     )
+
+
+def testing_cost(study: str) -> pd.DataFrame:
+    """What each way of testing costs and gives, for every network of a study that has been tested.
+
+    One row a network and method: forward passes and multiply-adds (billions) an image, images a second as
+    measured, how busy the machine was, and the top-1 and top-5 error in percent.
+    """
+    found = []
+    spec = load(study)
+    for row in [row for table in ("centre-crop", "table3", "table5") for row in results.rows(table, spec)]:
+        record = runs.read_record(row.run, "evaluate")
+        if record is None:
+            continue
+        passes = [record.passes[one.name] for one in row.measurement.passes]
+        images, seconds = passes[0]["images"], sum(one["seconds"] for one in passes)
+        measured = record.measurements[row.measurement.name]
+        found.append(
+            {
+                "network": row.run.row,
+                "method": row.measurement.method,
+                "test Q": ", ".join(map(str, row.measurement.test_scales)),
+                "forward passes": sum(one["forward_passes"] for one in passes) / images,
+                "multiply-adds (billions)": sum(one["multiply_adds"] for one in passes) / images / 1e9,
+                "images/s": images / seconds,
+                "load": record.cost["load_average"],
+                "top-1": measured["top1_error"],
+                "top-5": measured["top5_error"],
+            }
+        )
+    frame = pd.DataFrame(found)
+    if frame.empty:
+        return frame
+    order = {run.row: k for k, run in enumerate(planned_runs(spec))}
+    frame = frame.sort_values("network", key=lambda names: names.map(order), kind="stable")
+    frame = frame.set_index(["network", "method", "test Q"])
+    return frame.round({"multiply-adds (billions)": 3, "images/s": 0, "load": 1})
+
+
+def paper_cost(crops_per_side: int = 5) -> pd.DataFrame:
+    """Multiply-adds (billions) of testing one square image at the paper's size, by network and way of testing.
+
+    Mirror images are counted. Dense testing at one scale is at Q=256, several scales are those of jittered networks.
+    """
+    scales = several_scales("jitter")
+    found = {}
+    for name in dict.fromkeys(paper.table(2)["config"]):
+        config = all_configurations()[name]
+        crop = anatomy.multiply_adds(config) / 1e9
+        dense = {scale: 2 * anatomy.multiply_adds(config, image=(scale, scale)) / 1e9 for scale in (256, *scales)}
+        crops = 2 * crops_per_side**2 * len(scales) * crop
+        several = sum(dense[scale] for scale in scales)
+        found[name] = {
+            "centre crop": crop,
+            "dense, one scale": dense[256],
+            "dense, three scales": several,
+            "multi-crop": crops,
+            "both": several + crops,
+        }
+    return pd.DataFrame(found).T.round(1).rename_axis("config")
+
+
+def gain(before: int, after: int, studies: list[str]) -> pd.DataFrame:
+    """What a later of the paper's tables gains over an earlier one, in percent points, for the rows both have."""
+    old, new = errors(before, studies), errors(after, studies)
+    same = [row for row in new.index if row in old.index]
+    columns = [column for column in new.columns if column[0] and column in old.columns]
+    return (old.loc[same, columns] - new.loc[same, columns]).astype("Float64").round(2)
+
+
+def protocol_gap() -> pd.DataFrame:
+    """pytorch/vision#223: how much of the gap between torchvision's figures and the paper's is the way of testing.
+
+    One row a published network of torchvision. The gap in top-1 error between torchvision's figure (centre crop) and
+    the paper's (dense, the best it prints for that configuration alone) is the sum of two parts: what the same weights
+    gain when they are tested in the paper's way, and what is left, the training's. In percent and percent points; what
+    has not been run is a missing value.
+    """
+    found = []
+    for row in results.rows("centre-crop", load("released")):
+        run, stated = row.run, row.run.published.top1_error
+        record = runs.read_record(run, "evaluate")
+        measured = {name: values["top1_error"] for name, values in record.measurements.items()} if record else {}
+        printed, like = _best_dense(run)
+        ours = measured.get(like.name)
+        found.append(
+            {
+                "network": run.published.name,
+                "configuration": run.config,
+                "torchvision's figure": stated,
+                "centre crop": measured.get(row.measurement.name),
+                "dense, one scale": measured.get(single(run.train_scale).name),
+                "dense, three scales": measured.get(several(run.train_scale).name),
+                "multi-crop": measured.get(several(run.train_scale, "multi-crop").name),
+                "both": measured.get(several(run.train_scale, "both").name),
+                "paper, dense": printed,
+                "gap": stated - printed,
+                "of it testing": None if ours is None else stated - ours,
+                "of it training": None if ours is None else ours - printed,
+            }
+        )
+    return pd.DataFrame(found).set_index("network").convert_dtypes().round(2)
+
+
+def _best_dense(run: Run) -> tuple[float, Measurement]:
+    """The paper's best dense top-1 error of a configuration, and the measurement to hold against it.
+
+    Table 4's, over three scales, where it has the configuration; Table 3's otherwise.
+    """
+    for table, measurement in ((4, several(run.train_scale)), (3, single(run.train_scale))):
+        printed = paper.table(table)
+        printed = printed[printed["config"] == run.config]["top1_val_error"]
+        if len(printed):
+            return float(printed.min()), measurement
+    raise UnknownName("configuration of Tables 3 and 4", run.config, paper.table(3)["config"].unique())
 
 
 def pilots(study: str) -> pd.DataFrame:

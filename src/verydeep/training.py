@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+import torchvision
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch.utils.data import DataLoader
@@ -39,6 +40,7 @@ from verydeep.networks import vgg
 from verydeep.networks.initialisation import initialise, transfer_from_a
 from verydeep.schedules import Schedule
 from verydeep.studies import Run
+from verydeep.studies.plan import BATCH_NORM
 
 #: A checkpoint is written after every epoch, and within an epoch when this many seconds have passed.
 CHECKPOINT_SECONDS = 300
@@ -57,15 +59,27 @@ def network(run: Run) -> vgg.VGG:
         **run.study.size(),
         dropout=run.recipe.dropout,
         lrn_alpha=run.study.network.lrn_alpha,
+        batch_norm=run.variant == BATCH_NORM,
     )
     return net.to(memory_format=torch.channels_last)
 
 
 def load_network(run: Run) -> vgg.VGG:
-    """The trained network of a run, from its published half-precision weights, in evaluation mode."""
+    """The network of a run from its published weights, in evaluation mode; torchvision's are downloaded if absent."""
     net = network(run)
-    weights.load_into(net, run.weights)
+    if run.published:
+        weights.download(run.published, run.weights)
+        weights.load_torchvision(net, run.weights)
+    else:
+        weights.load_into(net, run.weights)
     return net.eval()
+
+
+def normaliser(run: Run, store: Store, device="cpu") -> "Normaliser":
+    """What the run's network expects of its input."""
+    if run.published:
+        return Normaliser.torchvision(device)
+    return Normaliser.of(store, run.recipe.unit_variance, device)
 
 
 def open_data(run: Run) -> Store:
@@ -73,14 +87,14 @@ def open_data(run: Run) -> Store:
     return open_store(sources.source(run.study.data.source))
 
 
-def data_record(store: Store, per_class: int) -> dict:
-    """The data's fingerprint: source, counts, hash of the manifest, and which images are held out."""
+def data_record(store: Store, per_class: int | None) -> dict:
+    """The data's fingerprint: source, counts, hash of the manifest, and which images are held out, if any."""
+    known = {"source": store.source, "counts": store.counts(), "manifest_sha256": store.manifest_sha256}
+    if per_class is None:
+        return known
     rows = held_out(store.manifest, per_class)
     names = "\n".join(sorted(store.manifest["name"].iloc[rows]))
-    return {
-        "source": store.source,
-        "counts": store.counts(),
-        "manifest_sha256": store.manifest_sha256,
+    return known | {
         "held_out": {
             "rule": "smallest sha256 of the name, in each class",
             "per_class": per_class,
@@ -95,13 +109,20 @@ def data_record(store: Store, per_class: int) -> dict:
 class Normaliser:
     """Turns uint8 views into what the network sees: mean RGB subtracted (Sect. 2.1), colour shift added."""
 
-    mean: torch.Tensor
-    divisor: float
+    mean: torch.Tensor  # (3,), in pixel values 0-255
+    divisor: float | torch.Tensor
 
     @classmethod
     def of(cls, store: Store, unit_variance: bool, device="cpu") -> "Normaliser":
         mean = torch.tensor(store.statistics.mean, dtype=torch.float32, device=device)
         return cls(mean, store.statistics.deviation if unit_variance else 1.0)
+
+    @classmethod
+    def torchvision(cls, device="cpu") -> "Normaliser":
+        """What torchvision's weights were trained on."""
+        preset = torchvision.models.VGG16_Weights.IMAGENET1K_V1.transforms()
+        mean, deviation = (255 * torch.tensor(values, device=device) for values in (preset.mean, preset.std))
+        return cls(mean, deviation)
 
     def __call__(self, images: np.ndarray, shifts: np.ndarray | None = None) -> torch.Tensor:
         """(n, height, width, 3) uint8 -> (n, 3, height, width) float32 in channels-last layout."""
@@ -156,6 +177,8 @@ def train(
     Interrupted
         After a signal, with the state saved.
     """
+    if not run.study.train:
+        raise VerydeepError(f"the study {run.study.name} trains nothing: it tests published weights")
     if runs.read_record(run, "train") is not None and (run.pilot or run.weights.exists()):
         report(f"{run.name}: already trained")
         return run.folder
@@ -241,8 +264,10 @@ class _Training:
             transfer_from_a(net, load_network(parent))
         elif parent is not None:
             weights.load_into(net, parent.weights)
+        net.features.requires_grad_(self.recipe.trained_layers == "all")
+        learning = [weight for weight in net.parameters() if weight.requires_grad]
         optimiser = torch.optim.SGD(
-            net.parameters(), lr=0.0, momentum=self.recipe.momentum, weight_decay=self.recipe.weight_decay
+            learning, lr=0.0, momentum=self.recipe.momentum, weight_decay=self.recipe.weight_decay
         )
         self.net, self.optimiser = self.accelerator.prepare(net, optimiser)
         self.plain = self.accelerator.unwrap_model(self.net)
@@ -275,7 +300,7 @@ class _Training:
 
     def _count_session(self) -> None:
         self.session["seconds"] = time.monotonic() - self.session_start
-        self.session["load_average"] = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+        self.session["load_average"] = provenance.load_average()
 
     # -- the loop --------------------------------------------------------------------------------------
 

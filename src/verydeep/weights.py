@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from verydeep import files
 from verydeep.errors import VerydeepError
+from verydeep.networks.published import Published
 from verydeep.networks.vgg import VGG
 
 
@@ -26,6 +27,41 @@ def publish(net: VGG, path: Path) -> str:
     with files.atomic(path) as part:
         save_file(state, part)
     return files.sha256(path)
+
+
+def download(published: Published, path: Path) -> None:
+    """Fetch torchvision's weights to ``path`` unless they are there; their name holds the start of their sha256.
+
+    Raises
+    ------
+    VerydeepError
+        When the download fails or the file is not what its name says.
+    """
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(published.url, str(path), published.sha256_prefix, progress=False)
+    except (OSError, RuntimeError) as error:
+        raise VerydeepError(
+            f"download of {published.url} failed ({error}); fetch it by hand and place it as {path}"
+        ) from None
+    if not files.sha256(path).startswith(published.sha256_prefix):
+        raise VerydeepError(f"{path}: its sha256 does not begin {published.sha256_prefix}; delete it and try again")
+
+
+def load_torchvision(net: VGG, path: Path) -> None:
+    """Load a torchvision state dict into ``net``, in place. Nothing but tensors is unpickled.
+
+    Raises
+    ------
+    VerydeepError
+        When the file is damaged, holds anything but tensors, or is of another network.
+    """
+    try:
+        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # torch raises what zipfile, pickle and itself raise
+        reason = str(error).strip().split("\n")[0]
+        raise VerydeepError(f"{path}: not the weights of torchvision's {net.config.name} ({reason})") from None
 
 
 def load_into(net: VGG, path: Path) -> None:

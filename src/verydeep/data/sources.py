@@ -42,7 +42,7 @@ class Archive:
 
 
 class Source(ABC):
-    """A data set with a ``train`` and a ``val`` split, unpacked in ``folder``."""
+    """A data set with the splits named in ``counts``, ``train`` first where it has one, unpacked in ``folder``."""
 
     name: str
     title: str
@@ -133,16 +133,17 @@ class ClassFolders(Source):
 
     def classes(self) -> list[str]:
         self.require()
-        found = sorted(path.name for path in (self.folder / "train").glob("*") if path.is_dir())
+        first = self.folder / next(iter(self.counts))
+        found = sorted(path.name for path in first.glob("*") if path.is_dir())
         if len(found) != self.num_classes:
-            raise DataError(f"{self.folder / 'train'}: {len(found)} class folders, {self.num_classes} expected")
+            raise DataError(f"{first}: {len(found)} class folders, {self.num_classes} expected")
         return found
 
     def _files(self, split: str, wnid: str) -> Iterator[Path]:
         return (self.folder / split / wnid).rglob("*")
 
     def entries(self) -> Iterator[Entry]:
-        for split in SPLITS:
+        for split in self.counts:
             for label, wnid in enumerate(self.classes()):
                 files = [path for path in self._files(split, wnid) if path.suffix.lower() in _SUFFIXES]
                 if not files:
@@ -165,6 +166,21 @@ class Imagenet(ClassFolders):
             f"val/<wnid>/*.JPEG, as torchvision.datasets.ImageFolder expects"
         )
         super().__init__(folder)
+
+
+class ImagenetValidation(Imagenet):
+    """The validation images alone, for testing weights that were trained elsewhere."""
+
+    name = "imagenet-val"
+    title = "ILSVRC-2012 classification, validation images"
+    counts: ClassVar = {"val": 50000}
+
+    def __init__(self, folder: Path | None = None):
+        super().__init__(folder or paths.data() / Imagenet.name)
+        self.placement = (
+            f"Register at https://image-net.org, get ILSVRC2012_img_val.tar, and sort it into "
+            f"{self.folder}/val/<wnid>/*.JPEG, as torchvision.datasets.ImageFolder expects"
+        )
 
 
 class Imagenette(ClassFolders):
@@ -262,7 +278,8 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
     return bunch.images, bunch.target
 
 
-SOURCES: dict[str, type[Source]] = {kind.name: kind for kind in (Digits, TinyImagenet, Imagenette, Imagenet)}
+_KINDS = (Digits, TinyImagenet, Imagenette, Imagenet, ImagenetValidation)
+SOURCES: dict[str, type[Source]] = {kind.name: kind for kind in _KINDS}
 
 
 def source(name: str, folder: Path | None = None) -> Source:

@@ -50,7 +50,9 @@ class Store:
         self.classes: list[str] = self._info["classes"]
         self.words: list[str] = self._info["words"]
         self.manifest_sha256: str = self._info["manifest_sha256"]
-        self.statistics = ColourStatistics(**self._info["statistics"])
+        statistics = self._info["statistics"]
+        #: of the training images; ``None`` in a set that has none
+        self.statistics = ColourStatistics(**statistics) if statistics else None
         self.shape: tuple[int, int] | None = tuple(self._info["shape"]) if self._info["shape"] else None
 
     @cached_property
@@ -196,7 +198,9 @@ class _ColourSums:
         self.first += pixels.mean(0)
         self.second += pixels.T @ pixels / len(pixels)
 
-    def result(self) -> dict:
+    def result(self) -> dict | None:
+        if not self.images:
+            return None
         mean = self.first / self.images
         covariance = self.second / self.images - np.outer(mean, mean)
         eigenvalues, eigenvectors = np.linalg.eigh(covariance)

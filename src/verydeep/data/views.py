@@ -4,6 +4,7 @@ Every random draw is a function of (seed, epoch, image), so neither the order of
 workers or processes changes which crops are drawn.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,9 +13,10 @@ from PIL import Image
 
 from verydeep.data.store import ColourStatistics, Store
 
-# Pillow's bilinear filter widens with the reduction, so it does not alias when it shrinks an image.
-INTERPOLATION = "bilinear, antialiased (Pillow)"
-_FILTER = Image.Resampling.BILINEAR
+# Pillow's resize widens its filter with the reduction, so it does not alias when it shrinks an image; its affine
+# transform does not, as in Caffe's and OpenCV's plain resize.
+_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+_ROUNDINGS = {"round": round, "floor": math.floor, "ceil": math.ceil}
 
 
 @dataclass(frozen=True)
@@ -37,21 +39,60 @@ def draw_epoch(seed: int, epoch: int, n: int) -> Draws:
     return Draws(generator.permutation(n), *uniform, colour)
 
 
-def scaled_size(height: int, width: int, shorter: int) -> tuple[int, int]:
-    """Size after isotropic rescaling so that the shorter side is ``shorter``; the other is rounded."""
+def scaled_size(height: int, width: int, shorter: int, longer_side: str = "round") -> tuple[int, int]:
+    """Size after isotropic rescaling so that the shorter side is ``shorter``; the other is rounded as asked."""
+    whole = _ROUNDINGS[longer_side]
     if height <= width:
-        return shorter, max(shorter, round(width * shorter / height))
-    return max(shorter, round(height * shorter / width)), shorter
+        return shorter, max(shorter, whole(width * shorter / height))
+    return max(shorter, whole(height * shorter / width)), shorter
 
 
-def rescale(image: np.ndarray, shorter: int) -> np.ndarray:
-    """Isotropic rescaling of a uint8 (height, width, 3) image to a shorter side of ``shorter`` pixels."""
-    height, width = scaled_size(*image.shape[:2], shorter)
-    return crop_of_rescaled(image, shorter, 0, 0, height, width)
+def rescale(
+    image: np.ndarray,
+    shorter: int,
+    *,
+    longer_side: str = "round",
+    interpolation: str = "bilinear",
+    antialias: bool = True,
+) -> np.ndarray:
+    """Isotropic rescaling of a uint8 (height, width, 3) image to a shorter side of ``shorter`` pixels.
+
+    The keywords settle what the paper leaves open (:class:`verydeep.studies.schema.Testing`).
+    """
+    height, width = scaled_size(*image.shape[:2], shorter, longer_side)
+    if (height, width) == image.shape[:2]:
+        return image
+    picture, chosen = Image.fromarray(image), _FILTERS[interpolation]
+    if antialias:
+        return np.asarray(picture.resize((width, height), chosen))
+    # Positions beyond the outermost pixel centres are black in Pillow's transform: give it a repeated border.
+    border = np.pad(image, ((2, 2), (2, 2), (0, 0)), mode="edge")
+    fy, fx = image.shape[0] / height, image.shape[1] / width
+    matrix = (fx, 0, 2, 0, fy, 2)
+    return np.asarray(Image.fromarray(border).transform((width, height), Image.Transform.AFFINE, matrix, chosen))
+
+
+def grid_positions(length: int, crop: int, per_side: int, grid: str) -> list[int]:
+    """Offsets of ``per_side`` crops along a side of ``length`` pixels, some of them equal where there is no room.
+
+    The paper's multi-crop testing takes a regular 5x5 grid (Sect. 3.2) and does not say where it lies: ``"edges"``
+    spaces the crops evenly from edge to edge, ``"cells"`` puts them in the middles of ``per_side`` equal cells.
+    """
+    room = length - crop
+    if grid == "edges":
+        places = np.linspace(0, room, per_side) if per_side > 1 else np.array([room / 2])
+    else:
+        places = (np.arange(per_side) + 0.5) * room / per_side
+    return [math.floor(place + 0.5) for place in places]
+
+
+def centre_position(length: int, crop: int) -> int:
+    """Offset of the central crop along a side of ``length`` pixels; a half is rounded to even, as in torchvision."""
+    return round((length - crop) / 2)
 
 
 def crop_of_rescaled(image: np.ndarray, shorter: int, top: int, left: int, height: int, width: int) -> np.ndarray:
-    """The crop at (top, left) of :func:`rescale`'s result, computing only the pixels of the crop.
+    """The crop at (top, left) of :func:`rescale`'s default result, computing only the pixels of the crop.
 
     All lengths are pixels of the rescaled image.
     """
@@ -65,7 +106,7 @@ def crop_of_rescaled(image: np.ndarray, shorter: int, top: int, left: int, heigh
         min((left + width) * fx, image.shape[1]),
         min((top + height) * fy, image.shape[0]),
     )
-    return np.asarray(Image.fromarray(image).resize((width, height), _FILTER, box=box))
+    return np.asarray(Image.fromarray(image).resize((width, height), _FILTERS["bilinear"], box=box))
 
 
 @dataclass(frozen=True)
@@ -99,7 +140,7 @@ class CentreCrop:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         height, width = scaled_size(*image.shape[:2], self.scale)
-        top, left = (height - self.crop) // 2, (width - self.crop) // 2
+        top, left = centre_position(height, self.crop), centre_position(width, self.crop)
         return crop_of_rescaled(image, self.scale, top, left, self.crop, self.crop)
 
 

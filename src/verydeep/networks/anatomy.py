@@ -54,6 +54,7 @@ def layers(
     num_classes: int = 1000,
     crop: int = 224,
     pooling: str = "ceil",
+    image: tuple[int, int] | None = None,
 ) -> list[Layer]:
     """Every layer of ``config`` at the given size, from conv1_1 to the class scores.
 
@@ -62,25 +63,37 @@ def layers(
     width_divisor
         Every width of Table 1 is divided by it (1 is the paper's size); the class scores are not.
     crop
-        Side of the square input in pixels.
+        Side of the square training crop in pixels; it fixes how many inputs FC6 has.
+    image
+        (height, width) of the input in the dense form, in which the FC layers are convolutions (Sect. 3.2). The
+        training crop by default.
+
+    Raises
+    ------
+    ValueError
+        When the image is too small for one window of FC6.
     """
     found: list[Layer] = []
-    channels, side = 3, crop
+    channels, (height, width) = 3, image or (crop, crop)
+    window = last_map(crop, pooling, len(config.blocks))
     for b, block in enumerate(config.blocks, 1):
         for i, conv in enumerate(block, 1):
             out = conv.channels // width_divisor
             weights = conv.kernel**2 * channels * out
-            shape = (out, side, side)
-            found.append(Layer(f"conv{b}_{i}", "conv", shape, weights, out, weights * side * side))
+            shape = (out, height, width)
+            found.append(Layer(f"conv{b}_{i}", "conv", shape, weights, out, weights * height * width))
             channels = out
             if config.lrn and (b, i) == (1, 1):
                 found.append(Layer("lrn1", "lrn", shape, 0, 0, 0))
-        side = pooled(side, pooling)
-        found.append(Layer(f"pool{b}", "maxpool", (channels, side, side), 0, 0, 0))
-    inputs = channels * side * side
+        height, width = pooled(height, pooling), pooled(width, pooling)
+        found.append(Layer(f"pool{b}", "maxpool", (channels, height, width), 0, 0, 0))
+    rows, columns = height - window + 1, width - window + 1
+    if min(rows, columns) < 1:
+        raise ValueError(f"an image of {image} leaves a last map smaller than the {window}x{window} window of FC6")
+    inputs = channels * window**2
     outputs = [n // width_divisor for n in config.fc[:-1]] + [num_classes]
     for i, out in enumerate(outputs, 6):
-        found.append(Layer(f"fc{i}", "fc", (out, 1, 1), inputs * out, out, inputs * out))
+        found.append(Layer(f"fc{i}", "fc", (out, rows, columns), inputs * out, out, inputs * out * rows * columns))
         inputs = out
     return found
 
@@ -91,5 +104,5 @@ def parameters(config: Configuration, **size) -> int:
 
 
 def multiply_adds(config: Configuration, **size) -> int:
-    """Multiply-adds of one forward pass over one crop. Takes the keywords of :func:`layers`."""
+    """Multiply-adds of one forward pass over one crop or image. Takes the keywords of :func:`layers`."""
     return sum(layer.multiply_adds for layer in layers(config, **size))

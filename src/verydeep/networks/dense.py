@@ -30,19 +30,30 @@ def score_map(net: VGG, images: torch.Tensor) -> torch.Tensor:
     ValueError
         When the last feature map is smaller than the window of FC6.
     """
-    maps = net.features(images)
+    fc6, fc7, fc8 = net.fully_connected().values()
+    # The convolutions may be in half precision (verydeep.posteriors); class scores are always in that of the FC layers.
+    maps = net.features(images.to(net.convolutions()["conv1_1"].weight.dtype)).to(fc6.weight.dtype)
     side = net.map_side
     if min(maps.shape[2:]) < side:
         raise ValueError(
             f"images of {images.shape[2]}x{images.shape[3]} give a last map of {maps.shape[2]}x{maps.shape[3]}, "
             f"smaller than the {side}x{side} window of FC6 (trained on crops of {net.crop})"
         )
-    fc6, fc7, fc8 = net.fully_connected().values()
     hidden = F.relu(F.conv2d(maps, fc6.weight.unflatten(1, (-1, side, side)), fc6.bias), inplace=True)
     hidden = F.relu(F.conv2d(hidden, fc7.weight[:, :, None, None], fc7.bias), inplace=True)
     return F.conv2d(hidden, fc8.weight[:, :, None, None], fc8.bias)
 
 
-def mean_scores(net: VGG, images: torch.Tensor) -> torch.Tensor:
-    """Class scores averaged over the positions of the score map: (batch, classes), before the soft-max."""
-    return score_map(net, images).mean((2, 3))
+def posteriors(net: VGG, images: torch.Tensor, average: str = "scores") -> torch.Tensor:
+    """Class probabilities of whole images: (batch, classes).
+
+    Parameters
+    ----------
+    average
+        ``"scores"``: class scores are averaged over the positions of the score map, then soft-maxed, as the paper's
+        wording suggests (Sect. 3.2). ``"posteriors"``: the other way round.
+    """
+    scores = score_map(net, images)
+    if average == "scores":
+        return scores.mean((2, 3)).softmax(1)
+    return scores.softmax(1).mean((2, 3))

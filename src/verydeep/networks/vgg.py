@@ -23,20 +23,23 @@ class VGG(nn.Module):
     Input: float images (batch, 3, crop, crop), mean-subtracted. Output: class scores (batch, classes).
     """
 
-    def __init__(self, config: Configuration, *, width_divisor, num_classes, crop, pooling, dropout, lrn_alpha):
+    def __init__(
+        self, config: Configuration, *, width_divisor, num_classes, crop, pooling, dropout, lrn_alpha, batch_norm
+    ):
         super().__init__()
-        self.config, self.crop, self.pooling = config, crop, pooling
-        self.num_classes = num_classes
+        self.config, self.crop, self.num_classes = config, crop, num_classes
+        #: the keywords of :func:`verydeep.networks.anatomy.layers` for this network
+        self.size = dict(width_divisor=width_divisor, num_classes=num_classes, crop=crop, pooling=pooling)
         self.map_side = anatomy.last_map(crop, pooling, len(config.blocks))
         modules: list[nn.Module] = []
         channels = 3
         for b, block in enumerate(config.blocks, 1):
             for i, conv in enumerate(block, 1):
                 out = conv.channels // width_divisor
-                modules += [
-                    nn.Conv2d(channels, out, conv.kernel, padding=conv.padding),
-                    nn.ReLU(inplace=True),
-                ]
+                modules.append(nn.Conv2d(channels, out, conv.kernel, padding=conv.padding))
+                if batch_norm:
+                    modules.append(nn.BatchNorm2d(out))
+                modules.append(nn.ReLU(inplace=True))
                 channels = out
                 if config.lrn and (b, i) == (1, 1):
                     modules.append(_lrn(lrn_alpha))
@@ -82,6 +85,7 @@ def build(
     pooling: str = "ceil",
     dropout: float = 0.5,
     lrn_alpha: str = "caffe",
+    batch_norm: bool = False,
 ) -> VGG:
     """Build a configuration of Table 1 (or ``"B-5x5"``), with torch's default weights.
 
@@ -100,6 +104,8 @@ def build(
         Probability of dropping a unit of FC6 and FC7 in training (Sect. 3.1).
     lrn_alpha
         How A-LRN's alpha is meant: ``"caffe"`` divides it by the window of 5, ``"krizhevsky"`` does not.
+    batch_norm
+        Normalise after every convolution, as torchvision's ``_bn`` networks do and the paper's do not.
 
     Raises
     ------
@@ -121,8 +127,9 @@ def build(
     if anatomy.last_map(crop, pooling, len(spec.blocks)) < 1:
         raise ValueError(f"a crop of {crop} pixels leaves nothing after {len(spec.blocks)} poolings")
     size = dict(width_divisor=width_divisor, num_classes=num_classes, crop=crop, pooling=pooling)
-    net = VGG(spec, **size, dropout=dropout, lrn_alpha=lrn_alpha)
-    counted = sum(p.numel() for p in net.parameters())
+    net = VGG(spec, **size, dropout=dropout, lrn_alpha=lrn_alpha, batch_norm=batch_norm)
+    layers = (*net.convolutions().values(), *net.fully_connected().values())
+    counted = sum(p.numel() for layer in layers for p in layer.parameters())
     expected = anatomy.parameters(spec, **size)
     assert counted == expected, f"{config} has {counted} parameters, Table 1 gives {expected}"
     return net

@@ -1,6 +1,21 @@
 """Studies: where the paper is being reproduced, at what size and with which recipe; one YAML file each."""
 
+from verydeep.studies.fusions import Fusion, find_fusion, table6_fusions
+from verydeep.studies.measurements import Measurement
 from verydeep.studies.plan import Run, find_run, planned_runs
 from verydeep.studies.schema import PAPER_SCALES, Recipe, Study, load, names
 
-__all__ = ["PAPER_SCALES", "Recipe", "Run", "Study", "find_run", "load", "names", "planned_runs"]
+__all__ = [
+    "PAPER_SCALES",
+    "Fusion",
+    "Measurement",
+    "Recipe",
+    "Run",
+    "Study",
+    "find_fusion",
+    "find_run",
+    "load",
+    "names",
+    "planned_runs",
+    "table6_fusions",
+]

@@ -7,10 +7,11 @@ from verydeep import paths
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import Configuration, all_configurations, configuration
-from verydeep.studies.schema import PAPER_SCALES, Recipe, Study, load
+from verydeep.networks.published import Published, published_weights
+from verydeep.studies.schema import PAPER_SCALES, RELEASED, Recipe, Study, load
 
-# Sect. 3.2 and 4.1: the test scale of a jittered network is the middle of its training range.
-SINGLE_TEST_SCALE = {"256": 256, "384": 384, "jitter": 384}
+#: The variant of a published network that normalises batches; the paper's networks do not.
+BATCH_NORM = "batch-norm"
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,15 @@ class Run:
         return paths.artifacts() / self.study.name / self.name
 
     @property
+    def published(self) -> Published | None:
+        """The weights of others that this run tests, in a study that trains nothing."""
+        return None if self.study.train else published_weights()[self.config, self.variant == BATCH_NORM]
+
+    @property
     def weights(self) -> Path:
         """The half-precision weights: in the run folder where the study publishes them."""
+        if self.published:
+            return paths.artifacts() / "torchvision" / self.published.file
         kept = self.study.publish_weights and not self.pilot
         return (self.folder if kept else self.workspace) / "weights.safetensors"
 
@@ -78,6 +86,8 @@ class Run:
         A's first four convolutions and three FC layers.
         """
         match self.train_scale:
+            case "torchvision":
+                return None
             case "256" if self.config == "A" or not self.recipe.transfer_from_a:
                 return None
             case "256":
@@ -106,15 +116,14 @@ def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, var
     spec = load(study)
     if config not in all_configurations():
         raise UnknownName("config", config, all_configurations())
-    if str(train_scale) not in PAPER_SCALES:
-        raise UnknownName("train_scale", train_scale, PAPER_SCALES)
+    scales = PAPER_SCALES if spec.train else (RELEASED,)
+    if str(train_scale) not in scales:
+        raise UnknownName("train_scale", train_scale, scales)
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise VerydeepError(f"seed must be a whole number from 0 upwards, not {seed!r}")
     if variant is not None and variant not in spec.variants:
         raise UnknownName("variant", variant, spec.variants or ["none: this study has no variants"])
     scale = str(train_scale)
-    if not spec.train:
-        raise VerydeepError(f"the study {study} trains nothing: it evaluates published weights")
     if config not in spec.networks.get(scale, []):
         trained = [f"{c}-{s}" for s, configs in spec.networks.items() for c in configs]
         raise VerydeepError(f"the study {study} has no {config} at scale {scale}; it has {', '.join(trained)}")
@@ -127,8 +136,6 @@ def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, var
 
 def planned_runs(study: Study, pilots: bool = False) -> list[Run]:
     """Every run the study asks for, parents before children; its pilots instead when ``pilots`` is true."""
-    if not study.train:
-        return []
     networks = [(config, scale) for scale, configs in study.networks.items() for config in configs]
     found = []
     for seed in study.seeds:

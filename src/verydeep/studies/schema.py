@@ -16,10 +16,13 @@ from verydeep.networks.configurations import all_configurations
 #: The paper's training scales by name, (Smin, Smax) in its own pixels (Sect. 3.1).
 PAPER_SCALES = {"256": (256, 256), "384": (384, 384), "jitter": (256, 512)}
 PAPER_CROP = 224
+#: The training scale of weights that were not trained here: torchvision crops a random area of any shape.
+RELEASED = "torchvision"
 
-Scale = Literal["256", "384", "jitter"]
+Scale = Literal["256", "384", "jitter", "torchvision"]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class _Strict(BaseModel):
@@ -49,16 +52,35 @@ class Recipe(_Strict):
     )
     unit_variance: bool = Field(False, description="divide the mean-subtracted pixels by their standard deviation")
     clip_norm: Positive | None = Field(None, description="largest gradient norm; none is no clipping")
-    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="arithmetic of training")
+    precision: Precision = Field("float32", description="arithmetic of training")
+    trained_layers: Literal["all", "fc"] = Field("all", description="layers that learn; fc: FC layers only")
 
 
 #: What the paper gives for each training scale, where it differs from the defaults above.
 PAPER_STAGES: dict[str, dict] = {"256": {}, "384": {"learning_rate": 1e-3}, "jitter": {"learning_rate": 1e-3}}
 
 
+class Testing(_Strict):
+    """How networks are tested (Sect. 3.2). Each key settles what the paper leaves open; defaults are our reading."""
+
+    average: Literal["scores", "posteriors"] = Field(
+        "scores", description="what is averaged over the positions of a score map: before or after the soft-max"
+    )
+    crops_per_side: Count = Field(5, description="side of the grid of crops")
+    grid: Literal["edges", "cells"] = Field(
+        "edges", description="where crops lie: evenly from edge to edge, or in the middles of equal cells"
+    )
+    longer_side: Literal["round", "floor", "ceil"] = Field("round", description="rounding of the rescaled longer side")
+    interpolation: Literal["bilinear", "bicubic"] = Field("bilinear", description="filter of the rescaling")
+    antialias: bool = Field(True, description="widen the filter when an image shrinks")
+    precision: Precision = Field("float32", description="arithmetic of the convolutions; class scores stay in float32")
+
+
 class Data(_Strict):
     source: str = Field(description="name of the data set")
-    held_out_per_class: Count = Field(description="training images of each class kept for choosing hyper-parameters")
+    held_out_per_class: Count | None = Field(
+        None, description="training images of each class kept for choosing hyper-parameters"
+    )
 
 
 class Network(_Strict):
@@ -90,6 +112,7 @@ class Study(_Strict):
     network: Network = Network()
     recipe: dict = Field(default={}, description="keys of Recipe that differ from the paper's")
     stages: dict[Scale, dict] = Field(default={}, description="keys of Recipe for one training scale")
+    testing: Testing = Testing()
     why: dict[str, str] = Field(default={}, description="the reason for each key that departs from the paper")
     networks: dict[Scale, list[str]] = Field(default_factory=lambda: dict(paper_networks()))
     variants: dict[str, Variant] = {}
@@ -108,7 +131,9 @@ class Study(_Strict):
                     raise ValueError(f"networks.{scale}: {UnknownName('config', config, all_configurations())}")
         self._check_keys("recipe", self.recipe)
         departed = {key for key, default in Network() if getattr(self.network, key) != default}
-        for scale in self.networks:
+        departed |= {f"testing.{key}" for key, default in Testing() if getattr(self.testing, key) != default}
+        self._check_purpose()
+        for scale in self.networks if self.train else ():
             self._check_keys(f"stages.{scale}", self.stages.get(scale, {}))
             ours, papers = self.resolve(scale), paper_recipe(scale)
             departed |= {key for key, value in ours if getattr(papers, key) != value}
@@ -123,6 +148,15 @@ class Study(_Strict):
         if idle := sorted(set(self.why) - departed):
             raise ValueError(f"why: gives a reason for {', '.join(idle)}, which does not depart from the paper")
         return self
+
+    def _check_purpose(self) -> None:
+        """A study either trains, at the paper's scales, or tests weights that others have published."""
+        if self.train and self.data.held_out_per_class is None:
+            raise ValueError("data.held_out_per_class: this key is missing; hyper-parameters need images of their own")
+        if not self.train and (faulty := sorted(set(self.networks) - {RELEASED})):
+            raise ValueError(f"networks.{faulty[0]}: a study that trains nothing has weights of scale {RELEASED} only")
+        if self.train and RELEASED in self.networks:
+            raise ValueError(f"networks.{RELEASED}: no training gives this scale; it is for a study with train: false")
 
     @staticmethod
     def _check_keys(where: str, keys: dict) -> None:
@@ -155,7 +189,7 @@ class Study(_Strict):
 
     def resolve(self, train_scale: str, variant: str | None = None) -> Recipe:
         """The full recipe for one training scale: the paper's, the study's, the stage's, the variant's."""
-        keys = PAPER_STAGES[train_scale] | self.recipe | self.stages.get(train_scale, {})
+        keys = PAPER_STAGES.get(train_scale, {}) | self.recipe | self.stages.get(train_scale, {})
         if variant is not None:
             keys |= self.variants[variant].set
         return Recipe.model_validate(keys)
@@ -163,7 +197,7 @@ class Study(_Strict):
 
 def paper_recipe(train_scale: str) -> Recipe:
     """The paper's own recipe for a training scale."""
-    return Recipe.model_validate(PAPER_STAGES[train_scale])
+    return Recipe.model_validate(PAPER_STAGES.get(train_scale, {}))
 
 
 def paper_networks() -> dict[str, list[str]]:

@@ -1,0 +1,103 @@
+"""Several networks tested together: the average of their soft-max outputs (Sect. 4.4, Table 6)."""
+
+import time
+
+import pandas as pd
+
+from verydeep import evaluation, files, predictions, progress, provenance, runs
+from verydeep.errors import VerydeepError
+from verydeep.posteriors import PIXELS_PER_BATCH
+from verydeep.studies.fusions import Fusion
+from verydeep.training import device_record
+
+
+def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> pd.DataFrame:
+    """Test the networks of ``fusion`` together; do nothing when that is done already for the same weights.
+
+    The members' posteriors are taken from their workspaces, and made from the published weights where they are not
+    there. Leaves ``predictions.parquet`` and ``fuse.json`` in the fusion's folder.
+
+    Returns
+    -------
+    DataFrame
+        A row for each member and one for all together: n, top1_error and top5_error in percent.
+
+    Raises
+    ------
+    VerydeepError
+        When a member is not evaluated, or members differ in validation images or protocol.
+    """
+    evaluated = require_comparable(fusion)
+    digests = {run.name: evaluated[run.name].weights_sha256 for run in fusion.members}
+    record = runs.read_fusion(fusion)
+    if record is None or record.weights() != digests or not runs.is_complete(fusion, "fuse"):
+        record = _fuse(fusion, evaluated, pixels_per_batch)
+    rows = {run.name: evaluated[run.name].measurements[fusion.measurement(run).name] for run in fusion.members}
+    rows["together"] = record.measurements[fusion.method]
+    together = rows["together"]
+    report(f"{fusion.name}: top-1 {together['top1_error']:.2f}  top-5 {together['top5_error']:.2f}  n {together['n']}")
+    return pd.DataFrame(rows).T.convert_dtypes()
+
+
+def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
+    """The members' evaluation records by run name, once it is sure that their posteriors may be averaged.
+
+    Raises
+    ------
+    VerydeepError
+        Names the member and what of it differs from the first.
+    """
+    found = {}
+    for run in fusion.members:
+        evaluation.require_trained(run)
+        record = runs.read_record(run, "evaluate")
+        if record is None or not evaluation.is_current(run, record):
+            variant = f" --variant {run.variant}" if run.variant else ""
+            raise VerydeepError(
+                f"{run.name} is not tested yet; run: verydeep run {run.study.name} {run.config} {run.train_scale} "
+                f"--seed {run.seed}{variant}"
+            )
+        found[run.name] = record
+    first = fusion.members[0]
+    for run in fusion.members[1:]:
+        one, other = found[first.name], found[run.name]
+        if one.data["manifest_sha256"] != other.data["manifest_sha256"]:
+            raise VerydeepError(f"{run.name} and {first.name} were tested on different validation images")
+        if one.protocol != other.protocol:
+            keys = sorted(key for key in one.protocol if one.protocol[key] != other.protocol.get(key))
+            raise VerydeepError(f"{run.name} and {first.name} were tested by different protocols ({', '.join(keys)})")
+    return found
+
+
+def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRecord:
+    started, clock, made_by = provenance.now(), time.monotonic(), provenance.sources()
+    averages, members = [], {}
+    for run in fusion.members:
+        passes = evaluation.Passes(run, pixels_per_batch, evaluated[run.name])
+        averages.append(passes.average(fusion.measurement(run)))
+        members[run.name] = {
+            "weights_sha256": passes.weights_sha256,
+            "measurement": fusion.measurement(run).name,
+            "posteriors": {name: made["posteriors_sha256"] for name, made in passes.made.items()},
+        }
+    table = predictions.table(fusion.method, passes.names, passes.labels, evaluation.mean(averages))
+    evaluation.write_predictions(fusion.folder, table)
+    first = evaluated[fusion.members[0].name]
+    record = runs.FuseRecord(
+        study=fusion.study.name,
+        method=fusion.method,
+        members=members,
+        protocol=first.protocol,
+        sources=made_by,
+        environment=provenance.environment(),
+        device=device_record(passes.device),
+        data=first.data,
+        started=started,
+        finished=provenance.now(),
+        cost={"seconds": time.monotonic() - clock},
+        measurements={fusion.method: predictions.errors(table)},
+        artefacts={"predictions.parquet": files.sha256(fusion.folder / "predictions.parquet")},
+    )
+    runs.write_record(fusion, record)
+    runs.seal(fusion.folder, ["predictions.parquet", "fuse.json"])
+    return record

@@ -1,0 +1,156 @@
+"""Class posteriors of a network over a set of images: densely, on a grid of crops, or on the central crop (Sect. 3.2).
+
+Every function here makes one pass over the images at one test scale. What a paper's table shows is an average of such
+passes (:mod:`verydeep.studies.measurements`), so each forward pass is made once, whatever it is needed for.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+
+from verydeep import progress
+from verydeep.data.store import Store
+from verydeep.data.views import centre_position, grid_positions, rescale
+from verydeep.networks import anatomy, dense
+from verydeep.networks.vgg import VGG
+from verydeep.studies.schema import Testing
+from verydeep.training import Normaliser
+
+#: Pixels that go through the network at once: bounds memory whatever the size of the images.
+PIXELS_PER_BATCH = 2**20
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass gave: posteriors float32 (images, classes), and its cost over all images."""
+
+    posteriors: np.ndarray
+    seconds: float
+    multiply_adds: int
+    forward_passes: int
+
+
+@dataclass
+class Tester:
+    """A network ready to be tested, and how what the paper leaves open is settled.
+
+    Parameters
+    ----------
+    net
+        Moved to the device of ``normalise``, its convolutions to the precision of ``testing``.
+    flip
+        Whether mirror images are used too.
+    pixels_per_batch
+        Pixels that go through the network at once.
+    """
+
+    net: VGG
+    normalise: Normaliser
+    testing: Testing
+    flip: bool = True
+    pixels_per_batch: int = PIXELS_PER_BATCH
+
+    def __post_init__(self):
+        self.net.to(self.normalise.mean.device).eval()
+        self.net.features.to(_DTYPES[self.testing.precision])
+
+    def make(self, method: str, store: Store, rows: np.ndarray, shorter: int) -> Pass:
+        """The pass by one ``method`` over the images ``rows`` rescaled to a shorter side of ``shorter`` pixels."""
+        begun = time.monotonic()
+        found = np.empty((len(rows), self.net.num_classes), np.float32)
+        multiply_adds = forward_passes = 0
+        title = f"{self.net.config.name} {method} at {shorter}"
+        look = {"dense": self._dense, "multi-crop": self._grid, "centre-crop": self._centre}[method]
+        with torch.inference_mode(), progress.bar(title=title, total=len(rows)) as bar:
+            for positions, images in self.batches(store, rows, shorter):
+                posteriors, passes, cost = look(self.normalise(images))
+                found[positions] = posteriors.cpu().numpy()
+                forward_passes += passes * len(positions)
+                multiply_adds += cost * len(positions)
+                bar.update(len(positions))
+        return Pass(found, time.monotonic() - begun, multiply_adds, forward_passes)
+
+    def batches(self, store: Store, rows: np.ndarray, shorter: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (positions in ``rows``, uint8 images (n, h, w, 3)) rescaled to a shorter side, in batches of one shape.
+
+        The images that wait for others of their shape are bounded too: when they hold four batches of pixels, the
+        shape that has waited longest goes out as it is.
+        """
+        waiting: dict[tuple, list] = {}
+        held = 0
+        for position, row in enumerate(rows):
+            image = self.rescaled(store, row, shorter)
+            size = image.shape[0] * image.shape[1]
+            batch = waiting.setdefault(image.shape, [])
+            batch.append((position, image))
+            held += size
+            full = (len(batch) + 1) * size > self.pixels_per_batch
+            if full or held > 4 * self.pixels_per_batch:
+                shape = image.shape if full else next(iter(waiting))
+                batch = waiting.pop(shape)
+                held -= len(batch) * shape[0] * shape[1]
+                yield _stack(batch)
+        for batch in waiting.values():
+            yield _stack(batch)
+
+    def rescaled(self, store: Store, row: int, shorter: int) -> np.ndarray:
+        """One image of the store, rescaled as ``testing`` says: uint8 (height, width, 3)."""
+        options = self.testing
+        return rescale(
+            store.image(row),
+            shorter,
+            longer_side=options.longer_side,
+            interpolation=options.interpolation,
+            antialias=options.antialias,
+        )
+
+    # Each of these takes images (n, 3, height, width) and returns their posteriors (n, classes), and for one image
+    # the number of forward passes and of multiply-adds.
+
+    def _dense(self, x: torch.Tensor) -> tuple[torch.Tensor, int, int]:
+        found = dense.posteriors(self.net, x, self.testing.average)
+        if self.flip:
+            found = (found + dense.posteriors(self.net, x.flip(3), self.testing.average)) / 2
+        passes = 1 + self.flip
+        return found, passes, passes * self._multiply_adds(tuple(x.shape[2:]))
+
+    def _grid(self, x: torch.Tensor) -> tuple[torch.Tensor, int, int]:
+        per_side, grid = self.testing.crops_per_side, self.testing.grid
+        tops, lefts = (grid_positions(length, self.net.crop, per_side, grid) for length in x.shape[2:])
+        return self._crops(x, Counter(product(tops, lefts, (False, True) if self.flip else (False,))))
+
+    def _centre(self, x: torch.Tensor) -> tuple[torch.Tensor, int, int]:
+        top, left = (centre_position(length, self.net.crop) for length in x.shape[2:])
+        return self._crops(x, Counter([(top, left, False)]))
+
+    def _crops(self, x: torch.Tensor, views: Counter) -> tuple[torch.Tensor, int, int]:
+        """Posteriors averaged over ``views``: (top, left, flipped) -> how often it counts.
+
+        Crops of one place, as where the image is no larger than a crop, go through the network once.
+        """
+        side, order = self.net.crop, list(views)
+        at_once = max(1, self.pixels_per_batch // (len(x) * side**2))
+        total = 0
+        for start in range(0, len(order), at_once):
+            some = order[start : start + at_once]
+            crops = [x[:, :, top : top + side, left : left + side] for top, left, _ in some]
+            crops = [crop.flip(3) if view[2] else crop for crop, view in zip(crops, some, strict=True)]
+            crops = torch.cat(crops).contiguous(memory_format=torch.channels_last)
+            posteriors = dense.posteriors(self.net, crops).unflatten(0, (len(some), len(x)))
+            weights = torch.tensor([views[view] for view in some], dtype=torch.float32, device=x.device)
+            total = total + (posteriors * weights[:, None, None]).sum(0)
+        return total / views.total(), len(views), len(views) * self._multiply_adds((side, side))
+
+    def _multiply_adds(self, image: tuple[int, int]) -> int:
+        return anatomy.multiply_adds(self.net.config, **self.net.size, image=image)
+
+
+def _stack(batch: list) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([position for position, _ in batch]), np.stack([image for _, image in batch])

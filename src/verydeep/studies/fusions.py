@@ -1,0 +1,124 @@
+"""Which networks are tested together, their soft-max outputs averaged (Sect. 4.4, Table 6)."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from verydeep import paper, paths
+from verydeep.errors import UnknownName, VerydeepError
+from verydeep.studies.measurements import SEVERAL, Measurement, several
+from verydeep.studies.plan import Run, find_run
+from verydeep.studies.schema import PAPER_SCALES, RELEASED, Study, load
+
+#: The variant that stands for the jittered D of the paper's submission.
+FC_ONLY = "fc-only"
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Several networks of one study tested together by one method, each at its own several scales.
+
+    Make one with :func:`find_fusion` or :func:`table6_fusions`, which check every part.
+    """
+
+    members: tuple[Run, ...]
+    method: str
+
+    @property
+    def study(self) -> Study:
+        return self.members[0].study
+
+    @property
+    def row(self) -> str:
+        return f"{'+'.join(run.row for run in self.members)}-{self.method}"
+
+    @property
+    def name(self) -> str:
+        """Its folder: the members, the method and the seed, or every member's seed where they differ."""
+        seeds = [run.seed for run in self.members]
+        if len(set(seeds)) == 1:
+            return f"{self.row}-s{seeds[0]}"
+        return f"{'+'.join(run.name for run in self.members)}-{self.method}"
+
+    @property
+    def folder(self) -> Path:
+        return paths.runs() / self.study.name / self.name
+
+    @property
+    def workspace(self) -> Path:
+        return paths.artifacts() / self.study.name / self.name
+
+    def measurement(self, run: Run) -> Measurement:
+        """How one member is tested."""
+        return several(run.train_scale, self.method)
+
+
+def find_fusion(members: list[str], method: str) -> Fusion:
+    """The fusion of the networks named, for example ``["quarter/D-jitter", "quarter/E-jitter"]``.
+
+    A name is ``study/config-scale[-variant][-sSEED]``; seed 0 is meant where none is given.
+
+    Raises
+    ------
+    UnknownName
+        For a study, configuration, scale, variant or method that does not exist.
+    VerydeepError
+        When a name is malformed or given twice, fewer than two are given, or they are of different studies.
+    """
+    if isinstance(members, str) or not isinstance(members, list | tuple) or len(members) < 2:
+        raise VerydeepError(f"a fusion is of two or more networks, as study/config-scale, not {members!r}")
+    if method not in SEVERAL:
+        raise UnknownName("method", method, SEVERAL)
+    runs = tuple(member(name) for name in members)
+    studies = sorted({run.study.name for run in runs})
+    if len(studies) > 1:
+        classes = ", ".join(f"{name} ({load(name).num_classes} classes)" for name in studies)
+        raise VerydeepError(f"networks of different studies cannot be averaged: {classes}")
+    if twice := sorted({run.name for run in runs if runs.count(run) > 1}):
+        raise VerydeepError(f"{twice[0]} is given twice; a fusion is of different networks")
+    return Fusion(runs, method)
+
+
+def member(name: str) -> Run:
+    """The run called ``study/config-scale[-variant][-sSEED]``; raises as :func:`find_fusion` does."""
+    scales = "|".join((*PAPER_SCALES, RELEASED))
+    # no configuration's name holds a scale's, so the first scale ends the configuration
+    match = re.fullmatch(rf"([^/]+)/(.+?)-({scales})(?:-(?!s\d+$)(.+?))?(?:-s(\d+))?", str(name))
+    if match is None:
+        raise VerydeepError(f"{name!r} names no network; write study/config-scale, for example quarter/D-jitter")
+    study, config, scale, variant, seed = match.groups()
+    run = find_run(study, config, scale, int(seed or 0), variant)
+    if run.pilot:
+        raise VerydeepError(f"{name} is a pilot: it is measured on held-out images only")
+    return run
+
+
+def table6_fusions(study: Study, seed: int | None = None) -> dict[str, Fusion]:
+    """The rows of Table 6 that a study can fill: row name (``7-dense``, ``2-both``) -> fusion.
+
+    The jittered D of the submission had only its FC layers fine-tuned with jitter (Sect. 4.4); it is the study's
+    variant ``fc-only``.
+    """
+    seed = study.seeds[0] if seed is None else seed
+    found = {}
+    every = paper.table("6-members")
+    for row in paper.table(6).itertuples():
+        members = []
+        for one in every[every["fusion_id"] == row.fusion_id].itertuples():
+            scale = paper.scale_name(one.train_min, one.train_max)
+            variant = FC_ONLY if isinstance(one.notes, str) and one.notes.startswith("FC layers only") else None
+            if one.config in study.networks.get(scale, []) and (variant is None or variant in study.variants):
+                members.append(Run(study, one.config, scale, seed, variant))
+        if len(members) == row.n_models:
+            found[table6_row(row)] = Fusion(tuple(members), method_of(row.evaluation))
+    return found
+
+
+def table6_row(row) -> str:
+    """The name of a row of Table 6: how many networks and how they are tested."""
+    return f"{row.n_models}-{method_of(row.evaluation)}"
+
+
+def method_of(evaluation: str) -> str:
+    """The method of :data:`verydeep.studies.measurements.METHODS` that the paper's words mean."""
+    return {"multi-crop & dense": "both"}.get(evaluation, evaluation)

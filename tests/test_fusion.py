@@ -1,0 +1,168 @@
+"""Several networks together: the arithmetic by hand, the record, and what is refused."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from verydeep import evaluation, fusion, predictions, runs, studies
+from verydeep.errors import UnknownName, VerydeepError
+from verydeep.studies.fusions import Fusion, find_fusion, member, table6_fusions
+
+
+def quiet(line):
+    """No report."""
+
+
+def test_the_arithmetic_of_averaging_by_hand():
+    """Three classes, two networks, three images: averaging changes the first and the last answer."""
+    first = np.array([[0.50, 0.30, 0.20], [0.10, 0.80, 0.10], [0.40, 0.35, 0.25]], np.float32)
+    second = np.array([[0.10, 0.20, 0.70], [0.30, 0.60, 0.10], [0.05, 0.50, 0.45]], np.float32)
+    together = evaluation.mean([first, second])
+    assert together == pytest.approx(np.array([[0.30, 0.25, 0.45], [0.20, 0.70, 0.10], [0.225, 0.425, 0.35]]))
+    labels = np.array([2, 1, 0])
+    tables = [predictions.table("m", ["a", "b", "c"], labels, p) for p in (first, second, together)]
+    assert [table["class_1"].tolist() for table in tables] == [[0, 1, 0], [2, 1, 1], [2, 1, 1]]
+    assert [predictions.errors(t)["top1_error"] for t in tables] == pytest.approx([100 / 3, 100 / 3, 100 / 3])
+
+
+def test_averaging_is_not_a_vote():
+    sure, unsure = np.array([[0.98, 0.01, 0.01]]), np.array([[0.45, 0.55, 0.0]])
+    assert evaluation.mean([sure, unsure, unsure]).argmax() == 0
+
+
+@pytest.fixture
+def pair(trained):
+    """A checkout with two evaluated networks: A with seed 0 and, its record moved, the same as seed 1 with noise."""
+    from verydeep import training, weights
+
+    one = studies.find_run("smoke", "A", 256)
+    other = studies.find_run("smoke", "A", 256, seed=1)
+    shutil.copytree(one.folder, other.folder)
+    for name in ("evaluate.json", "predictions.parquet", "evaluate.ipynb", "train.ipynb", runs.SEAL):
+        (other.folder / name).unlink()
+    record = runs.read_record(one, "train")
+    net = training.load_network(one)
+    for weight in net.parameters():
+        weight.data += 0.02 * weight.std() * np.sign(np.sin(weight.numel()))
+    digest = weights.publish(net, other.weights)
+    artefacts = record.artefacts | {"weights.safetensors": digest}
+    runs.write_record(other, record.model_copy(update={"seed": 1, "artefacts": artefacts}))
+    runs.seal(other.folder, ["train.json", "weights.safetensors", "history.csv"])
+    evaluation.evaluate(other, report=quiet)
+    return one, other
+
+
+NAMES = ["smoke/A-256", "smoke/A-256-s1"]
+
+
+@pytest.mark.parametrize("method", ["dense", "multi-crop", "both"])
+def test_a_fusion_is_the_average_of_its_members_posteriors(pair, method):
+    asked = find_fusion(NAMES, method)
+    table = fusion.fuse(asked, report=quiet)
+    passes = [evaluation.Passes(run) for run in pair]
+    posteriors = [one.average(asked.measurement(run)) for one, run in zip(passes, pair, strict=True)]
+    expected = predictions.errors(
+        predictions.table(method, passes[0].names, passes[0].labels, (posteriors[0] + posteriors[1]) / 2)
+    )
+    assert runs.read_fusion(asked).measurements == {method: expected}
+    assert table.loc["together", "top1_error"] == expected["top1_error"]
+    assert table.index.tolist() == ["A-256-s0", "A-256-s1", "together"]
+    assert runs.check_all() == []
+
+
+def test_a_finished_fusion_is_left_alone_and_made_again_when_a_member_changes(pair):
+    asked = find_fusion(NAMES, "dense")
+    fusion.fuse(asked, report=quiet)
+    before = (asked.folder / "fuse.json").read_bytes()
+    fusion.fuse(asked, report=quiet)
+    assert (asked.folder / "fuse.json").read_bytes() == before
+    record = runs.read_fusion(asked)
+    changed = {name: one | {"weights_sha256": "0" * 64} for name, one in record.members.items()}
+    runs.write_record(asked, record.model_copy(update={"members": changed}))
+    runs.seal(asked.folder, ["fuse.json"])
+    assert any("made from other weights of A-256-s0" in fault for fault in runs.check_all())
+    fusion.fuse(asked, report=quiet)
+    assert runs.read_fusion(asked).members == record.members
+    assert runs.check_all() == []
+
+
+def test_posteriors_that_were_lost_are_made_again_from_the_published_weights(pair):
+    asked = find_fusion(NAMES, "dense")
+    shutil.rmtree(pair[0].workspace / "posteriors")
+    fusion.fuse(asked, report=quiet)
+    assert runs.read_fusion(asked).measurements["dense"]["n"] == 364
+
+
+def test_an_untested_or_untrained_member_is_named_with_the_command(trained):
+    with pytest.raises(VerydeepError, match="D-256-s0 is not trained yet; run: verydeep run smoke D 256 --seed 0"):
+        fusion.fuse(find_fusion(["smoke/A-256", "smoke/D-256"], "dense"))
+    run = studies.find_run("smoke", "A", 256)
+    (run.folder / "evaluate.json").unlink()
+    with pytest.raises(VerydeepError, match="A-256-s0 is not tested yet; run: verydeep run smoke A 256 --seed 0"):
+        fusion.fuse(Fusion((run, run), "dense"))
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"data": {"manifest_sha256": "0" * 64}}, "A-256-s1 and A-256-s0 were tested on different validation images"),
+    ({"protocol": {"grid": "cells"}}, "A-256-s1 and A-256-s0 were tested by different protocols .grid."),
+])  # fmt: skip
+def test_members_that_cannot_be_compared_are_refused(pair, monkeypatch, change, message):
+    monkeypatch.setattr(evaluation, "is_current", lambda run, record: True)
+    other = pair[1]
+    record = runs.read_record(other, "evaluate")
+    changed = {key: getattr(record, key) | value for key, value in change.items()}
+    runs.write_record(other, record.model_copy(update=changed))
+    with pytest.raises(VerydeepError, match=message):
+        fusion.fuse(find_fusion(NAMES, "dense"), report=quiet)
+    assert not find_fusion(NAMES, "dense").folder.exists()
+
+
+@pytest.mark.parametrize(("members", "method", "message"), [
+    (["smoke/A-256", "quarter/A-256"], "dense", r"different studies .*quarter \(200 classes\), smoke \(10 classes\)"),
+    (["smoke/A-256", "smoke/A-256"], "dense", "A-256-s0 is given twice"),
+    (["smoke/A-256"], "dense", "two or more networks"),
+    ("smoke/A-256", "dense", "two or more networks"),
+    (["smoke/A-256", "smoke/D-256"], "vote", "unknown method 'vote': choose one of dense, multi-crop, both"),
+    (["smoke/A-256", "A-256"], "dense", "'A-256' names no network"),
+    (["smoke/A-256", "smoke/F-256"], "dense", "unknown config 'F'"),
+    (["smok/A-256", "smoke/D-256"], "dense", "unknown study 'smok'"),
+    (["quarter/A-256", "quarter/A-256-pilot-base"], "dense", "is a pilot"),
+    (["quarter/A-256", 7], "dense", "7 names no network"),
+])  # fmt: skip
+def test_what_is_no_fusion_is_refused_with_one_line(members, method, message):
+    with pytest.raises((VerydeepError, UnknownName), match=message) as caught:
+        find_fusion(members, method)
+    assert "\n" not in str(caught.value)
+
+
+def test_members_are_read_with_variant_and_seed():
+    assert member("quarter/D-jitter").name == "D-jitter-s0"
+    assert member("quarter/D-jitter-fc-only-s3").name == "D-jitter-fc-only-s3"
+    assert member("quarter/A-LRN-256-s1").name == "A-LRN-256-s1"
+    assert member("released/D-torchvision-batch-norm").variant == "batch-norm"
+
+
+def test_table_6_has_the_papers_members():
+    found = table6_fusions(studies.load("quarter"))
+    assert list(found) == ["7-dense", "2-dense", "2-multi-crop", "2-both"]
+    assert [run.row for run in found["7-dense"].members] == [
+        "D-256", "D-384", "D-jitter-fc-only", "C-256", "C-384", "E-256", "E-384",
+    ]  # fmt: skip
+    assert [run.row for run in found["2-both"].members] == ["D-jitter", "E-jitter"]
+    assert table6_fusions(studies.load("released")) == {}
+
+
+def test_the_fusion_notebook_keeps_its_record(pair, monkeypatch):
+    from verydeep import notebooks
+
+    asked = find_fusion(NAMES, "both")
+    notebooks.execute(asked, "fuse")
+    assert sorted(path.name for path in asked.folder.iterdir()) == [
+        "SHA256SUMS", "fuse.ipynb", "fuse.json", "predictions.parquet",
+    ]  # fmt: skip
+    assert runs.check_all() == []
+    table = pd.read_parquet(asked.folder / "predictions.parquet")
+    assert len(table) == 364 and set(table["measurement"]) == {"both"}
+    assert notebooks.command(asked, "fuse").endswith("-y '{members: [smoke/A-256-s0, smoke/A-256-s1], method: both}'")
