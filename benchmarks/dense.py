@@ -77,7 +77,7 @@ def _bare(tester: Tester, shapes: list[tuple[int, int, int]]) -> float:
             x = torch.randn(n, 3, height, width, device=device).contiguous(memory_format=torch.channels_last)
             begun = time.monotonic()
             for _ in range(1 + tester.flip):
-                dense.posteriors(tester.net, x, tester.testing.average).cpu()
+                dense.posteriors(tester.net, x, tester.testing.average, tester.testing.positions).cpu()
             seconds += time.monotonic() - begun
     return seconds
 

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy, vgg
 from verydeep.networks.configurations import all_configurations, configuration
-from verydeep.networks.dense import posteriors, score_map
+from verydeep.networks.dense import posteriors, score_map, whole_positions
 from verydeep.networks.initialisation import SCHEMES, initialise, transfer_from_a
 
 CONFIGS = list(all_configurations())
@@ -142,6 +142,21 @@ def test_dense_form_equals_the_head_on_every_window_of_the_last_map_but_not_crop
         crop = net(images[:, :, 32:96, 32:96])
         assert (scores[:, :, 1, 1] - crop).abs().max() > 1e-2  # a crop is padded with zeros, this window is not
         assert torch.allclose(posteriors(net, images), scores.mean((2, 3)).softmax(1))
+
+
+@pytest.mark.parametrize(("length", "positions"), [(224, 1), (256, 2), (288, 3), (341, 4), (384, 6), (512, 10)])
+def test_positions_that_see_a_whole_crop_are_the_papers(length, positions):
+    assert whole_positions(length, 224) == positions == length // 32 - 6
+
+
+def test_a_position_whose_window_reaches_beyond_the_image_does_not_count():
+    net = vgg.build("A", width_divisor=16, num_classes=5, crop=56).eval()  # pooling rounds up, as in the study quarter
+    images = torch.randn(2, 3, 72, 72, generator=torch.Generator().manual_seed(0))
+    scores = score_map(net, images)
+    assert scores.shape[2:] == (2, 2)
+    assert torch.allclose(posteriors(net, images), scores[:, :, 0, 0].softmax(1))
+    assert torch.allclose(posteriors(net, images, positions="all"), scores.mean((2, 3)).softmax(1))
+    assert not torch.allclose(posteriors(net, images), posteriors(net, images, positions="all"))
 
 
 def test_an_image_smaller_than_the_window_is_refused():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from verydeep import figures, paper, results, runs, studies, tables
+from verydeep import figures, paper, results, runs, statistics, studies, tables
 from verydeep.errors import UnknownName
 
 
@@ -58,9 +58,9 @@ def test_the_papers_numbers_have_identities():
 
 
 def test_the_interval_is_wilsons():
-    low, high = results.error_interval(50.0, 100)
+    low, high = statistics.error_interval(50.0, 100)
     assert (low, high) == pytest.approx((40.38, 59.62), abs=0.01)
-    assert results.error_interval(0.0, 100)[0] == 0.0
+    assert statistics.error_interval(0.0, 100)[0] == 0.0
 
 
 def test_an_unknown_number_suggests_the_nearest(checkout):
@@ -103,7 +103,7 @@ def test_table3_puts_the_paper_beside_the_study(trained):
 
 
 def test_the_markdown_table_links_what_was_run(trained):
-    text = tables.errors_markdown(3, ["smoke"], link=lambda study, run: f"/runs/{study}/{run}.md")
+    text = tables.errors_markdown(3, ["smoke"], lambda one: f"[{one.value:.1f}](/runs/{one.study}/{one.run}.md)")
     a = next(line for line in text.splitlines() if line.startswith("| A |"))
     assert f"[{results.number('smoke.table3.A-256.top1').value:.1f}](/runs/smoke/A-256-s0.md)" in a
     assert text.count(tables.NOT_RUN) == 2 * 11
@@ -116,7 +116,7 @@ def test_every_table_stands_in_the_papers_row_order_with_its_errors(checkout, ta
     assert len(frame) == len(printed) == rows
     assert frame["paper", "top-1"].fillna(-1).tolist() == printed["top1_val_error"].fillna(-1).tolist()
     assert frame["quarter", "top-1"].isna().all()
-    text = tables.errors_markdown(table, ["quarter"], link=lambda study, run: run)
+    text = tables.errors_markdown(table, ["quarter"], lambda one: one.id)
     ours = 3 if table == 7 else rows
     assert text.count(tables.NOT_RUN) == 2 * ours
 

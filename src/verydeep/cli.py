@@ -153,12 +153,23 @@ def numbers(study: str, as_json: bool) -> None:
 
     found = results.numbers(study)
     if as_json:
-        keys = ("id", "value", "low", "high", "n", "paper", "status")
-        click.echo(json.dumps([{key: getattr(one, key) for key in keys} for one in found], indent=1))
+        click.echo(json.dumps([results.as_dict(one) for one in found], indent=1))
         return
     for one in found:
         printed = "" if one.paper is None else f"paper {one.paper}"
         click.echo(f"{one.id:40} {tables.cell(one, 2):26} {printed}".rstrip())
+
+
+@cli.command()
+@click.argument("identity", metavar="ID")
+def cite(identity: str) -> None:
+    """Print how to cite a number: a sentence and a BibTeX entry, with version, commit and page."""
+    from verydeep import citation, results
+
+    found = results.number(identity)
+    click.echo(citation.plain(found))
+    click.echo()
+    click.echo(citation.bibtex(found))
 
 
 @cli.command()

@@ -109,7 +109,7 @@ def score_maps(run: Run) -> Figure:
         for scale in several_scales(run.train_scale):
             image = tester.rescaled(store, store.rows("val")[position], run.study.pixels(scale))
             scores = score_map(net, normalise(image[None]))
-            said = scores.mean((2, 3)).softmax(1)[0]
+            said = dense.posteriors(net, normalise(image[None]), testing.average, testing.positions)[0]
             images.append(image)
             maps.append(scores.softmax(1)[0, row["class_1"]].numpy())
             titles.append(f"Q={scale}: {store.words[int(said.argmax())][:16]} {100 * float(said.max()):.0f}%")
@@ -148,7 +148,8 @@ def posteriors_by_scale(run: Run, classes: int = 4, scales: int = 9) -> Figure:
         for scale in every:
             x = normalise(rescale(store.image(row), run.study.pixels(scale))[None])
             views = [x, x.flip(3)] if run.recipe.flip else [x]
-            found.append(sum(dense.posteriors(net, view)[0] for view in views).numpy() / len(views))
+            options = (run.study.testing.average, run.study.testing.positions)
+            found.append(sum(dense.posteriors(net, view, *options)[0] for view in views).numpy() / len(views))
     found = np.stack(found)
     average = found[[every.index(scale) for scale in chosen]].mean(0)
     shown = np.argsort(-found.max(0), kind="stable")[:classes]

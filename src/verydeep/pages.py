@@ -1,21 +1,23 @@
 """The pages of the runs: for every folder under ``runs/`` its record, curve, files, commands and notebooks."""
 
+import json
 import shutil
+from importlib import resources
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 
-from verydeep import figures, files, notebooks, reports, runs, tables
-from verydeep.results import error_interval
+from verydeep import citation, figures, files, notebooks, provenance, reports, results, runs, tables
+from verydeep.statistics import error_interval
 from verydeep.studies import Fusion, Recipe, Run, Study, load, names
 from verydeep.studies.measurements import single
 from verydeep.studies.schema import Testing
 
 #: Commits are shown at this length.
 SHORT = 10
-#: The files of a run that its page offers for download.
-DOWNLOADS = ("train.json", "evaluate.json", "fuse.json", "history.csv")
+#: The files of a run that its page offers for download; the executed notebooks are pages of their own.
+DOWNLOADS = ("train.json", "evaluate.json", "fuse.json", "history.csv", "predictions.parquet", "weights.safetensors")
 
 
 def write_pages(target: Path) -> None:
@@ -26,7 +28,7 @@ def write_pages(target: Path) -> None:
     RecordError
         When a record does not fit its schema.
     """
-    written = set()
+    written = {_write(target / "numbers.md", numbers_page())}
     for name in names():
         study = load(name)
         written.add(_write(target / f"{name}.md", study_page(study)))
@@ -35,11 +37,31 @@ def write_pages(target: Path) -> None:
         for fusion in runs.recorded_fusions(study):
             written.add(_write(target / name / f"{fusion.name}.md", fusion_page(fusion)))
             written |= _write_files(target / name, fusion)
+    kept = target / "numbers"
     for path in sorted(target.rglob("*"), reverse=True):
+        if kept in path.parents or path == kept:
+            continue
         if path.is_file() and path not in written:
             path.unlink()
         elif path.is_dir() and not any(path.iterdir()):
             path.rmdir()
+
+
+def write_numbers(target: Path) -> None:
+    """Write every number of every study as ``numbers.json``, ``numbers.csv``, and the schema of the former."""
+    found = [results.as_dict(one) for name in names() for one in results.numbers(name)]
+    known = citation.software()
+    published = {
+        "title": known["title"],
+        "version": str(known["version"]),
+        "commit": provenance.git("rev-parse", "HEAD"),
+        "numbers": found,
+    }
+    _write(target / "numbers.json", json.dumps(published, indent=1) + "\n")
+    frame = pd.DataFrame(found).assign(runs=[" ".join(one["runs"]) for one in found])
+    _write(target / "numbers.csv", frame.to_csv(index=False, lineterminator="\n"))
+    schema = resources.files("verydeep").joinpath("static/numbers.schema.json").read_text(encoding="utf-8")
+    _write(target / "numbers.schema.json", schema)
 
 
 def _write(path: Path, text: str) -> Path:
@@ -91,6 +113,28 @@ def _notebook_page(executed: Path, run: Run | Fusion, kind: str) -> str:
     notebook.metadata["orphan"] = True
     notebook.metadata["mystnb"] = {"execution_mode": "off"}
     return nbformat.writes(notebook)
+
+
+def numbers_page() -> str:
+    """Every number of every study with its identity, an anchor of that name, and a link to its run."""
+    lines = [
+        "# Every number",
+        "",
+        "Each number of a study has an identity, `<study>.<table>.<row>.<metric>`, by which it is cited (see "
+        "[how to cite a number](../cite.md)). Errors are in percent, with their 95 % interval; `parameters` are in "
+        'millions. The same list for programs: <a href="../numbers.json">numbers.json</a> '
+        '(<a href="../numbers.schema.json">schema</a>), '
+        '<a href="../numbers.csv">numbers.csv</a>.',
+        "",
+    ]
+    for name in names():
+        lines += [f"## {name}", "", "| identity | value | images | paper |", "|:--|:--|--:|--:|"]
+        for one in results.numbers(name):
+            printed = "" if one.paper is None else f"{one.paper}"
+            shown = f"{{result}}`{one.id} cell`" if one.run else f"{one.value:.3f}"
+            lines.append(f'| <span id="{one.id}"></span>`{one.id}` | {shown} | {one.n or ""} | {printed} |')
+        lines.append("")
+    return "\n".join(lines)
 
 
 def study_page(study: Study) -> str:
@@ -209,6 +253,7 @@ def run_page(run: Run) -> str:
         lines += [f"Variant `{run.variant}`: {study.variants[run.variant].why}.", ""]
     if evaluated:
         lines += _measured(evaluated.measurements)
+        lines += _numbers(run)
     if trained:
         lines += [
             "## Learning curve",
@@ -241,6 +286,7 @@ def fusion_page(fusion: Fusion) -> str:
         "averaged (Section 4.4).",
         "",
         *_measured(record.measurements),
+        *_numbers(fusion),
         "## Members",
         "",
         "| network | tested by | top-1 | top-5 | weights |",
@@ -266,6 +312,22 @@ def _measured(measurements: dict[str, dict]) -> list[str]:
             cells.append(f"{found[key]:.2f} [{bounds[0]:.2f}, {bounds[1]:.2f}]")
         lines.append(f"| {name} | {cells[0]} | {cells[1]} | {found['n']} |")
     return [*lines, "", "In brackets the 95 % interval over the validation images; one seed.", ""]
+
+
+def _numbers(run: Run | Fusion) -> list[str]:
+    """The numbers that rest on a run, each with an anchor of its name and the words to cite it."""
+    found = [one for one in results.numbers(run.study.name) if run.name in one.runs]
+    if not found:
+        return []
+    lines = ["## Numbers", "", "The numbers that rest on this run. Open one to cite it.", ""]
+    lines += ["| identity | value | paper |", "|:--|:--|--:|"]
+    for one in found:
+        printed = "" if one.paper is None else f"{one.paper}"
+        lines.append(f'| <span id="{one.id}"></span>`{one.id}` | {citation.value(one)} | {printed} |')
+    for one in found:
+        lines += ["", f"````{{dropdown}} Cite {one.id}", "", citation.plain(one), "", "```bibtex", citation.bibtex(one)]
+        lines += ["```", "````"]
+    return [*lines, ""]
 
 
 def _notebooks(run: Run | Fusion) -> list[str]:

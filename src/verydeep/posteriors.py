@@ -115,9 +115,9 @@ class Tester:
     # the number of forward passes and of multiply-adds.
 
     def _dense(self, x: torch.Tensor) -> tuple[torch.Tensor, int, int]:
-        found = dense.posteriors(self.net, x, self.testing.average)
-        if self.flip:
-            found = (found + dense.posteriors(self.net, x.flip(3), self.testing.average)) / 2
+        views = (x, x.flip(3)) if self.flip else (x,)
+        options = (self.testing.average, self.testing.positions)
+        found = sum(dense.posteriors(self.net, view, *options) for view in views) / len(views)
         passes = 1 + self.flip
         return found, passes, passes * self._multiply_adds(tuple(x.shape[2:]))
 

@@ -6,22 +6,24 @@ Reads ``runs/`` and the paper's facts, and imports no torch.
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
-from verydeep import paper, runs
+from verydeep import paper, paths, predictions, runs
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
+from verydeep.statistics import error, error_interval, seed_spread
 from verydeep.studies import Measurement, Run, Study, load, planned_runs, table6_fusions
 from verydeep.studies.fusions import method_of, table6_row
 from verydeep.studies.measurements import SEVERAL, several, single
 
-CONFIDENCE = 0.95
-METRICS = ("top1", "top5")
+#: Metric -> how many of the best classes may be the true one.
+METRICS = {"top1": 1, "top5": predictions.BEST}
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,10 @@ class Number:
     """One cell: ``<study>.<table>.<row>.<metric>``.
 
     ``value``, ``low`` and ``high`` (95 % interval over the ``n`` validation images) are ``None`` when the cell
-    has not been run, and so is the interval of an exact count. ``paper`` is the published value at the paper's
-    own size and data, ``None`` where it prints none. Errors are in percent. ``run`` is the folder below
-    ``runs/<study>`` and ``measurement`` the name in its predictions.
+    has not been run, and so is the interval of an exact count. Where several seeds were run the value is their mean,
+    the interval is over seeds and images, and ``seed_spread`` is their standard deviation. ``paper`` is the
+    published value at the paper's own size and data, ``None`` where it prints none. Errors are in percent. ``run`` is
+    the folder below ``runs/<study>`` of the first seed, and ``measurement`` the name in its predictions.
     """
 
     id: str
@@ -43,6 +46,25 @@ class Number:
     status: str
     run: str | None = None
     measurement: str | None = None
+    runs: tuple[str, ...] = ()
+    seed_spread: float | None = None
+
+    @property
+    def study(self) -> str:
+        return self.id.split(".")[0]
+
+    @property
+    def table(self) -> str:
+        return self.id.split(".")[1]
+
+    @property
+    def metric(self) -> str:
+        return self.id.rsplit(".", 1)[1]
+
+
+def as_dict(found: Number) -> dict:
+    """A number for ``numbers.json``, in the form of ``numbers.schema.json``."""
+    return asdict(found) | {"runs": list(found.runs)}
 
 
 def numbers(study: str) -> list[Number]:
@@ -165,30 +187,62 @@ def _table2(study: Study) -> list[Number]:
 
 
 def _cells(table: str, row: Row) -> Iterator[Number]:
-    record = runs.read_record(row.run, "evaluate")
-    measured = record.measurements.get(row.measurement.name) if record else None
+    measured = {}
+    for run in _seeds(row.run):
+        record = runs.read_record(run, "evaluate")
+        if record and row.measurement.name in record.measurements:
+            measured[run.name] = record.measurements[row.measurement.name]
     yield from _errors(f"{table}.{row.name}", row.run.study, measured, row.run.name, row.measurement.name)
+
+
+def _seeds(run: Run) -> list[Run]:
+    """The same network with every seed of the study, and with every other that was recorded."""
+    recorded = [path.parent.name for path in paths.runs().glob(f"{run.study.name}/{run.row}-s*/evaluate.json")]
+    found = {int(name.removeprefix(f"{run.row}-s")) for name in recorded} | set(run.study.seeds)
+    return [replace(run, seed=seed) for seed in sorted(found)]
 
 
 def _table6(study: Study) -> Iterator[Number]:
     for name, fusion in table6_fusions(study).items():
         record = runs.read_fusion(fusion)
-        measured = record.measurements[fusion.method] if record else None
+        measured = {fusion.name: record.measurements[fusion.method]} if record else {}
         yield from _errors(f"table6.{name}", study, measured, fusion.name, fusion.method)
 
 
-def _errors(row: str, study: Study, measured: dict | None, run: str, measurement: str) -> Iterator[Number]:
-    for metric in METRICS:
+def _errors(row: str, study: Study, measured: dict[str, dict], run: str, measurement: str) -> Iterator[Number]:
+    """The cells of one row from what each recorded seed measured, run name -> errors."""
+    for metric, k in METRICS.items():
         identity, printed = f"{study.name}.{row}.{metric}", printed_numbers().get(f"{row}.{metric}")
-        if measured is None:
+        if not measured:
             yield Number(identity, None, None, None, None, printed, "not run", run, measurement)
+            continue
+        errors, n = [one[f"{metric}_error"] for one in measured.values()], next(iter(measured.values()))["n"]
+        spread = None
+        if len(errors) == 1:
+            value, (low, high) = errors[0], error_interval(errors[0], n)
         else:
-            value, n = measured[f"{metric}_error"], measured["n"]
-            yield Number(identity, value, *error_interval(value, n), n, printed, "done", run, measurement)
+            wrong_by_seed = np.stack([wrong_images(study.name, name, measurement, k) for name in measured])
+            interval, spread = error(wrong_by_seed), seed_spread(wrong_by_seed)
+            value, low, high = interval.value, interval.low, interval.high
+        names = tuple(measured)
+        yield Number(identity, value, low, high, n, printed, "done", names[0], measurement, names, spread)
 
 
-def error_interval(error: float, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of an error (percent) measured on ``n`` images: sampling of the images only."""
-    wrong = round(error * n / 100)
-    interval = binomtest(wrong, n).proportion_ci(CONFIDENCE, method="wilson")
-    return 100 * float(interval.low), 100 * float(interval.high)
+def wrong(found: Number) -> np.ndarray:
+    """What a number that has been run counts as wrong: bool (seeds, images), ordered by image name.
+
+    The number's value is 100 times its mean.
+    """
+    return np.stack([wrong_images(found.study, run, found.measurement, METRICS[found.metric]) for run in found.runs])
+
+
+def wrong_images(study: str, run: str, measurement: str, k: int) -> np.ndarray:
+    """Which images the predictions of one run count as wrong among the ``k`` best: bool (images,), by image name."""
+    path = paths.runs() / study / run / "predictions.parquet"
+    return _wrong(path, path.stat().st_mtime_ns, measurement, k)
+
+
+@lru_cache(maxsize=256)
+def _wrong(path: Path, changed: int, measurement: str, k: int) -> np.ndarray:
+    table = pd.read_parquet(path, filters=[("measurement", "==", measurement)]).sort_values("image")
+    return ~predictions.hits(table, k)

@@ -150,6 +150,11 @@ def read_fusion(fusion: Fusion) -> FuseRecord | None:
     return record
 
 
+def read_file(path: Path) -> TrainRecord | EvaluateRecord | FuseRecord:
+    """The record in ``path``, whose name says its kind; raises as :func:`read_record` does."""
+    return _parse(path, path.stem)
+
+
 def _parse(path: Path, kind: str):
     try:
         return _KINDS[kind].model_validate_json(path.read_bytes())
@@ -287,7 +292,38 @@ def check_all() -> list[str]:
     """Every fault under ``runs/``, a line each: of the run folders, and files that belong to none."""
     strays = [path for pattern in ("*", "*/*") for path in sorted(paths.runs().glob(pattern)) if path.is_file()]
     faults = [f"{_short(path)}: belongs to no run" for path in strays]
-    return faults + [fault for folder in run_folders() for fault in check_folder(folder)]
+    faults += [fault for folder in run_folders() for fault in check_folder(folder)]
+    return faults + _check_fingerprints() + _check_chapters()
+
+
+def _check_fingerprints() -> list[str]:
+    """All runs of one study must be of the same images, the same of them held out."""
+    faults, first = [], {}
+    for path in sorted(paths.runs().glob("*/*/*.json")):
+        try:
+            data = read_file(path).data if path.stem in _KINDS else None
+        except RecordError:
+            continue  # said by check_folder
+        if data is None:
+            continue
+        fingerprint = (data.get("manifest_sha256"), data.get("held_out", {}).get("sha256"))
+        study = path.parent.parent.name
+        known, where = first.setdefault(study, (fingerprint, path))
+        if fingerprint != known:
+            faults.append(f"{_short(path)}: was made from other images, or others held out, than {_short(where)}")
+    return faults
+
+
+def _check_chapters() -> list[str]:
+    """Chapters are kept without outputs: what they show is made when the book is built."""
+    faults = []
+    for path in sorted(paths.book().rglob("*.ipynb")):
+        if "runs" in path.relative_to(paths.book()).parts or ".ipynb_checkpoints" in path.parts:
+            continue
+        notebook = nbformat.read(path, as_version=4)
+        if any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells):
+            faults.append(f"{_short(path)}: has outputs; clear them, the build makes them anew")
+    return faults
 
 
 def check_folder(folder: Path) -> list[str]:

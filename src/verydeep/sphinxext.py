@@ -11,41 +11,54 @@ from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from verydeep import pages, paths, results, runs, tables
+from verydeep import citation, pages, paths, results, runs, tables
 from verydeep.errors import VerydeepError
 from verydeep.studies import load, planned_runs
 
 
 class ResultRole(SphinxRole):
-    """A reproduced number with its interval on hovering; ``not run`` where there is none."""
+    """A reproduced number with its spread, linked to its place on the run's page; what it is shows on hovering.
+
+    After the identity may stand ``bare`` (the value alone), ``cell`` (the value with its interval, for a table), or
+    ``required`` (a number that has not been run is a warning; otherwise it prints *not run*).
+    """
+
+    options = frozenset({"bare", "cell", "required"})
 
     def run(self):
+        identity, *asked = self.text.split()
+        if unknown := sorted(set(asked) - self.options):
+            return self._warn(
+                f"unknown option {unknown[0]!r} of {{result}}: choose of {', '.join(sorted(self.options))}"
+            )
         try:
-            found = results.number(self.text)
+            found = results.number(identity)
         except VerydeepError as error:
-            return [], [self.inliner.reporter.warning(str(error), line=self.lineno)]
-        text = tables.NOT_RUN if found.status != "done" else f"{found.value:.1f}"
-        if found.run is None or found.status != "done":
-            return [nodes.inline(text, text, classes=["result"])], []
-        study = self.text.partition(".")[0]
-        self.env.note_dependency(str(paths.runs() / study / found.run / "evaluate.json"))
-        hover = f"{self.text}: 95 % interval {found.low:.2f} to {found.high:.2f} over {found.n} images"
-        reference = addnodes.pending_xref(
-            "",
-            refdomain="std",
-            reftype="doc",
-            reftarget=f"/runs/{study}/{found.run}",
-            refexplicit=True,
-            refwarn=True,
-        )
-        reference += nodes.inline(text, text, classes=["result"])
-        wrapped = nodes.inline("", "", reference, classes=["result-link"])
-        reference["reftitle"] = hover
-        return [wrapped], []
+            return self._warn(str(error))
+        if found.status != "done":
+            if "required" in asked:
+                return self._warn(f"{identity} has not been run")
+            return [nodes.inline(tables.NOT_RUN, tables.NOT_RUN, classes=["result"])], []
+        text = f"{found.value:.1f}" if found.low is not None else f"{found.value:.3g}"
+        shown = [nodes.inline(text, text, classes=["result"])]
+        if found.low is not None and "cell" not in asked and "bare" not in asked:
+            spread = f" ± {(found.high - found.low) / 2:.1f}"
+            shown.append(nodes.inline(spread, spread, classes=["spread"]))
+        page, _, anchor = citation.page(found).partition(".html")
+        address = self.env.app.builder.get_relative_uri(self.env.docname, page) + anchor
+        reference = nodes.reference("", "", *shown, internal=True, refuri=address)
+        reference["reftitle"] = f"{identity}: {citation.describe(found)}; {citation.value(found)}"
+        wrapped = [nodes.inline("", "", reference, classes=["result-link"])]
+        if "cell" in asked and found.low is not None:
+            interval = f" {found.low:.1f}–{found.high:.1f}"
+            wrapped.append(nodes.inline(interval, interval, classes=["interval"]))
+        return wrapped, []
+
+    def _warn(self, message: str):
+        return [], [self.inliner.reporter.warning(message, line=self.lineno)]
 
 
 class PaperRole(SphinxRole):
@@ -72,7 +85,7 @@ class ResultTable(SphinxDirective):
             for run in planned_runs(load(study)):
                 self.env.note_dependency(str(run.folder / "evaluate.json"))
         others = "others" in self.options
-        text = tables.errors_markdown(int(number), studies, lambda study, run: f"/runs/{study}/{run}.md", others)
+        text = tables.errors_markdown(int(number), studies, lambda one: f"{{result}}`{one.id} cell`", others)
         return self.parse_text_to_nodes(text)
 
 
@@ -81,6 +94,8 @@ def write_run_pages(app: Sphinx, config) -> None:
     if faults := runs.check_all():
         raise VerydeepError("; ".join(faults))
     pages.write_pages(paths.book() / "runs")
+    pages.write_numbers(paths.book() / "runs" / "numbers")
+    config.html_extra_path = [*config.html_extra_path, "runs/numbers"]
 
 
 def setup(app: Sphinx) -> dict:

@@ -8,7 +8,8 @@ from verydeep import paper, reports, results, runs
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
-from verydeep.results import Number, error_interval, numbers, paper_number, paper_row
+from verydeep.results import Number, numbers, paper_number, paper_row
+from verydeep.statistics import error_interval
 from verydeep.studies import Measurement, Run, load, planned_runs
 from verydeep.studies.measurements import several, several_scales, single
 
@@ -142,13 +143,13 @@ def cell(found: Number, digits: int = 1) -> str:
     return f"{found.value:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
 
 
-def errors_markdown(table: int, studies: list[str], link: Callable[[str, str], str], others: bool = False) -> str:
-    """:func:`errors` as a Markdown table, each reproduced number with a link to its run and its 95 % interval.
+def errors_markdown(table: int, studies: list[str], show: Callable[[Number], str], others: bool = False) -> str:
+    """:func:`errors` as a Markdown table.
 
     Parameters
     ----------
-    link
-        Maps (study, folder below ``runs/<study>``) to the address of its page.
+    show
+        How a reproduced number is written; one that has not been run says so by itself.
     """
     frame = errors(table, studies, others)
     sources = list(dict.fromkeys(source for source, _ in frame.columns if source))
@@ -170,23 +171,15 @@ def errors_markdown(table: int, studies: list[str], link: Callable[[str, str], s
                 shown.append("" if pd.isna(value) else f"{value:.1f}")
             else:
                 one = found.get(f"{source}.{name}.{column.replace('-', '')}")
-                shown.append(_linked(one, link(source, one.run)) if one else "")
+                shown.append("" if one is None else show(one) if one.status == "done" else NOT_RUN)
         lines.append("| " + " | ".join(shown) + " |")
     return "\n".join(lines)
 
 
-def _linked(one: Number, address: str) -> str:
-    if one.status != "done":
-        return NOT_RUN
-    return f'[{one.value:.1f}]({address}) <span class="interval">{one.low:.1f}–{one.high:.1f}</span>'
-
-
 def headline(study: str) -> str:
     """Table 3 for the README: the paper beside one study, with links to the run folders."""
-    return (
-        errors_markdown(3, [study], link=lambda study, run: f"runs/{study}/{run}")
-        .replace('<span class="interval">', "(")
-        .replace("</span>", ")")
+    return errors_markdown(
+        3, [study], lambda one: f"[{one.value:.1f}](runs/{study}/{one.run}) ({one.low:.1f}–{one.high:.1f})"
     )
 
 

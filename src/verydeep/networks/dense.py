@@ -44,16 +44,31 @@ def score_map(net: VGG, images: torch.Tensor) -> torch.Tensor:
     return F.conv2d(hidden, fc8.weight[:, :, None, None], fc8.bias)
 
 
-def posteriors(net: VGG, images: torch.Tensor, average: str = "scores") -> torch.Tensor:
+def whole_positions(length: int, crop: int, blocks: int = 5) -> int:
+    """How many positions of the score map, along a side of ``length`` pixels, see a whole training crop.
+
+    floor(Q/32) - 6 in the paper: positions lie 32 pixels apart. Where pooling rounds up and the side is no multiple of
+    32 there is one more, whose window reaches beyond the image and is mostly empty. The paper's test scales are all
+    multiples of 32, so it has none along the shorter side.
+    """
+    return (length - crop) // 2**blocks + 1
+
+
+def posteriors(net: VGG, images: torch.Tensor, average: str = "scores", positions: str = "whole") -> torch.Tensor:
     """Class probabilities of whole images: (batch, classes).
 
     Parameters
     ----------
+    positions
+        ``"whole"``: the positions that see a whole training crop (:func:`whole_positions`). ``"all"``: every one.
     average
         ``"scores"``: class scores are averaged over the positions of the score map, then soft-maxed, as the paper's
         wording suggests (Sect. 3.2). ``"posteriors"``: the other way round.
     """
     scores = score_map(net, images)
+    if positions == "whole":
+        rows, columns = (whole_positions(side, net.crop, len(net.config.blocks)) for side in images.shape[2:])
+        scores = scores[:, :, :rows, :columns]
     if average == "scores":
         return scores.mean((2, 3)).softmax(1)
     return scores.softmax(1).mean((2, 3))

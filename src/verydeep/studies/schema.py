@@ -66,6 +66,9 @@ class Testing(_Strict):
     average: Literal["scores", "posteriors"] = Field(
         "scores", description="what is averaged over the positions of a score map: before or after the soft-max"
     )
+    positions: Literal["whole", "all"] = Field(
+        "whole", description="positions of the score map that count: those that see a whole training crop, or all"
+    )
     crops_per_side: Count = Field(5, description="side of the grid of crops")
     grid: Literal["edges", "cells"] = Field(
         "edges", description="where crops lie: evenly from edge to edge, or in the middles of equal cells"

@@ -1,0 +1,140 @@
+"""The paper's claims against a study's numbers: a rule for each, written down beforehand, and the verdict it gives."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import yaml
+
+from verydeep import paper, results, statistics
+from verydeep.results import Number
+from verydeep.statistics import Interval
+
+REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
+UNDECIDED, NOT_TESTED = "undecided at this n", "not tested"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one claim is put to the test; see ``rules.yaml``."""
+
+    number: int
+    rule: str
+    combine: str
+    compare: list[list[str]]
+    reads: str
+    margin: float = 0.0
+    paper: list[list[str]] | None = None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One comparison of a rule: the rows, the paper's difference in top-1 error and ours, percent points.
+
+    A positive difference means that the second row has the lower error. What was not printed, or not run, is ``None``.
+    """
+
+    first: str
+    second: str
+    paper: float | None
+    ours: Interval | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a study says of one claim."""
+
+    number: int
+    section: str
+    statement: str
+    rule: Rule | None
+    compared: list[Compared]
+    paper: float | None
+    ours: Interval | None
+    verdict: str
+    n: int | None
+
+
+@cache
+def rules() -> dict[int, Rule]:
+    """The rules by claim number; a claim without one is not tested by any study."""
+    text = files(__package__).joinpath("rules.yaml").read_text(encoding="utf-8")
+    return {rule["number"]: Rule(**rule) for rule in yaml.safe_load(text)}
+
+
+def board(study: str) -> list[Verdict]:
+    """The verdict on each of the paper's 32 claims, in the paper's order.
+
+    Raises
+    ------
+    UnknownName
+        For a study that does not exist.
+    """
+    known = {found.id: found for found in results.numbers(study)}
+    return [_judge(study, claim, rules().get(claim["number"]), known) for claim in paper.claims()]
+
+
+def decide(rule: Rule, differences: list[Interval], average: Interval) -> str:
+    """The verdict of a rule: reproduced, not reproduced, or undecided where the interval leaves both open.
+
+    Parameters
+    ----------
+    differences
+        Of each comparison, positive where the second row has the lower error.
+    average
+        Of their mean.
+    """
+    deciding = differences if rule.combine == "each" else [average]
+    if rule.rule == "not-lower":
+        deciding = [
+            Interval(rule.margin - one.value, rule.margin - one.high, rule.margin - one.low) for one in deciding
+        ]
+    if all(one.low > 0 for one in deciding):
+        return REPRODUCED
+    if any(one.high <= 0 for one in deciding):
+        return NOT_REPRODUCED
+    return UNDECIDED
+
+
+def _judge(study: str, claim: dict, rule: Rule | None, known: dict[str, Number]) -> Verdict:
+    said = {"number": claim["number"], "section": claim["section"], "statement": claim["statement"], "rule": rule}
+    if rule is None:
+        return Verdict(**said, compared=[], paper=None, ours=None, verdict=NOT_TESTED, n=None)
+    pairs = [[_resolve(study, reference, known) for reference in pair] for pair in rule.compare]
+    printed = [_printed(pair) for pair in rule.paper or [[_first(one) for one in pair] for pair in rule.compare]]
+    wrong, compared = [], []
+    for (first, second), theirs in zip(pairs, printed, strict=True):
+        ran = all(one is not None and one.status == "done" for one in (first, second))
+        if ran:
+            both = (results.wrong(first), results.wrong(second))
+            wrong.append(both)
+        ours = statistics.mean_difference([both]) if ran else None
+        names = (one.id.split(".", 1)[1].rsplit(".", 1)[0] if one else "" for one in (first, second))
+        compared.append(Compared(*names, theirs, ours))
+    theirs = None if None in printed else sum(printed) / len(printed)
+    if len(wrong) < len(pairs):
+        return Verdict(**said, compared=compared, paper=theirs, ours=None, verdict=NOT_TESTED, n=None)
+    average = statistics.mean_difference(wrong)
+    verdict = decide(rule, [one.ours for one in compared], average)
+    return Verdict(**said, compared=compared, paper=theirs, ours=average, verdict=verdict, n=wrong[0][0].shape[1])
+
+
+def _alternatives(reference: str) -> list[str]:
+    return [one.strip() for one in reference.split("|")]
+
+
+def _first(reference: str) -> str:
+    return _alternatives(reference)[0]
+
+
+def _resolve(study: str, reference: str, known: dict[str, Number]) -> Number | None:
+    """The first of a reference's alternatives that the study has a cell for."""
+    found = (known.get(f"{study}.{one}.top1") for one in _alternatives(reference))
+    return next((one for one in found if one is not None), None)
+
+
+def _printed(pair: list[str]) -> float | None:
+    """The paper's difference between two rows, or ``None`` where it does not print both."""
+    printed = results.printed_numbers()
+    first, second = (printed.get(f"{reference}.top1") for reference in pair)
+    return None if first is None or second is None else first - second

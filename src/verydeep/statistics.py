@@ -1,0 +1,154 @@
+"""How sure a number is: intervals, paired comparisons of two networks, and what a study can tell apart.
+
+Works on which images were answered wrongly, ``wrong``: bool (images,), or (seeds, images) for several seeds of one
+network, images in the same order throughout. Errors and differences are in percent and percent points.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+RESAMPLES = 9999
+_SEED = 0  # the same resamples at every build, so that a page changes only when a record does
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two networks on the same images: ``difference`` is the first's error less the second's, in percent points.
+
+    ``only_first`` and ``only_second`` count the images that only that one answers wrongly; ``p`` is McNemar's exact
+    two-sided p-value, ``None`` where several seeds make it inapplicable.
+    """
+
+    difference: Interval
+    only_first: int
+    only_second: int
+    p: float | None
+    n: int
+
+
+def error_interval(error: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of an error (percent) measured on ``n`` images: sampling of the images only."""
+    interval = stats.binomtest(round(error * n / 100), n).proportion_ci(CONFIDENCE, method="wilson")
+    return 100 * float(interval.low), 100 * float(interval.high)
+
+
+def bootstrap(values: np.ndarray) -> Interval:
+    """Mean of one value an image, with its percentile bootstrap interval over images.
+
+    Where every image has the same value the interval is that point.
+    """
+    values = np.asarray(values, np.float64)
+    mean = float(values.mean())
+    if np.ptp(values) == 0:
+        return Interval(mean, mean, mean)
+    found = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        batch=max(1, 2**22 // len(values)),
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(_SEED),
+    ).confidence_interval
+    return Interval(mean, float(found.low), float(found.high))
+
+
+def error(wrong: np.ndarray) -> Interval:
+    """Error in percent with its bootstrap interval over images; over seeds and images where there are several seeds."""
+    return _resampled(100.0 * np.atleast_2d(wrong))
+
+
+def seed_spread(wrong: np.ndarray) -> float | None:
+    """Standard deviation of the error over seeds, in percent points; ``None`` with a single seed."""
+    errors = 100 * np.atleast_2d(wrong).mean(1)
+    return float(errors.std(ddof=1)) if len(errors) > 1 else None
+
+
+def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
+    """Compare two networks on the same images: paired bootstrap, and McNemar's exact test for single seeds.
+
+    Raises
+    ------
+    ValueError
+        When the seeds or images differ in number.
+    """
+    first, second = np.atleast_2d(first), np.atleast_2d(second)
+    difference = mean_difference([(first, second)])
+    single = len(first) == 1
+    only_first, only_second = int((first[0] & ~second[0]).sum()), int((second[0] & ~first[0]).sum())
+    return Comparison(
+        difference=difference,
+        only_first=only_first,
+        only_second=only_second,
+        p=mcnemar(only_first, only_second) if single else None,
+        n=first.shape[1],
+    )
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Exact two-sided p-value of McNemar's test: a sign test on the images that just one network answers wrongly."""
+    both = only_first + only_second
+    return float(stats.binomtest(only_first, both, 0.5).pvalue) if both else 1.0
+
+
+def mean_difference(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Interval:
+    """Average over pairs of the first's error less the second's, percent points, with its paired bootstrap interval.
+
+    An image is resampled together with all that every network said of it, so that what the pairs have in common is
+    not counted twice. With several seeds, which must be as many for every network, seeds are resampled first.
+    """
+    differences = [_difference(np.atleast_2d(first), np.atleast_2d(second)) for first, second in pairs]
+    seeds = {len(one) for one in differences}
+    if len(seeds) > 1:
+        raise ValueError(f"networks with different numbers of seeds cannot be averaged: {sorted(seeds)}")
+    return _resampled(np.mean(differences, axis=0))
+
+
+def _difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    if first.shape != second.shape:
+        raise ValueError(f"(seeds, images) {first.shape} cannot be paired with {second.shape}")
+    return 100.0 * (first.astype(np.float64) - second.astype(np.float64))
+
+
+def _resampled(values: np.ndarray) -> Interval:
+    """Mean of values (seeds, images) with its bootstrap interval over images, or over seeds and then images."""
+    if len(values) == 1:
+        return bootstrap(values[0])
+    rng = np.random.default_rng(_SEED)
+    seeds, images = values.shape
+    means = np.empty(RESAMPLES)
+    for k in range(RESAMPLES):
+        chosen = values[rng.integers(0, seeds, seeds)].mean(0)
+        means[k] = chosen[rng.integers(0, images, images)].mean()
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(means, [tail, 100 - tail])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def minimum_detectable_difference(n: int, discordant: float, power: float = 0.8) -> float:
+    """The smallest difference of two errors, in percent points, that a paired comparison finds with this power.
+
+    Parameters
+    ----------
+    n
+        Images.
+    discordant
+        Share of images that just one of the two networks answers wrongly.
+
+    Normal approximation to McNemar's test at the 5 % level, two-sided.
+    """
+    z = stats.norm.ppf(1 - (1 - CONFIDENCE) / 2) + stats.norm.ppf(power)
+    return 100 * float(z) * math.sqrt(discordant / n)

@@ -1,0 +1,114 @@
+"""Intervals and paired comparisons, against hand computation, closed forms and simulation."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from verydeep import statistics
+
+
+def draws(n, *rates, seed=0):
+    """Wrong answers of networks that share what makes an image hard: bool (n,) each."""
+    hard = np.random.default_rng(seed).random(n)
+    return [hard < rate for rate in rates]
+
+
+def test_the_error_interval_is_wilsons():
+    assert statistics.error_interval(50.0, 100) == pytest.approx((40.38, 59.62), abs=0.01)
+    assert statistics.error_interval(0.0, 100)[0] == 0.0
+
+
+def test_the_bootstrap_of_a_proportion_is_near_wilsons():
+    wrong = np.arange(10_000) < 3000
+    found, (low, high) = statistics.error(wrong), statistics.error_interval(30.0, 10_000)
+    assert found.value == 30.0
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.1)
+    assert statistics.error(wrong) == found  # the same resamples every time
+
+
+def test_values_that_are_all_alike_have_a_point_for_an_interval():
+    assert statistics.bootstrap(np.zeros(50)) == statistics.Interval(0.0, 0.0, 0.0)
+    assert statistics.bootstrap(np.full(50, 7.0)) == statistics.Interval(7.0, 7.0, 7.0)
+
+
+@pytest.mark.parametrize(("only_first", "only_second", "p"), [
+    (5, 15, 0.04139),  # 2 * P(X <= 5), X ~ B(20, 1/2)
+    (0, 5, 0.0625),  # 2 / 32
+    (7, 7, 1.0),
+    (0, 0, 1.0),
+])  # fmt: skip
+def test_mcnemars_exact_p_by_hand(only_first, only_second, p):
+    assert statistics.mcnemar(only_first, only_second) == pytest.approx(p, abs=1e-5)
+
+
+def test_a_comparison_counts_the_images_on_which_the_networks_differ():
+    first = np.array([1, 1, 1, 0, 0, 0, 1, 0], bool)
+    second = np.array([1, 0, 0, 0, 1, 0, 0, 0], bool)
+    found = statistics.compare(first, second)
+    assert (found.only_first, found.only_second, found.n) == (3, 1, 8)
+    assert found.difference.value == pytest.approx(100 * (4 - 2) / 8)
+    assert found.p == pytest.approx(0.625)
+
+
+def test_the_paired_interval_is_that_of_the_closed_form_and_narrower_than_unpaired():
+    first, second = draws(10_000, 0.50, 0.485)
+    found = statistics.compare(first, second).difference
+    values = 100.0 * (first.astype(float) - second)
+    half = 1.96 * values.std(ddof=1) / np.sqrt(10_000)
+    assert (found.low, found.high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.05)
+    assert found.low > 0
+    separate = statistics.error_interval(50.0, 10_000)[0], statistics.error_interval(48.5, 10_000)[1]
+    assert separate[0] < separate[1]  # the two intervals overlap, and yet the difference is sure
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    covered = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        first = rng.random(400) < 0.4
+        second = np.where(rng.random(400) < 0.8, first, rng.random(400) < 0.3)
+        found = statistics.mean_difference([(first, second)])
+        truth = 100 * (0.4 - (0.8 * 0.4 + 0.2 * 0.3))
+        covered += found.low <= truth <= found.high
+    assert 182 <= covered <= 198  # 95 % of 200 within three standard deviations
+
+
+def test_pairs_that_say_the_same_are_not_counted_twice():
+    first, second = draws(2000, 0.50, 0.47)
+    once = statistics.mean_difference([(first, second)])
+    twice = statistics.mean_difference([(first, second), (first, second)])
+    assert twice == once
+
+
+def test_several_seeds_widen_the_interval_by_their_spread():
+    rng = np.random.default_rng(1)
+    hard = rng.random(2000)
+    first = np.stack([hard < rate for rate in (0.50, 0.54, 0.46)])
+    second = np.stack([hard < rate for rate in (0.50, 0.47, 0.51)])
+    pooled = statistics.mean_difference([(first.mean(0)[None], second.mean(0)[None])])
+    both = statistics.mean_difference([(first, second)])
+    assert both.value == pytest.approx(pooled.value)
+    assert both.high - both.low > 2 * (pooled.high - pooled.low)
+    assert statistics.compare(first, second).p is None
+    assert statistics.seed_spread(first) == pytest.approx(np.std([50, 54, 46], ddof=1), abs=0.6)
+    assert statistics.seed_spread(first[0]) is None
+
+
+def test_networks_on_different_images_or_seeds_are_refused():
+    with pytest.raises(ValueError, match="cannot be paired"):
+        statistics.compare(np.zeros(5, bool), np.zeros(6, bool))
+    with pytest.raises(ValueError, match="different numbers of seeds"):
+        statistics.mean_difference([(np.zeros((2, 5)), np.zeros((2, 5))), (np.zeros(5), np.zeros(5))])
+
+
+def test_the_minimum_detectable_difference_is_found_with_its_power():
+    n, discordant = 2000, 0.2
+    least = statistics.minimum_detectable_difference(n, discordant)
+    assert least == pytest.approx(100 * (1.95996 + 0.84162) * np.sqrt(discordant / n), rel=1e-4)
+    share = (discordant + least / 100) / 2  # images that only the first gets wrong
+    rng = np.random.default_rng(0)
+    found = 0
+    for _ in range(500):
+        only_first, only_second, _ = rng.multinomial(n, [share, discordant - share, 1 - discordant])
+        found += stats.binomtest(only_first, only_first + only_second).pvalue < 0.05
+    assert 0.72 < found / 500 < 0.86
