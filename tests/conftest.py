@@ -15,7 +15,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 def make_checkout(folder: Path) -> Path:
     """A copy of the book and its configuration with an empty ``runs/``."""
     (folder / "runs").mkdir(parents=True)
-    shutil.copy(REPOSITORY / "_config.yml", folder)
+    for name in ("_config.yml", "CITATION.cff"):
+        shutil.copy(REPOSITORY / name, folder)
+    shutil.copytree(REPOSITORY / "workflow", folder / "workflow")
     shutil.copytree(REPOSITORY / "book", folder / "book", ignore=shutil.ignore_patterns("runs", ".ipynb_checkpoints"))
     return folder
 

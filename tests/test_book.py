@@ -3,13 +3,16 @@
 import contextlib
 import functools
 import http.server
+import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
 import sys
 import threading
 
+import jsonschema
 import pytest
 
 from verydeep import results
@@ -33,12 +36,11 @@ def build(root):
 
 
 def show_smoke(root):
-    """Let the pages of Table 3 show the smoke study: no other is trained in the tests' checkout."""
-    for path in (root / "book/results/table3.ipynb", root / "book/index.md"):
-        text = path.read_text()
-        path.write_text(
-            text.replace('\\"quarter\\"', '\\"smoke\\"').replace("{result-table} quarter", "{result-table} smoke")
-        )
+    """Let the pages of results show the smoke study: no other is trained in the tests' checkout."""
+    chapters = ["index.md", "cite.md", "departures.ipynb", "checklist.ipynb", "evaluation/cost.ipynb"]
+    for path in [root / "book" / name for name in chapters] + sorted((root / "book/results").glob("*.ipynb")):
+        text = path.read_text().replace('\\"quarter\\"', '\\"smoke\\"').replace("`quarter.", "`smoke.")
+        path.write_text(re.sub(r"(\{result-table\} \d) quarter", r"\1 smoke", text))
 
 
 @pytest.fixture(scope="module")
@@ -73,24 +75,34 @@ def append(path, text):
 
 @pytest.mark.parametrize(("where", "text", "message"), [
     ("book/index.md", "\nA number: {result}`smoke.table3.A-256.top1` beside {paper}`table3.A-256.top1`.\n", None),
+    ("book/index.md", "\n{result}`smoke.table3.D-256.top1`\n", None),
+    ("book/index.md", "\n{result}`smoke.table3.D-256.top1 required`\n", "smoke.table3.D-256.top1 has not been run"),
+    ("book/index.md", "\n{result}`smoke.table3.A-256.top1 bold`\n", "unknown option 'bold' of {result}"),
     ("book/index.md", "\n{result}`smoke.table3.Z-256.top1`\n", "unknown number 'smoke.table3.Z-256.top1'"),
     ("book/index.md", "\n{paper}`table3.Z-256.top1`\n", "unknown number of the paper"),
     ("book/index.md", "\n[nowhere](absent.md)\n", "absent.md"),
     ("runs/smoke/A-256-s0/train.json", " ", "train.json: content differs from its sha256"),
-], ids=["nothing wrong", "unknown number", "unknown paper number", "broken link", "damaged record"])  # fmt: skip
+], ids=[
+    "nothing wrong", "not run", "not run but required", "unknown option", "unknown number", "unknown paper number",
+    "broken link", "damaged record",
+])  # fmt: skip
 def test_the_strict_build_fails_and_says_why(trained, where, text, message):
     """On a small book of the same configuration, so that each case takes seconds."""
-    chapters = "[{file: training/train}, {file: evaluation/evaluate}, {glob: runs/*}]"
+    chapters = "[{file: cite}, {file: training/train}, {file: evaluation/evaluate}, {glob: runs/*}]"
     (trained / "book/_toc.yml").write_text(f"{{format: jb-book, root: index, chapters: {chapters}}}\n")
     (trained / "book/index.md").write_text("# A small book\n")
-    for name in ("paper", "networks", "results", "reproduce.md", "references.md", "training/recipe.ipynb"):
-        path = trained / "book" / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    kept = {"index.md", "cite.md", "training/train.ipynb", "evaluation/evaluate.ipynb", "references.bib", "_toc.yml"}
+    for path in sorted((trained / "book").rglob("*"), reverse=True):
+        name = path.relative_to(trained / "book").as_posix()
+        if path.is_file() and name not in kept and not name.startswith("images/"):
+            path.unlink()
+    (trained / "book/cite.md").write_text("# How to cite\n")
     append(trained / where, text)
     done = build(trained)
     if message is None:
         assert done.returncode == 0, done.stderr[-2000:]
-        assert "29.6" in (trained / "_build/html/index.html").read_text()
+        shown = (trained / "_build/html/index.html").read_text()
+        assert ("29.6" in shown and " ± " in shown) if "A-256" in text else "not run" in shown
     else:
         assert done.returncode != 0
         assert message in done.stdout + done.stderr
@@ -162,7 +174,7 @@ def test_table3_shows_the_numbers_and_they_lead_to_the_record(page, address, num
         assert cell == f"{number.value:.1f} {number.low:.1f}–{number.high:.1f}"
     assert page.get_by_text("not run", exact=True).count() >= 22
     row.get_by_role("link").first.click()
-    assert page.url.endswith("/runs/smoke/A-256-s0.html")
+    assert page.url.endswith("/runs/smoke/A-256-s0.html#smoke.table3.A-256.top1")
     assert "verydeep check" in page.inner_text("article")
     with page.expect_download() as download:
         page.get_by_role("link", name="train.json").click()
@@ -170,8 +182,52 @@ def test_table3_shows_the_numbers_and_they_lead_to_the_record(page, address, num
 
 
 @pytest.mark.browser
+def test_three_clicks_lead_from_a_number_in_a_sentence_to_its_record_and_command(page, address, numbers):
+    page.goto(f"{address}/index.html")
+    sentence = page.locator("article p", has_text="The first of them")
+    number = sentence.locator("a", has_text="±").first
+    one = numbers["smoke.table3.A-256.top1"]
+    assert number.inner_text() == f"{one.value:.1f} ± {(one.high - one.low) / 2:.1f}"
+    said = number.get_attribute("title")
+    assert f"n = {one.n}" in said and "study smoke" in said and "95 % interval" in said and "dense" in said
+    number.click()  # one
+    assert page.url.endswith(f"#{one.id}")
+    text = page.inner_text("article")
+    assert "papermill book/evaluation/evaluate.ipynb out.ipynb -y '{study: smoke, config: A" in text
+    page.get_by_text(f"Cite {one.id}").click()  # two
+    assert "@misc{verydeep:smoke.table3.A-256.top1" in page.inner_text("article")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="evaluate.json").click()  # three
+    record = json.loads(pathlib.Path(download.value.path()).read_text())
+    assert record["measurements"][one.measurement]["top1_error"] == one.value
+
+
+@pytest.mark.browser
+def test_the_numbers_are_published_for_programs_by_their_schema(page, address, numbers):
+    found = page.request.get(f"{address}/numbers.json").json()
+    schema = page.request.get(f"{address}/numbers.schema.json").json()
+    jsonschema.validate(found, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(found | {"numbers": [found["numbers"][0] | {"value": "63.8"}]}, schema)
+    listed = {one["id"]: one["value"] for one in found["numbers"]}
+    assert {identity: one.value for identity, one in numbers.items()}.items() <= listed.items()
+    lines = page.request.get(f"{address}/numbers.csv").text().splitlines()
+    assert len(lines) == len(listed) + 1 and lines[0].startswith("id,value,low,high,n,paper,status,run")
+
+
+@pytest.mark.browser
+def test_the_claims_board_is_filled_from_the_records(page, address, html):
+    page.goto(f"{address}/results/claims.html")
+    text = page.inner_text("article")
+    assert text.count("not tested") >= 10  # one trained network compares with nothing
+    assert "Local response normalisation does not help." in text
+    page.goto(f"{address}/checklist.html")
+    assert "1 of 13 networks and 0 pilots trained, 1 tested" in page.inner_text("article")
+
+
+@pytest.mark.browser
 def test_no_internal_link_is_broken_and_no_page_scrolls_sideways(page, address):
-    waiting, seen = [f"{address}/index.html"], set()
+    waiting, seen, anchors = [f"{address}/index.html"], set(), {}
     while waiting:
         url = waiting.pop()
         if url in seen:
@@ -184,11 +240,15 @@ def test_no_internal_link_is_broken_and_no_page_scrolls_sideways(page, address):
         links = page.eval_on_selector_all("article a[href], .bd-sidebar a[href]", "links => links.map(a => a.href)")
         for link in links:
             target, _, anchor = link.partition("#")
-            if target == url and anchor:
-                assert page.locator(f'[id="{anchor}"]').count(), link
-            elif target.startswith(address) and target.endswith(".html"):
+            if anchor and target.startswith(address):
+                anchors.setdefault(target, set()).add(anchor)
+            if target.startswith(address) and target.endswith(".html"):
                 waiting.append(target)
             elif target.startswith(address) and target != url and target not in seen:
                 seen.add(target)
                 assert page.request.get(target).ok, link
-    assert len([url for url in seen if url.endswith(".html")]) >= 15
+    assert len([url for url in seen if url.endswith(".html")]) >= 25
+    for target, wanted in anchors.items():
+        page.goto(target)
+        known = set(page.eval_on_selector_all("[id]", "found => found.map(one => one.id)"))
+        assert not (missing := wanted - known), (target, missing)

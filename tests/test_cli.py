@@ -4,9 +4,10 @@ import json
 import subprocess
 import sys
 
+import jsonschema
 import pytest
 
-from verydeep import cli, files, runs, studies
+from verydeep import cli, files, paths, runs, studies
 
 
 def verydeep(*arguments):
@@ -54,7 +55,8 @@ def test_numbers_are_json_for_scripts(trained, monkeypatch, capsys):
     status, out, _ = call(monkeypatch, capsys, "numbers", "smoke", "--json")
     found = json.loads(out)
     assert status == 0
-    assert all(set(number) == {"id", "value", "low", "high", "n", "paper", "status"} for number in found)
+    schema = json.loads((paths.package() / "static/numbers.schema.json").read_text())
+    jsonschema.validate({"title": "", "version": "", "commit": None, "numbers": found}, schema)
     assert {number["status"] for number in found} == {"done", "not run"}
     a = next(number for number in found if number["id"] == "smoke.table3.A-256.top1")
     assert a["status"] == "done" and a["n"] == 364 and a["paper"] == 29.6
@@ -91,3 +93,29 @@ def test_train_alone_leaves_the_records(checkout, monkeypatch, capsys):
     status, out, _ = call(monkeypatch, capsys, "train", "smoke", "A", "256")
     assert status == 0 and out.count("epoch") == 12
     assert runs.read_record(studies.find_run("smoke", "A", 256), "train")
+
+
+def test_a_number_is_cited_and_an_unknown_one_suggests_three(trained, monkeypatch, capsys):
+    status, out, _ = call(monkeypatch, capsys, "cite", "smoke.table3.A-256.top1")
+    assert status == 0 and "@misc{verydeep:smoke.table3.A-256.top1" in out and "version 0.1.0" in out
+    status, _, err = call(monkeypatch, capsys, "cite", "smoke.table3.A-265.top1")
+    assert status == 1 and err.count("smoke.") == 4 and err.count("\n") <= 1
+
+
+def test_networks_are_fused_from_the_command_line(trained, monkeypatch, capsys):
+    status, _, err = call(monkeypatch, capsys, "fuse", "smoke/A-256", "quarter/A-256")
+    assert status == 1 and "networks of different studies cannot be averaged" in err and err.count("\n") <= 1
+    status, _, err = call(monkeypatch, capsys, "fuse")
+    assert status == 2 and "give the MEMBERS" in err
+    status, _, err = call(monkeypatch, capsys, "fuse", "smoke/A-256", "smoke/D-256", "--method", "vote")
+    assert status == 1 and "unknown method 'vote'" in err
+    assert not list((trained / "runs/smoke").glob("*+*"))
+
+
+def test_a_run_is_verified_and_written_as_a_crate(trained, monkeypatch, capsys):
+    status, out, _ = call(monkeypatch, capsys, "verify", "smoke", "A-256-s0", "--images", "40")
+    assert status == 0 and "A-256-s0: agrees with its record" in out
+    status, _, err = call(monkeypatch, capsys, "verify", "full")
+    assert status == 1 and "the study full has no tested run" in err
+    status, out, _ = call(monkeypatch, capsys, "crate", "smoke", "--to", str(trained / "crate"))
+    assert status == 0 and (trained / "crate/ro-crate-metadata.json").exists()

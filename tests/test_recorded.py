@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from conftest import REPOSITORY
-from verydeep import results, runs, studies
+from verydeep import posteriors, results, runs, studies
 from verydeep.data import sources
 from verydeep.data.images import decode
 from verydeep.evaluation import mean
-from verydeep.posteriors import Tester
 from verydeep.studies import measurements
 from verydeep.studies.schema import Recipe
 from verydeep.training import Normaliser, load_network
@@ -55,6 +54,16 @@ def test_one_study_has_one_data_fingerprint():
         assert len(prints) <= 1
 
 
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_number_recomputes_from_the_predictions_to_the_printed_digit(study):
+    for number in results.numbers(study):
+        if number.status == "done" and number.n:
+            again = results.wrong(number)
+            assert again.shape == (len(number.runs), number.n)
+            assert 100 * again.sum() / again.size == pytest.approx(number.value, abs=1e-9), number.id
+            assert f"{100 * again.mean():.2f}" == f"{number.value:.2f}", number.id
+
+
 def test_a_at_quarter_size_learns():
     number = results.number("quarter.table3.A-256.top1")
     assert number.status == "done" and number.n == 10_000 and number.value < 75
@@ -81,7 +90,7 @@ def test_published_weights_give_the_recorded_predictions(run, images=48):
     normalise = Normaliser(
         torch.tensor(statistics["mean"]), statistics["deviation"] if run.recipe.unit_variance else 1.0
     )
-    tester = Tester(load_network(run), normalise, run.study.testing, run.recipe.flip)
+    tester = posteriors.Tester(load_network(run), normalise, run.study.testing, run.recipe.flip)
     table = pd.read_parquet(run.folder / "predictions.parquet")
     scale = run.train_scale
     for measurement in (measurements.single(scale), measurements.several(scale), measurements.several(scale, "both")):
@@ -92,8 +101,8 @@ def test_published_weights_give_the_recorded_predictions(run, images=48):
             tester.make(one.method, store, rows, run.study.pixels(one.test_scales[0])).posteriors
             for one in measurement.passes
         ]
-        posteriors = mean(passes)
-        best, index = posteriors.max(1), posteriors.argmax(1)
+        found = mean(passes)
+        best, index = found.max(1), found.argmax(1)
         # half-precision convolutions are added up in another order on another processor
         assert np.abs(best - sample["probability_1"].to_numpy()).max() < 0.05
         assert (index == sample["class_1"].to_numpy()).mean() > 0.9

@@ -151,3 +151,29 @@ def test_the_hash_of_a_commits_sources_is_that_of_the_files(tmp_path, monkeypatc
     (package / "a.py").write_text("x = 2\n")
     assert provenance.sources_sha256_at(commit) != provenance.sources_sha256(package)
     assert provenance.sources_sha256_at("0" * 40) is None
+
+
+def test_two_runs_of_one_study_on_different_images_are_found(trained):
+    run = studies.find_run("smoke", "A", 256)
+    other = studies.find_run("smoke", "A", 256, seed=1)
+    shutil.copytree(run.folder, other.folder)
+    for kind in ("train", "evaluate"):
+        record = runs.read_record(run, kind)
+        changed = record.model_copy(update={"seed": 1, "data": record.data | {"manifest_sha256": "0" * 64}})
+        runs.write_record(other, changed)
+    runs.seal(other.folder, ["train.json", "evaluate.json"])
+    assert [fault for fault in runs.check_all() if "made from other images" in fault] == [
+        "runs/smoke/A-256-s1/evaluate.json: was made from other images, or others held out, than "
+        "runs/smoke/A-256-s0/evaluate.json",
+        "runs/smoke/A-256-s1/train.json: was made from other images, or others held out, than "
+        "runs/smoke/A-256-s0/evaluate.json",
+    ]
+
+
+def test_a_chapter_with_outputs_is_found(trained):
+    path = trained / "book/results/table3.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    cell.outputs = [nbformat.v4.new_output("stream", text="63.8")]
+    nbformat.write(notebook, path)
+    assert runs.check_all() == ["book/results/table3.ipynb: has outputs; clear them, the build makes them anew"]

@@ -5,6 +5,7 @@ torch is imported by the commands that need it, so that the others answer at onc
 
 import json
 import sys
+from pathlib import Path
 
 import click
 
@@ -174,6 +175,16 @@ def cite(identity: str) -> None:
 
 @cli.command()
 @click.argument("study")
+@click.option("--to", type=click.Path(path_type=Path), help="Folder to write; <study>-crate by default.")
+def crate(study: str, to: Path | None) -> None:
+    """Write the study's recorded runs as a Workflow Run RO-Crate."""
+    from verydeep.crate import write_crate
+
+    click.echo(f"{write_crate(study, to or Path(f'{study}-crate'))}: written")
+
+
+@cli.command()
+@click.argument("study")
 def status(study: str) -> None:
     """Show what is done, running and missing."""
     from verydeep import reports
@@ -192,6 +203,32 @@ def check() -> None:
     if faults:
         raise VerydeepError(f"{len(faults)} fault(s) in {len(folders)} run(s)")
     click.echo(f"{len(folders)} run(s) hold")
+
+
+@cli.command()
+@click.argument("study")
+@click.argument("names", nargs=-1, metavar="[RUN]...")
+@click.option("--images", type=click.IntRange(1), help="Only so many validation images, spread evenly.")
+def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
+    """Test runs anew from their published weights and compare with the recorded predictions.
+
+    RUN is a folder below runs/STUDY, for example A-256-s0; every tested run by default.
+    """
+    from verydeep import runs, studies
+    from verydeep.studies.fusions import member
+    from verydeep.verification import verify as verified
+
+    if names:
+        asked = [member(f"{study}/{name}") for name in names]
+    else:
+        spec = studies.load(study)
+        asked = [run for run in runs.recorded_runs(spec) if runs.read_record(run, "evaluate")]
+    if not asked:
+        raise VerydeepError(f"the study {study} has no tested run")
+    for run in asked:
+        table = verified(run, images)
+        click.echo(f"{run.name}: agrees with its record")
+        click.echo(table.to_string(float_format="{:.4f}".format))
 
 
 @cli.command()

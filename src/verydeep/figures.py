@@ -1,5 +1,7 @@
 """The book's pictures. Each function takes plain data and returns a matplotlib figure; no torch."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -25,7 +27,7 @@ def use_style() -> None:
     )
 
 
-def _finished(figure: Figure) -> Figure:
+def finished(figure: Figure) -> Figure:
     """Take the figure from pyplot's hands, or a notebook that returns it would show it twice."""
     plt.close(figure)
     return figure
@@ -50,7 +52,7 @@ def learning_curve(history: pd.DataFrame, title: str) -> Figure:
     for axes in (left, middle):
         axes.legend(frameon=False, fontsize=8)
     figure.suptitle(title, fontsize=11, fontweight="bold")
-    return _finished(figure)
+    return finished(figure)
 
 
 def image_grid(images: np.ndarray, titles: list[str], colours: list[str] | None = None, columns: int = 8) -> Figure:
@@ -73,7 +75,7 @@ def image_grid(images: np.ndarray, titles: list[str], colours: list[str] | None 
     for k, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
         axis.imshow(image, interpolation="nearest")
         axis.set_title(titles[k], fontsize=7.5, color=colours[k] if colours else "black")
-    return _finished(figure)
+    return finished(figure)
 
 
 def prediction_grid(images: np.ndarray, predictions: pd.DataFrame, words: list[str], columns: int = 8) -> Figure:
@@ -98,7 +100,7 @@ def configurations_diagram() -> Figure:
     total = sum(depth) + 5 + 3
     axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(total + 0.2, -1.8))
     axes.set_axis_off()
-    return _finished(figure)
+    return finished(figure)
 
 
 def _rows(config: Configuration, block: int) -> int:
@@ -164,7 +166,53 @@ def errors_picture(frame: pd.DataFrame, studies: list[str]) -> Figure:
         axes.invert_yaxis()
         axes.set(title="paper, ILSVRC-2012" if source == "paper" else source, xlabel="top-1 error (%)")
         axes.set_xlim(0, 1.15 * np.nanmax(errors))
-    return _finished(figure)
+    return finished(figure)
+
+
+_VERDICTS = {
+    "reproduced": RIGHT,
+    "not reproduced": WRONG,
+    "undecided at this n": _ONE_BY_ONE,
+    "not tested": "#b9bdc4",
+}
+
+
+def forest(board: list) -> Figure:
+    """Every tested claim: the paper's difference and ours with its interval, coloured by the verdict.
+
+    Parameters
+    ----------
+    board
+        Verdicts of :func:`verydeep.claims.board`; those without a rule are left out.
+    """
+    use_style()
+    shown = [one for one in board if one.rule is not None]
+    figure, axes = plt.subplots(figsize=(8.6, 1.1 + 0.5 * len(shown)), layout="constrained")
+    for place, one in enumerate(shown):
+        colour = _VERDICTS[one.verdict]
+        if one.ours is not None:
+            axes.plot(
+                [one.ours.low, one.ours.high], [place, place], color=colour, linewidth=2.4, solid_capstyle="round"
+            )
+            axes.plot(one.ours.value, place, "o", color=colour, markersize=7)
+        if one.paper is not None:
+            axes.plot(one.paper, place, "|", color="black", markersize=13, markeredgewidth=1.6)
+        if one.rule.margin:
+            axes.plot(one.rule.margin, place, ":", marker="4", color="#777777", markersize=9)
+        axes.text(1.01, place, one.verdict, transform=axes.get_yaxis_transform(), va="center", fontsize=9, color=colour)
+    axes.axvline(0, color="#777777", linewidth=0.8)
+    axes.set_yticks(
+        range(len(shown)), [textwrap.fill(f"{one.number}. {one.statement}", 44) for one in shown], fontsize=9
+    )
+    axes.invert_yaxis()
+    axes.set(xlabel="difference in top-1 error (percent points), positive as the paper has it")
+    handles = [
+        plt.Line2D([], [], color="black", marker="|", linestyle="", markersize=11, markeredgewidth=1.6, label="paper"),
+        plt.Line2D([], [], color="#555555", marker="o", linewidth=2.4, label="ours, 95 % interval"),
+        plt.Line2D([], [], color="#777777", marker="4", linestyle="", markersize=9, label="margin of “does not help”"),
+    ]
+    axes.legend(handles=handles, frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=3)
+    return finished(figure)
 
 
 METHOD_MARKERS = {"centre-crop": "v", "dense": "o", "multi-crop": "s", "both": "D"}
@@ -183,15 +231,17 @@ def cost_picture(frame: pd.DataFrame) -> Figure:
             axes.plot(
                 row["multiply-adds (billions)"], row["top-1"], METHOD_MARKERS[row["method"]], color=colour, markersize=6
             )
-    networks = axes.legend(frameon=False, fontsize=8, title="network", loc="upper right")
+    networks = axes.legend(frameon=False, fontsize=8, title="network", loc="upper left", bbox_to_anchor=(1.01, 1))
     axes.add_artist(networks)
     kinds = [plt.Line2D([], [], color="#555555", marker=m, linestyle="", label=k) for k, m in METHOD_MARKERS.items()]
-    axes.legend(handles=kinds, frameon=False, fontsize=8, title="method", loc="lower left")
+    axes.legend(handles=kinds, frameon=False, fontsize=8, title="method", loc="lower left", bbox_to_anchor=(1.01, 0))
     axes.set(xscale="log", xlabel="multiply-adds an image (billions)", ylabel="top-1 error (%)")
-    return _finished(figure)
+    return finished(figure)
 
 
-def score_maps(images: list[np.ndarray], maps: list[np.ndarray], titles: list[str], vmax: float) -> Figure:
+def score_maps(
+    images: list[np.ndarray], maps: list[np.ndarray], counted: list[tuple[int, int]], titles: list[str]
+) -> Figure:
     """An image at several sizes, and below each the probability of one class at every position of its score map.
 
     Parameters
@@ -200,8 +250,11 @@ def score_maps(images: list[np.ndarray], maps: list[np.ndarray], titles: list[st
         uint8 (height, width, 3), one a scale.
     maps
         float (rows, columns), one a scale.
+    counted
+        How many rows and columns of each map count; the others are drawn crossed out.
     """
     use_style()
+    vmax = max(float(one.max()) for one in maps)
     figure, axes = plt.subplots(2, len(images), figsize=(2.6 * len(images), 5.4), layout="constrained", squeeze=False)
     largest = max(max(image.shape[:2]) for image in images)
     for column, (image, scores) in enumerate(zip(images, maps, strict=True)):
@@ -214,9 +267,15 @@ def score_maps(images: list[np.ndarray], maps: list[np.ndarray], titles: list[st
             ink = "white" if value < 0.6 * vmax else "black"
             axes[1, column].text(j, i, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color=ink)
         axes[1, column].set(xticks=[], yticks=[])
-        axes[1, column].set_title(f"{scores.shape[0]}x{scores.shape[1]} positions", fontsize=9)
+        rows, columns = counted[column]
+        axes[1, column].set_title(
+            f"{rows}x{columns} of {scores.shape[0]}x{scores.shape[1]} positions count", fontsize=9
+        )
+        for i, j in np.ndindex(*scores.shape):
+            if i >= rows or j >= columns:
+                axes[1, column].plot([j - 0.5, j + 0.5], [i - 0.5, i + 0.5], color="#d9534f", linewidth=0.8)
     figure.colorbar(drawn, ax=axes[1, :], shrink=0.8, label="probability", format=lambda x, _: f"{100 * x:.0f}%")
-    return _finished(figure)
+    return finished(figure)
 
 
 def crop_grid(
@@ -253,7 +312,7 @@ def crop_grid(
         axes.set(xlim=(-1, largest + 1), ylim=(largest + 1, -1))
         axes.set_title(title, fontsize=9)
         axes.set_axis_off()
-    return _finished(figure)
+    return finished(figure)
 
 
 def heat_map(frame: pd.DataFrame, label: str) -> Figure:
@@ -264,7 +323,7 @@ def heat_map(frame: pd.DataFrame, label: str) -> Figure:
     sns.heatmap(frame, annot=True, fmt=".1f", cmap="crest", square=True, ax=axes, cbar_kws={"label": label})
     axes.tick_params(axis="x", rotation=45)
     axes.tick_params(axis="y", rotation=0)
-    return _finished(figure)
+    return finished(figure)
 
 
 def posteriors_by_scale(scales: list[int], posteriors: np.ndarray, average: np.ndarray, names: list[str]) -> Figure:
@@ -286,4 +345,4 @@ def posteriors_by_scale(scales: list[int], posteriors: np.ndarray, average: np.n
         axes.axhline(100 * average[k], color=colour, linewidth=0.8, linestyle=":")
     axes.set(xlabel="test scale Q, in the paper's pixels", ylabel="probability (%)", xticks=scales, ylim=(0, None))
     axes.legend(frameon=False, fontsize=8, title="dotted: multi-scale average", title_fontsize=8)
-    return _finished(figure)
+    return finished(figure)

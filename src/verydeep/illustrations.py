@@ -104,16 +104,18 @@ def score_maps(run: Run) -> Figure:
     position, row = _an_image(run)
     normalise, testing = normaliser(run, store), run.study.testing
     tester = Tester(net, normalise, testing.model_copy(update={"precision": "float32"}), run.recipe.flip)
-    images, maps, titles = [], [], []
+    images, maps, titles, counted = [], [], [], []
     with torch.inference_mode():
         for scale in several_scales(run.train_scale):
             image = tester.rescaled(store, store.rows("val")[position], run.study.pixels(scale))
             scores = score_map(net, normalise(image[None]))
             said = dense.posteriors(net, normalise(image[None]), testing.average, testing.positions)[0]
             images.append(image)
+            whole = [dense.whole_positions(side, net.crop, len(net.config.blocks)) for side in image.shape[:2]]
+            counted.append(tuple(whole) if testing.positions == "whole" else tuple(scores.shape[2:]))
             maps.append(scores.softmax(1)[0, row["class_1"]].numpy())
             titles.append(f"Q={scale}: {store.words[int(said.argmax())][:16]} {100 * float(said.max()):.0f}%")
-    figure = figures.score_maps(images, maps, titles, vmax=max(float(one.max()) for one in maps))
+    figure = figures.score_maps(images, maps, counted, titles)
     figure.suptitle(f"probability of {store.words[row['class_1']]}", fontsize=10)
     return figure
 

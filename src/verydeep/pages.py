@@ -364,7 +364,8 @@ def _trained(trained: runs.TrainRecord) -> dict[str, str]:
     rows["commit"] = f"{_commit(sources)}{dirty}; package sources `{sources['sources_sha256'][:SHORT]}`"
     rows["data"] = (
         f"{data['source']}: {counts['train']} training images of which {data['held_out']['count']} are held out, "
-        f"{counts['val']} validation images; manifest `{data['manifest_sha256'][:SHORT]}`"
+        f"{counts['val']} validation images; manifest `{data['manifest_sha256'][:SHORT]}`, held-out images "
+        f"`{data['held_out']['sha256'][:SHORT]}` ({data['held_out']['rule']})"
     )
     rows["trained"] = (
         f"{cost['epochs']} epochs, {cost['images_seen']} images, {cost['multiply_adds']:.3g} multiply-adds, "

@@ -14,7 +14,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from verydeep import citation, pages, paths, results, runs, tables
+from verydeep import architecture, citation, pages, paths, results, runs, tables
 from verydeep.errors import VerydeepError
 from verydeep.studies import load, planned_runs
 
@@ -26,14 +26,12 @@ class ResultRole(SphinxRole):
     ``required`` (a number that has not been run is a warning; otherwise it prints *not run*).
     """
 
-    options = frozenset({"bare", "cell", "required"})
+    forms = frozenset({"bare", "cell", "required"})
 
     def run(self):
         identity, *asked = self.text.split()
-        if unknown := sorted(set(asked) - self.options):
-            return self._warn(
-                f"unknown option {unknown[0]!r} of {{result}}: choose of {', '.join(sorted(self.options))}"
-            )
+        if unknown := sorted(set(asked) - self.forms):
+            return self._warn(f"unknown option {unknown[0]!r} of {{result}}: choose of {', '.join(sorted(self.forms))}")
         try:
             found = results.number(identity)
         except VerydeepError as error:
@@ -72,6 +70,15 @@ class PaperRole(SphinxRole):
         return [nodes.inline(text, text, classes=["paper-number"])], []
 
 
+class NotesChecked(SphinxDirective):
+    """The study notes, each with what was computed and the verdict; the argument is the study that supplies runs."""
+
+    required_arguments = 1
+
+    def run(self):
+        return self.parse_text_to_nodes(architecture.notes_markdown(self.arguments[0], root="/"))
+
+
 class ResultTable(SphinxDirective):
     """A table of the paper beside the studies named, with links to the runs; with ``:others:`` the rows it lacks."""
 
@@ -103,6 +110,7 @@ def setup(app: Sphinx) -> dict:
     app.add_role("result", ResultRole())
     app.add_role("paper", PaperRole())
     app.add_directive("result-table", ResultTable)
+    app.add_directive("notes-checked", NotesChecked)
     app.connect("config-inited", write_run_pages, priority=100)
     app.connect("builder-inited", _static_path)
     app.connect("env-get-outdated", _outdated)

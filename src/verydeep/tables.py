@@ -1,16 +1,18 @@
 """The paper's tables as DataFrames, its columns beside ours, and as Markdown with links to the runs."""
 
+import json
 from collections.abc import Callable
+from typing import get_args
 
 import pandas as pd
 
-from verydeep import paper, reports, results, runs
-from verydeep.errors import UnknownName
+from verydeep import claims, paper, paths, reports, results, runs, statistics
+from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
 from verydeep.results import Number, numbers, paper_number, paper_row
 from verydeep.statistics import error_interval
-from verydeep.studies import Measurement, Run, load, planned_runs
+from verydeep.studies import Measurement, Run, Study, load, planned_runs
 from verydeep.studies.measurements import several, several_scales, single
 
 NOT_RUN = "not run"
@@ -187,7 +189,7 @@ def testing_cost(study: str) -> pd.DataFrame:
     """What each way of testing costs and gives, for every network of a study that has been tested.
 
     One row a network and method: forward passes and multiply-adds (billions) an image, images a second as
-    measured, how busy the machine was, and the top-1 and top-5 error in percent.
+    measured, on how many threads and how busy the machine was, and the top-1 and top-5 error in percent.
     """
     found = []
     spec = load(study)
@@ -206,6 +208,7 @@ def testing_cost(study: str) -> pd.DataFrame:
                 "forward passes": sum(one["forward_passes"] for one in passes) / images,
                 "multiply-adds (billions)": sum(one["multiply_adds"] for one in passes) / images / 1e9,
                 "images/s": images / seconds,
+                "threads": record.device["threads"],
                 "load": record.cost["load_average"],
                 "top-1": measured["top1_error"],
                 "top-5": measured["top5_error"],
@@ -218,6 +221,22 @@ def testing_cost(study: str) -> pd.DataFrame:
     frame = frame.sort_values("network", key=lambda names: names.map(order), kind="stable")
     frame = frame.set_index(["network", "method", "test Q"])
     return frame.round({"multiply-adds (billions)": 3, "images/s": 0, "load": 1})
+
+
+def benchmark(name: str) -> pd.DataFrame:
+    """The rates of a side-by-side measurement in ``benchmarks/``, a row each.
+
+    Raises
+    ------
+    VerydeepError
+        When it has no record; says how to make it.
+    """
+    path = paths.root() / "benchmarks" / f"{name}.json"
+    if not path.exists():
+        raise VerydeepError(f"{path}: no record; run: python benchmarks/{name}.py")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    frame = pd.DataFrame(record["rates"]).T.rename(columns=lambda column: column.replace("_", " "))
+    return frame.assign(threads=record["device"]["threads"], machine=record["environment"]["processor"]).round(3)
 
 
 def paper_cost(crops_per_side: int = 5) -> pd.DataFrame:
@@ -343,7 +362,116 @@ def departures(study: str, train_scale: str = "256") -> pd.DataFrame:
     return frame[[ours != papers for ours, papers in zip(frame["study"], frame["paper"], strict=True)]]
 
 
-def claims() -> pd.DataFrame:
+def board(study: str) -> pd.DataFrame:
+    """The claims that a study can test: the rule, the paper's difference, ours with its interval, and the verdict.
+
+    Differences of top-1 errors in percent points, averaged over the comparisons of the rule, positive where the row
+    that the paper finds better has the lower error.
+    """
+    found = []
+    for one in claims.board(study):
+        if one.rule is None:
+            continue
+        ours = NOT_RUN if one.ours is None else f"{one.ours.value:+.2f} [{one.ours.low:+.2f}, {one.ours.high:+.2f}]"
+        found.append(
+            {
+                "claim": one.number,
+                "in the paper": one.statement,
+                "rule": one.rule.reads,
+                "paper's difference": "" if one.paper is None else f"{one.paper:+.2f}",
+                "ours": ours,
+                "verdict": one.verdict,
+            }
+        )
+    return pd.DataFrame(found).set_index("claim")
+
+
+def comparisons(study: str) -> pd.DataFrame:
+    """Every comparison behind the claims that has been run: the two rows, the differences, and McNemar's exact p."""
+    known = {found.id: found for found in numbers(study)}
+    found = []
+    for one in claims.board(study):
+        for pair in one.compared:
+            if pair.ours is None:
+                continue
+            first, second = (known[f"{study}.{row}.top1"] for row in (pair.first, pair.second))
+            compared = statistics.compare(results.wrong(first), results.wrong(second))
+            found.append(
+                {
+                    "claim": one.number,
+                    "first": pair.first,
+                    "second": pair.second,
+                    "paper's difference": pair.paper,
+                    "difference": pair.ours.value,
+                    "low": pair.ours.low,
+                    "high": pair.ours.high,
+                    "only first wrong": compared.only_first,
+                    "only second wrong": compared.only_second,
+                    "p": compared.p,
+                    "detectable": statistics.minimum_detectable_difference(
+                        compared.n, (compared.only_first + compared.only_second) / compared.n
+                    ),
+                }
+            )
+    frame = pd.DataFrame(found)
+    return frame if frame.empty else frame.set_index(["claim", "first", "second"]).round(3)
+
+
+def gaps(study: str) -> pd.DataFrame:
+    """What the paper leaves open, how a study settles it, and the other readings there are."""
+    spec = load(study)
+    found = []
+    for gap in paper.gaps():
+        settled, others = gap.get("settled", ""), ""
+        if key := gap.get("key"):
+            value, others = _setting(spec, key)
+            settled = f"`{key}`: {value}" + (f"; {settled}" if settled else "")
+        found.append({"section": gap["section"], "open": gap["open"], "settled": settled, "other readings": others})
+    return pd.DataFrame(found).set_index("section")
+
+
+def _setting(study: Study, key: str) -> tuple[object, str]:
+    """The value of a dotted key of a study, and the other values it may have."""
+    group, _, name = key.partition(".")
+    holder = study.resolve("256") if group == "recipe" else getattr(study, group)
+    value = getattr(holder, name)
+    choices = get_args(type(holder).model_fields[name].annotation)
+    if type(value) is bool:
+        choices = (True, False)
+    return value, ", ".join(str(choice) for choice in choices if choice != value)
+
+
+def all_departures(study: str) -> pd.DataFrame:
+    """Every setting in which a study departs from the paper: of its networks, its recipe at each scale, its testing."""
+    spec = load(study)
+    found = []
+    for key, field in type(spec.network).model_fields.items():
+        found.append(_departure("network", key, field.description, field.default, getattr(spec.network, key), spec))
+    for scale in spec.networks if spec.train else ():
+        for row in reports.recipe_rows(spec, scale, spec.resolve(scale)):
+            where = f"training, {scale}"
+            found.append(_departure(where, row["setting"], row["meaning"], row["paper"], row["study"], spec))
+    for key, field in type(spec.testing).model_fields.items():
+        ours = getattr(spec.testing, key)
+        found.append(_departure("testing", f"testing.{key}", field.description, field.default, ours, spec))
+    rows = [row for row in found if row["paper"] != row["here"]]
+    return pd.DataFrame(rows, columns=["where", "setting", "meaning", "paper", "here", "why"], dtype=object).set_index(
+        "where"
+    )
+
+
+def _departure(where: str, key: str, meaning: str, paper_value, ours, study: Study) -> dict:
+    return {
+        "where": where,
+        "setting": key.removeprefix("testing."),
+        "meaning": meaning,
+        "paper": paper_value,
+        "here": ours,
+        "why": study.why.get(key, ""),
+    }
+
+
+def paper_claims() -> pd.DataFrame:
     """The paper's claims, the printed rows that support each, and our reading of those rows."""
     frame = pd.DataFrame(paper.claims()).set_index("number")
     return frame.rename(columns={"holds_in_paper": "in the paper's own rows"})

@@ -12,7 +12,12 @@ POOLINGS = ("ceil", "floor")
 
 @dataclass(frozen=True)
 class Layer:
-    """One row of the anatomy. Shapes are (channels, height, width); counts are for one image."""
+    """One row of the anatomy. Shapes are (channels, height, width); counts are for one image.
+
+    ``receptive_field`` is the side of the square of input pixels that one output depends on, ``stride`` the distance
+    in input pixels of two neighbouring outputs, and ``start`` the first pixel that the first output depends on, below
+    zero where it lies in the padding.
+    """
 
     name: str
     kind: str
@@ -20,6 +25,9 @@ class Layer:
     weights: int
     biases: int
     multiply_adds: int
+    receptive_field: int
+    stride: int
+    start: int
 
     @property
     def parameters(self) -> int:
@@ -75,25 +83,31 @@ def layers(
     """
     found: list[Layer] = []
     channels, (height, width) = 3, image or (crop, crop)
+    field, stride, start = 1, 1, 0
     window = last_map(crop, pooling, len(config.blocks))
     for b, block in enumerate(config.blocks, 1):
         for i, conv in enumerate(block, 1):
             out = conv.channels // width_divisor
             weights = conv.kernel**2 * channels * out
             shape = (out, height, width)
-            found.append(Layer(f"conv{b}_{i}", "conv", shape, weights, out, weights * height * width))
+            field, start = field + (conv.kernel - 1) * stride, start - conv.padding * stride
+            cost = weights * height * width
+            found.append(Layer(f"conv{b}_{i}", "conv", shape, weights, out, cost, field, stride, start))
             channels = out
             if config.lrn and (b, i) == (1, 1):
-                found.append(Layer("lrn1", "lrn", shape, 0, 0, 0))
+                found.append(Layer("lrn1", "lrn", shape, 0, 0, 0, field, stride, start))
         height, width = pooled(height, pooling), pooled(width, pooling)
-        found.append(Layer(f"pool{b}", "maxpool", (channels, height, width), 0, 0, 0))
+        field, stride = field + stride, 2 * stride
+        found.append(Layer(f"pool{b}", "maxpool", (channels, height, width), 0, 0, 0, field, stride, start))
     rows, columns = height - window + 1, width - window + 1
     if min(rows, columns) < 1:
         raise ValueError(f"an image of {image} leaves a last map smaller than the {window}x{window} window of FC6")
     inputs = channels * window**2
+    field += (window - 1) * stride
     outputs = [n // width_divisor for n in config.fc[:-1]] + [num_classes]
     for i, out in enumerate(outputs, 6):
-        found.append(Layer(f"fc{i}", "fc", (out, rows, columns), inputs * out, out, inputs * out * rows * columns))
+        cost = inputs * out * rows * columns
+        found.append(Layer(f"fc{i}", "fc", (out, rows, columns), inputs * out, out, cost, field, stride, start))
         inputs = out
     return found
 

@@ -1,4 +1,4 @@
-"""What the paper printed: Tables 1-12, the in-text figures and the claims, as packaged data.
+"""What the paper printed: Tables 1-12, the in-text figures and the claims, as packaged data; and what it left open.
 
 Everything was transcribed from arXiv 1409.1556v6. Errors are in percent.
 """
@@ -74,3 +74,9 @@ def claims() -> list[dict]:
     ``evidence`` names the printed rows, ``holds_in_paper`` is our reading of them.
     """
     return yaml.safe_load(files(__name__).joinpath("claims.yaml").read_text(encoding="utf-8"))
+
+
+@cache
+def gaps() -> list[dict]:
+    """What the paper leaves open: ``section``, ``open``, and ``key`` of a study or ``settled`` in words, or both."""
+    return yaml.safe_load(files(__name__).joinpath("gaps.yaml").read_text(encoding="utf-8"))

@@ -1,0 +1,92 @@
+"""What of the input one output of a real network depends on, found by back-propagation."""
+
+import numpy as np
+import torch
+
+from verydeep.networks import anatomy
+from verydeep.networks.initialisation import initialise
+from verydeep.networks.vgg import VGG
+
+
+def features_until(net: VGG, layer: str) -> torch.nn.Sequential:
+    """The first modules of ``net``, up to and with ``layer`` (``conv3_2`` or ``pool4``), its ReLU included.
+
+    Raises
+    ------
+    ValueError
+        When the network has no such layer.
+    """
+    names, convolutions, pools = {}, iter(net.config.conv_names()), iter(range(1, 1 + len(net.config.blocks)))
+    for index, module in enumerate(net.features):
+        if isinstance(module, torch.nn.Conv2d):
+            name = next(convolutions)
+        elif isinstance(module, torch.nn.MaxPool2d):
+            name = f"pool{next(pools)}"
+        names[name] = index  # the last module that belongs to the layer
+    if layer not in names:
+        raise ValueError(f"{net.config.name} has no layer {layer!r}; it has {', '.join(names)}")
+    return net.features[: names[layer] + 1]
+
+
+def gradient(net: VGG, layer: str, size: int, images: int = 8, seed: int = 0) -> np.ndarray:
+    """Mean absolute gradient of the central unit of ``layer`` with respect to each input pixel: float (size, size).
+
+    Over all channels of the unit and over random inputs. Where it is zero the unit does not depend on the pixel.
+    """
+    part = features_until(net, layer)
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(images, 3, size, size, generator=generator, requires_grad=True)
+    maps = part(x)
+    centre = maps[:, :, maps.shape[2] // 2, maps.shape[3] // 2]
+    weights = torch.randn(centre.shape, generator=generator)  # or gradients of opposite sign would cancel
+    (centre * weights).sum().backward()
+    return x.grad.abs().mean((0, 1)).numpy()
+
+
+def dependence(net: VGG, layer: str, size: int) -> np.ndarray:
+    """Which input pixels the central unit of ``layer`` depends on at all: bool (size, size).
+
+    Every weight is made positive and every input equal, so that nothing cancels and every ReLU passes; max-pooling is
+    made to average, since it would hide all inputs but the largest.
+    """
+    part = features_until(net, layer)
+    averaged = [torch.nn.AvgPool2d(2, 2) if isinstance(one, torch.nn.MaxPool2d) else one for one in part]
+    with torch.no_grad():
+        for one in averaged:
+            if isinstance(one, torch.nn.Conv2d):
+                one.weight.abs_().add_(1e-3).div_(one.weight[0].numel())
+                one.bias.zero_()
+    x = torch.ones(1, 3, size, size, dtype=torch.float64, requires_grad=True)
+    maps = torch.nn.Sequential(*averaged).double()(x)
+    maps[0, :, maps.shape[2] // 2, maps.shape[3] // 2].sum().backward()
+    return x.grad[0].abs().sum(0).numpy() > 0
+
+
+def bounds(config, layer: str, size: int, **options) -> tuple[int, int]:
+    """First and last input pixel, along a side, that the central unit of ``layer`` depends on, from the arithmetic.
+
+    Pixels outside the image, where the unit sees padding, are cut off.
+    """
+    one = next(row for row in anatomy.layers(config, crop=size, **options) if row.name == layer)
+    first = one.start + (one.shape[1] // 2) * one.stride
+    return max(0, first), min(size - 1, first + one.receptive_field - 1)
+
+
+def effective(found: np.ndarray, share: float = 0.955) -> float:
+    """Side of the centred square that holds ``share`` of the squared gradient: the effective receptive field.
+
+    Two standard deviations of a Gaussian hold 95.5 %, the measure of Luo et al. (2016).
+    """
+    power = found.astype(np.float64) ** 2
+    rows, columns = (np.average(np.arange(len(power)), weights=power.sum(axis)) for axis in (1, 0))
+    ys, xs = np.indices(power.shape)
+    distance = np.maximum(np.abs(ys - rows), np.abs(xs - columns))
+    order = np.argsort(distance, axis=None)
+    reached = np.cumsum(power.ravel()[order]) / power.sum()
+    return float(2 * distance.ravel()[order][np.searchsorted(reached, share)] + 1)
+
+
+def initialised(net: VGG, scheme: str, seed: int = 0) -> VGG:
+    """``net`` with weights drawn anew by a scheme of :mod:`verydeep.networks.initialisation`."""
+    initialise(net, scheme, torch.Generator().manual_seed(seed))
+    return net

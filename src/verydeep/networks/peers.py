@@ -1,0 +1,71 @@
+"""AlexNet, GoogLeNet and ResNet beside the paper's networks: size, work, depth and memory of torchvision's modules."""
+
+import time
+
+import pandas as pd
+import torch
+import torchvision
+from torch.utils.flop_counter import FlopCounterMode
+
+from verydeep.networks import vgg
+
+#: Name -> a constructor at full width, for 1000 classes and square inputs of so many pixels.
+PEERS = {
+    "AlexNet": lambda side: torchvision.models.alexnet(weights=None),
+    "VGG-16 (D)": lambda side: vgg.build("D", crop=side),
+    "VGG-19 (E)": lambda side: vgg.build("E", crop=side),
+    "GoogLeNet": lambda side: torchvision.models.googlenet(weights=None, aux_logits=False, init_weights=False),
+    "ResNet-50": lambda side: torchvision.models.resnet50(weights=None),
+    "ResNet-152": lambda side: torchvision.models.resnet152(weights=None),
+}
+
+
+def measure(net: torch.nn.Module, side: int = 224) -> dict:
+    """Parameters, multiply-adds, layers with weights (side branches included), and their outputs, by hooks."""
+    net.eval()
+    activations, layers = [], []
+    hooks = []
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            layers.append(module)
+            hooks.append(
+                module.register_forward_hook(lambda module, inputs, output: activations.append(output.numel()))
+            )
+    x = torch.zeros(1, 3, side, side)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        net(x)
+    for hook in hooks:
+        hook.remove()
+    weights = sum(p.numel() for p in net.parameters())
+    fully = sum(p.numel() for m in net.modules() if isinstance(m, torch.nn.Linear) for p in m.parameters())
+    return {
+        "parameters (millions)": weights / 1e6,
+        "of them FC (%)": 100 * fully / weights,
+        "multiply-adds (billions)": counter.get_total_flops() / 2e9,
+        "layers with weights": len(layers),
+        "outputs of those layers (millions)": sum(activations) / 1e6,
+    }
+
+
+def compare(side: int = 224, names: tuple[str, ...] = tuple(PEERS)) -> pd.DataFrame:
+    """:func:`measure` for every network, a row each."""
+    return pd.DataFrame({name: measure(PEERS[name](side), side) for name in names}).T
+
+
+def speed(side: int = 224, seconds: float = 1.0, names: tuple[str, ...] = tuple(PEERS)) -> pd.DataFrame:
+    """:func:`images_per_second` for every network, a row each."""
+    return pd.DataFrame({"images/s": {name: images_per_second(PEERS[name](side), side, seconds=seconds) for name in names}})
+
+
+def images_per_second(net: torch.nn.Module, side: int = 224, batch: int = 4, seconds: float = 1.0) -> float:
+    """Forward passes a second on this machine, measured for about so many seconds."""
+    net.eval()
+    x = torch.zeros(batch, 3, side, side).contiguous(memory_format=torch.channels_last)
+    net = net.to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        net(x)
+        done, begun = 0, time.monotonic()
+        while time.monotonic() - begun < seconds:
+            net(x)
+            done += batch
+    return done / (time.monotonic() - begun)

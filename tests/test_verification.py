@@ -1,0 +1,67 @@
+"""Verifying a run: agreement on this machine is exact, and whatever differs is said."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from verydeep import evaluation, files, runs, studies, verification
+from verydeep.errors import VerydeepError
+
+
+@pytest.fixture
+def run(trained):
+    return studies.find_run("smoke", "A", 256)
+
+
+def test_the_published_weights_give_the_recorded_predictions_exactly(run):
+    before = {path.name: files.sha256(path) for path in run.folder.iterdir()}
+    table = verification.verify(run)
+    assert table["identical"].all() and (table["recorded"] == table["again"]).all()
+    assert table["same best class (%)"].min() == 100
+    assert {path.name: files.sha256(path) for path in run.folder.iterdir()} == before
+    assert len(table) == 7
+
+
+def test_a_part_of_the_images_is_verified_alone(run):
+    table = verification.verify(run, images=50)
+    assert table["same best class (%)"].min() >= 98
+
+
+def edit(run, change):
+    """Alter the published weights and pass them off as the ones that were tested."""
+    state = load_file(run.weights)
+    change(state)
+    save_file(state, run.weights)
+    record = runs.read_record(run, "evaluate")
+    runs.write_record(run, record.model_copy(update={"weights_sha256": files.sha256(run.weights)}))
+
+
+def test_other_weights_are_found_out(run):
+    edit(run, lambda state: state["classifier.6.bias"].add_(torch.linspace(-3, 3, 10).half()))
+    with pytest.raises(VerydeepError, match="of the recorded type, and its predictions differ"):
+        verification.verify(run)
+    with pytest.raises(VerydeepError, match="by more than the tolerance"):
+        verification.verify(run, images=100)
+
+
+def test_on_another_machine_a_stated_tolerance_holds(run, monkeypatch):
+    edit(run, lambda state: state["classifier.6.bias"].add_(torch.linspace(0, 0.01, 10).half()))
+    monkeypatch.setattr(verification, "machine_type", lambda environment, device: id(environment))
+    table = verification.verify(run)
+    assert not table["identical"].all()
+    assert table["largest difference"].max() < verification.PROBABILITY
+
+
+def test_what_cannot_be_compared_is_refused(run):
+    record = runs.read_record(run, "evaluate")
+    runs.write_record(run, record.model_copy(update={"data": record.data | {"manifest_sha256": "0" * 64}}))
+    with pytest.raises(VerydeepError, match="tested on other images"):
+        verification.verify(run)
+    runs.write_record(run, record.model_copy(update={"protocol": record.protocol | {"grid": "cells"}}))
+    with pytest.raises(VerydeepError, match="tested by another protocol"):
+        verification.verify(run)
+    (run.folder / "evaluate.json").unlink()
+    with pytest.raises(VerydeepError, match="has not been tested"):
+        verification.verify(run)
+    evaluation.evaluate(run, report=lambda line: None)
+    verification.verify(run)
