@@ -15,9 +15,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 def make_checkout(folder: Path) -> Path:
     """A copy of the book and its configuration with an empty ``runs/``."""
     (folder / "runs").mkdir(parents=True)
-    for name in ("_config.yml", "CITATION.cff"):
+    for name in ("_config.yml", "CITATION.cff", "constraints.txt"):
         shutil.copy(REPOSITORY / name, folder)
-    shutil.copytree(REPOSITORY / "workflow", folder / "workflow")
+    for name in ("workflow", "benchmarks"):
+        shutil.copytree(REPOSITORY / name, folder / name)
     shutil.copytree(REPOSITORY / "book", folder / "book", ignore=shutil.ignore_patterns("runs", ".ipynb_checkpoints"))
     return folder
 

@@ -216,6 +216,19 @@ def test_the_numbers_are_published_for_programs_by_their_schema(page, address, n
 
 
 @pytest.mark.browser
+def test_every_note_has_its_anchor_and_leads_to_a_chapter(page, address):
+    page.goto(f"{address}/networks/notes.html")
+    for k in range(1, 23):
+        assert page.locator(f'[id="N{k}"]').count() == 1
+    links = page.eval_on_selector_all("article table a", "links => links.map(a => [a.innerText, a.href])")
+    targets = {name: target for name, target in links if name.startswith("N")}
+    assert len(targets) == 22
+    for name, target in targets.items():
+        page.goto(target)
+        assert page.locator("article table, article img").count(), f"{name}: {target} shows no computation"
+
+
+@pytest.mark.browser
 def test_the_claims_board_is_filled_from_the_records(page, address, html):
     page.goto(f"{address}/results/claims.html")
     text = page.inner_text("article")

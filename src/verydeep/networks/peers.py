@@ -54,7 +54,9 @@ def compare(side: int = 224, names: tuple[str, ...] = tuple(PEERS)) -> pd.DataFr
 
 def speed(side: int = 224, seconds: float = 1.0, names: tuple[str, ...] = tuple(PEERS)) -> pd.DataFrame:
     """:func:`images_per_second` for every network, a row each."""
-    return pd.DataFrame({"images/s": {name: images_per_second(PEERS[name](side), side, seconds=seconds) for name in names}})
+    return pd.DataFrame(
+        {"images/s": {name: images_per_second(PEERS[name](side), side, seconds=seconds) for name in names}}
+    )
 
 
 def images_per_second(net: torch.nn.Module, side: int = 224, batch: int = 4, seconds: float = 1.0) -> float:
