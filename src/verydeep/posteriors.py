@@ -22,7 +22,7 @@ from verydeep.studies.schema import Testing
 from verydeep.training import Normaliser
 
 #: Pixels that go through the network at once: bounds memory whatever the size of the images.
-PIXELS_PER_BATCH = 2**20
+PIXELS_PER_BATCH = 2**19
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
