@@ -10,9 +10,12 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .PHONY: book test smoke pages check lint clean
 .DEFAULT_GOAL := book
 
-# In one step: with torch installed before the rest, the pip of Python 3.11 does not get to the end of the requirements.
+# pip first: the one that comes with Python 3.11 never gets to the end of these requirements. Then torch alone: with no
+# torch installed yet, pip would look at every newer release for the others.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch torchvision
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
