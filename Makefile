@@ -10,8 +10,8 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .PHONY: book test smoke pages check lint clean
 .DEFAULT_GOAL := book
 
-# pip first: the one that comes with Python 3.11 never gets to the end of these requirements. Then torch alone: with no
-# torch installed yet, pip would look at every newer release for the others.
+# pip first: where a pin does not fit the Python at hand, a new one says so and an old one tries everything else for
+# hours. Then torch alone: with no torch installed yet, pip would look at every newer release for the others.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade pip
