@@ -56,11 +56,7 @@ def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progr
 def require_trained(run: Run) -> None:
     """Raise :class:`VerydeepError` with the command to run when ``run`` has no weights to test yet."""
     if run.study.train and runs.read_record(run, "train") is None:
-        variant = f" --variant {run.variant}" if run.variant else ""
-        raise VerydeepError(
-            f"{run.name} is not trained yet; run: verydeep run {run.study.name} {run.config} {run.train_scale} "
-            f"--seed {run.seed}{variant}"
-        )
+        raise VerydeepError(f"{run.name} is not trained yet; run: {run.command}")
 
 
 def is_current(run: Run, record: runs.EvaluateRecord) -> bool:

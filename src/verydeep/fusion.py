@@ -52,11 +52,7 @@ def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
         evaluation.require_trained(run)
         record = runs.read_record(run, "evaluate")
         if record is None or not evaluation.is_current(run, record):
-            variant = f" --variant {run.variant}" if run.variant else ""
-            raise VerydeepError(
-                f"{run.name} is not tested yet; run: verydeep run {run.study.name} {run.config} {run.train_scale} "
-                f"--seed {run.seed}{variant}"
-            )
+            raise VerydeepError(f"{run.name} is not tested yet; run: {run.command}")
         found[run.name] = record
     first = fusion.members[0]
     for run in fusion.members[1:]:

@@ -86,12 +86,11 @@ def _an_image(run: Run) -> tuple[int, pd.Series]:
     """
     table = pd.read_parquet(run.folder / "predictions.parquet")
     several_name, smallest = several(run.train_scale).name, f"dense-{several_scales(run.train_scale)[0]}"
+    order = table.loc[table["measurement"] == several_name, "image"].tolist()
     table = table[table["class_1"] == table["label"]]
     after = table[table["measurement"] == several_name].set_index("image")
     before = table[table["measurement"] == smallest].set_index("image")["probability_1"]
     gain = (after["probability_1"] - before.reindex(after.index, fill_value=0)).sort_values(kind="stable")
-    names = pd.read_parquet(run.folder / "predictions.parquet", columns=["image", "measurement"])
-    order = names[names["measurement"] == several_name]["image"].tolist()
     return order.index(gain.index[-1]), after.loc[gain.index[-1]]
 
 

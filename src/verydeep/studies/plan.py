@@ -37,6 +37,12 @@ class Run:
         return f"{self.row}-s{self.seed}"
 
     @property
+    def command(self) -> str:
+        """What trains and tests this run, and first whatever it starts from."""
+        variant = f" --variant {self.variant}" if self.variant else ""
+        return f"verydeep run {self.study.name} {self.config} {self.train_scale} --seed {self.seed}{variant}"
+
+    @property
     def folder(self) -> Path:
         """Where the run leaves its record: ``runs/<study>/<name>``."""
         return paths.runs() / self.study.name / self.name
