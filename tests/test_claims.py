@@ -46,7 +46,7 @@ def network(trained):
 
     def write(config, scale, wrong, variant=None, **others):
         run = studies.find_run("smoke", config, scale, variant=variant)
-        counts = {one.name: others.get(one.method.replace("-", "_"), wrong) for one in measured_by(run.train_scale)}
+        counts = {one.name: others.get(one.method.replace("-", "_"), wrong) for one in measured_by(run)}
         measured = invent(run, counts, base)
         runs.write_record(
             run,

@@ -128,12 +128,27 @@ def test_a_measurement_is_the_average_of_passes_at_one_scale_by_one_method():
         measurements.several("jitter", "centre-crop")
 
 
-def test_every_network_is_measured_for_tables_3_4_and_5():
-    for scale in ("256", "384", "jitter", "torchvision"):
-        names = [one.name for one in measurements.measured_by(scale)]
-        assert len(names) == len(set(names)) == 7
-        assert names[0] == measurements.single(scale).name
-        assert {measurements.several(scale, method).name for method in measurements.SEVERAL} <= set(names)
+def test_every_network_is_measured_for_tables_3_and_4_and_where_its_study_asks_for_table_5():
+    crops = set()
+    for run in [run for name in studies.names() for run in studies.planned_runs(studies.load(name))]:
+        names = [one.name for one in measurements.measured_by(run)]
+        assert len(names) == len(set(names))
+        assert names[0] == measurements.single(run.train_scale).name
+        assert measurements.several(run.train_scale).name in names
+        methods = {name.split("-", 1)[0] for name in names}
+        assert methods in ({"centre", "dense"}, {"centre", "dense", "multi", "both"})
+        if "multi" in methods:
+            crops.add(f"{run.study.name}/{run.row}")
+    assert {name for name in crops if name.startswith(("quarter", "full"))} == {
+        f"{study}/{config}-jitter" for study in ("quarter", "full") for config in "DE"
+    }
+    assert {"smoke/A-256", "released/A-torchvision"} <= crops
+
+
+def test_a_measurement_is_found_by_its_name():
+    for run in studies.planned_runs(studies.load("smoke")):
+        for one in measurements.measured_by(run):
+            assert measurements.Measurement.named(one.name) == one
 
 
 def test_parents_are_those_of_section_3_1():

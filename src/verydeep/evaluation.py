@@ -77,7 +77,7 @@ class _Evaluation:
     def finish(self) -> runs.EvaluateRecord:
         run, passes = self.run, self.passes
         parts, found = [], {}
-        for measurement in measured_by(run.train_scale):
+        for measurement in measured_by(run):
             part = predictions.table(measurement.name, passes.names, passes.labels, passes.average(measurement))
             parts.append(part)
             found[measurement.name] = errors = predictions.errors(part)
@@ -163,7 +163,7 @@ class Passes:
 
     def pixels(self, name: str) -> int:
         """Shorter side in this study's pixels of the pass called ``name``."""
-        return self.run.study.pixels(int(name.rsplit("-", 1)[1]))
+        return self.run.study.pixels(Measurement.named(name).test_scales[0])
 
     def path(self, one: Measurement) -> Path:
         return self.run.workspace / "posteriors" / f"{one.name}.safetensors"

@@ -20,7 +20,7 @@ from verydeep.networks.configurations import all_configurations
 from verydeep.statistics import error, error_interval, seed_spread
 from verydeep.studies import Measurement, Run, Study, load, planned_runs, table6_fusions
 from verydeep.studies.fusions import method_of, table6_row
-from verydeep.studies.measurements import SEVERAL, several, single
+from verydeep.studies.measurements import SEVERAL, measured_by, several, single
 
 #: Metric -> how many of the best classes may be the true one.
 METRICS = {"top1": 1, "top5": predictions.BEST}
@@ -167,10 +167,19 @@ def _rows_of(table: str, run: Run) -> Iterator[Row]:
         case "table4":
             yield Row(run.row, run, several(run.train_scale))
         case "table5":
-            for method in SEVERAL:
+            for method in SEVERAL if _has_crops(run) else ():
                 yield Row(f"{run.row}-{method}", run, several(run.train_scale, method))
         case "centre-crop":
             yield Row(run.row, run, single(run.train_scale, "centre-crop"))
+
+
+def _has_crops(run: Run) -> bool:
+    """Whether a network is tested on many crops: its study asks it, or it was done."""
+    crops = several(run.train_scale, "multi-crop")
+    if crops in measured_by(run):
+        return True
+    records = (runs.read_record(one, "evaluate") for one in _seeds(run))
+    return any(record and crops.name in record.measurements for record in records)
 
 
 def _table2(study: Study) -> list[Number]:

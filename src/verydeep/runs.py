@@ -221,7 +221,7 @@ def is_complete(run: Run | Fusion, kind: str) -> bool:
 
 def covers(run: Run, record: EvaluateRecord) -> bool:
     """Whether an evaluation has every measurement that the study asks for, by the protocol it now has."""
-    asked = {measurement.name for measurement in measured_by(run.train_scale)}
+    asked = {measurement.name for measurement in measured_by(run)}
     return asked <= set(record.measurements) and record.protocol == protocol(run)
 
 

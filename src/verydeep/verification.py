@@ -9,7 +9,7 @@ from verydeep.errors import VerydeepError
 from verydeep.evaluation import mean, require_trained
 from verydeep.posteriors import Tester
 from verydeep.studies import Run
-from verydeep.studies.measurements import measured_by, protocol
+from verydeep.studies.measurements import Measurement, protocol
 from verydeep.training import device_record, load_network, normaliser, open_data
 
 #: Elsewhere sums are added up in another order: how far a re-made test may be from the record, on another machine type.
@@ -58,14 +58,15 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     at_once = record.cost["pixels_per_batch"]
     tester = Tester(load_network(run), normaliser(run, store, device), run.study.testing, run.recipe.flip, at_once)
     made: dict[str, np.ndarray] = {}
-    for one in {one for measurement in measured_by(run.train_scale) for one in measurement.passes}:
+    measured = [Measurement.named(name) for name in record.measurements]
+    for one in {one for measurement in measured for one in measurement.passes}:
         shorter = run.study.pixels(one.test_scales[0])
         made[one.name] = tester.make(one.method, store, every[chosen], shorter).posteriors
     names = store.manifest["name"].iloc[every[chosen]].tolist()
     labels = store.manifest["label"].to_numpy()[every[chosen]]
     recorded = pd.read_parquet(run.folder / "predictions.parquet")
     found = {}
-    for measurement in measured_by(run.train_scale):
+    for measurement in measured:
         again = predictions.table(measurement.name, names, labels, mean([made[one.name] for one in measurement.passes]))
         before = recorded[recorded["measurement"] == measurement.name].set_index("image").loc[names].reset_index()
         found[measurement.name] = _compare(before, again)

@@ -32,6 +32,12 @@ class Measurement:
     method: str
     test_scales: tuple[int, ...]
 
+    @classmethod
+    def named(cls, name: str) -> "Measurement":
+        """The measurement of this :attr:`name`."""
+        method, scales = name.rsplit("-", 1)
+        return cls(method, tuple(int(scale) for scale in scales.split("+")))
+
     @property
     def name(self) -> str:
         """``dense-256``, ``both-256+384+512``."""
@@ -83,16 +89,24 @@ def several(train_scale: str, method: str = "dense") -> Measurement:
     return Measurement(method, several_scales(train_scale))
 
 
-def measured_by(train_scale: str) -> list[Measurement]:
+def measured_by(run: Run) -> list[Measurement]:
     """Everything a network is measured by; the first is Table 3's.
 
     Table 3's single scale first, then the centre crop of Sect. 4.1's comparison with 5x5 filters, dense testing at
-    each of the several scales, and Table 5's three methods over all of them.
+    each of the several scales and over all of them, and, where the study asks it, Table 5's other methods.
     """
-    found = [single(train_scale), single(train_scale, "centre-crop")]
-    found += [Measurement("dense", (scale,)) for scale in several_scales(train_scale)]
-    found += [several(train_scale, method) for method in SEVERAL]
+    scale = run.train_scale
+    found = [single(scale), single(scale, "centre-crop")]
+    found += [Measurement("dense", (one,)) for one in several_scales(scale)]
+    methods = SEVERAL if run.study.multi_crop == "all" or run.row in _printed_with_crops() else ("dense",)
+    found += [several(scale, method) for method in methods]
     return list(dict.fromkeys(found))
+
+
+@cache
+def _printed_with_crops() -> set[str]:
+    """The networks that the paper tests on many crops (Table 5), by row."""
+    return {f"{row.config}-{paper.scale_name(row.train_min, row.train_max)}" for row in paper.table(5).itertuples()}
 
 
 def protocol(run: Run) -> dict:

@@ -116,6 +116,9 @@ class Study(_Strict):
     recipe: dict = Field(default={}, description="keys of Recipe that differ from the paper's")
     stages: dict[Scale, dict] = Field(default={}, description="keys of Recipe for one training scale")
     testing: Testing = Testing()
+    multi_crop: Literal["paper", "all"] = Field(
+        "paper", description="networks tested on many crops: those that the paper tests so (Table 5), or all"
+    )
     why: dict[str, str] = Field(default={}, description="the reason for each key that departs from the paper")
     networks: dict[Scale, list[str]] = Field(default_factory=lambda: dict(paper_networks()))
     variants: dict[str, Variant] = {}
