@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from verydeep import evaluation, posteriors, predictions, runs, studies
-from verydeep.errors import VerydeepError
+from verydeep.errors import RecordError, VerydeepError
 from verydeep.studies.measurements import Measurement, several
 
 
@@ -138,11 +138,14 @@ def test_a_record_without_all_measurements_or_by_another_protocol_is_made_again(
         assert runs.read_record(run, "evaluate").protocol == whole.protocol
 
 
-def test_a_record_edited_by_hand_is_made_again_not_sealed(trained):
+def test_a_record_edited_by_hand_is_refused_and_made_again_once_it_is_deleted(trained):
     run = studies.find_run("smoke", "A", 256)
     whole = runs.read_record(run, "evaluate")
     better = {name: errors | {"top1_error": 0.0} for name, errors in whole.measurements.items()}
     runs.write_record(run, whole.model_copy(update={"measurements": better}))
+    with pytest.raises(RecordError, match="evaluate.json: content differs from its sha256.*or delete it"):
+        evaluation.evaluate(run, report=lambda line: None)
+    runs.record_path(run, "evaluate").unlink()
     evaluation.evaluate(run, report=lambda line: None)
     assert runs.read_record(run, "evaluate").measurements == whole.measurements
     assert runs.check_all() == []

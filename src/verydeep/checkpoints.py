@@ -1,5 +1,6 @@
 """Checkpoints of a training that goes on: everything needed to go on to the same bits."""
 
+import io
 from pathlib import Path
 
 import torch
@@ -9,9 +10,14 @@ from verydeep.errors import VerydeepError
 
 
 def save(path: Path, state: dict) -> None:
-    """Write ``state`` to ``path``; a kill at any instant leaves the old checkpoint or the new one."""
+    """Write ``state`` to ``path``; a kill at any instant leaves the old checkpoint or the new one.
+
+    Raises :class:`~verydeep.errors.StorageError` when it cannot be written.
+    """
+    whole = io.BytesIO()  # written to a full disk, torch.save does not say that the disk is full
+    torch.save(state, whole)
     with files.atomic(path) as part:
-        torch.save(state, part)
+        part.write_bytes(whole.getbuffer())
 
 
 def load(path: Path, identity: dict) -> dict | None:

@@ -27,6 +27,21 @@ class RecordError(VerydeepError):
     """A run folder whose record, hash or notebook does not hold."""
 
 
+class StorageError(VerydeepError):
+    """A file that cannot be written."""
+
+    def __init__(self, path: object, error: OSError):
+        reason = error.strerror or str(error)
+        super().__init__(
+            f"{path} cannot be written: {reason}. Nothing written before is lost; once that is put right, the same "
+            f"command goes on"
+        )
+
+
+class Busy(VerydeepError):
+    """Another process is at work on the same run."""
+
+
 class TrainingDiverged(VerydeepError):
     """The loss stopped being a finite number."""
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from verydeep import files, predictions, progress, provenance, runs
 from verydeep.data.store import Store
@@ -46,11 +46,21 @@ def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progr
         When the run is not trained yet.
     """
     require_trained(run)
-    record = runs.read_record(run, "evaluate")
-    # A record that is not sealed, as after a kill, is made again from the passes that are kept.
-    if record is None or not is_current(run, record) or not runs.is_complete(run, "evaluate"):
-        record = _Evaluation(run, pixels_per_batch, report).finish()
+    record = _finished(run)
+    if record is None:
+        with runs.working_on(run):
+            # made by the process that had the run until now, or to be made here
+            record = _finished(run) or _Evaluation(run, pixels_per_batch, report).finish()
     return pd.DataFrame(record.measurements).T.convert_dtypes()
+
+
+def _finished(run: Run) -> runs.EvaluateRecord | None:
+    """The record of ``run`` if nothing is left to do.
+
+    One that is not sealed, as after a kill, is made again from the passes that are kept.
+    """
+    record = runs.read_record(run, "evaluate")
+    return record if record and is_current(run, record) and runs.is_complete(run, "evaluate") else None
 
 
 def require_trained(run: Run) -> None:
@@ -86,6 +96,7 @@ class _Evaluation:
                 f"top-5 {errors['top5_error']:.2f}  n {errors['n']}"
             )
         table = pd.concat(parts, ignore_index=True)
+        runs.unseal(run.folder, ["predictions.parquet", "evaluate.json"])
         write_predictions(run.folder, table.astype({"measurement": "category"}))
         record = runs.EvaluateRecord(
             study=run.study.name,
@@ -209,7 +220,7 @@ def _write(path: Path, key: dict, made: Pass) -> None:
     }
     metadata = {"key": json.dumps(key, sort_keys=True), "cost": json.dumps(cost)}
     with files.atomic(path) as part:
-        save_file({"posteriors": made.posteriors}, part, metadata)
+        part.write_bytes(save({"posteriors": made.posteriors}, metadata))
 
 
 def _read(path: Path, key: dict | None) -> tuple[np.ndarray, dict] | None:

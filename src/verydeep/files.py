@@ -8,26 +8,47 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from verydeep import paths
+from verydeep.errors import StorageError
+
+_PART = ".part"
+
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success it becomes ``path``, on failure it is removed.
+    """Give a temporary path; on success it becomes ``path``, on failure it is removed.
 
     The rename is atomic and the data reach the disk before it, so a reader, or the same program after a
-    power cut, finds the old file or the new one and never a part of either.
+    power cut, finds the old file or the new one and never a part of either. What a kill leaves of the temporary
+    file lies in :func:`verydeep.paths.staging` of ``path`` until :func:`clear_parts`.
+
+    Raises
+    ------
+    StorageError
+        When the file cannot be written: no space, no permission, a read-only disk. The old file is as it was.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    part = Path(name)
+    part = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=paths.staging(path), prefix=f".{path.name}.", suffix=_PART)
+        os.close(handle)
+        part = Path(name)
         yield part
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
         part.chmod(0o644)
         part.replace(path)
+    except OSError as error:
+        raise StorageError(path, error) from error
     finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
+
+
+def clear_parts(folder: Path) -> None:
+    """Remove from ``folder`` the temporary files that a killed process left there."""
+    for part in folder.glob(f".*{_PART}"):
         part.unlink(missing_ok=True)
 
 

@@ -29,14 +29,21 @@ def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=pro
     """
     evaluated = require_comparable(fusion)
     digests = {run.name: evaluated[run.name].weights_sha256 for run in fusion.members}
-    record = runs.read_fusion(fusion)
-    if record is None or record.weights() != digests or not runs.is_complete(fusion, "fuse"):
-        record = _fuse(fusion, evaluated, pixels_per_batch)
+    record = _finished(fusion, digests)
+    if record is None:
+        with runs.working_on(fusion):
+            record = _finished(fusion, digests) or _fuse(fusion, evaluated, pixels_per_batch)
     rows = {run.name: evaluated[run.name].measurements[fusion.measurement(run).name] for run in fusion.members}
     rows["together"] = record.measurements[fusion.method]
     together = rows["together"]
     report(f"{fusion.name}: top-1 {together['top1_error']:.2f}  top-5 {together['top5_error']:.2f}  n {together['n']}")
     return pd.DataFrame(rows).T.convert_dtypes()
+
+
+def _finished(fusion: Fusion, digests: dict[str, str]) -> runs.FuseRecord | None:
+    """The record of ``fusion`` if it is of these weights and whole."""
+    record = runs.read_fusion(fusion)
+    return record if record and record.weights() == digests and runs.is_complete(fusion, "fuse") else None
 
 
 def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
@@ -53,6 +60,11 @@ def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
         record = runs.read_record(run, "evaluate")
         if record is None or not evaluation.is_current(run, record):
             raise VerydeepError(f"{run.name} is not tested yet; run: {run.command}")
+        if fusion.measurement(run).name not in record.measurements:
+            raise VerydeepError(
+                f"{run.name} is not tested by {fusion.method}: the study {run.study.name} asks it only of the networks "
+                f"of Table 5 (its key multi_crop)"
+            )
         found[run.name] = record
     first = fusion.members[0]
     for run in fusion.members[1:]:
@@ -77,6 +89,7 @@ def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRe
             "posteriors": {name: made["posteriors_sha256"] for name, made in passes.made.items()},
         }
     table = predictions.table(fusion.method, passes.names, passes.labels, evaluation.mean(averages))
+    runs.unseal(fusion.folder, ["predictions.parquet", "fuse.json"])
     evaluation.write_predictions(fusion.folder, table)
     first = evaluated[fusion.members[0].name]
     record = runs.FuseRecord(

@@ -4,8 +4,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from verydeep import paths, runs
-from verydeep.errors import UnknownName, VerydeepError
+from verydeep import files, locks, paths, runs
+from verydeep.errors import StorageError, UnknownName, VerydeepError
 from verydeep.studies import Fusion, Run, find_fusion, find_run
 
 TEMPLATES = {
@@ -95,7 +95,13 @@ def execute(run: Run | Fusion, kind: str, **machine: int) -> Path:
     kept = run.folder / f"{kind}.ipynb"
     if runs.is_complete(run, kind) and kept.exists() and kept.name in runs.read_seal(run.folder):
         return kept
+    with locks.hold(run.workspace / f".{kind}.lock", f"{kind}.ipynb of {run.name}"):
+        return _execute(run, kind, kept, machine)
+
+
+def _execute(run: Run | Fusion, kind: str, kept: Path, machine: dict) -> Path:
     import papermill  # takes a second to import, and only this function needs it
+    from nbclient.exceptions import DeadKernelError
 
     working = run.workspace / kept.name
     working.parent.mkdir(parents=True, exist_ok=True)
@@ -113,11 +119,19 @@ def execute(run: Run | Fusion, kind: str, **machine: int) -> Path:
         )
     except papermill.PapermillExecutionError as error:
         raise VerydeepError(f"{error.ename}: {error.evalue} (notebook with the traceback: {working})") from None
+    except DeadKernelError:
+        raise VerydeepError(
+            f"{run.name}: the notebook's kernel died, by a kill or for want of memory; the same command goes on"
+        ) from None
+    except OSError as error:
+        raise StorageError(error.filename or working, error) from error
     if fault := runs.notebook_fault(working):
         raise VerydeepError(f"{working}: {fault}")
-    run.folder.mkdir(parents=True, exist_ok=True)
-    shutil.move(working, kept)
+    runs.unseal(run.folder, [kept.name])
+    with files.atomic(kept) as part:
+        shutil.copyfile(working, part)
     runs.seal(run.folder, [kept.name])
+    working.unlink()
     return kept
 
 

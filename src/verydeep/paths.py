@@ -48,6 +48,21 @@ def artifacts() -> Path:
     return root() / "artifacts"
 
 
+def staging(path: Path) -> Path:
+    """The folder in which ``path`` is written before it is renamed into place, on the same file system.
+
+    For a file under ``runs/`` that is the run's workspace, so that ``runs/`` never holds a part of a file. Where that
+    is on another file system, and for every other file, it is the folder of ``path`` itself.
+    """
+    beside = path.resolve().parent
+    try:
+        workspace = artifacts() / beside.relative_to(runs().resolve())
+    except (ValueError, VerydeepError):  # not under runs/, or no checkout
+        return beside
+    workspace.mkdir(parents=True, exist_ok=True)
+    return workspace if workspace.stat().st_dev == beside.stat().st_dev else beside
+
+
 def data() -> Path:
     """Where data sets are unpacked: ``$VERYDEEP_DATA`` or ``~/data``."""
     return Path(os.environ.get("VERYDEEP_DATA", "~/data")).expanduser().resolve()

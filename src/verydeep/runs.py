@@ -5,6 +5,8 @@ and ``SHA256SUMS``, the seal: a line for every file in the folder, in the format
 written whole or not at all, a record after the files it names, and the seal last.
 """
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +14,7 @@ import nbformat
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from verydeep import files, paths, predictions, provenance
+from verydeep import files, locks, paths, predictions, provenance
 from verydeep.errors import RecordError
 from verydeep.studies import Fusion, Run, Study, load, names, planned_runs
 from verydeep.studies.fusions import member
@@ -123,7 +125,7 @@ def read_record(run: Run, kind: str) -> TrainRecord | EvaluateRecord | None:
     path = record_path(run, kind)
     if not path.exists():
         return None
-    record = _parse(path, kind)
+    record = _parse_sealed(path, kind)
     if (record.study, record.config, record.train_scale, record.variant, record.seed) != (
         run.study.name,
         run.config,
@@ -140,7 +142,7 @@ def read_fusion(fusion: Fusion) -> FuseRecord | None:
     path = record_path(fusion, "fuse")
     if not path.exists():
         return None
-    record = _parse(path, "fuse")
+    record = _parse_sealed(path, "fuse")
     if (record.study, record.method, [*record.members]) != (
         fusion.study.name,
         fusion.method,
@@ -153,6 +155,18 @@ def read_fusion(fusion: Fusion) -> FuseRecord | None:
 def read_file(path: Path) -> TrainRecord | EvaluateRecord | FuseRecord:
     """The record in ``path``, whose name says its kind; raises as :func:`read_record` does."""
     return _parse(path, path.stem)
+
+
+def _parse_sealed(path: Path, kind: str):
+    """The record in ``path``, which must be the one that was sealed, if it was."""
+    if (path.parent / SEAL).exists():
+        sealed = read_seal(path.parent).get(path.name)
+        if sealed is not None and sealed != files.sha256(path):
+            raise RecordError(
+                f"{_short(path)}: content differs from its sha256 in {SEAL}; restore it (git checkout), or delete it "
+                f"to make it again"
+            )
+    return _parse(path, kind)
 
 
 def _parse(path: Path, kind: str):
@@ -178,7 +192,55 @@ def seal(folder: Path, changed: list[str]) -> None:
     """
     sums = read_seal(folder) if (folder / SEAL).exists() else {}
     sums |= {name: files.sha256(folder / name) for name in changed}
+    _write_seal(folder, sums)
+
+
+def unseal(folder: Path, names: list[str]) -> None:
+    """Take files that are about to be written anew out of the seal of ``folder``: until they are sealed again, a
+    kill leaves an unfinished run and not a damaged one.
+    """
+    sums = read_seal(folder) if (folder / SEAL).exists() else {}
+    if sums.keys() & set(names):
+        kept = {name: digest for name, digest in sums.items() if name not in names}
+        _write_seal(folder, kept)
+
+
+def _write_seal(folder: Path, sums: dict[str, str]) -> None:
     files.write_text(folder / SEAL, "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
+
+
+@contextlib.contextmanager
+def working_on(run: Run | Fusion) -> Iterator[None]:
+    """Be the only process at work on ``run`` within the block; first clear away what a killed one left half-written.
+
+    Raises
+    ------
+    Busy
+        When another process is at work on it; says which.
+    """
+    with locks.hold(run.workspace / ".work.lock", run.name):
+        for folder in (run.workspace, run.folder):
+            files.clear_parts(folder)
+        yield
+
+
+def seal_record(run: Run, kind: str) -> None:
+    """Seal a finished record that a kill has left unsealed.
+
+    Raises
+    ------
+    RecordError
+        When a file is not the one that the record names; then nothing is sealed.
+    """
+    path = record_path(run, kind)
+    if (run.folder / SEAL).exists() and path.name in read_seal(run.folder):
+        return
+    record = _parse(path, kind)
+    there = {name: digest for name, digest in record.artefacts.items() if (run.folder / name).exists()}
+    for name, digest in there.items():
+        if files.sha256(run.folder / name) != digest:
+            raise RecordError(f"{_short(run.folder / name)}: is not the file that {path.name} names")
+    seal(run.folder, [path.name, *there])
 
 
 def read_seal(folder: Path) -> dict[str, str]:
@@ -261,7 +323,7 @@ def recorded_runs(study: Study) -> list[Run]:
     found = []
     kind = "train" if study.train else "evaluate"
     for path in sorted(paths.runs().glob(f"{study.name}/*/{kind}.json")):
-        record = _parse(path, kind)
+        record = _parse_sealed(path, kind)
         run = Run(study, record.config, record.train_scale, record.seed, record.variant)
         if run.folder != path.parent:
             raise RecordError(f"{_short(path)}: is the record of another run, {run.name}")
@@ -273,7 +335,7 @@ def recorded_fusions(study: Study) -> list[Fusion]:
     """Every fusion of networks of ``study`` that has a record; raises as :func:`recorded_runs` does."""
     found = []
     for path in sorted(paths.runs().glob(f"{study.name}/*/fuse.json")):
-        record = _parse(path, "fuse")
+        record = _parse_sealed(path, "fuse")
         fusion = Fusion(tuple(member(f"{study.name}/{name}") for name in record.members), record.method)
         if fusion.folder != path.parent:
             raise RecordError(f"{_short(path)}: is the record of another fusion, {fusion.name}")

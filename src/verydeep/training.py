@@ -182,16 +182,26 @@ def train(
     """
     if not run.study.train:
         raise VerydeepError(f"the study {run.study.name} trains nothing: it tests published weights")
-    if runs.read_record(run, "train") is not None and (run.pilot or run.weights.exists()):
+    if _is_trained(run):
+        runs.seal_record(run, "train")
         report(f"{run.name}: already trained")
         return run.folder
     if run.parent is not None:
         train(run.parent, processes=processes, micro_batch=micro_batch, report=report)
-    if processes > 1:
-        _launch(processes, run, micro_batch, report)
-    else:
-        _fit(run, micro_batch, report)
+    # Of the processes that torchrun has started, the first holds the run for all.
+    first = os.environ.get("RANK", "0") == "0"
+    with runs.working_on(run) if first else contextlib.nullcontext():
+        if _is_trained(run):
+            pass  # by the process that had it until now
+        elif processes > 1:
+            _launch(processes, run, micro_batch, report)
+        else:
+            _fit(run, micro_batch, report)
     return run.folder
+
+
+def _is_trained(run: Run) -> bool:
+    return runs.read_record(run, "train") is not None and (run.pilot or run.weights.exists())
 
 
 def _launch(processes: int, run: Run, *arguments) -> None:
@@ -450,6 +460,8 @@ class _Training:
     def _finish(self) -> None:
         run, state = self.run, self.state
         self._count_session()
+        kept = ["weights.safetensors"] if run.weights.parent == run.folder else []
+        runs.unseal(run.folder, ["train.json", "history.csv", *kept])
         digest = weights.publish(self.plain, run.weights)
         with files.atomic(run.folder / "history.csv") as part:
             pd.DataFrame(state.history).to_csv(part, index=False)
@@ -497,7 +509,6 @@ class _Training:
             },
         )
         runs.write_record(run, record)
-        kept = ["weights.safetensors"] if run.weights.parent == run.folder else []
         runs.seal(run.folder, ["train.json", "history.csv", *kept])
         self.checkpoint.unlink(missing_ok=True)
 

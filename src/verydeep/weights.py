@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from verydeep import files
 from verydeep.errors import VerydeepError
@@ -25,7 +25,7 @@ def publish(net: VGG, path: Path) -> str:
         if not torch.isfinite(tensor).all():
             raise VerydeepError(f"{path}: {name} has values that half precision cannot hold")
     with files.atomic(path) as part:
-        save_file(state, part)
+        part.write_bytes(save(state))
     return files.sha256(path)
 
 
