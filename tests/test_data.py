@@ -171,6 +171,7 @@ def test_get_downloads_checks_and_unpacks(small, tmp_path, monkeypatch):
     assert got == tmp_path / "data" / "small"
     assert [entry.name for entry in Small().entries()] == [entry.name for entry in small.entries()]
     assert sorted(path.name for path in got.parent.iterdir()) == ["downloads", "small"]
+    assert sorted(path.name for path in (got.parent / "downloads").iterdir()) == [".small.lock", "small.zip"]
 
 
 def test_a_download_with_another_checksum_is_refused(small, tmp_path, monkeypatch):
@@ -255,7 +256,7 @@ def test_a_corrupt_image_stops_with_its_path_and_leaves_no_store(tiny, checkout)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(DataError, match=str(path)):
         store.open_store(tiny)
-    assert list((checkout / "artifacts" / "data").iterdir()) == []
+    assert [path.name for path in (checkout / "artifacts" / "data").iterdir()] == [".tiny-imagenet.lock"]
 
 
 def test_missing_images_are_counted(small):

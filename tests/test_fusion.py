@@ -114,6 +114,7 @@ def test_members_that_cannot_be_compared_are_refused(pair, monkeypatch, change, 
     record = runs.read_record(other, "evaluate")
     changed = {key: getattr(record, key) | value for key, value in change.items()}
     runs.write_record(other, record.model_copy(update=changed))
+    runs.seal(other.folder, ["evaluate.json"])
     with pytest.raises(VerydeepError, match=message):
         fusion.fuse(find_fusion(NAMES, "dense"), report=quiet)
     assert not find_fusion(NAMES, "dense").folder.exists()

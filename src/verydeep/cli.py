@@ -52,8 +52,14 @@ def data_get(name: str) -> None:
 
     found = source(name)
     click.echo(f"{name}: {found.get()}")
-    counts = open_store(found).counts()
+    store = open_store(found)
+    counts, again = store.counts(), store.repeated()
     click.echo(f"{name}: {counts['train']} training and {counts['val']} validation images")
+    if again["images"]:
+        click.echo(
+            f"{name}: {again['images']} of them are there more than once, {again['classes']} under several classes, "
+            f"{again['splits']} in training and validation"
+        )
 
 
 @data.command("verify")

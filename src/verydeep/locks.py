@@ -45,6 +45,7 @@ def hold(path: Path, what: str, patience: float = PATIENCE) -> Iterator[None]:
     try:
         yield
     finally:
+        owner.unlink(missing_ok=True)
         lock.release()
 
 

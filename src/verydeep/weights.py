@@ -70,7 +70,8 @@ def load_into(net: VGG, path: Path) -> None:
     Raises
     ------
     VerydeepError
-        When the file is missing, damaged, or of another network; the message names the first difference.
+        When the file is missing, damaged, of another network, or holds anything but finite half-precision numbers;
+        the message names the first difference.
     """
     if not path.exists():
         raise VerydeepError(f"{path}: no weights there; train the run first")
@@ -85,4 +86,8 @@ def load_into(net: VGG, path: Path) -> None:
         if tensor.shape != own[name].shape:
             shapes = f"{tuple(tensor.shape)} there, {tuple(own[name].shape)} here"
             raise VerydeepError(f"{path}: weights of another size than this {net.config.name}: {name} is {shapes}")
+        if tensor.dtype != torch.float16:
+            raise VerydeepError(f"{path}: {name} is {str(tensor.dtype).removeprefix('torch.')}, float16 expected")
+        if not torch.isfinite(tensor).all():
+            raise VerydeepError(f"{path}: {name} holds values that are no finite numbers")
     net.load_state_dict(state)

@@ -10,6 +10,7 @@ from verydeep.errors import DataError
 
 # The largest data set here that comes as an archive unpacks to under 2 GiB.
 MAX_UNPACKED_BYTES = 16 * 2**30
+MAX_MEMBERS = 1_000_000
 
 
 def extract(archive: Path, target: Path) -> None:
@@ -20,13 +21,14 @@ def extract(archive: Path, target: Path) -> None:
     Raises
     ------
     DataError
-        When the file is no archive, is truncated, holds a path outside the target, a link or a device, or
-        unpacks to more than 16 GiB; the message names the member. Nothing is left behind.
+        When the file is no archive, is truncated or encrypted, holds a path outside the target, a link or a device,
+        or unpacks to more than 16 GiB or a million files; the message names the member. Nothing is left behind.
     """
     archive, target = Path(archive), Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    staging = None
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
         if zipfile.is_zipfile(archive):
             _extract_zip(archive, staging)
         elif tarfile.is_tarfile(archive):
@@ -35,10 +37,14 @@ def extract(archive: Path, target: Path) -> None:
             raise DataError(f"{archive}: not a zip or tar archive")
         staging.chmod(0o755)
         staging.replace(target)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-        raise DataError(f"{archive}: cannot be unpacked into {target} ({error})") from error
+    except DataError:
+        raise
+    except Exception as error:  # zipfile and tarfile raise what they, struct and each decompressor raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{archive}: cannot be unpacked into {target} ({reason})") from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def _extract_zip(archive: Path, staging: Path) -> None:
@@ -55,19 +61,21 @@ def _is_regular(member: zipfile.ZipInfo) -> bool:
 
 def _extract_tar(archive: Path, staging: Path) -> None:
     with tarfile.open(archive) as bundle:
-        members = bundle.getmembers()
-        _check(archive, ((m.name, m.isreg() or m.isdir(), m.size) for m in members))
+        # header by header: of a bomb no more is read than the limit
+        _check(archive, ((m.name, m.isreg() or m.isdir(), m.size) for m in bundle))
         bundle.extractall(staging, filter="data")
 
 
 def _check(archive: Path, members) -> None:
     total = 0
-    for name, plain, size in members:
+    for number, (name, plain, size) in enumerate(members, 1):
         path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0]:
+        if path.is_absolute() or ".." in path.parts or "\\" in name or any(":" in part for part in path.parts[:1]):
             raise DataError(f"{archive}: member {name!r} points outside the target; nothing was unpacked")
         if not plain:
             raise DataError(f"{archive}: member {name!r} is a link or a device; nothing was unpacked")
+        if number > MAX_MEMBERS:
+            raise DataError(f"{archive}: holds more than {MAX_MEMBERS} files; nothing was unpacked")
         total += size
         if total > MAX_UNPACKED_BYTES:
             raise DataError(f"{archive}: unpacks to more than {MAX_UNPACKED_BYTES} bytes; nothing was unpacked")

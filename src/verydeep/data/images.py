@@ -1,6 +1,7 @@
 """Decoding of one image, with an error that has its path."""
 
 import io
+import struct
 import warnings
 
 import numpy as np
@@ -10,22 +11,34 @@ from verydeep.errors import DataError
 
 # Photographs of today have up to some 100 megapixels; anything beyond is an attack or an accident.
 MAX_PIXELS = 120_000_000
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")  # of Pillow's many, those that data sets come in
+_EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
 
 def decode(data: bytes, path: str) -> np.ndarray:
-    """Decode ``data`` to RGB: uint8 (height, width, 3). Grayscale and CMYK are converted.
+    """Decode ``data`` to RGB: uint8 (height, width, 3).
+
+    Grayscale, palette and CMYK images are converted, and transparency is dropped. The format is that of the content,
+    whatever the name says: ImageNet has both. An EXIF orientation is not applied, as in torchvision and Caffe, whose
+    numbers ours stand beside.
 
     Raises
     ------
     DataError
-        When the bytes are no image, are cut short, or would decode to more than 120 megapixels.
+        When the bytes are no JPEG, PNG, GIF, BMP, TIFF or WebP image, are cut short, would decode to more than 120
+        megapixels, are grey with more than 8 bits, which would be clipped, or hold several frames.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=_FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{path}: {image.width}x{image.height} pixels, more than {MAX_PIXELS} allowed")
+            if image.mode not in _EIGHT_BITS:
+                raise DataError(f"{path}: an image of mode {image.mode}; only 8 bits a channel are read without loss")
+            # a JPEG's further pictures are its own preview or the other eye's view
+            if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:
+                raise DataError(f"{path}: {frames} frames; a single image is expected")
             return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a readable image ({error}); restore the file or get the data set again") from None

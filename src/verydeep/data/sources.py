@@ -4,6 +4,7 @@ A source lists its images and hands out their encoded bytes; nothing is decoded 
 """
 
 import io
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import numpy as np
 import pooch
 from PIL import Image
 
-from verydeep import paths
+from verydeep import locks, paths
 from verydeep.data.archives import extract
 from verydeep.errors import DataError, UnknownName
 
@@ -71,6 +72,10 @@ class Source(ABC):
         if self.archive is None:
             raise DataError(f"{self.name} cannot be downloaded by this command. {self.placement}")
         downloads = paths.data() / "downloads"
+        with locks.hold(downloads / f".{self.name}.lock", f"the download of {self.name}"):
+            return self._download(downloads)
+
+    def _download(self, downloads: Path) -> Path:
         try:
             file = pooch.retrieve(
                 self.archive.url,
@@ -85,6 +90,7 @@ class Source(ABC):
                 f"Fetch it by hand, check {self.archive.checksum}, and unpack it as {self.folder}"
             ) from error
         unpacked = self.folder.with_name(f".{self.folder.name}.unpacked")
+        shutil.rmtree(unpacked, ignore_errors=True)  # left by a process that was killed
         extract(Path(file), unpacked)
         top = unpacked / self.archive.top
         if not top.is_dir():
@@ -211,23 +217,47 @@ class TinyImagenet(Source):
 
     def classes(self) -> list[str]:
         self.require()
-        return sorted((self.folder / "wnids.txt").read_text().split())
+        found = sorted(wnid for wnid, *_ in self._lines("wnids.txt", 1))
+        if len(set(found)) != self.num_classes:
+            raise DataError(f"{self.folder / 'wnids.txt'}: {len(set(found))} classes, {self.num_classes} expected")
+        return found
 
     def words(self) -> list[str]:
-        lines = (self.folder / "words.txt").read_text(encoding="utf-8").splitlines()
-        words = dict(line.split("\t", 1) for line in lines)
-        return [words[wnid].split(",")[0] for wnid in self.classes()]
+        words = {wnid: text for wnid, text, *_ in self._lines("words.txt", 2)}
+        return [words.get(wnid, wnid).split(",")[0] for wnid in self.classes()]
 
     def entries(self) -> Iterator[Entry]:
         classes = self.classes()
         index = {wnid: label for label, wnid in enumerate(classes)}
         for label, wnid in enumerate(classes):
-            for path in sorted((self.folder / "train" / wnid / "images").glob("*.JPEG")):
+            images = self.folder / "train" / wnid / "images"
+            files = sorted(images.glob("*.JPEG"))
+            if not files:
+                raise DataError(f"{images}: class without an image")
+            for path in files:
                 yield Entry("train", label, path.relative_to(self.folder).as_posix())
-        annotations = (self.folder / "val" / "val_annotations.txt").read_text().splitlines()
-        labelled = (line.split("\t")[:2] for line in annotations)
-        for label, name in sorted((index[wnid], name) for name, wnid in labelled):
+        labelled = []
+        for name, wnid, *_ in self._lines("val/val_annotations.txt", 2):
+            if wnid not in index:
+                raise DataError(f"{self.folder / 'val/val_annotations.txt'}: {name} is of {wnid!r}, which is no class")
+            if "/" in name:
+                raise DataError(f"{self.folder / 'val/val_annotations.txt'}: {name!r} is no name of a file")
+            labelled.append((index[wnid], name))
+        for label, name in sorted(labelled):
             yield Entry("val", label, f"val/images/{name}")
+
+    def _lines(self, name: str, fields: int) -> list[list[str]]:
+        """The lines of a text file of the set, each split at tabs into at least so many fields."""
+        path = self.folder / name
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: cannot be read ({error}); restore it, or get {self.name} again") from None
+        found = [line.split("\t") for line in lines]
+        for number, line in enumerate(found, 1):
+            if len(line) < fields:
+                raise DataError(f"{path}: line {number} has {len(line)} fields, {fields} expected")
+        return found
 
 
 class Digits(Source):

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from verydeep import files, paths, progress
+from verydeep import files, locks, paths, progress
 from verydeep.data.images import decode
 from verydeep.data.sources import SPLITS, Source
-from verydeep.errors import DataError
+from verydeep.errors import DataError, StorageError
 
 FORMAT = 1
 # Krizhevsky's eigenvectors and the mean RGB value are taken over the training set. Sets that are stored encoded
@@ -83,6 +83,15 @@ class Store:
             return self._data[row]
         return decode(self._data[self._offsets[row] : self._offsets[row + 1]].tobytes(), self.manifest["name"].iat[row])
 
+    def repeated(self) -> dict[str, int]:
+        """Images whose content is there more than once: in all, under several classes, in several splits."""
+        again = self.manifest[self.manifest["sha256"].duplicated(keep=False)].groupby("sha256")
+        return {
+            "images": again.ngroups,
+            "classes": int((again["label"].nunique() > 1).sum()),
+            "splits": int((again["split"].nunique() > 1).sum()),
+        }
+
     def rows(self, split: str) -> np.ndarray:
         """Manifest rows of a split, in order."""
         return np.flatnonzero((self.manifest["split"] == split).to_numpy())
@@ -98,6 +107,11 @@ def _listing(source: Source) -> tuple[pd.DataFrame, str]:
     """What the source holds now, and a fingerprint that is cheap enough to take at every start."""
     rows = [(e.split, e.label, e.name) for e in source.entries()]
     listing = pd.DataFrame(rows, columns=["split", "label", "name"])
+    for name in listing["name"]:
+        if not name.isprintable():
+            raise DataError(f"{source.folder}: the name {name!r} holds a character that cannot be printed; rename it")
+    if twice := listing["name"][listing["name"].duplicated()].tolist():
+        raise DataError(f"{source.folder}: {twice[0]} is listed twice")
     return listing, files.sha256_bytes(listing.to_csv(index=False).encode())
 
 
@@ -120,20 +134,35 @@ def open_store(source: Source) -> Store:
     source.require()
     folder = paths.artifacts() / "data" / source.name
     listing, fingerprint = _listing(source)
-    info = folder / "store.json"
-    if info.exists():
-        known = json.loads(info.read_text())
-        if known["format"] == FORMAT and known["listing_sha256"] == fingerprint:
-            return Store(folder)
-    return _build(source, listing, fingerprint, folder)
+    store = _kept(folder, fingerprint)
+    if store is None:
+        with locks.hold(folder.with_name(f".{source.name}.lock"), f"the store of {source.name}", patience=-1):
+            # built by the process that was waited for, or to be built here
+            store = _kept(folder, fingerprint) or _build(source, listing, fingerprint, folder)
+    return store
+
+
+def _kept(folder: Path, fingerprint: str) -> Store | None:
+    """The store in ``folder`` if it is whole and of these files."""
+    try:
+        known = json.loads((folder / "store.json").read_text())
+        if (known["format"], known["listing_sha256"]) != (FORMAT, fingerprint):
+            return None
+        store = Store(folder)
+        size = (folder / "images.bin").stat().st_size
+        pixels = 3 * np.prod(store.shape) * len(store.manifest) if store.shape else store.manifest["bytes"].sum()
+    except (OSError, ValueError, KeyError, TypeError):  # a store is made again from the images, whatever befell it
+        return None
+    return store if size == pixels else None
 
 
 def _build(source: Source, listing: pd.DataFrame, fingerprint: str, folder: Path) -> Store:
     counts = listing["split"].value_counts().to_dict()
     if counts != source.counts:
         raise DataError(f"{source.folder}: {source.name} should hold {source.counts} images, found {counts}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    for left in folder.parent.glob(f".{folder.name}.*.staging"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".staging"))
     try:
         sizes, hashes = [], []
         colour = _ColourSums(_statistics_rows(listing, decoded=source.shape is not None))
@@ -169,6 +198,8 @@ def _build(source: Source, listing: pd.DataFrame, fingerprint: str, folder: Path
         shutil.rmtree(folder, ignore_errors=True)
         staging.chmod(0o755)
         staging.replace(folder)
+    except OSError as error:
+        raise StorageError(folder, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return Store(folder)
