@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from verydeep import checkpoints, files, runs, studies, training, weights
 from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
@@ -226,8 +228,34 @@ def test_a_gpu_trains_in_float16(checkout):
     assert record.device["type"] == "cuda" and record.metrics["train_loss"] < 2.2
 
 
-def test_two_processes_train_the_network_of_one(checkout):
-    """Synchronous data parallelism equals one device (Sect. 3.3), to the rounding of the sums."""
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_train_the_network_of_one(checkout, processes):
+    """Synchronous data parallelism equals one device (Sect. 3.3), to the rounding of the sums.
+
+    Over two epochs; later a unit at the kink of a ReLU may fall to the other side, see benchmarks/processes.py. A
+    batch of 32 makes parts of 11, 11 and 10 images.
+    """
+    run, found = tiny_run(epochs=2), {}
+    for count in (1, processes):
+        training.train(run, processes=count, report=silent)
+        assert runs.read_record(run, "train").device["processes"] == count
+        found[count] = pd.read_csv(run.folder / "history.csv"), load_file(run.weights)
+        shutil.rmtree(run.folder)
+    (alone, mine), (together, theirs) = found[1], found[processes]
+    assert together["train_loss"].tolist() == pytest.approx(alone["train_loss"].tolist(), rel=1e-5)
+    assert together["held_out_loss"].tolist() == pytest.approx(alone["held_out_loss"].tolist(), rel=1e-4)
+    errors = [column for column in alone if column.endswith("_error")]
+    assert together[errors].equals(alone[errors])
+    for name, weight in mine.items():  # published in half precision: one unit in its last place
+        assert torch.allclose(weight.float(), theirs[name].float(), rtol=2**-10, atol=1e-6), name
+
+
+def test_more_processes_than_images_in_a_batch_are_refused(checkout):
+    with pytest.raises(VerydeepError, match=r"process \d of 3: A-256-s0: a batch of 2 cannot be split over 3 processes"):
+        training.train(tiny_run(batch=2), processes=3, report=silent)
+
+
+def test_torchrun_trains_the_network_of_one(checkout):
     one = studies.find_run("smoke", "A", 256)
     training.train(one, report=silent)
     alone = pd.read_csv(one.folder / "history.csv")
@@ -247,8 +275,7 @@ def test_two_processes_train_the_network_of_one(checkout):
     record = runs.read_record(one, "train")
     assert record.device["processes"] == 2
     together = pd.read_csv(one.folder / "history.csv")
-    # the rounding of the sums is amplified where a unit falls to the other side of a ReLU's kink
-    assert together["train_loss"][0] == pytest.approx(alone["train_loss"][0], rel=2e-2)
+    assert together["train_loss"][0] == pytest.approx(alone["train_loss"][0], rel=1e-5)
 
 
 # -- published weights ---------------------------------------------------------------------------------

@@ -64,19 +64,9 @@ def _finished(run: Run) -> runs.EvaluateRecord | None:
 
 
 def require_trained(run: Run) -> None:
-    """Raise :class:`VerydeepError` when ``run`` has no weights to test yet, with the command to run, or has others
-    than its training left.
-    """
-    if not run.study.train:
-        return
-    record = runs.read_record(run, "train")
-    if record is None:
+    """Raise :class:`VerydeepError` with the command to run when ``run`` has no weights to test yet."""
+    if run.study.train and runs.read_record(run, "train") is None:
         raise VerydeepError(f"{run.name} is not trained yet; run: {run.command}")
-    if run.weights.exists() and files.sha256(run.weights) != record.artefacts["weights.safetensors"]:
-        raise VerydeepError(
-            f"{run.weights}: not the weights that {run.name} was trained to; restore them (git checkout), or delete "
-            f"them and train again"
-        )
 
 
 def is_current(run: Run, record: runs.EvaluateRecord) -> bool:

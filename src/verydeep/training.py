@@ -22,6 +22,7 @@ import torch.nn.functional as F
 import torchvision
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from torch.utils.data import DataLoader
 
 from verydeep import checkpoints, files, progress, provenance, runs, weights
@@ -71,8 +72,19 @@ def load_network(run: Run) -> vgg.VGG:
         weights.download(run.published, run.weights)
         weights.load_torchvision(net, run.weights)
     else:
-        weights.load_into(net, run.weights)
+        _load_trained(net, run)
     return net.eval()
+
+
+def _load_trained(net: vgg.VGG, run: Run) -> None:
+    """Load the weights that ``run`` was trained to, and no others that may lie in their place."""
+    record = runs.read_record(run, "train")
+    if record and run.weights.exists() and files.sha256(run.weights) != record.artefacts["weights.safetensors"]:
+        raise VerydeepError(
+            f"{run.weights}: not the weights that {run.name} was trained to; restore them (git checkout), or delete "
+            f"them and train again"
+        )
+    weights.load_into(net, run.weights)
 
 
 def normaliser(run: Run, store: Store, device="cpu") -> "Normaliser":
@@ -208,10 +220,29 @@ def _launch(processes: int, run: Run, *arguments) -> None:
     from accelerate import debug_launcher, notebook_launcher
 
     open_data(run)  # decoded once, before every process wants it
-    if torch.cuda.is_available():
-        notebook_launcher(_fit, (run, *arguments), num_processes=processes)
-    else:
-        debug_launcher(_fit, (run, *arguments), num_processes=processes)
+    # what one process here has set up before would be taken over by all, each of them training alone
+    AcceleratorState._reset_state(reset_partial_state=True)
+    launch = notebook_launcher if torch.cuda.is_available() else debug_launcher
+    try:
+        launch(_fit, (run, *arguments), num_processes=processes)
+    except Exception as error:  # accelerate wraps what torch.multiprocessing raises in an error of its own
+        failed = error
+        while failed is not None and not isinstance(failed, ProcessExitedException | ProcessRaisedException):
+            failed = failed.__cause__
+        if failed is None:
+            raise
+        raise VerydeepError(_why_failed(run, failed, processes)) from None
+
+
+def _why_failed(run: Run, error: ProcessExitedException | ProcessRaisedException, processes: int) -> str:
+    """One line: which process ended, why, and what to do."""
+    which = f"{run.name}: process {error.error_index + 1} of {processes}"
+    if isinstance(error, ProcessRaisedException):
+        # the worker's traceback, whose last line is its error's type and message
+        kind, _, message = str(error).strip().splitlines()[-1].partition(": ")
+        return f"{which}: {message if kind.startswith('verydeep.') else f'{kind}: {message}'}"
+    cause = error.signal_name or f"exit status {error.exit_code}"
+    return f"{which} was ended by {cause}, and the others stopped; the same command goes on from the last checkpoint"
 
 
 def _fit(run: Run, micro_batch: int, report) -> None:
@@ -232,7 +263,7 @@ class _Training:
         if self.recipe.precision == "float16" and self.device.type != "cuda":
             raise VerydeepError(f"{run.name}: precision float16 needs a GPU; bfloat16 and float32 run anywhere")
         self.parts = self.accelerator.num_processes
-        if self.recipe.batch % self.parts:
+        if self.parts > self.recipe.batch:
             raise VerydeepError(
                 f"{run.name}: a batch of {self.recipe.batch} cannot be split over {self.parts} processes"
             )
@@ -276,7 +307,7 @@ class _Training:
         if parent is not None and self.run.train_scale == "256":
             transfer_from_a(net, load_network(parent))
         elif parent is not None:
-            weights.load_into(net, parent.weights)
+            _load_trained(net, parent)
         net.features.requires_grad_(self.recipe.trained_layers == "all")
         learning = [weight for weight in net.parameters() if weight.requires_grad]
         optimiser = torch.optim.SGD(
@@ -403,16 +434,17 @@ class _Training:
             shifts = colour_shifts(self.store.statistics, batch.colour, self.recipe.colour_shift)
         images = self.normalise(batch.images, shifts)
         labels = torch.from_numpy(batch.labels).to(self.device)
-        n = len(labels)
+        # parts of a batch may differ by an image, so each counts by its images in the average over processes
+        part_size = self.recipe.batch / self.parts
         total, correct = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
-        starts = range(0, n, self.micro_batch)
+        starts = range(0, len(labels), self.micro_batch)
         for start in starts:
             last = start == starts[-1]
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.net):
                 part = slice(start, start + self.micro_batch)
                 with self.accelerator.autocast():
                     scores = self.net(images[part])
-                loss = F.cross_entropy(scores.float(), labels[part], reduction="sum") / n
+                loss = F.cross_entropy(scores.float(), labels[part], reduction="sum") / part_size
                 self.accelerator.backward(loss)
             total += loss.detach()
             correct += (scores.detach().argmax(1) == labels[part]).sum()

@@ -175,8 +175,8 @@ class Batch:
 class TrainingBatches:
     """The batches of one epoch, as a map-style dataset: item ``k`` is the ``k``-th batch of this process.
 
-    The epoch's order is cut into global batches, and each global batch into equal consecutive parts, one a
-    process; images that do not fill a last batch are left out of the epoch.
+    The epoch's order is cut into global batches, and each global batch into consecutive parts, one a process, whose
+    sizes differ by one image at most; images that do not fill a last batch are left out of the epoch.
     """
 
     def __init__(self, store: Store, rows, views: TrainingViews, draws: Draws, batch: int, part: int, parts: int):
@@ -190,9 +190,8 @@ class TrainingBatches:
     def __getitem__(self, k: int) -> Batch:
         if not 0 <= k < len(self):
             raise IndexError(k)
-        size = self.batch // self.parts
-        start = k * self.batch + self.part * size
-        chosen = self.draws.order[start : start + size]
+        first, last = (k * self.batch + part * self.batch // self.parts for part in (self.part, self.part + 1))
+        chosen = self.draws.order[first:last]
         rows = self.rows[chosen]
         images = np.stack([self.views(self.store.image(r), self.draws, i) for r, i in zip(rows, chosen, strict=True)])
         return Batch(images, self.labels[rows], self.draws.colour[chosen])
