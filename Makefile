@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 # Waiting threads sleep instead of spinning: the two cores of a small machine are often shared.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: book test smoke pages check lint clean
+.PHONY: book test faults smoke pages check lint clean
 .DEFAULT_GOAL := book
 
 # pip first: where a pin does not fit the Python at hand, a new one says so and an old one tries everything else for
@@ -35,6 +35,10 @@ test: $(STAMP)
 	tests/browser.sh
 	$(BIN)/ruff check src tests
 	$(BIN)/python -m pytest
+
+# Kills, faults of the machine and bad input, all of them; writes the record that the chapter shows.
+faults: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m faults
 
 check: $(STAMP)
 	$(BIN)/verydeep check

@@ -39,7 +39,8 @@ def load(path: Path, identity: dict) -> dict | None:
         state = torch.load(path, map_location="cpu", weights_only=True)
         saved = state["identity"]
     except Exception as error:  # torch.load raises whatever its unpickler and zip reader raise
-        raise VerydeepError(f"{path}: not a readable checkpoint ({error}); delete it to start again") from None
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise VerydeepError(f"{path}: not a readable checkpoint ({reason}); delete it to start again") from None
     if saved != identity:
         changed = sorted(key for key in saved.keys() | identity.keys() if saved.get(key) != identity.get(key))
         raise VerydeepError(

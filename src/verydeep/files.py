@@ -46,6 +46,15 @@ def atomic(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+def require_writable(folder: Path) -> None:
+    """Raise :class:`StorageError` when nothing could be written to ``folder``, which need not be there yet."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise StorageError(folder, error) from error
+
+
 def clear_parts(folder: Path) -> None:
     """Remove from ``folder`` the temporary files that a killed process left there."""
     for part in folder.glob(f".*{_PART}"):

@@ -1,7 +1,9 @@
 """The papermill templates of the book: their parameters, checked, and their execution into a run's folder."""
 
+import logging
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from verydeep import files, locks, paths, runs
@@ -93,30 +95,41 @@ def execute(run: Run | Fusion, kind: str, **machine: int) -> Path:
         When a cell fails; says what it said and where the notebook with the traceback lies.
     """
     kept = run.folder / f"{kind}.ipynb"
-    if runs.is_complete(run, kind) and kept.exists() and kept.name in runs.read_seal(run.folder):
-        return kept
-    with locks.hold(run.workspace / f".{kind}.lock", f"{kind}.ipynb of {run.name}"):
-        return _execute(run, kind, kept, machine)
+    if not _is_kept(run, kind, kept):
+        with locks.hold(run.workspace / f".{kind}.lock", f"{kept.name} of {run.name}"):
+            if not _is_kept(run, kind, kept):  # by the process that was waited for
+                _execute(run, kind, kept, machine)
+    return kept
 
 
-def _execute(run: Run | Fusion, kind: str, kept: Path, machine: dict) -> Path:
+def _is_kept(run: Run | Fusion, kind: str, kept: Path) -> bool:
+    return runs.is_complete(run, kind) and kept.exists() and kept.name in runs.read_seal(run.folder)
+
+
+def _execute(run: Run | Fusion, kind: str, kept: Path, machine: dict) -> None:
     import papermill  # takes a second to import, and only this function needs it
     from nbclient.exceptions import DeadKernelError
+    from traitlets.config import Config
 
+    logging.getLogger("papermill").addHandler(logging.NullHandler())  # what went wrong is said below, once
     working = run.workspace / kept.name
     working.parent.mkdir(parents=True, exist_ok=True)
     given = parameters(run) | {name: value for name, value in machine.items() if name in MACHINE[kind]}
     try:
-        papermill.execute_notebook(
-            paths.book() / TEMPLATES[kind],
-            working,
-            given,
-            kernel_name="python3",
-            cwd=paths.root(),
-            progress_bar=False,
-            stdout_file=sys.stdout,
-            stderr_file=sys.stderr,
-        )
+        with tempfile.TemporaryDirectory(prefix="kernel.") as sockets:
+            # Sockets in a folder that only this user may enter: through TCP ports anyone on the machine could listen.
+            private = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/socket"}})
+            papermill.execute_notebook(
+                paths.book() / TEMPLATES[kind],
+                working,
+                given,
+                kernel_name="python3",
+                cwd=paths.root(),
+                progress_bar=False,
+                stdout_file=sys.stdout,
+                stderr_file=sys.stderr,
+                config=private,
+            )
     except papermill.PapermillExecutionError as error:
         raise VerydeepError(f"{error.ename}: {error.evalue} (notebook with the traceback: {working})") from None
     except DeadKernelError:
@@ -132,7 +145,6 @@ def _execute(run: Run | Fusion, kind: str, kept: Path, machine: dict) -> Path:
         shutil.copyfile(working, part)
     runs.seal(run.folder, [kept.name])
     working.unlink()
-    return kept
 
 
 def execute_run(run: Run, **machine: int) -> None:

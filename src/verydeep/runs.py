@@ -217,7 +217,10 @@ def working_on(run: Run | Fusion) -> Iterator[None]:
     ------
     Busy
         When another process is at work on it; says which.
+    StorageError
+        When its folder could not be written: better said now than after weeks of training.
     """
+    files.require_writable(run.folder)
     with locks.hold(run.workspace / ".work.lock", run.name):
         for folder in (run.workspace, run.folder):
             files.clear_parts(folder)

@@ -273,6 +273,8 @@ class _Training:
         self.held_out_rows = aside
         self.train_rows = np.setdiff1d(self.store.rows("train"), aside)
         self.steps = len(self.train_rows) // self.recipe.batch
+        if self.steps == 0:
+            raise VerydeepError(f"{run.name}: {len(self.train_rows)} images do not fill a batch of {self.recipe.batch}")
         self.schedule = Schedule(self.recipe, self.steps)
         self.normalise = Normaliser.of(self.store, self.recipe.unit_variance, self.device)
         low, high = run.scale_range

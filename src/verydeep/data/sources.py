@@ -91,12 +91,14 @@ class Source(ABC):
             ) from error
         unpacked = self.folder.with_name(f".{self.folder.name}.unpacked")
         shutil.rmtree(unpacked, ignore_errors=True)  # left by a process that was killed
-        extract(Path(file), unpacked)
-        top = unpacked / self.archive.top
-        if not top.is_dir():
-            raise DataError(f"{file}: holds no folder {self.archive.top!r}")
-        top.replace(self.folder)
-        unpacked.rmdir()
+        try:
+            extract(Path(file), unpacked)
+            top = unpacked / self.archive.top
+            if not top.is_dir():
+                raise DataError(f"{file}: holds no folder {self.archive.top!r}")
+            top.replace(self.folder)
+        finally:
+            shutil.rmtree(unpacked, ignore_errors=True)
         return self.folder
 
     @abstractmethod
@@ -117,6 +119,8 @@ class Source(ABC):
         """
         path = self.folder / entry.name
         try:
+            if path.exists() and not path.is_file():  # a named pipe would be waited for
+                raise DataError(f"{path}: not a file")
             return path.read_bytes()
         except OSError as error:
             raise DataError(
@@ -129,6 +133,8 @@ class Source(ABC):
 
     def require(self) -> None:
         """Raise :class:`DataError` with the command to run when the data set is not there."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise DataError(f"{self.folder}: not a folder; {self.name} belongs there")
         if not self.folder.is_dir():
             how = f"run: verydeep data get {self.name}" if self.archive else self.placement
             raise DataError(f"{self.name} is not at {self.folder}; {how}")

@@ -67,7 +67,7 @@ def find_fusion(members: list[str], method: str) -> Fusion:
     """
     if isinstance(members, str) or not isinstance(members, list | tuple) or len(members) < 2:
         raise VerydeepError(f"a fusion is of two or more networks, as study/config-scale, not {members!r}")
-    if method not in SEVERAL:
+    if not isinstance(method, str) or method not in SEVERAL:
         raise UnknownName("method", method, SEVERAL)
     runs = tuple(member(name) for name in members)
     studies = sorted({run.study.name for run in runs})

@@ -8,7 +8,7 @@ from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import Configuration, all_configurations, configuration
 from verydeep.networks.published import Published, published_weights
-from verydeep.studies.schema import PAPER_SCALES, RELEASED, Recipe, Study, load
+from verydeep.studies.schema import PAPER_SCALES, RELEASED, Recipe, Study, load, names
 
 #: The variant of a published network that normalises batches; the paper's networks do not.
 BATCH_NORM = "batch-norm"
@@ -117,17 +117,19 @@ def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, var
     UnknownName
         For a study, configuration, training scale or variant that does not exist.
     VerydeepError
-        For a seed that is no whole number from 0 upwards, or a network that the study does not train.
+        For a seed that is no whole number below 2^32, or a network that the study does not train.
     """
+    if not isinstance(study, str):  # a parameter may be anything
+        raise UnknownName("study", study, names())
     spec = load(study)
-    if config not in all_configurations():
+    if not isinstance(config, str) or config not in all_configurations():
         raise UnknownName("config", config, all_configurations())
     scales = PAPER_SCALES if spec.train else (RELEASED,)
     if str(train_scale) not in scales:
         raise UnknownName("train_scale", train_scale, scales)
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise VerydeepError(f"seed must be a whole number from 0 upwards, not {seed!r}")
-    if variant is not None and variant not in spec.variants:
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise VerydeepError(f"seed must be a whole number from 0 to 2^32 - 1, not {seed!r}")
+    if variant is not None and (not isinstance(variant, str) or variant not in spec.variants):
         raise UnknownName("variant", variant, spec.variants or ["none: this study has no variants"])
     scale = str(train_scale)
     if config not in spec.networks.get(scale, []):

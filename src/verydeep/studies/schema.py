@@ -26,7 +26,7 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Recipe(_Strict):
@@ -232,15 +232,18 @@ def load(name: str) -> Study:
     """
     if name not in names():
         raise UnknownName("study", name, names())
-    file = files(__package__).joinpath(f"{name}.yaml")
-    return parse(file.read_text(encoding="utf-8"), f"studies/{name}.yaml")
+    file, path = files(__package__).joinpath(f"{name}.yaml"), f"studies/{name}.yaml"
+    try:
+        return parse(file.read_text(encoding="utf-8"), path)
+    except UnicodeDecodeError:
+        raise StudyError(f"{path}: not text in UTF-8") from None
 
 
 def parse(text: str, path: str) -> Study:
     """Read a study from YAML ``text``; ``path`` is for messages. Raises as :func:`load` does."""
     try:
-        keys = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        keys = yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise StudyError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
     if not isinstance(keys, dict):
         raise StudyError(f"{path}: a study is a mapping of keys, found {type(keys).__name__}")
@@ -248,6 +251,23 @@ def parse(text: str, path: str) -> Study:
         return Study.model_validate(keys)
     except ValidationError as error:
         raise StudyError("; ".join(f"{path}: {_describe(fault)}" for fault in error.errors())) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without what would make a study mean something else than it shows: a key given twice, an alias."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"line {self.peek_event().start_mark.line + 1}: aliases are not read")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: the key {key.value} is given twice")
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def _describe(fault: dict) -> str:

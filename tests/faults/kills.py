@@ -1,0 +1,151 @@
+"""SIGKILL at random instants of a training and its evaluation, and what the next start makes of it."""
+
+import json
+import os
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+from faults.world import World, family, kill
+from verydeep import files, runs
+
+COMMAND = ("run", "smoke", "A", "256")
+RUN = "A-256-s0"
+ANY_TIME = "any time"
+#: Where a kill comes: after a random time, or while a file of this name is being written. In the order of a run.
+INSTANTS = (
+    ANY_TIME,
+    "checkpoint.pt",
+    ANY_TIME,
+    ANY_TIME,
+    "weights.safetensors",
+    "history.csv",
+    "train.json",
+    "SHA256SUMS",
+    ANY_TIME,
+    "train.ipynb",
+    "dense-256.safetensors",
+    ANY_TIME,
+    "predictions.parquet",
+    "evaluate.json",
+    "evaluate.ipynb",
+)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill: where it was aimed, when it came, and every way in which the checkout was not as it should be."""
+
+    aim: str
+    hit: bool
+    seconds: float
+    faults: list[str]
+
+
+def reference(folder: Path) -> World:
+    """A run that nobody disturbed."""
+    world = World.new(folder)
+    done = world.run(*COMMAND)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return world
+
+
+def survive(folder: Path, whole: World, aims: list[str], seed: int, longest: float = 12.0) -> list[Kill]:
+    """Kill one run again and again, a kill for each of ``aims``, and let it finish; compare it with ``whole``.
+
+    Kills at any time come up to ``longest`` seconds after the start.
+    """
+    world, random_source, kills = World.new(folder), random.Random(seed), []
+    for aim in aims:
+        kills.append(_start_and_kill(world, aim, random_source.uniform(1.0, longest) if aim == ANY_TIME else None))
+    trained = _record(world, "train")
+    done = world.run(*COMMAND)
+    faults = [f"the last start failed: {done.stderr.strip()}"] if done.returncode else differences(world, whole)
+    if trained is not None and _record(world, "train") != trained:
+        faults.append("was trained again although it had been finished")
+    last = kills[-1]
+    kills[-1] = Kill(last.aim, last.hit, last.seconds, last.faults + faults)
+    return kills
+
+
+def _start_and_kill(world: World, aim: str, delay: float | None) -> Kill:
+    process, started = world.start(*COMMAND), time.monotonic()
+    alive, looked, hit = [], 0.0, False
+    while process.poll() is None and not hit:
+        now = time.monotonic() - started
+        if now - looked > 0.3:  # who is to be killed is known before the instant comes
+            alive, looked = family(process), now
+        if delay is None:
+            hit = being_written(world, aim)
+        else:
+            hit = now >= delay
+            time.sleep(0.01)
+    kill(process, alive)
+    return Kill(aim, hit, time.monotonic() - started, broken(world))
+
+
+def being_written(world: World, name: str) -> bool:
+    """Whether the temporary file of ``name`` is there."""
+    workspace = world.artifacts / "smoke" / RUN
+    for folder in (workspace, workspace / "posteriors"):
+        try:
+            if any(found.startswith(f".{name}.") and found.endswith(".part") for found in os.listdir(folder)):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def broken(world: World) -> list[str]:
+    """Files under ``runs/`` that are not whole: parts of a file, JSON that ends early, another content than sealed."""
+    found = []
+    for path in (path for path in world.runs.rglob("*") if path.is_file()):
+        try:
+            match path.suffix:
+                case ".json":
+                    json.loads(path.read_text())
+                case ".ipynb":
+                    nbformat.read(path, as_version=4)
+                case ".csv":
+                    pd.read_csv(path)
+                case ".parquet":
+                    pd.read_parquet(path)
+                case ".part":
+                    raise ValueError("a part of a file")
+        except Exception as error:
+            found.append(f"{path.relative_to(world.root)}: {error}")
+    for folder in world.runs.glob("*/*"):
+        if (folder / runs.SEAL).exists():
+            sums = runs.read_seal(folder)
+            found += [
+                f"{folder.name}/{name}: is not as sealed"
+                for name, digest in sums.items()
+                if not (folder / name).exists() or files.sha256(folder / name) != digest
+            ]
+    return found
+
+
+def differences(world: World, whole: World) -> list[str]:
+    """In what a finished run differs from one that nobody disturbed; weights and predictions to the bit."""
+    with world.entered():
+        found = runs.check_all()
+    mine, theirs = (one.runs / "smoke" / RUN for one in (world, whole))
+    for name in ("weights.safetensors", "predictions.parquet"):
+        if (mine / name).read_bytes() != (theirs / name).read_bytes():
+            found.append(f"{name} differs from that of an undisturbed run")
+    curves = [pd.read_csv(one / "history.csv") for one in (mine, theirs)]
+    columns = [name for name in curves[0] if name not in ("seconds", "images_per_second")]
+    if not curves[0][columns].equals(curves[1][columns]):
+        found.append("history.csv differs from that of an undisturbed run")
+    left = [path.name for path in (world.artifacts / "smoke" / RUN).rglob("*.part")]
+    return found + [f"{name} was left behind" for name in left]
+
+
+def _record(world: World, kind: str) -> str | None:
+    path = world.runs / "smoke" / RUN / f"{kind}.json"
+    return path.read_text() if path.exists() else None

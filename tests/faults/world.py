@@ -1,0 +1,108 @@
+"""A checkout of its own for every fault, and what lies in it before and after."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from conftest import make_checkout
+from verydeep import files
+
+# Locks stay behind by design: whether one is held is not in the file.
+_NOT_COUNTED = (".lock",)
+
+
+class World:
+    """A checkout, and a data folder beside it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.root = folder / "checkout"
+        self.data = folder / "data"
+        self.artifacts = self.root / "artifacts"
+        self.runs = self.root / "runs"
+
+    @classmethod
+    def new(cls, folder: Path) -> "World":
+        """An empty one."""
+        world = cls(folder)
+        make_checkout(world.root)
+        world.data.mkdir()
+        return world
+
+    @classmethod
+    def copy(cls, of: "World", folder: Path) -> "World":
+        """One that starts where another stands."""
+        shutil.copytree(of.folder, folder, symlinks=True)
+        return cls(folder)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "VERYDEEP_ROOT": str(self.root),
+            "VERYDEEP_ARTIFACTS": str(self.artifacts),
+            "VERYDEEP_DATA": str(self.data),
+        }
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Within the block this process works in it."""
+        before, here = dict(os.environ), Path.cwd()
+        os.environ.update(self.environment)
+        os.chdir(self.root)
+        try:
+            yield
+        finally:
+            os.chdir(here)
+            os.environ.clear()
+            os.environ.update(before)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "verydeep", *arguments]
+
+    def start(self, *arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen:
+        """``verydeep`` with these arguments, in it, as a process of its own."""
+        return subprocess.Popen(
+            [*prefix, *self.command(*arguments)],
+            cwd=self.root,
+            env=os.environ | self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+        """The same, to its end."""
+        process = self.start(*arguments, prefix=prefix)
+        out, error = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, error)
+
+    def snapshot(self) -> dict[str, str]:
+        """Every file with its hash."""
+        paths = [path for path in self.folder.rglob("*") if path.is_file() and not path.is_symlink()]
+        return {
+            str(path.relative_to(self.folder)): files.sha256(path) for path in paths if path.suffix not in _NOT_COUNTED
+        }
+
+
+def family(process: subprocess.Popen) -> list[psutil.Process]:
+    """A process and everything that it has started, a notebook's kernel too."""
+    try:
+        parent = psutil.Process(process.pid)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def kill(process: subprocess.Popen, known: list[psutil.Process] = ()) -> None:
+    """SIGKILL to a process and everything that it has started, as the machine going away; those ``known`` first."""
+    for processes in (known, family(process)):
+        for one in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+    process.communicate()

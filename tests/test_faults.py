@@ -1,0 +1,74 @@
+"""Kills, faults of the machine and bad input: a short version of ``make faults``, and all of the bad inputs."""
+
+import random
+
+import pytest
+
+from faults import inputs, kills, machine
+from faults.world import World
+
+
+@pytest.fixture
+def whole(trained_checkout) -> World:
+    """A run that nobody disturbed."""
+    return World(trained_checkout.parent)
+
+
+def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(whole, tmp_path):
+    aims = [random.choice(kills.INSTANTS[:4]), "train.json", "evaluate.json"]
+    survived = kills.survive(tmp_path / "chain", whole, aims, random.randrange(2**32))
+    assert [one.faults for one in survived] == [[], [], []], survived
+
+
+@pytest.mark.parametrize("fault", [
+    machine.disk_full_in_training, machine.two_trainings, machine.worker_killed,
+], ids=lambda fault: fault.__name__)  # fmt: skip
+def test_a_fault_of_the_machine_is_survived(whole, tmp_path, fault):
+    try:
+        assert fault(tmp_path / "world", whole)
+    except machine.NotPossible as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("one", inputs.CASES, ids=lambda one: f"{one.group}: {one.name}")
+def test_bad_input_gives_one_line_and_nothing_is_written(one, trained_checkout, tmp_path):
+    world = World.copy(World(trained_checkout.parent), tmp_path / "w") if one.trained else World.new(tmp_path / "w")
+    assert inputs.attempt(one, world).faults == []
+
+
+def test_the_table_of_bad_inputs_has_no_case_twice():
+    names = [(one.group, one.name) for one in inputs.CASES]
+    assert len(names) == len(set(names)) >= 60
+    assert {one.group for one in inputs.CASES} == {
+        "image", "data set", "archive", "weights", "study", "parameter", "record",
+    }  # fmt: skip
+
+
+def test_a_case_that_is_let_through_is_noticed(tmp_path):
+    """The harness itself: what ends well, says another line, or writes a file, is a fault."""
+    good = inputs.Case("x", "lets it through", lambda world: ["study", "list"], "error")
+    assert any("ended well" in fault for fault in inputs.attempt(good, World.new(tmp_path / "a")).faults)
+    other = inputs.Case("x", "another line", lambda world: ["study", "show", "nil"], "error: no such line")
+    assert any("does not match" in fault for fault in inputs.attempt(other, World.new(tmp_path / "b")).faults)
+
+    def careless(world):
+        def entry():
+            (world.root / "left.txt").write_text("x")
+            raise ValueError("boom")
+
+        return entry
+
+    faults = inputs.attempt(inputs.Case("x", "careless", careless, "boom"), World.new(tmp_path / "c")).faults
+    assert any("a traceback" in fault for fault in faults) and any("left.txt" in fault for fault in faults)
+
+
+def test_damage_under_runs_is_noticed_by_the_harness(whole, tmp_path):
+    world = World.copy(whole, tmp_path / "w")
+    assert kills.broken(world) == [] and kills.differences(world, whole) == []
+    run = world.runs / "smoke" / kills.RUN
+    (run / "train.json").write_text('{"cut')
+    assert any("train.json" in fault for fault in kills.broken(world))
+    weights = bytearray((run / "weights.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (run / "weights.safetensors").write_bytes(weights)
+    assert "weights.safetensors differs from that of an undisturbed run" in kills.differences(world, whole)
