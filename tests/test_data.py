@@ -2,8 +2,10 @@
 
 import io
 import os
+import struct
 import tarfile
 import zipfile
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -218,6 +220,40 @@ def test_every_colour_mode_becomes_rgb(mode):
     assert decode(jpeg(40, 50, mode), "x.jpg").shape == (40, 50, 3)
 
 
+def saved(image: Image.Image, kind: str, **how) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **how)
+    return stream.getvalue()
+
+
+def test_odd_images_that_imagenet_has_are_read_as_they_are_stored():
+    """The accepted half of the bad inputs in tests/faults: each with what becomes of it."""
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    plain = Image.fromarray(pixels)
+    assert np.array_equal(decode(saved(plain, "PNG"), "really-a-png.JPEG"), pixels)
+    transparent = plain.convert("RGBA")
+    transparent.putalpha(7)
+    assert np.array_equal(decode(saved(transparent, "PNG"), "x.png"), pixels)
+    palette = plain.quantize(16)
+    assert np.array_equal(decode(saved(palette, "PNG"), "x.png"), np.asarray(palette.convert("RGB")))
+    turned = Image.Exif()
+    turned[0x0112] = 6  # turn by 90 degrees when shown
+    assert decode(saved(plain, "JPEG", exif=turned), "x.JPEG").shape == (40, 50, 3)
+    both_eyes = decode(saved(plain, "MPO", save_all=True, append_images=[plain]), "x.JPEG")
+    assert np.array_equal(both_eyes, decode(saved(plain, "JPEG"), "x.JPEG"))
+
+
+def test_sixteen_bit_colour_keeps_its_high_byte():
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    pixels = np.array([[[0x1234, 0xABCD, 0x00FF], [0xFFFF, 0, 0x8000]]], dtype=">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    head = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    assert np.array_equal(decode(data, "x.png"), (pixels >> 8).astype(np.uint8))
+
+
 @pytest.mark.parametrize("data", [b"", b"not an image", jpeg()[:300]])
 def test_an_unreadable_image_stops_with_its_path(data):
     with pytest.raises(DataError, match=r"train/n01/bad.JPEG: not a readable image"):
@@ -263,6 +299,45 @@ def test_missing_images_are_counted(small):
     (small.folder / "val/n02/n02_1.JPEG").unlink()
     with pytest.raises(DataError, match=r"should hold .*'val': 4.* found .*'val': 3"):
         store.open_store(small)
+
+
+def test_images_that_are_there_twice_are_counted(small):
+    # the fixture's validation images are the first training images of their class
+    assert store.open_store(small).repeated() == {"images": 4, "classes": 0, "splits": 4}
+    (small.folder / "val/n02/n02_0.JPEG").write_bytes((small.folder / "train/n01/n01_0.JPEG").read_bytes())
+    (small.folder / "train/n01/n01_1.JPEG").write_bytes((small.folder / "train/n01/n01_2.JPEG").read_bytes())
+    (store.open_store(small).folder / "store.json").unlink()  # the names are the same: built anew
+    assert store.open_store(small).repeated() == {"images": 3, "classes": 1, "splits": 2}
+
+
+@pytest.mark.parametrize("damage", [
+    lambda folder: (folder / "store.json").write_text('{"format"'),
+    lambda folder: (folder / "images.bin").write_bytes(b"short"),
+    lambda folder: (folder / "manifest.parquet").unlink(),
+], ids=["description", "images", "manifest"])  # fmt: skip
+def test_a_damaged_store_is_built_again(small, damage):
+    first = store.open_store(small)
+    damage(first.folder)
+    again = store.open_store(small)
+    assert again.manifest_sha256 == first.manifest_sha256
+    assert np.array_equal(again.image(5), decode(small.read(list(small.entries())[5]), "x"))
+
+
+def test_what_a_killed_build_left_is_cleared_away(small):
+    folder = store.open_store(small).folder
+    left = folder.with_name(f".{folder.name}.abc.staging")
+    left.mkdir()
+    (folder / "store.json").unlink()
+    store.open_store(small)
+    assert not left.exists()
+
+
+def test_every_download_has_a_checksum():
+    archives_ = [kind.archive for kind in sources.SOURCES.values() if kind.archive]
+    assert archives_
+    for archive in archives_:
+        algorithm, _, digest = archive.checksum.partition(":")
+        assert len(digest) == {"sha256": 64, "md5": 32}[algorithm] and set(digest) <= set("0123456789abcdef")
 
 
 def test_an_empty_class_is_named(small):

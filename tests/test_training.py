@@ -1,5 +1,6 @@
 """The loop: it learns, it resumes to the bit, it stops where it must."""
 
+import gc
 import itertools
 import os
 import re
@@ -9,7 +10,9 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -183,6 +186,20 @@ def test_accumulation_gives_the_updates_of_the_whole_batch(checkout, monkeypatch
             path.unlink()
     assert len(losses[32]) == 41
     assert losses[32][:10] == pytest.approx(losses[8][:10], rel=1e-5)
+
+
+def test_memory_is_flat_over_epochs(checkout):
+    """What a training holds after its first epochs it holds to the end, to half a mebibyte an epoch."""
+    resident = []
+
+    def note(_):
+        gc.collect()
+        resident.append(psutil.Process().memory_info().rss / 2**20)
+
+    training.train(tiny_run(epochs=16), report=note)
+    assert len(resident) == 16
+    growth = np.polyfit(range(11), resident[5:], 1)[0]
+    assert growth < 0.5, resident
 
 
 def test_parents_are_trained_first_and_named_in_the_record(checkout):

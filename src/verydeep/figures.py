@@ -239,6 +239,23 @@ def cost_picture(frame: pd.DataFrame) -> Figure:
     return finished(figure)
 
 
+def kills(frame: pd.DataFrame) -> Figure:
+    """When each kill of :func:`verydeep.faults.kills` came, a row for each file that was being written."""
+    use_style()
+    order = list(dict.fromkeys(frame["while writing"]))
+    figure, axes = plt.subplots(figsize=(8, 0.3 * len(order) + 1.0), layout="constrained")
+    for met, face in ((True, RIGHT), (False, "none")):
+        part = frame[frame["met"] == met]
+        colours = [RIGHT if survived else WRONG for survived in part["survived"]]
+        places = [order.index(aim) for aim in part["while writing"]]
+        axes.scatter(part["seconds"], places, s=42, facecolors=colours if met else face, edgecolors=colours)
+    axes.set_yticks(range(len(order)), order)
+    axes.invert_yaxis()
+    axes.set(xlabel="seconds after the start", xlim=(0, None))
+    axes.grid(axis="y", linewidth=0.4)
+    return finished(figure)
+
+
 def score_maps(
     images: list[np.ndarray], maps: list[np.ndarray], counted: list[tuple[int, int]], titles: list[str]
 ) -> Figure:

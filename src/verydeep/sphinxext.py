@@ -11,6 +11,8 @@ from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
@@ -105,12 +107,25 @@ def write_run_pages(app: Sphinx, config) -> None:
     config.html_extra_path = [*config.html_extra_path, "runs/numbers"]
 
 
+def _visit_math(translator, node: nodes.Element) -> None:
+    """A formula as MathML, which browsers show by themselves: MathJax would be a script from elsewhere."""
+    block = isinstance(node, nodes.math_block)
+    try:
+        formula = tex2mathml(node.astext(), as_block=block)
+    except MathError as error:
+        node.document.reporter.warning(f"formula {node.astext()!r}: {error}", base_node=node)
+        raise nodes.SkipNode from None
+    translator.body.append(f'<div class="math-block">{formula}</div>' if block else formula)
+    raise nodes.SkipNode
+
+
 def setup(app: Sphinx) -> dict:
     """Register with Sphinx, before the table of contents is read (priority 900 in sphinx_external_toc)."""
     app.add_role("result", ResultRole())
     app.add_role("paper", PaperRole())
     app.add_directive("result-table", ResultTable)
     app.add_directive("notes-checked", NotesChecked)
+    app.add_html_math_renderer("mathml", (_visit_math, None), (_visit_math, None))
     app.connect("config-inited", write_run_pages, priority=100)
     app.connect("builder-inited", _static_path)
     app.connect("env-get-outdated", _outdated)

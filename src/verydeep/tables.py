@@ -235,8 +235,8 @@ def benchmark(name: str) -> pd.DataFrame:
     if not path.exists():
         raise VerydeepError(f"{path}: no record; run: python benchmarks/{name}.py")
     record = json.loads(path.read_text(encoding="utf-8"))
-    frame = pd.DataFrame(record["rates"]).T.rename(columns=lambda column: column.replace("_", " "))
-    return frame.assign(threads=record["device"]["threads"], machine=record["environment"]["processor"]).round(3)
+    frame = pd.DataFrame(record["rates"]).T.convert_dtypes().rename(columns=lambda column: column.replace("_", " "))
+    return frame.assign(threads=record["device"]["threads"], machine=record["environment"]["processor"])
 
 
 def paper_cost(crops_per_side: int = 5) -> pd.DataFrame:
