@@ -105,3 +105,33 @@ def test_the_workflow_plans_every_run_of_a_study(study, trainings, tests, fusion
         return
     order = [done.stdout.index(f"/{run}-s0/train.json") for run in ("A-256", "D-256", "D-384", "D-jitter")]
     assert order == sorted(order)
+
+
+SECRETS = [
+    "detect-secrets-hook",
+    "--disable-plugin",
+    "HexHighEntropyString",
+    "--disable-plugin",
+    "Base64HighEntropyString",
+]
+
+
+def test_no_secret_is_committed(tmp_path):
+    """The hook of pre-commit over every file; entropy alone is no sign here, where hashes are everywhere."""
+    hook = [f"{sys.prefix}/bin/{SECRETS[0]}", *SECRETS[1:]]
+    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    done = subprocess.run([*hook, *listed.stdout.split()], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    planted = tmp_path / "key.pem"
+    planted.write_text("-----BEGIN RSA " + "PRIVATE KEY-----\nMIIE\n")
+    assert subprocess.run([*hook, str(planted)], capture_output=True).returncode == 1
+    configured = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    assert " ".join(SECRETS) in [one["entry"] for one in configured]
+
+
+def test_actions_of_the_workflow_are_pinned_by_hash():
+    for path in (REPOSITORY / ".github/workflows").glob("*"):
+        used = re.findall(r"uses: (\S+)", path.read_text())
+        assert used and all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", one) for one in used), used

@@ -177,17 +177,20 @@ _VERDICTS = {
 }
 
 
-def forest(board: list) -> Figure:
+def forest(board: list, brief: bool = False) -> Figure:
     """Every tested claim: the paper's difference and ours with its interval, coloured by the verdict.
 
     Parameters
     ----------
     board
         Verdicts of :func:`verydeep.claims.board`; those without a rule are left out.
+    brief
+        Half as large, with a few words for each claim.
     """
     use_style()
     shown = [one for one in board if one.rule is not None]
-    figure, axes = plt.subplots(figsize=(8.6, 1.1 + 0.5 * len(shown)), layout="constrained")
+    size = (4.3, 0.9 + 0.31 * len(shown)) if brief else (8.6, 1.1 + 0.5 * len(shown))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
     for place, one in enumerate(shown):
         colour = _VERDICTS[one.verdict]
         if one.ours is not None:
@@ -201,17 +204,25 @@ def forest(board: list) -> Figure:
             axes.plot(one.rule.margin, place, ":", marker="4", color="#777777", markersize=9)
         axes.text(1.01, place, one.verdict, transform=axes.get_yaxis_transform(), va="center", fontsize=9, color=colour)
     axes.axvline(0, color="#777777", linewidth=0.8)
-    axes.set_yticks(
-        range(len(shown)), [textwrap.fill(f"{one.number}. {one.statement}", 44) for one in shown], fontsize=9
-    )
+    long = [textwrap.fill(f"{one.number}. {one.statement}", 44) for one in shown]
+    axes.set_yticks(range(len(shown)), [one.rule.name for one in shown] if brief else long, fontsize=9)
     axes.invert_yaxis()
-    axes.set(xlabel="difference in top-1 error (percent points), positive as the paper has it")
+    axes.set(
+        xlabel="difference in top-1 error"
+        if brief
+        else "difference in top-1 error (percent points), positive as the paper has it"
+    )
     handles = [
         plt.Line2D([], [], color="black", marker="|", linestyle="", markersize=11, markeredgewidth=1.6, label="paper"),
         plt.Line2D([], [], color="#555555", marker="o", linewidth=2.4, label="ours, 95 % interval"),
         plt.Line2D([], [], color="#777777", marker="4", linestyle="", markersize=9, label="margin of “does not help”"),
     ]
-    axes.legend(handles=handles, frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=3)
+    if not brief:
+        axes.legend(handles=handles, frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=3)
+    else:
+        axes.legend(
+            handles=handles[:2], frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=2
+        )
     return finished(figure)
 
 

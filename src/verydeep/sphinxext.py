@@ -82,19 +82,23 @@ class NotesChecked(SphinxDirective):
 
 
 class ResultTable(SphinxDirective):
-    """A table of the paper beside the studies named, with links to the runs; with ``:others:`` the rows it lacks."""
+    """A table of the paper beside the studies named, with links to the runs.
+
+    With ``:others:`` it has the rows that the paper lacks too, with ``:brief:`` only the top-1 errors.
+    """
 
     required_arguments = 1
     final_argument_whitespace = True
-    option_spec: ClassVar = {"others": directives.flag}
+    option_spec: ClassVar = {"others": directives.flag, "brief": directives.flag}
 
     def run(self):
         number, *studies = self.arguments[0].split()
         for study in studies:
             for run in planned_runs(load(study)):
                 self.env.note_dependency(str(run.folder / "evaluate.json"))
-        others = "others" in self.options
-        text = tables.errors_markdown(int(number), studies, lambda one: f"{{result}}`{one.id} cell`", others)
+        others, brief = ("others" in self.options), ("brief" in self.options)
+        form = "" if brief else " cell"
+        text = tables.errors_markdown(int(number), studies, lambda one: f"{{result}}`{one.id}{form}`", others, brief)
         return self.parse_text_to_nodes(text)
 
 

@@ -145,15 +145,21 @@ def cell(found: Number, digits: int = 1) -> str:
     return f"{found.value:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
 
 
-def errors_markdown(table: int, studies: list[str], show: Callable[[Number], str], others: bool = False) -> str:
+def errors_markdown(
+    table: int, studies: list[str], show: Callable[[Number], str], others: bool = False, brief: bool = False
+) -> str:
     """:func:`errors` as a Markdown table.
 
     Parameters
     ----------
     show
         How a reproduced number is written; one that has not been run says so by itself.
+    brief
+        Only the networks and their top-1 errors.
     """
     frame = errors(table, studies, others)
+    if brief:
+        frame = frame.loc[:, [name in ("config", "train S", "top-1") for _, name in frame.columns]]
     sources = list(dict.fromkeys(source for source, _ in frame.columns if source))
     head = [name for source, name in frame.columns if not source]
     aligned = [":--"] * len(head)
@@ -183,6 +189,25 @@ def headline(study: str) -> str:
     return errors_markdown(
         3, [study], lambda one: f"[{one.value:.1f}](runs/{study}/{one.run}) ({one.low:.1f}–{one.high:.1f})"
     )
+
+
+def bill(study: str) -> dict[str, float]:
+    """What a study has cost so far: networks trained and planned, pilots, hours, multiply-adds (1e15)."""
+    spec = load(study)
+    networks, pilots = planned_runs(spec), planned_runs(spec, pilots=True)
+    trained = [record for run in networks + pilots if (record := runs.read_record(run, "train"))]
+    tested = [record for run in networks if (record := runs.read_record(run, "evaluate"))]
+    passes = [one for record in tested for one in record.passes.values()]
+    short = sum(record.variant in spec.variants and spec.variants[record.variant].pilot for record in trained)
+    return {
+        "networks": len(trained) - short,
+        "planned": len(networks),
+        "pilots": short,
+        "hours": sum(record.cost["seconds"] for record in (*trained, *tested)) / 3600,
+        "operations": sum(one.cost["multiply_adds"] for one in trained) / 1e15
+        + sum(one["multiply_adds"] for one in passes) / 1e15,
+        "cores": max((record.environment["cores"] for record in trained), default=0),
+    }
 
 
 def testing_cost(study: str) -> pd.DataFrame:
@@ -235,8 +260,15 @@ def benchmark(name: str) -> pd.DataFrame:
     if not path.exists():
         raise VerydeepError(f"{path}: no record; run: python benchmarks/{name}.py")
     record = json.loads(path.read_text(encoding="utf-8"))
-    frame = pd.DataFrame(record["rates"]).T.convert_dtypes().rename(columns=lambda column: column.replace("_", " "))
+    frame = pd.DataFrame(record["rates"]).T.rename(columns=lambda column: column.replace("_", " ")).map(_rounded)
     return frame.assign(threads=record["device"]["threads"], machine=record["environment"]["processor"])
+
+
+def _rounded(value):
+    """Three significant digits, and no fewer than the whole part."""
+    if not isinstance(value, float):
+        return value
+    return round(value) if abs(value) >= 100 else float(f"{value:.3g}")
 
 
 def paper_cost(crops_per_side: int = 5) -> pd.DataFrame:

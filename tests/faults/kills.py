@@ -21,7 +21,6 @@ INSTANTS = (
     ANY_TIME,
     "checkpoint.pt",
     ANY_TIME,
-    ANY_TIME,
     "weights.safetensors",
     "history.csv",
     "train.json",
@@ -29,6 +28,7 @@ INSTANTS = (
     ANY_TIME,
     "train.ipynb",
     "dense-256.safetensors",
+    ANY_TIME,
     ANY_TIME,
     "predictions.parquet",
     "evaluate.json",
@@ -55,7 +55,7 @@ def reference(folder: Path) -> World:
     return world
 
 
-def survive(folder: Path, whole: World, aims: list[str], seed: int, longest: float = 12.0) -> list[Kill]:
+def survive(folder: Path, whole: World, aims: list[str], seed: int, longest: float = 8.0) -> list[Kill]:
     """Kill one run again and again, a kill for each of ``aims``, and let it finish; compare it with ``whole``.
 
     Kills at any time come up to ``longest`` seconds after the start.

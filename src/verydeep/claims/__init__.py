@@ -19,6 +19,7 @@ class Rule:
     """How one claim is put to the test; see ``rules.yaml``."""
 
     number: int
+    name: str
     rule: str
     combine: str
     compare: list[list[str]]
