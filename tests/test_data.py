@@ -310,6 +310,13 @@ def test_images_that_are_there_twice_are_counted(small):
     assert store.open_store(small).repeated() == {"images": 3, "classes": 1, "splits": 2}
 
 
+def test_names_with_quotes_and_commas_are_names_like_others(small):
+    odd = 'train/n01/say "a, b"; it\'s ünïcode.JPEG'
+    (small.folder / "train/n01/n01_0.JPEG").rename(small.folder / odd)
+    opened = store.open_store(small)
+    assert odd in opened.manifest["name"].tolist() and store.verify(small) == opened.manifest_sha256
+
+
 @pytest.mark.parametrize("damage", [
     lambda folder: (folder / "store.json").write_text('{"format"'),
     lambda folder: (folder / "images.bin").write_bytes(b"short"),

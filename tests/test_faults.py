@@ -6,7 +6,7 @@ import random
 import pytest
 
 from conftest import REPOSITORY
-from faults import inputs, kills, machine
+from faults import cases, inputs, kills, machine
 from faults.world import World
 from verydeep import faults, figures
 from verydeep.errors import VerydeepError
@@ -37,7 +37,7 @@ def test_a_fault_of_the_machine_is_survived(whole, tmp_path, fault):
 @pytest.mark.parametrize("one", inputs.CASES, ids=lambda one: f"{one.group}: {one.name}")
 def test_bad_input_gives_one_line_and_nothing_is_written(one, trained_checkout, tmp_path):
     world = World.copy(World(trained_checkout.parent), tmp_path / "w") if one.trained else World.new(tmp_path / "w")
-    assert inputs.attempt(one, world).faults == []
+    assert cases.attempt(one, world).faults == []
 
 
 def test_the_table_of_bad_inputs_has_no_case_twice():
@@ -50,10 +50,10 @@ def test_the_table_of_bad_inputs_has_no_case_twice():
 
 def test_a_case_that_is_let_through_is_noticed(tmp_path):
     """The harness itself: what ends well, says another line, or writes a file, is a fault."""
-    good = inputs.Case("x", "lets it through", lambda world: ["study", "list"], "error")
-    assert any("ended well" in fault for fault in inputs.attempt(good, World.new(tmp_path / "a")).faults)
-    other = inputs.Case("x", "another line", lambda world: ["study", "show", "nil"], "error: no such line")
-    assert any("does not match" in fault for fault in inputs.attempt(other, World.new(tmp_path / "b")).faults)
+    good = cases.Case("x", "lets it through", lambda world: ["study", "list"], "error")
+    assert any("ended well" in fault for fault in cases.attempt(good, World.new(tmp_path / "a")).faults)
+    other = cases.Case("x", "another line", lambda world: ["study", "show", "nil"], "error: no such line")
+    assert any("does not match" in fault for fault in cases.attempt(other, World.new(tmp_path / "b")).faults)
 
     def careless(world):
         def entry():
@@ -62,7 +62,7 @@ def test_a_case_that_is_let_through_is_noticed(tmp_path):
 
         return entry
 
-    faults = inputs.attempt(inputs.Case("x", "careless", careless, "boom"), World.new(tmp_path / "c")).faults
+    faults = cases.attempt(cases.Case("x", "careless", careless, "boom"), World.new(tmp_path / "c")).faults
     assert any("a traceback" in fault for fault in faults) and any("left.txt" in fault for fault in faults)
 
 

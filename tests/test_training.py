@@ -269,7 +269,7 @@ def test_processes_train_the_network_of_one(checkout, processes):
 
 def test_more_processes_than_images_in_a_batch_are_refused(checkout):
     with pytest.raises(
-        VerydeepError, match=r"process \d of 3: A-256-s0: a batch of 2 cannot be split over 3 processes"
+        VerydeepError, match=r"rank \d of 3 processes: A-256-s0: a batch of 2 cannot be split over 3 processes"
     ):
         training.train(tiny_run(batch=2), processes=3, report=silent)
 

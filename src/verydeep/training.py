@@ -235,8 +235,8 @@ def _launch(processes: int, run: Run, *arguments) -> None:
 
 
 def _why_failed(run: Run, error: ProcessExitedException | ProcessRaisedException, processes: int) -> str:
-    """One line: which process ended, why, and what to do."""
-    which = f"{run.name}: process {error.error_index + 1} of {processes}"
+    """One line: the rank of the process that ended, why, and what to do."""
+    which = f"{run.name}: rank {error.error_index} of {processes} processes"
     if isinstance(error, ProcessRaisedException):
         # the worker's traceback, whose last line is its error's type and message
         kind, _, message = str(error).strip().splitlines()[-1].partition(": ")

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from conftest import REPOSITORY
-from faults import inputs, kills, machine
+from faults import cases, inputs, kills, machine
 from faults.world import World
 from verydeep import files, provenance
 from verydeep.progress import line as say
@@ -74,7 +74,7 @@ def _inputs(folder: Path, whole: World) -> list[dict]:
     found = []
     for number, one in enumerate(inputs.CASES):
         place = folder / f"input-{number}"
-        outcome = inputs.attempt(one, World.copy(whole, place) if one.trained else World.new(place))
+        outcome = cases.attempt(one, World.copy(whole, place) if one.trained else World.new(place))
         if outcome.faults:
             say(f"input {one.group}: {one.name}: {'; '.join(outcome.faults)}")
         said = _short(outcome.said, folder)
