@@ -207,22 +207,16 @@ def forest(board: list, brief: bool = False) -> Figure:
     long = [textwrap.fill(f"{one.number}. {one.statement}", 44) for one in shown]
     axes.set_yticks(range(len(shown)), [one.rule.name for one in shown] if brief else long, fontsize=9)
     axes.invert_yaxis()
-    axes.set(
-        xlabel="difference in top-1 error"
-        if brief
-        else "difference in top-1 error (percent points), positive as the paper has it"
-    )
+    unit = "" if brief else " (percent points), positive as the paper has it"
+    axes.set(xlabel=f"difference in top-1 error{unit}")
     handles = [
         plt.Line2D([], [], color="black", marker="|", linestyle="", markersize=11, markeredgewidth=1.6, label="paper"),
         plt.Line2D([], [], color="#555555", marker="o", linewidth=2.4, label="ours, 95 % interval"),
         plt.Line2D([], [], color="#777777", marker="4", linestyle="", markersize=9, label="margin of “does not help”"),
     ]
-    if not brief:
-        axes.legend(handles=handles, frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=3)
-    else:
-        axes.legend(
-            handles=handles[:2], frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=2
-        )
+    kinds = 2 if brief else 3
+    place = {"loc": "lower center", "bbox_to_anchor": (0.3, 1.0), "ncols": kinds}
+    axes.legend(handles=handles[:kinds], frameon=False, fontsize=9, **place)
     return finished(figure)
 
 

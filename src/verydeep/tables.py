@@ -195,17 +195,18 @@ def bill(study: str) -> dict[str, float]:
     """What a study has cost so far: networks trained and planned, pilots, hours, multiply-adds (1e15)."""
     spec = load(study)
     networks, pilots = planned_runs(spec), planned_runs(spec, pilots=True)
-    trained = [record for run in networks + pilots if (record := runs.read_record(run, "train"))]
-    tested = [record for run in networks if (record := runs.read_record(run, "evaluate"))]
-    passes = [one for record in tested for one in record.passes.values()]
-    short = sum(record.variant in spec.variants and spec.variants[record.variant].pilot for record in trained)
+    trained, tried, tested = (
+        [record for run in asked if (record := runs.read_record(run, kind))]
+        for asked, kind in ((networks, "train"), (pilots, "train"), (networks, "evaluate"))
+    )
+    operations = [record.cost["multiply_adds"] for record in trained + tried]
+    operations += [one["multiply_adds"] for record in tested for one in record.passes.values()]
     return {
-        "networks": len(trained) - short,
+        "networks": len(trained),
         "planned": len(networks),
-        "pilots": short,
-        "hours": sum(record.cost["seconds"] for record in (*trained, *tested)) / 3600,
-        "operations": sum(one.cost["multiply_adds"] for one in trained) / 1e15
-        + sum(one["multiply_adds"] for one in passes) / 1e15,
+        "pilots": len(tried),
+        "hours": sum(record.cost["seconds"] for record in trained + tried + tested) / 3600,
+        "operations": sum(operations) / 1e15,
         "cores": max((record.environment["cores"] for record in trained), default=0),
     }
 
