@@ -120,6 +120,17 @@ def test_members_that_cannot_be_compared_are_refused(pair, monkeypatch, change, 
     assert not find_fusion(NAMES, "dense").folder.exists()
 
 
+def test_a_member_that_its_study_does_not_test_on_crops_is_named(pair, monkeypatch):
+    other = pair[1]
+    record = runs.read_record(other, "evaluate")
+    kept = {name: errors for name, errors in record.measurements.items() if name.startswith(("dense", "centre"))}
+    runs.write_record(other, record.model_copy(update={"measurements": kept}))
+    runs.seal(other.folder, ["evaluate.json"])
+    monkeypatch.setattr(evaluation, "is_current", lambda run, record: True)
+    with pytest.raises(VerydeepError, match="A-256-s1 is not tested by both: .*take --method dense, or set"):
+        fusion.fuse(find_fusion(NAMES, "both"), report=quiet)
+
+
 @pytest.mark.parametrize(("members", "method", "message"), [
     (["smoke/A-256", "quarter/A-256"], "dense", r"different studies .*quarter \(200 classes\), smoke \(10 classes\)"),
     (["smoke/A-256", "smoke/A-256"], "dense", "A-256-s0 is given twice"),

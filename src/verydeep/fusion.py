@@ -62,8 +62,8 @@ def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
             raise VerydeepError(f"{run.name} is not tested yet; run: {run.command}")
         if fusion.measurement(run).name not in record.measurements:
             raise VerydeepError(
-                f"{run.name} is not tested by {fusion.method}: the study {run.study.name} asks it only of the networks "
-                f"of Table 5 (its key multi_crop)"
+                f"{run.name} is not tested by {fusion.method}: the study {run.study.name} tests on many crops only the "
+                f"networks that the paper tests so; take --method dense, or set its key multi_crop to all"
             )
         found[run.name] = record
     first = fusion.members[0]
