@@ -5,6 +5,7 @@ resumed gives the weights of the uninterrupted one on the same machine.
 """
 
 import contextlib
+import logging
 import math
 import os
 import platform
@@ -22,10 +23,11 @@ import torch.nn.functional as F
 import torchvision
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from torch.utils.data import DataLoader
 
-from verydeep import checkpoints, files, progress, provenance, runs, weights
+from verydeep import checkpoints, errors, files, progress, provenance, runs, weights
 from verydeep.data import sources
 from verydeep.data.store import Store, held_out, open_store
 from verydeep.data.views import (
@@ -178,7 +180,8 @@ def train(
         Images that a device takes at once. A smaller one needs less memory and gives the same update, by
         accumulating gradients until the study's batch is full.
     report
-        Receives a line for every epoch.
+        Receives a line for every epoch. With several processes it is called in the first of them, and so must be
+        a function of a module.
 
     Returns
     -------
@@ -217,32 +220,43 @@ def _is_trained(run: Run) -> bool:
 
 
 def _launch(processes: int, run: Run, *arguments) -> None:
-    from accelerate import debug_launcher, notebook_launcher
+    """What torchrun does, from within a program or a notebook: so many processes, and an end when one of them fails.
 
+    They are started afresh: a forked one would inherit the locks of threads that it does not have.
+    """
     open_data(run)  # decoded once, before every process wants it
-    # what one process here has set up before would be taken over by all, each of them training alone
-    AcceleratorState._reset_state(reset_partial_state=True)
-    launch = notebook_launcher if torch.cuda.is_available() else debug_launcher
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        start_method="spawn",
+        run_id=run.name,
+    )
+    level, threads = logging.root.manager.disable, os.environ.get("OMP_NUM_THREADS")
+    logging.disable(logging.CRITICAL)  # what went wrong is said below, once
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     try:
-        launch(_fit, (run, *arguments), num_processes=processes)
-    except Exception as error:  # accelerate wraps what torch.multiprocessing raises in an error of its own
-        failed = error
-        while failed is not None and not isinstance(failed, ProcessExitedException | ProcessRaisedException):
-            failed = failed.__cause__
-        if failed is None:
-            raise
-        raise VerydeepError(_why_failed(run, failed, processes)) from None
+        elastic_launch(config, _fit)(run, *arguments)
+    except ChildFailedError as error:
+        raise VerydeepError(_why_failed(run, error, processes)) from None
+    finally:
+        logging.disable(level)
+        if threads is None:
+            del os.environ["OMP_NUM_THREADS"]
 
 
-def _why_failed(run: Run, error: ProcessExitedException | ProcessRaisedException, processes: int) -> str:
-    """One line: the rank of the process that ended, why, and what to do."""
-    which = f"{run.name}: rank {error.error_index} of {processes} processes"
-    if isinstance(error, ProcessRaisedException):
-        # the worker's traceback, whose last line is its error's type and message
-        kind, _, message = str(error).strip().splitlines()[-1].partition(": ")
-        return f"{which}: {message if kind.startswith('verydeep.') else f'{kind}: {message}'}"
-    cause = error.signal_name or f"exit status {error.exit_code}"
-    return f"{which} was ended by {cause}, and the others stopped; the same command goes on from the last checkpoint"
+def _why_failed(run: Run, error: ChildFailedError, processes: int) -> str:
+    """One line: the rank of the process that ended first, why, and what to do."""
+    rank, failure = error.get_first_failure()
+    which = f"{run.name}: rank {rank} of {processes} processes"
+    if failure.exitcode < 0:
+        return f"{which} was ended by {failure.signal_name()}, and the others stopped; the same command goes on"
+    message = failure.message if isinstance(failure.message, str) else failure.message["message"]
+    kind, _, message = message.strip().splitlines()[0].partition(": ")
+    return f"{which}: {message if hasattr(errors, kind) else f'{kind}: {message}'}"
 
 
 def _fit(run: Run, micro_batch: int, report) -> None:
