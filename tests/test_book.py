@@ -210,7 +210,7 @@ def test_table3_shows_the_numbers_and_they_lead_to_the_record(page, address, num
 @pytest.mark.browser
 def test_three_clicks_lead_from_a_number_in_a_sentence_to_its_record_and_command(page, address, numbers):
     page.goto(f"{address}/index.html")
-    sentence = page.locator("article p", has_text="The first of them")
+    sentence = page.locator("article p", has_text="A, for one, reaches")
     number = sentence.locator("a", has_text="±").first
     one = numbers["smoke.table3.A-256.top1"]
     assert number.inner_text() == f"{one.value:.1f} ± {(one.high - one.low) / 2:.1f}"

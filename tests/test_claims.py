@@ -185,14 +185,14 @@ def test_a_verdict_changes_when_a_record_does(network):
 
 
 def test_the_decision_alone():
-    lower = claims.Rule(0, "lower", "mean", [], "")
-    each = claims.Rule(0, "lower", "each", [], "")
+    lower = claims.Rule(0, "", "lower", "mean", [], "")
+    each = claims.Rule(0, "", "lower", "each", [], "")
     sure, open_, against = Interval(1, 0.5, 1.5), Interval(0.2, -0.3, 0.7), Interval(-1, -1.5, -0.5)
     assert claims.decide(lower, [against], sure) == REPRODUCED  # the average decides
     assert claims.decide(each, [sure, open_], sure) == UNDECIDED
     assert claims.decide(each, [sure, against], sure) == NOT_REPRODUCED
-    assert claims.decide(claims.Rule(0, "not-lower", "mean", [], "", margin=1.0), [], open_) == REPRODUCED
-    assert claims.decide(claims.Rule(0, "not-lower", "mean", [], "", margin=0.1), [], open_) == UNDECIDED
+    assert claims.decide(claims.Rule(0, "", "not-lower", "mean", [], "", margin=1.0), [], open_) == REPRODUCED
+    assert claims.decide(claims.Rule(0, "", "not-lower", "mean", [], "", margin=0.1), [], open_) == UNDECIDED
 
 
 def test_no_damaged_run_passes_for_a_made_up_one(trained):

@@ -19,13 +19,13 @@ def whole(trained_checkout) -> World:
 
 
 def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(whole, tmp_path):
-    aims = [random.choice(kills.INSTANTS[:3]), "train.json", "evaluate.json"]
+    aims = [random.choice(kills.INSTANTS[:3]), random.choice(kills.INSTANTS[3:])]
     survived = kills.survive(tmp_path / "chain", whole, aims, random.randrange(2**32))
-    assert [one.faults for one in survived] == [[], [], []], survived
+    assert [one.faults for one in survived] == [[], []], survived
 
 
 @pytest.mark.parametrize("fault", [
-    machine.disk_full_in_training, machine.two_trainings, machine.worker_killed,
+    machine.disk_full_in_training, machine.worker_killed,
 ], ids=lambda fault: fault.__name__)  # fmt: skip
 def test_a_fault_of_the_machine_is_survived(whole, tmp_path, fault):
     try:

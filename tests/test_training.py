@@ -3,12 +3,10 @@
 import gc
 import itertools
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -119,32 +117,6 @@ def test_a_checkpoint_within_an_epoch_resumes_to_the_same_bits(checkout, referen
     assert digest(run) == reference
 
 
-def test_kill_9_in_the_middle_of_an_epoch_and_resume_gives_the_same_weights(checkout):
-    command = [sys.executable, "-m", "verydeep", "train", "smoke", "A", "256"]
-    run = studies.find_run("smoke", "A", 256)
-
-    whole = subprocess.run(command, capture_output=True, text=True, check=True)
-    expected = digest(run)
-    for path in run.folder.iterdir():
-        path.unlink()
-
-    killed = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    for line in killed.stdout:
-        if "epoch 4/" in line:
-            time.sleep(0.05)  # some steps into the fifth epoch
-            killed.send_signal(signal.SIGKILL)
-            break
-    assert killed.wait() == -signal.SIGKILL
-    assert not (run.folder / "train.json").exists()
-
-    resumed = subprocess.run(command, capture_output=True, text=True, check=True)
-    first = int(re.search(r"goes on at epoch (\d+)", resumed.stdout)[1])
-    assert 4 < first < 12, resumed.stdout
-    assert digest(run) == expected
-    errors = [re.findall(r"loss ([\d.]+)  held-out top-1 ([\d.]+)", text) for text in (whole.stdout, resumed.stdout)]
-    assert errors[1] == errors[0][first - 1 :]
-
-
 def test_a_checkpoint_of_another_recipe_is_refused(checkout):
     run = tiny_run()
     with pytest.raises(Interrupted):
@@ -196,9 +168,9 @@ def test_memory_is_flat_over_epochs(checkout):
         gc.collect()
         resident.append(psutil.Process().memory_info().rss / 2**20)
 
-    training.train(tiny_run(epochs=16), report=note)
-    assert len(resident) == 16
-    growth = np.polyfit(range(11), resident[5:], 1)[0]
+    training.train(tiny_run(epochs=12), report=note)
+    assert len(resident) == 12
+    growth = np.polyfit(range(8), resident[4:], 1)[0]
     assert growth < 0.5, resident
 
 
@@ -274,25 +246,13 @@ def test_more_processes_than_images_in_a_batch_are_refused(checkout):
         training.train(tiny_run(batch=2), processes=3, report=silent)
 
 
-def test_torchrun_trains_the_network_of_one(checkout):
+def test_torchrun_trains_the_network_of_one(trained):
     one = studies.find_run("smoke", "A", 256)
-    training.train(one, report=silent)
     alone = pd.read_csv(one.folder / "history.csv")
-    for path in one.folder.iterdir():
-        path.unlink()
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "verydeep",
-        "train",
-    ]
+    shutil.rmtree(one.folder)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "verydeep", "train"]
     subprocess.run([*command, "smoke", "A", "256"], check=True, capture_output=True, timeout=300)
-    record = runs.read_record(one, "train")
-    assert record.device["processes"] == 2
+    assert runs.read_record(one, "train").device["processes"] == 2
     together = pd.read_csv(one.folder / "history.csv")
     assert together["train_loss"][0] == pytest.approx(alone["train_loss"][0], rel=1e-5)
 

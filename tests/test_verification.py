@@ -32,8 +32,17 @@ def edit(run, change):
     state = load_file(run.weights)
     change(state)
     save_file(state, run.weights)
-    record = runs.read_record(run, "evaluate")
-    runs.write_record(run, record.model_copy(update={"weights_sha256": files.sha256(run.weights)}))
+    digest = files.sha256(run.weights)
+    trained, tested = (runs.read_record(run, kind) for kind in ("train", "evaluate"))
+    artefacts = trained.artefacts | {"weights.safetensors": digest}
+    write(run, trained.model_copy(update={"artefacts": artefacts}))
+    write(run, tested.model_copy(update={"weights_sha256": digest}))
+
+
+def write(run, record):
+    """A record and its line in the seal."""
+    runs.write_record(run, record)
+    runs.seal(run.folder, [f"{record.kind}.json"])
 
 
 def test_other_weights_are_found_out(run):
@@ -54,10 +63,10 @@ def test_on_another_machine_a_stated_tolerance_holds(run, monkeypatch):
 
 def test_what_cannot_be_compared_is_refused(run):
     record = runs.read_record(run, "evaluate")
-    runs.write_record(run, record.model_copy(update={"data": record.data | {"manifest_sha256": "0" * 64}}))
+    write(run, record.model_copy(update={"data": record.data | {"manifest_sha256": "0" * 64}}))
     with pytest.raises(VerydeepError, match="tested on other images"):
         verification.verify(run)
-    runs.write_record(run, record.model_copy(update={"protocol": record.protocol | {"grid": "cells"}}))
+    write(run, record.model_copy(update={"protocol": record.protocol | {"grid": "cells"}}))
     with pytest.raises(VerydeepError, match="tested by another protocol"):
         verification.verify(run)
     (run.folder / "evaluate.json").unlink()
