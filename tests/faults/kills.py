@@ -1,16 +1,17 @@
 """SIGKILL at random instants of a training and its evaluation, and what the next start makes of it."""
 
+import contextlib
 import json
 import os
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 
-from faults.world import World, family, kill
+from faults.world import World, kill
 from verydeep import files, runs
 
 COMMAND = ("run", "smoke", "A", "256")
@@ -36,6 +37,9 @@ INSTANTS = (
 )
 
 
+_TRIES = 3  # runs that may be over before a kill meets its instant
+
+
 @dataclass(frozen=True)
 class Kill:
     """One kill: where it was aimed, when it came, and every way in which the checkout was not as it should be."""
@@ -58,47 +62,55 @@ def reference(folder: Path) -> World:
 def survive(folder: Path, whole: World, aims: list[str], seed: int, longest: float = 8.0) -> list[Kill]:
     """Kill one run again and again, a kill for each of ``aims``, and let it finish; compare it with ``whole``.
 
-    Kills at any time come up to ``longest`` seconds after the start.
+    Kills at any time come up to ``longest`` seconds after the start. A run that was over before its kill came is
+    compared too, and another is started for that kill.
     """
-    world, random_source, kills = World.new(folder), random.Random(seed), []
+    random_source, kills, chain = random.Random(seed), [], 0
+    world, trained = World.new(folder / "0"), None
     for aim in aims:
-        kills.append(_start_and_kill(world, aim, random_source.uniform(1.0, longest) if aim == ANY_TIME else None))
-    trained = _record(world, "train")
+        faults: list[str] = []
+        for _ in range(_TRIES):
+            delay = random_source.uniform(1.0, longest) if aim == ANY_TIME else None
+            kill = _start_and_kill(world, aim, delay)
+            faults += kill.faults
+            if trained is not None and _record(world, "train") != trained:
+                faults.append("was trained again although it had been finished")
+            trained = _record(world, "train")
+            if kill.hit:
+                break
+            faults += differences(world, whole)
+            chain, trained = chain + 1, None
+            world = World.new(folder / str(chain))
+        kills.append(replace(kill, faults=faults))
     done = world.run(*COMMAND)
     faults = [f"the last start failed: {done.stderr.strip()}"] if done.returncode else differences(world, whole)
     if trained is not None and _record(world, "train") != trained:
         faults.append("was trained again although it had been finished")
-    last = kills[-1]
-    kills[-1] = Kill(last.aim, last.hit, last.seconds, last.faults + faults)
+    kills[-1] = replace(kills[-1], faults=kills[-1].faults + faults)
     return kills
 
 
 def _start_and_kill(world: World, aim: str, delay: float | None) -> Kill:
+    left = parts(world)
     process, started = world.start(*COMMAND), time.monotonic()
-    alive, looked, hit = [], 0.0, False
+    hit = False
     while process.poll() is None and not hit:
-        now = time.monotonic() - started
-        if now - looked > 0.3:  # who is to be killed is known before the instant comes
-            alive, looked = family(process), now
         if delay is None:
-            hit = being_written(world, aim)
+            hit = any(name.startswith(f".{aim}.") for name in parts(world) - left)
         else:
-            hit = now >= delay
+            hit = time.monotonic() - started >= delay
             time.sleep(0.01)
-    kill(process, alive)
+    kill(process)
     return Kill(aim, hit, time.monotonic() - started, broken(world))
 
 
-def being_written(world: World, name: str) -> bool:
-    """Whether the temporary file of ``name`` is there."""
-    workspace = world.artifacts / "smoke" / RUN
+def parts(world: World) -> set[str]:
+    """The temporary files that are there: each is a file being written, or what a kill left of one."""
+    workspace, found = world.artifacts / "smoke" / RUN, set()
     for folder in (workspace, workspace / "posteriors"):
-        try:
-            if any(found.startswith(f".{name}.") and found.endswith(".part") for found in os.listdir(folder)):
-                return True
-        except OSError:
-            continue
-    return False
+        with contextlib.suppress(OSError):
+            found |= {name for name in os.listdir(folder) if name.endswith(".part")}
+    return found
 
 
 def broken(world: World) -> list[str]:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,10 +100,18 @@ def family(process: subprocess.Popen) -> list[psutil.Process]:
         return []
 
 
-def kill(process: subprocess.Popen, known: list[psutil.Process] = ()) -> None:
-    """SIGKILL to a process and everything that it has started, as the machine going away; those ``known`` first."""
-    for processes in (known, family(process)):
-        for one in processes:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                one.kill()
+def kill(process: subprocess.Popen) -> None:
+    """SIGKILL to a process and everything that it has started, as the machine going away, in microseconds."""
+    for pid in _descendants(process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     process.communicate()
+
+
+def _descendants(pid: int) -> list[int]:
+    """The youngest first; looking through all processes would take longer than a file takes to be written."""
+    children: list[str] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            children += path.read_text().split()
+    return [one for child in children for one in _descendants(int(child))] + [pid]
