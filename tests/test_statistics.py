@@ -27,8 +27,18 @@ def test_the_bootstrap_of_a_proportion_is_near_wilsons():
 
 
 def test_values_that_are_all_alike_have_a_point_for_an_interval():
-    assert statistics.bootstrap(np.zeros(50)) == statistics.Interval(0.0, 0.0, 0.0)
-    assert statistics.bootstrap(np.full(50, 7.0)) == statistics.Interval(7.0, 7.0, 7.0)
+    assert statistics.error(np.zeros(50, bool)) == statistics.Interval(0.0, 0.0, 0.0)
+    assert statistics.error(np.ones(50, bool)) == statistics.Interval(100.0, 100.0, 100.0)
+
+
+def test_the_interval_is_that_of_a_bootstrap_that_draws_every_image():
+    pairs = [draws(3000, 0.50, 0.48, seed=0), draws(3000, 0.40, 0.41, seed=1)]
+    found = statistics.mean_difference(pairs)
+    values = 100 * np.mean([first.astype(float) - second for first, second in pairs], axis=0)
+    drawn = stats.bootstrap((values,), np.mean, n_resamples=9999, batch=500, method="percentile", rng=1)
+    expected = drawn.confidence_interval
+    assert found.value == pytest.approx(values.mean())
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.03)
 
 
 @pytest.mark.parametrize(("only_first", "only_second", "p"), [

@@ -77,7 +77,7 @@ def lrn_response(neighbours: tuple[float, ...] = (0, 50, 100, 200)) -> Figure:
     return finished(figure)
 
 
-def lrn_cost(crop: int, width_divisor: int, batch: int = 8, turns: int = 3) -> pd.DataFrame:
+def lrn_cost(crop: int, width_divisor: int, batch: int = 4, turns: int = 2) -> pd.DataFrame:
     """Milliseconds and memory of A-LRN's normalisation beside the convolution before it, on this machine."""
     channels = 64 // width_divisor
     layers = {
@@ -96,14 +96,10 @@ def lrn_cost(crop: int, width_divisor: int, batch: int = 8, turns: int = 3) -> p
     return pd.DataFrame(rows).T.round(1)
 
 
-def _full(config: str, width_divisor: int) -> vgg.VGG:
-    torch.manual_seed(0)
-    return vgg.build(config, width_divisor=width_divisor).eval()
-
-
 def dense_equality(config: str, width_divisor: int = 1) -> pd.DataFrame:
     """The largest difference of class scores between the FC form and the dense form on a random crop of 224."""
-    net = _full(config, width_divisor)
+    torch.manual_seed(0)
+    net = vgg.build(config, width_divisor=width_divisor).eval()
     x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         fc, dense = net(x), score_map(net, x)
@@ -119,18 +115,21 @@ def dense_equality(config: str, width_divisor: int = 1) -> pd.DataFrame:
 
 
 def score_maps(config: str, sizes: list[int], width_divisor: int = 1) -> pd.DataFrame:
-    """The score map of square images of several sizes, from the real network, and its cost from the arithmetic.
+    """The score map of square images of several sizes, as torch makes it, and its cost from the arithmetic.
+
+    Shapes alone, so the network is on torch's meta device, where nothing is stored or computed.
 
     Raises
     ------
     ValueError
         When an image is too small for one window of FC6.
     """
-    net = _full(config, width_divisor)
+    with torch.device("meta"):
+        net = vgg.build(config, width_divisor=width_divisor).eval()
     rows = {}
     for side in sizes:
         with torch.inference_mode():
-            found = score_map(net, torch.zeros(1, 3, side, side))
+            found = score_map(net, torch.zeros(1, 3, side, side, device="meta"))
         positions = found.shape[2] * found.shape[3]
         work = anatomy.multiply_adds(configuration(config), **net.size, image=(side, side)) / 1e9
         rows[side] = {

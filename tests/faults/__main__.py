@@ -64,7 +64,7 @@ def _faults(folder: Path, whole: World) -> list[dict]:
         except (machine.Unsurvived, machine.NotPossible) as error:
             survived, said = False, str(error)
         say(f"fault {fault.__name__:24} {'survived' if survived else f'NOT SURVIVED: {said}'}")
-        what = fault.__doc__.strip().split("\n")[0]
+        what = fault.__doc__.strip().split("\n")[0].replace("``", "")
         found.append({"name": fault.__name__, "what": what, "said": _short(said, folder), "survived": survived})
         shutil.rmtree(folder / fault.__name__, ignore_errors=True)
     return found

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from faults import kills
-from faults.world import World, family
+from faults.world import World, ended, family
 
 #: ``setpriv`` takes from root the right to write where the permissions say no, so that they count here too.
 _NO_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--inh-caps=-all")
@@ -44,6 +44,14 @@ def one_line(done: subprocess.CompletedProcess, pattern: str) -> str:
     _expect(len(lines) == 1, f"{len(lines)} lines: {lines}")
     _expect(re.search(pattern, lines[0]) is not None, f"{lines[0]!r} does not match {pattern!r}")
     return lines[0]
+
+
+def _after_epoch(training: subprocess.Popen, epoch: int) -> None:
+    """Wait until a training has said that this epoch is over."""
+    for line in training.stdout:
+        if f"epoch {epoch}/" in line:
+            return
+    raise Unsurvived(f"was over before epoch {epoch}: {training.stderr.read()[-500:]}")
 
 
 def _is_noise(line: str) -> bool:
@@ -187,9 +195,7 @@ def two_trainings(folder: Path, whole: World) -> str:
     """The same training is started twice; the second leaves and touches nothing."""
     world = World.new(folder)
     first = world.start(*TRAIN)
-    for line in first.stdout:
-        if "epoch 1/" in line:
-            break
+    _after_epoch(first, 1)
     first.send_signal(signal.SIGSTOP)  # smoke is over too soon to be waited for
     said = one_line(world.run(*TRAIN), r"error: A-256-s0 is in the hands of process \d+ on .* since")
     first.send_signal(signal.SIGCONT)
@@ -202,14 +208,12 @@ def two_trainings(folder: Path, whole: World) -> str:
 def two_notebooks(folder: Path, whole: World) -> str:
     """The same command is started twice at the same moment; one does the work."""
     world = World.new(folder)
-    both = [world.start(*kills.COMMAND) for _ in range(2)]
-    done = [subprocess.CompletedProcess(one.args, *reversed((one.communicate(), one.returncode))) for one in both]
-    ended = [subprocess.CompletedProcess(one.args, one.returncode, *one.stdout) for one in done]
-    good = [one for one in ended if one.returncode == 0]
-    _expect(len(good) >= 1, f"neither did it: {[one.stderr[-300:] for one in ended]}")
+    both = [ended(one) for one in [world.start(*kills.COMMAND) for _ in range(2)]]
+    good = [one for one in both if one.returncode == 0]
+    _expect(len(good) >= 1, f"neither did it: {[one.stderr[-300:] for one in both]}")
     said = "both ended well: the second found the work done"
     if len(good) == 1:
-        bad = next(one for one in ended if one.returncode)
+        bad = next(one for one in both if one.returncode)
         said = one_line(bad, r"error: train.ipynb of A-256-s0 is in the hands of process \d+ on .* since")
     finish(world, whole)
     return said
@@ -219,13 +223,10 @@ def kernel_killed(folder: Path, whole: World) -> str:
     """The notebook's kernel is killed, as when memory runs out."""
     world = World.new(folder)
     command = world.start(*kills.COMMAND)
-    for line in command.stdout:
-        if "epoch 3/" in line:
-            break
+    _after_epoch(command, 3)
     for one in family(command)[1:]:
         one.kill()
-    out, error = command.communicate(timeout=120)
-    done = subprocess.CompletedProcess(command.args, command.returncode, out, error)
+    done = ended(command, timeout=120)
     said = one_line(done, "error: A-256-s0: the notebook's kernel died.*the same command goes on")
     finish(world, whole)
     return said
@@ -235,12 +236,9 @@ def asked_to_stop(folder: Path, whole: World) -> str:
     """SIGTERM to a training: it stops between two steps and saves where it is."""
     world = World.new(folder)
     training = world.start(*TRAIN)
-    for line in training.stdout:
-        if "epoch 3/" in line:
-            break
+    _after_epoch(training, 3)
     training.send_signal(signal.SIGTERM)
-    out, error = training.communicate(timeout=60)
-    done = subprocess.CompletedProcess(training.args, training.returncode, out, error)
+    done = ended(training, timeout=60)
     said = one_line(done, "error: A-256-s0: stopped by SIGTERM in epoch 4, state saved in .*; the same command goes on")
     finish(world, whole)
     return said
@@ -251,15 +249,13 @@ def worker_killed(folder: Path, whole: World) -> str:
     world = World.new(folder)
     command = (*TRAIN, "--processes", "2")
     together = world.start(*command)
-    for line in together.stdout:
-        if "epoch 2/" in line:
-            break
+    _after_epoch(together, 2)
     workers = [one for one in family(together)[1:] if one.ppid() == together.pid]
     started = time.monotonic()
     workers[-1].kill()
-    out, error = together.communicate(timeout=120)
+    done = ended(together, timeout=120)
     _expect(time.monotonic() - started < 60, f"took {time.monotonic() - started:.0f} seconds to end")
-    done = subprocess.CompletedProcess(together.args, together.returncode, out, _without_workers(error))
+    done.stderr = _without_workers(done.stderr)
     said = one_line(done, r"error: A-256-s0: rank \d of 2 processes was ended by SIGKILL.*the same command goes on")
     _two_processes_agree(world, whole, command)
     return said
@@ -277,15 +273,13 @@ def torchrun_worker_killed(folder: Path, whole: World) -> str:
         stderr=subprocess.PIPE,
         text=True,
     )
-    for line in together.stdout:
-        if "epoch 2/" in line:
-            break
+    _after_epoch(together, 2)
     started = time.monotonic()
     family(together)[-1].kill()
-    _, error = together.communicate(timeout=120)
+    done = ended(together, timeout=120)
     _expect(time.monotonic() - started < 60, f"took {time.monotonic() - started:.0f} seconds to end")
-    said = next((line.strip() for line in error.splitlines() if "exitcode" in line and "-9" in line), "")
-    _expect(together.returncode != 0 and said and "rank" in error, f"torchrun said: {error[-500:]}")
+    said = next((line.strip() for line in done.stderr.splitlines() if "exitcode" in line and "-9" in line), "")
+    _expect(done.returncode != 0 and said and "rank" in done.stderr, f"torchrun said: {done.stderr[-500:]}")
     _two_processes_agree(world, whole, (*TRAIN, "--processes", "2"))
     return said
 
@@ -310,9 +304,7 @@ def _without_workers(error: str) -> str:
 def kill_after_epoch(world: World, epoch: int) -> None:
     """Train, and SIGKILL after so many epochs."""
     training = world.start(*TRAIN)
-    for line in training.stdout:
-        if f"epoch {epoch}/" in line:
-            break
+    _after_epoch(training, epoch)
     training.kill()
     training.communicate()
 

@@ -79,9 +79,7 @@ class World:
 
     def run(self, *arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
         """The same, to its end."""
-        process = self.start(*arguments, prefix=prefix)
-        out, error = process.communicate(timeout=300)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, error)
+        return ended(self.start(*arguments, prefix=prefix))
 
     def snapshot(self) -> dict[str, str]:
         """Every file with its hash."""
@@ -89,6 +87,12 @@ class World:
         return {
             str(path.relative_to(self.folder)): files.sha256(path) for path in paths if path.suffix not in _NOT_COUNTED
         }
+
+
+def ended(process: subprocess.Popen, timeout: float = 300) -> subprocess.CompletedProcess:
+    """Wait for its end, at most ``timeout`` seconds."""
+    out, error = process.communicate(timeout=timeout)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, error)
 
 
 def family(process: subprocess.Popen) -> list[psutil.Process]:
