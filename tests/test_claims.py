@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verydeep import claims, files, paper, predictions, results, runs, studies
+from verydeep import claims, files, paper, predictions, results, runs, studies, tables
 from verydeep.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, UNDECIDED
+from verydeep.errors import UnknownName
 from verydeep.statistics import Interval
 from verydeep.studies.fusions import table6_fusions
 from verydeep.studies.measurements import measured_by
@@ -82,7 +83,7 @@ def fuse(name, wrong, trained):
 
 
 def verdict(number):
-    return claims.board("smoke")[number - 1]
+    return claims.verdict("smoke", number)
 
 
 def test_every_claim_has_a_verdict_and_nothing_is_tested_before_it_ran(checkout):
@@ -90,6 +91,17 @@ def test_every_claim_has_a_verdict_and_nothing_is_tested_before_it_ran(checkout)
     assert [one.number for one in board] == [claim["number"] for claim in paper.claims()] == list(range(1, 33))
     assert {one.verdict for one in board} == {NOT_TESTED}
     assert all(one.ours is None for one in board)
+
+
+def test_one_verdict_is_that_of_the_board(network):
+    network("B", 256, 100)
+    network("C", 256, 60)
+    assert claims.verdict("smoke", 5) == claims.board("smoke")[4]
+    table = tables.board("smoke", 8, 5)
+    assert table.index.tolist() == [8, 5]
+    assert table["verdict"].tolist() == [NOT_TESTED, REPRODUCED]
+    with pytest.raises(UnknownName, match="unknown claim 33"):
+        claims.verdict("smoke", 33)
 
 
 def test_every_rule_is_of_cells_that_the_recorded_study_has():

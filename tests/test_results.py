@@ -169,6 +169,17 @@ def test_pilots_are_listed_with_what_they_changed(checkout):
     assert set(table["held-out top-1"]) == {tables.NOT_RUN}
 
 
+def test_how_long_a_network_was_trained_counts_what_it_starts_from(trained):
+    table = tables.training("smoke")
+    epochs = {scale: studies.load("smoke").resolve(scale).epochs for scale in ("256", "384", "jitter")}
+    assert table.loc["A-256", ["starts from", "with its ancestors'"]].tolist() == ["", epochs["256"]]
+    assert table.loc["D-jitter", "starts from"] == "D-384"
+    assert table.loc["D-jitter", "with its ancestors'"] == 2 * epochs["256"] + epochs["384"] + epochs["jitter"]
+    record = runs.read_record(studies.find_run("smoke", "A", 256), "train")
+    assert table.loc["A-256", "training loss"] == round(record.metrics["train_loss"], 2)
+    assert table.loc["D-jitter", "training loss"] == tables.NOT_RUN
+
+
 def test_the_picture_of_table3_has_a_place_for_every_row(trained):
     figure = figures.errors_picture(tables.errors(3, ["smoke", "quarter"]), ["smoke", "quarter"])
     paper, smoke = figure.axes  # quarter has nothing to show

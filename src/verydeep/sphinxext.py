@@ -1,8 +1,9 @@
-"""Sphinx extension: pages for the runs, the roles ``{result}`` and ``{paper}``, the directive ``{result-table}``.
+"""Sphinx extension: pages for the runs, roles for what sentences say of them, the directive ``{result-table}``.
 
 ``{result}`quarter.table3.D-384.top1` `` prints a reproduced number and links to its run;
 ``{paper}`table3.D-384.top1` `` prints the published one. An unknown identity is a warning, which the
-strict build turns into a failure. ``{result-table} 4 quarter`` shows Table 4 with the
+strict build turns into a failure. ``{verdict}`quarter.3` `` prints what a study says of the paper's
+claim 3, and the difference that says it. ``{result-table} 4 quarter`` shows Table 4 with the
 studies named beside the paper.
 """
 
@@ -16,7 +17,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from verydeep import architecture, citation, pages, paths, results, runs, tables
+from verydeep import architecture, citation, claims, pages, paths, results, runs, tables
 from verydeep.errors import VerydeepError
 from verydeep.studies import load, planned_runs
 
@@ -70,6 +71,25 @@ class PaperRole(SphinxRole):
         except VerydeepError as error:
             return [], [self.inliner.reporter.warning(str(error), line=self.lineno)]
         return [nodes.inline(text, text, classes=["paper-number"])], []
+
+
+class VerdictRole(SphinxRole):
+    """A study's verdict on one of the paper's claims, with the difference behind it, linked to the board of claims."""
+
+    def run(self):
+        study, _, number = self.text.partition(".")
+        try:
+            found = claims.verdict(study, int(number) if number.isdigit() else number)
+        except VerydeepError as error:
+            return [], [self.inliner.reporter.warning(str(error), line=self.lineno)]
+        address = self.env.app.builder.get_relative_uri(self.env.docname, "results/claims")
+        reference = nodes.reference("", "", nodes.inline("", found.verdict), internal=True, refuri=address)
+        reference["reftitle"] = found.rule.reads if found.rule else "no study tests this claim"
+        shown = [nodes.inline("", "", reference, classes=["verdict"])]
+        if found.ours is not None:
+            text = f" ({found.ours.value:+.1f} points, {found.ours.low:+.1f} to {found.ours.high:+.1f})"
+            shown.append(nodes.inline(text, text, classes=["interval"]))
+        return shown, []
 
 
 class NotesChecked(SphinxDirective):
@@ -127,6 +147,7 @@ def setup(app: Sphinx) -> dict:
     """Register with Sphinx, before the table of contents is read (priority 900 in sphinx_external_toc)."""
     app.add_role("result", ResultRole())
     app.add_role("paper", PaperRole())
+    app.add_role("verdict", VerdictRole())
     app.add_directive("result-table", ResultTable)
     app.add_directive("notes-checked", NotesChecked)
     app.add_html_math_renderer("mathml", (_visit_math, None), (_visit_math, None))

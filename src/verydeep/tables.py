@@ -374,6 +374,33 @@ def pilots(study: str) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("pilot")
 
 
+def training(study: str) -> pd.DataFrame:
+    """How long each network of a study was trained, with all that it starts from, and how far it came.
+
+    The training loss is the mean over the last epoch; the held-out error, in percent with its 95 % interval, is of
+    images that were held out from the training set. What has not been run says so.
+    """
+    rows = []
+    for run in planned_runs(load(study)):
+        record = runs.read_record(run, "train")
+        rows.append(
+            {
+                "network": run.row,
+                "starts from": run.parent.row if run.parent else "",
+                "epochs": run.recipe.epochs,
+                "with its ancestors'": sum(one.recipe.epochs for one in _lineage(run)),
+                "training loss": round(record.metrics["train_loss"], 2) if record else NOT_RUN,
+                "held-out top-1": _held_out(record, "top1"),
+                "hours": round(record.cost["seconds"] / 3600, 2) if record else NOT_RUN,
+            }
+        )
+    return pd.DataFrame(rows, dtype=object).set_index("network")
+
+
+def _lineage(run: Run | None) -> list[Run]:
+    return [] if run is None else [run, *_lineage(run.parent)]
+
+
 def _held_out(record, metric: str) -> str:
     if record is None:
         return NOT_RUN
@@ -395,14 +422,19 @@ def departures(study: str, train_scale: str = "256") -> pd.DataFrame:
     return frame[[ours != papers for ours, papers in zip(frame["study"], frame["paper"], strict=True)]]
 
 
-def board(study: str) -> pd.DataFrame:
+def board(study: str, *only: int) -> pd.DataFrame:
     """The claims that a study can test: the rule, the paper's difference, ours with its interval, and the verdict.
 
     Differences of top-1 errors in percent points, averaged over the comparisons of the rule, positive where the row
     that the paper finds better has the lower error.
+
+    Parameters
+    ----------
+    only
+        The numbers of the claims to show, in this order; all by default.
     """
     found = []
-    for one in claims.board(study):
+    for one in [claims.verdict(study, number) for number in only] or claims.board(study):
         if one.rule is None:
             continue
         ours = NOT_RUN if one.ours is None else f"{one.ours.value:+.2f} [{one.ours.low:+.2f}, {one.ours.high:+.2f}]"

@@ -7,6 +7,7 @@ from importlib.resources import files
 import yaml
 
 from verydeep import paper, results, statistics
+from verydeep.errors import UnknownName
 from verydeep.results import Number
 from verydeep.statistics import Interval
 
@@ -73,6 +74,21 @@ def board(study: str) -> list[Verdict]:
     """
     known = {found.id: found for found in results.numbers(study)}
     return [_judge(study, claim, rules().get(claim["number"]), known) for claim in paper.claims()]
+
+
+def verdict(study: str, number: int) -> Verdict:
+    """The verdict on one claim.
+
+    Raises
+    ------
+    UnknownName
+        For a study, or a number of a claim, that does not exist.
+    """
+    asked = {claim["number"]: claim for claim in paper.claims()}
+    if number not in asked:
+        raise UnknownName("claim", number, list(asked))
+    known = {found.id: found for found in results.numbers(study)}
+    return _judge(study, asked[number], rules().get(number), known)
 
 
 def decide(rule: Rule, differences: list[Interval], average: Interval) -> str:
