@@ -377,8 +377,8 @@ def pilots(study: str) -> pd.DataFrame:
 def training(study: str) -> pd.DataFrame:
     """How long each network of a study was trained, with all that it starts from, and how far it came.
 
-    The training loss is the mean over the last epoch; the held-out error, in percent with its 95 % interval, is of
-    images that were held out from the training set. What has not been run says so.
+    Training loss and top-1 error (percent) are means over the last epoch, on its random crops. The held-out error, with
+    its 95 % interval, is that of the images held out from the training set. What has not been run says so.
     """
     rows = []
     for run in planned_runs(load(study)):
@@ -390,6 +390,7 @@ def training(study: str) -> pd.DataFrame:
                 "epochs": run.recipe.epochs,
                 "with its ancestors'": sum(one.recipe.epochs for one in _lineage(run)),
                 "training loss": round(record.metrics["train_loss"], 2) if record else NOT_RUN,
+                "training top-1": round(record.metrics["train_top1_error"], 1) if record else NOT_RUN,
                 "held-out top-1": _held_out(record, "top1"),
                 "hours": round(record.cost["seconds"] / 3600, 2) if record else NOT_RUN,
             }
