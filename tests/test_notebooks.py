@@ -84,6 +84,18 @@ def test_a_finished_notebook_is_not_executed_again(trained, monkeypatch):
     notebooks.execute_run(run)
 
 
+def test_what_a_kill_leaves_of_a_notebook_is_cleared_away_when_it_is_kept_anew(trained):
+    """The run is complete by then, so that nobody else works on it: the last file that a kill can meet."""
+    run = studies.find_run("smoke", "A", 256)
+    runs.unseal(run.folder, ["evaluate.ipynb"])
+    left = [run.workspace / f".{name}.abc.part" for name in ("evaluate.ipynb", "SHA256SUMS")]
+    for path in left:
+        path.write_text("cut sho")
+    notebooks.execute(run, "evaluate")
+    assert not any(path.exists() for path in left)
+    assert "evaluate.ipynb" in runs.read_seal(run.folder) and not runs.check_all()
+
+
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "book").glob("*/*.ipynb")), ids=lambda path: path.stem)
 def test_chapters_are_committed_without_outputs(path):
     if path.parent.name == "runs":

@@ -140,10 +140,11 @@ def _execute(run: Run | Fusion, kind: str, kept: Path, machine: dict) -> None:
         raise StorageError(error.filename or working, error) from error
     if fault := runs.notebook_fault(working):
         raise VerydeepError(f"{working}: {fault}")
-    runs.unseal(run.folder, [kept.name])
-    with files.atomic(kept) as part:
-        shutil.copyfile(working, part)
-    runs.seal(run.folder, [kept.name])
+    with runs.working_on(run):
+        runs.unseal(run.folder, [kept.name])
+        with files.atomic(kept) as part:
+            shutil.copyfile(working, part)
+        runs.seal(run.folder, [kept.name])
     working.unlink()
 
 
