@@ -105,5 +105,6 @@ def test_the_recorded_faults_were_all_survived():
         (one.group, one.name) for one in inputs.CASES
     ]
     assert len(record["kills"]) >= 30
+    assert {one["aim"] for one in record["kills"] if one["hit"]} == set(kills.INSTANTS)
     assert all(one["survived"] for part in ("kills", "faults", "bad_inputs") for one in record[part])
     assert record["sources"]["dirty"] is False

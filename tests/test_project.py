@@ -94,15 +94,17 @@ def test_the_workflow_plans_every_run_of_a_study(study, trainings, tests, fusion
         (tmp_path / name).mkdir()
     (tmp_path / "_config.yml").touch()
     shutil.copy(REPOSITORY / "workflow/Snakefile", tmp_path / "workflow")
-    command = [sys.executable, "-m", "snakemake", "--config", f"study={study}", "--cores", "2", "-n"]
+    command = [sys.executable, "-m", "snakemake", "--config", f"study={study}", "--cores", "2", "-n", "-p"]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "VERYDEEP_ROOT": str(tmp_path)}
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     for rule, expected in {"train": trainings, "evaluate": tests, "fuse": fusions}.items():
         planned = re.search(rf"^{rule} +(\d+)$", done.stdout, re.MULTILINE)
         assert (int(planned[1]) if planned else 0) == expected, done.stdout
+    assert f"verydeep run {study} " in done.stdout
     if not trainings:
         return
+    assert f"verydeep run {study} D jitter --seed 0 --processes 1 --only train" in done.stdout
     order = [done.stdout.index(f"/{run}-s0/train.json") for run in ("A-256", "D-256", "D-384", "D-jitter")]
     assert order == sorted(order)
 

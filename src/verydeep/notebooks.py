@@ -61,7 +61,7 @@ def _checked(namespace: dict, known: tuple[str, ...]) -> dict:
 def parameters(run: Run | Fusion) -> dict:
     """The papermill parameters that ask for ``run``."""
     if isinstance(run, Fusion):
-        return {"members": [f"{member.study.name}/{member.name}" for member in run.members], "method": run.method}
+        return {"members": run.addresses, "method": run.method}
     asked = {
         "study": run.study.name,
         "config": run.config,

@@ -1,6 +1,7 @@
 """Which networks are tested together, their soft-max outputs averaged (Sect. 4.4, Table 6)."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,16 @@ class Fusion:
         if len(set(seeds)) == 1:
             return f"{self.row}-s{seeds[0]}"
         return f"{'+'.join(run.name for run in self.members)}-{self.method}"
+
+    @property
+    def command(self) -> str:
+        """What tests it; every member must have been tested before."""
+        return shlex.join(["verydeep", "fuse", *self.addresses, "--method", self.method])
+
+    @property
+    def addresses(self) -> list[str]:
+        """Its members as :func:`find_fusion` takes them."""
+        return [f"{run.study.name}/{run.name}" for run in self.members]
 
     @property
     def folder(self) -> Path:
