@@ -392,7 +392,7 @@ def training(study: str) -> pd.DataFrame:
                 "training loss": round(record.metrics["train_loss"], 2) if record else NOT_RUN,
                 "training top-1": round(record.metrics["train_top1_error"], 1) if record else NOT_RUN,
                 "held-out top-1": _held_out(record, "top1"),
-                "hours": round(record.cost["seconds"] / 3600, 2) if record else NOT_RUN,
+                "multiply-adds (1e15)": round(record.cost["multiply_adds"] / 1e15, 2) if record else NOT_RUN,
             }
         )
     return pd.DataFrame(rows, dtype=object).set_index("network")
