@@ -1,0 +1,81 @@
+"""Why dense testing and a crop differ at a study's size: each window of the dense form, cut out and tested as a crop.
+
+    python benchmarks/windows.py [--study quarter] [--network D-384]...
+
+The windows of the score map lie 32 pixels apart, at every size of image. Tests published weights on the validation
+images at the single test scale: densely; on the same windows as crops, which have zeros beyond their border and the
+side that the network was trained on; on as many crops spread over the image; and on the central crop. Mirror images are
+used throughout, and all images must be square. Writes ``benchmarks/windows.json``, which the chapter on Table 3 shows.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import click
+import torch
+
+from verydeep import files, predictions, provenance
+from verydeep.data.views import grid_positions
+from verydeep.networks.dense import whole_positions
+from verydeep.posteriors import Tester
+from verydeep.studies.fusions import member
+from verydeep.studies.measurements import single_scale
+from verydeep.training import device_record, load_network, normaliser, open_data
+
+STRIDE = 32  # five poolings
+
+
+@dataclass
+class Placed(Tester):
+    """Tests on the crops at ``places`` along both sides of a square image, and their mirror images."""
+
+    places: Sequence[int] = ()
+
+    def _grid(self, x):
+        return self._crops(x, Counter(product(self.places, self.places, (False, True))))
+
+
+@click.command()
+@click.option("--study", default="quarter", show_default=True)
+@click.option("--network", "names", multiple=True, default=("A-256", "D-256", "E-256", "D-384"), show_default=True)
+def main(study: str, names: tuple[str, ...]) -> None:
+    """Measure the errors of each network in each way."""
+    rates = {}
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for name in names:
+        run = member(f"{study}/{name}")
+        store = open_data(run)
+        rows, shorter = store.rows("val"), run.study.pixels(single_scale(run.train_scale))
+        labels = store.manifest["label"].to_numpy()[rows]
+        images = store.manifest["name"].iloc[rows].tolist()
+        made = (load_network(run), normaliser(run, store, device), run.study.testing)
+        crop = run.study.crop
+        windows = whole_positions(shorter, crop)
+        crops = {"the windows as crops": [STRIDE * k for k in range(windows)]}
+        for count in dict.fromkeys((windows, 1)):
+            title = f"{count**2} crops, edge to edge" if count > 1 else "central crop"
+            crops[title] = grid_positions(shorter, crop, count, "edges")
+        ways = {f"dense, {windows**2} windows": (Tester(*made), "dense")}
+        ways |= {title: (Placed(*made, places=places), "multi-crop") for title, places in crops.items()}
+        for way, (tester, method) in ways.items():
+            found = tester.make(method, store, rows, shorter).posteriors
+            errors = predictions.errors(predictions.table(method, images, labels, found))
+            rates[f"{run.row}, {way}"] = {"top1_error": errors["top1_error"], "top5_error": errors["top5_error"]}
+            click.echo(f"{run.row}, {way}: {errors}")
+    record = {
+        "what": "dense testing at one scale beside its windows as crops, as many crops spread, and the central crop",
+        "study": study,
+        "rates": rates,
+        "date": provenance.now(),
+        "sources": provenance.sources(),
+        "environment": provenance.environment(),
+        "device": device_record(device),
+    }
+    files.write_json(Path(__file__).with_suffix(".json"), record)
+
+
+if __name__ == "__main__":
+    main()
