@@ -7,13 +7,13 @@ for longer than a turn. Writes ``benchmarks/dense.json``, which the chapter on c
 """
 
 import time
-from pathlib import Path
 
 import click
 import numpy as np
 import torch
+from common import write
 
-from verydeep import files, provenance
+from verydeep import provenance
 from verydeep.data import sources
 from verydeep.data.store import open_store
 from verydeep.networks import dense
@@ -51,21 +51,9 @@ def main(study: str, config: str, train_scale: str, images: int, turns: int) -> 
             "ratio": float(np.median([bare / whole for whole, bare in timed])),
         }
         click.echo(f"{run.row} at {shorter} pixels, {precision}: {rates[precision]}")
-    record = {
-        "what": "dense evaluation at one scale beside the bare forward pass on random tensors of the same shapes",
-        "run": run.row,
-        "study": study,
-        "pixels": shorter,
-        "images": len(rows),
-        "turns": turns,
-        "rates": rates,
-        "load_average": provenance.load_average(),
-        "date": provenance.now(),
-        "sources": provenance.sources(),
-        "environment": provenance.environment(),
-        "device": device_record(device),
-    }
-    files.write_json(Path(__file__).with_suffix(".json"), record)
+    asked = {"run": run.row, "study": study, "pixels": shorter, "images": len(rows), "turns": turns}
+    what = "dense evaluation at one scale beside the bare forward pass on random tensors of the same shapes"
+    write(__file__, what, rates, device_record(device), load_average=provenance.load_average(), **asked)
 
 
 def _bare(tester: Tester, shapes: list[tuple[int, int, int]]) -> float:

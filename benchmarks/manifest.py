@@ -19,9 +19,10 @@ from pathlib import Path
 
 import click
 import numpy as np
+from common import write
 from PIL import Image
 
-from verydeep import files, provenance
+from verydeep import provenance
 from verydeep.data import sources, store, views
 
 STEPS = ("store", "open", "verify", "sample")
@@ -108,18 +109,9 @@ def main(images: int, step: str | None) -> None:
             }
             click.echo(f"{name}: {rates[name]}")
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-    record = {
-        "what": "time and peak memory of each step on generated images, as many as ILSVRC-2012 has",
-        "images": images,
-        "disk_mib": size / 2**20,
-        "rates": rates,
-        "load_average": provenance.load_average(),
-        "date": provenance.now(),
-        "sources": provenance.sources(),
-        "environment": provenance.environment(),
-        "device": {"type": "cpu", "threads": 1},
-    }
-    files.write_json(Path(__file__).with_suffix(".json"), record)
+    what = "time and peak memory of each step on generated images, as many as ILSVRC-2012 has"
+    others = {"images": images, "disk_mib": size / 2**20, "load_average": provenance.load_average()}
+    write(__file__, what, rates, {"type": "cpu", "threads": 1}, **others)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import click
 import numpy as np
 import pandas as pd
 import torch
+from common import write
 from safetensors.torch import load_file
 
 from verydeep import files, paths, provenance, runs
@@ -77,7 +78,6 @@ def compare(alone: dict, other: dict) -> dict:
 @click.option("--processes", "most", default=3, show_default=True, help="Up to so many.")
 def main(most: int) -> None:
     """Compare each way with one process."""
-    record = Path(__file__).with_suffix(".json").resolve()
     ways = {"1 process, again": (1, 256), f"1 process, batch in pieces of {PIECES}": (1, PIECES)}
     ways |= {f"{count} processes": (count, 256) for count in range(2, most + 1)}
     made_by = provenance.sources()
@@ -92,16 +92,9 @@ def main(most: int) -> None:
             found = {epochs: trained(run_of(epochs), count, micro_batch) for epochs in (SHORT, None)}
             rates[way] = {"same_crops": crops(run_of(), count) == crops(run_of(), 1)} | compare(alone, found)
             click.echo(f"{way}: {rates[way]}")
-    said = {
-        "what": f"A of smoke beside one process over {SHORT} epochs, and how long its loss stays the same",
-        "batch": run_of().recipe.batch,
-        "rates": rates,
-        "date": provenance.now(),
-        "sources": made_by,
-        "environment": provenance.environment(),
-        "device": device_record(torch.device("cpu")),
-    }
-    files.write_json(record, said)
+    what = f"A of smoke beside one process over {SHORT} epochs, and how long its loss stays the same"
+    device = device_record(torch.device("cpu"))
+    write(__file__, what, rates, device, batch=run_of().recipe.batch, sources=made_by)
 
 
 if __name__ == "__main__":

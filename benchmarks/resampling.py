@@ -7,13 +7,11 @@ another scale and back to their own size: the object keeps its size, only the sh
 ``benchmarks/resampling.json``, which the chapter on Table 4 shows.
 """
 
-from pathlib import Path
-
 import click
 import numpy as np
 import torch
+from common import errors, write
 
-from verydeep import files, predictions, provenance
 from verydeep.data.views import rescale
 from verydeep.posteriors import Tester
 from verydeep.studies.fusions import member
@@ -26,6 +24,7 @@ class Resampled:
 
     def __init__(self, store, through: int | None, size: int):
         self.store, self.through, self.size = store, through, size
+        self.manifest = store.manifest
 
     def image(self, row: int) -> np.ndarray:
         image = rescale(self.store.image(row), self.size)
@@ -45,27 +44,15 @@ def main(study: str, names: tuple[str, ...]) -> None:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         tester = Tester(load_network(run), normaliser(run, store, device), run.study.testing, run.recipe.flip)
         size = run.study.pixels(single_scale(run.train_scale))
-        labels = store.manifest["label"].to_numpy()[rows]
-        images = store.manifest["name"].iloc[rows].tolist()
         for scale in (None, *several_scales(run.train_scale)):
             through = None if scale is None else run.study.pixels(scale)
             if through == size:
                 continue
-            found = tester.make("dense", Resampled(store, through, size), rows, size).posteriors
-            errors = predictions.errors(predictions.table("dense", images, labels, found))
-            kind = "as they are" if scale is None else f"through Q={scale} and back"
-            rates[f"{run.row}, {kind}"] = {"top1_error": errors["top1_error"], "top5_error": errors["top5_error"]}
-            click.echo(f"{run.row}, {kind}: {errors}")
-    record = {
-        "what": "dense testing at Q=S on images that were rescaled and brought back to their size",
-        "study": study,
-        "rates": rates,
-        "date": provenance.now(),
-        "sources": provenance.sources(),
-        "environment": provenance.environment(),
-        "device": device_record(device),
-    }
-    files.write_json(Path(__file__).with_suffix(".json"), record)
+            title = f"{run.row}, {'as they are' if scale is None else f'through Q={scale} and back'}"
+            rates[title] = errors(tester, "dense", Resampled(store, through, size), rows, size)
+            click.echo(f"{title}: {rates[title]}")
+    what = "dense testing at Q=S on images that were rescaled and brought back to their size"
+    write(__file__, what, rates, device_record(device), study=study)
 
 
 if __name__ == "__main__":

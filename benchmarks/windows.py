@@ -12,12 +12,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import click
 import torch
+from common import errors, write
 
-from verydeep import files, predictions, provenance
 from verydeep.data.views import grid_positions
 from verydeep.networks.dense import whole_positions
 from verydeep.posteriors import Tester
@@ -49,8 +48,6 @@ def main(study: str, names: tuple[str, ...]) -> None:
         run = member(f"{study}/{name}")
         store = open_data(run)
         rows, shorter = store.rows("val"), run.study.pixels(single_scale(run.train_scale))
-        labels = store.manifest["label"].to_numpy()[rows]
-        images = store.manifest["name"].iloc[rows].tolist()
         made = (load_network(run), normaliser(run, store, device), run.study.testing)
         crop = run.study.crop
         windows = whole_positions(shorter, crop)
@@ -61,20 +58,11 @@ def main(study: str, names: tuple[str, ...]) -> None:
         ways = {f"dense, {windows**2} windows": (Tester(*made), "dense")}
         ways |= {title: (Placed(*made, places=places), "multi-crop") for title, places in crops.items()}
         for way, (tester, method) in ways.items():
-            found = tester.make(method, store, rows, shorter).posteriors
-            errors = predictions.errors(predictions.table(method, images, labels, found))
-            rates[f"{run.row}, {way}"] = {"top1_error": errors["top1_error"], "top5_error": errors["top5_error"]}
-            click.echo(f"{run.row}, {way}: {errors}")
-    record = {
-        "what": "dense testing at one scale beside its windows as crops, as many crops spread, and the central crop",
-        "study": study,
-        "rates": rates,
-        "date": provenance.now(),
-        "sources": provenance.sources(),
-        "environment": provenance.environment(),
-        "device": device_record(device),
-    }
-    files.write_json(Path(__file__).with_suffix(".json"), record)
+            title = f"{run.row}, {way}"
+            rates[title] = errors(tester, method, store, rows, shorter)
+            click.echo(f"{title}: {rates[title]}")
+    what = "dense testing at one scale beside its windows as crops, as many crops spread, and the central crop"
+    write(__file__, what, rates, device_record(device), study=study)
 
 
 if __name__ == "__main__":

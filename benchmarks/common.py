@@ -1,0 +1,27 @@
+"""What the benchmarks share: the errors of one pass over the validation images, and the record that each writes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from verydeep import files, predictions, provenance
+
+if TYPE_CHECKING:  # torch would be most of the memory that benchmarks/manifest.py measures
+    from verydeep.posteriors import Tester
+
+
+def errors(tester: "Tester", method: str, store, rows: np.ndarray, shorter: int) -> dict[str, float]:
+    """Top-1 and top-5 error, in percent, of one pass over the images ``rows`` of ``store``."""
+    labels = store.manifest["label"].to_numpy()[rows]
+    images = store.manifest["name"].iloc[rows].tolist()
+    found = tester.make(method, store, rows, shorter).posteriors
+    measured = predictions.errors(predictions.table(method, images, labels, found))
+    return {name: measured[name] for name in ("top1_error", "top5_error")}
+
+
+def write(script: str, what: str, rates: dict[str, dict], device: dict, **others) -> None:
+    """Write what the benchmark ``script`` (its ``__file__``) found to a JSON file beside it, with what made it."""
+    made_by = {"date": provenance.now(), "sources": provenance.sources(), "environment": provenance.environment()}
+    record = {"what": what, "rates": rates, "device": device} | made_by | others
+    files.write_json(Path(script).resolve().with_suffix(".json"), record)
