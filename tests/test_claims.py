@@ -104,6 +104,30 @@ def test_one_verdict_is_that_of_the_board(network):
         claims.verdict("smoke", 33)
 
 
+def test_a_verdict_may_hang_on_the_way_of_testing(network):
+    network("D", 256, 100, centre_crop=60)
+    network("D", 384, 100, centre_crop=60)
+    network("E", 256, 60, centre_crop=100)
+    network("E", 384, 60, centre_crop=100)
+    both = {dense.number: (dense, cropped) for dense, cropped in claims.on_one_crop("smoke")}
+    assert set(both) == {1, 3, 4, 5, 6, 8}  # of the others, no comparison is within Table 3
+    dense, cropped = both[4]
+    assert [pair.ours.value for pair in dense.compared[:2]] == pytest.approx([40 / N * 100] * 2)
+    assert [pair.ours.value for pair in cropped.compared[:2]] == pytest.approx([-40 / N * 100] * 2)
+    assert cropped.compared[0].second == "centre-crop.E-256"
+    assert dense.paper == cropped.paper == claims.verdict("smoke", 4).paper
+    table = tables.on_one_crop("smoke")
+    assert table.loc[1, "paper's difference"] == "-0.10" and table.loc[1, "dense: verdict"] == NOT_TESTED
+
+
+def test_on_one_crop_a_rule_keeps_its_comparisons_within_table_3(network):
+    network("B", 256, 60, centre_crop=100)
+    network("C", 256, 100, centre_crop=60)
+    dense, cropped = next(pair for pair in claims.on_one_crop("smoke") if pair[0].number == 5)
+    assert len(dense.compared) == len(cropped.compared) == 1
+    assert (dense.verdict, cropped.verdict) == (NOT_REPRODUCED, REPRODUCED)
+
+
 def test_every_rule_is_of_cells_that_the_recorded_study_has():
     known = {found.id for found in results.numbers("quarter")}
     for rule in claims.rules().values():

@@ -438,18 +438,36 @@ def board(study: str, *only: int) -> pd.DataFrame:
     for one in [claims.verdict(study, number) for number in only] or claims.board(study):
         if one.rule is None:
             continue
-        ours = NOT_RUN if one.ours is None else f"{one.ours.value:+.2f} [{one.ours.low:+.2f}, {one.ours.high:+.2f}]"
         found.append(
             {
                 "claim": one.number,
                 "in the paper": one.statement,
                 "rule": one.rule.reads,
-                "paper's difference": "" if one.paper is None else f"{one.paper:+.2f}",
-                "ours": ours,
+                "paper's difference": _signed(one.paper),
+                "ours": _difference(one.ours),
                 "verdict": one.verdict,
             }
         )
     return pd.DataFrame(found).set_index("claim")
+
+
+def on_one_crop(study: str) -> pd.DataFrame:
+    """The claims about Table 3 as :func:`board` has them, densely tested, and beside them on a centre crop instead."""
+    found = []
+    for dense, cropped in claims.on_one_crop(study):
+        row = {"claim": dense.number, "in few words": dense.rule.name, "paper's difference": _signed(dense.paper)}
+        for way, one in (("dense", dense), ("centre crop", cropped)):
+            row |= {f"{way}: ours": _difference(one.ours), f"{way}: verdict": one.verdict}
+        found.append(row)
+    return pd.DataFrame(found).set_index("claim")
+
+
+def _signed(points: float | None) -> str:
+    return "" if points is None else f"{points:+.2f}"
+
+
+def _difference(ours: statistics.Interval | None) -> str:
+    return NOT_RUN if ours is None else f"{ours.value:+.2f} [{ours.low:+.2f}, {ours.high:+.2f}]"
 
 
 def comparisons(study: str) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """The paper's claims against a study's numbers: a rule for each, written down beforehand, and the verdict it gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -13,6 +13,9 @@ from verydeep.statistics import Interval
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 UNDECIDED, NOT_TESTED = "undecided at this n", "not tested"
+
+# The same networks at the same scale, tested densely and on one crop.
+_TABLE3, _CENTRE_CROP = "table3.", "centre-crop."
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,34 @@ def verdict(study: str, number: int) -> Verdict:
         raise UnknownName("claim", number, list(asked))
     known = {found.id: found for found in results.numbers(study)}
     return _judge(study, asked[number], rules().get(number), known)
+
+
+def on_one_crop(study: str) -> list[tuple[Verdict, Verdict]]:
+    """Whether verdicts hang on the way of testing: of rules about Table 3, as they are and on a centre crop instead.
+
+    A rule's comparisons within other tables are left out of both. The verdict on the board is that of the whole rule.
+
+    Raises
+    ------
+    UnknownName
+        For a study that does not exist.
+    """
+    known = {found.id: found for found in results.numbers(study)}
+    found = []
+    for claim in paper.claims():
+        rule = rules().get(claim["number"])
+        pairs = [pair for pair in rule.compare if _within(pair, _TABLE3)] if rule else []
+        if not pairs:
+            continue
+        dense = replace(rule, compare=pairs, paper=rule.paper or pairs)
+        cropped = [[reference.replace(_TABLE3, _CENTRE_CROP) for reference in pair] for pair in pairs]
+        both = (dense, replace(dense, compare=cropped))
+        found.append(tuple(_judge(study, claim, one, known) for one in both))
+    return found
+
+
+def _within(pair: list[str], table: str) -> bool:
+    return all(one.startswith(table) for reference in pair for one in _alternatives(reference))
 
 
 def decide(rule: Rule, differences: list[Interval], average: Interval) -> str:
