@@ -1,11 +1,12 @@
-"""Why dense testing and a crop differ at a study's size: each window of the dense form, cut out and tested as a crop.
+"""Why dense testing and a crop differ at a study's size: each window of the dense form, cut out and tested by itself.
 
     python benchmarks/windows.py [--study quarter] [--network D-384]...
 
 The windows of the score map lie 32 pixels apart, at every size of image. Tests published weights on the validation
-images at the single test scale: densely; on the same windows as crops, which have zeros beyond their border and the
-side that the network was trained on; on as many crops spread over the image; and on the central crop. Mirror images are
-used throughout, and all images must be square. Writes ``benchmarks/windows.json``, which the chapter on Table 3 shows.
+images at the single test scale: densely; on the same windows each cut out, with zeros beyond its border; on the same
+windows as crops, of the side that the network was trained on; on as many crops spread over the image; and on the
+central crop. Mirror images are used throughout, and all images must be square. Writes ``benchmarks/windows.json``,
+which the chapter on Table 3 shows.
 """
 
 from collections import Counter
@@ -25,6 +26,7 @@ from verydeep.studies.measurements import single_scale
 from verydeep.training import device_record, load_network, normaliser, open_data
 
 STRIDE = 32  # five poolings
+NETWORKS = ("A-256", "D-256", "E-256", "D-384", "E-384")
 
 
 @dataclass
@@ -37,9 +39,22 @@ class Placed(Tester):
         return self._crops(x, Counter(product(self.places, self.places, (False, True))))
 
 
+@dataclass
+class CutOut(Tester):
+    """Tests on the windows of the score map of a square image, each as an image of its own."""
+
+    def _grid(self, x):
+        windows = whole_positions(x.shape[2], self.net.crop)
+        side = x.shape[2] - STRIDE * (windows - 1)
+        places = list(product([STRIDE * k for k in range(windows)], repeat=2))
+        found = [self._dense(x[:, :, top : top + side, left : left + side]) for top, left in places]
+        posteriors, passes, multiply_adds = (sum(one) for one in zip(*found, strict=True))
+        return posteriors / len(places), passes, multiply_adds
+
+
 @click.command()
 @click.option("--study", default="quarter", show_default=True)
-@click.option("--network", "names", multiple=True, default=("A-256", "D-256", "E-256", "D-384"), show_default=True)
+@click.option("--network", "names", multiple=True, default=NETWORKS, show_default=True)
 def main(study: str, names: tuple[str, ...]) -> None:
     """Measure the errors of each network in each way."""
     rates = {}
@@ -55,7 +70,9 @@ def main(study: str, names: tuple[str, ...]) -> None:
         for count in dict.fromkeys((windows, 1)):
             title = f"{count**2} crops, edge to edge" if count > 1 else "central crop"
             crops[title] = grid_positions(shorter, crop, count, "edges")
-        ways = {f"dense, {windows**2} windows": (Tester(*made), "dense")}
+        ways = {f"dense, {windows**2} window{'s' * (windows > 1)}": (Tester(*made), "dense")}
+        if windows > 1:  # one window is the whole image
+            ways["the windows cut out"] = (CutOut(*made), "multi-crop")
         ways |= {title: (Placed(*made, places=places), "multi-crop") for title, places in crops.items()}
         for way, (tester, method) in ways.items():
             title = f"{run.row}, {way}"
