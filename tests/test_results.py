@@ -1,5 +1,7 @@
 """Numbers, their identities, and the tables made of them."""
 
+import re
+
 import pytest
 
 from verydeep import figures, paper, results, runs, statistics, studies, tables
@@ -128,6 +130,19 @@ def test_rows_that_the_paper_does_not_have_stand_apart(trained):
     others = tables.errors(4, ["smoke"], others=True)
     assert others.loc["A-256", ("smoke", "top-1")] == results.number("smoke.table4.A-256.top1").value
     assert "A-256" not in tables.errors(4, ["smoke"]).index
+
+
+def test_what_both_ways_gain_over_each_is_the_difference_of_their_cells():
+    table = tables.both_ways("quarter")
+    known = {found.id: found.value for found in results.numbers("quarter")}
+    assert {"A-256", "D-256", "D-jitter", "E-jitter"} <= set(table.index)
+    for row in table.index:
+        values = {method: known[f"quarter.table5.{row}-{method}.top1"] for method in ("dense", "multi-crop", "both")}
+        assert table.loc[row, list(values)].to_dict() == pytest.approx(values)
+        for method in ("dense", "multi-crop"):
+            shown = re.fullmatch(r"(\S+) \[(\S+), (\S+)\]", table.loc[row, f"both, over {method}"])
+            value, low, high = map(float, shown.groups())
+            assert value == pytest.approx(values[method] - values["both"], abs=0.006) and low < value < high
 
 
 def test_the_gain_of_a_later_table_is_the_difference_of_the_rows_in_both(checkout):

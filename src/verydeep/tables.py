@@ -13,7 +13,7 @@ from verydeep.networks.configurations import all_configurations
 from verydeep.results import Number, numbers, paper_number, paper_row
 from verydeep.statistics import error_interval
 from verydeep.studies import Measurement, Run, Study, load, planned_runs
-from verydeep.studies.measurements import several, several_scales, single
+from verydeep.studies.measurements import SEVERAL, several, several_scales, single
 
 NOT_RUN = "not run"
 
@@ -301,6 +301,25 @@ def gain(before: int, after: int, studies: list[str]) -> pd.DataFrame:
     same = [row for row in new.index if row in old.index]
     columns = [column for column in new.columns if column[0] and column in old.columns]
     return (old.loc[same, columns] - new.loc[same, columns]).astype("Float64").round(2)
+
+
+def both_ways(study: str) -> pd.DataFrame:
+    """Table 5's question, for every network of a study that was tested so: what each way adds to the other.
+
+    Top-1 error in percent by each way and by both; then what both gain over each, in percent points with the paired
+    95 % interval, positive where both are better.
+    """
+    known = {found.id: found for found in numbers(study)}
+    found = {}
+    for row in dict.fromkeys(one.run.row for one in results.rows("table5", load(study))):
+        cells = {method: known[f"{study}.table5.{row}-{method}.top1"] for method in SEVERAL}
+        if any(one.status != "done" for one in cells.values()):
+            continue
+        found[row] = {method: one.value for method, one in cells.items()}
+        for method in SEVERAL[:-1]:
+            pair = (results.wrong(cells[method]), results.wrong(cells["both"]))
+            found[row][f"both, over {method}"] = _difference(statistics.mean_difference([pair]))
+    return pd.DataFrame.from_dict(found, orient="index").round(2).rename_axis("network")
 
 
 def protocol_gap() -> pd.DataFrame:
