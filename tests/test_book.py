@@ -104,12 +104,12 @@ def small_book(trained):
 
 def test_numbers_in_sentences_are_printed_or_said_not_to_be_run(small_book):
     sentence = "A: {result}`smoke.table3.A-256.top1`, {paper}`table3.A-256.top1`. D: {result}`smoke.table3.D-256.top1`"
-    sentence += "; depth: {verdict}`smoke.3`"
+    sentence += "; depth: {verdict}`smoke.3`, {verdict}`smoke.3 centre-crop`"
     append(small_book / "book/index.md", f"\n{sentence}\n")
     done = build(small_book)
     assert done.returncode == 0, done.stderr[-2000:]
     shown = (small_book / "_build/html/index.html").read_text()
-    assert "29.6" in shown and " ± " in shown and "not run" in shown and "not tested" in shown
+    assert "29.6" in shown and " ± " in shown and "not run" in shown and shown.count("not tested") == 2
 
 
 def test_the_strict_build_fails_and_says_why(small_book):
@@ -121,6 +121,8 @@ def test_the_strict_build_fails_and_says_why(small_book):
         "{paper}`table3.Z-256.top1`": "unknown number of the paper",
         "{verdict}`smoke.33`": "unknown claim 33",
         "{verdict}`smoke.deeper`": "unknown claim 'deeper'",
+        "{verdict}`smoke.9 centre-crop`": "unknown claim about Table 3 9",
+        "{verdict}`smoke.3 bold`": "unknown option 'bold' of {verdict}",
         "[nowhere](absent.md)": "absent.md",
         r"$\unheardof{x}$": "formula '\\\\unheardof{x}'",
     }

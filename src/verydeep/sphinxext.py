@@ -3,7 +3,8 @@
 ``{result}`quarter.table3.D-384.top1` `` prints a reproduced number and links to its run;
 ``{paper}`table3.D-384.top1` `` prints the published one. An unknown identity is a warning, which the
 strict build turns into a failure. ``{verdict}`quarter.3` `` prints what a study says of the paper's
-claim 3, and the difference that says it. ``{result-table} 4 quarter`` shows Table 4 with the
+claim 3, and the difference that says it; ``{verdict}`quarter.3 centre-crop` `` what it says of the same
+networks on one crop. ``{result-table} 4 quarter`` shows Table 4 with the
 studies named beside the paper.
 """
 
@@ -18,7 +19,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from verydeep import architecture, citation, claims, pages, paths, results, runs, tables
-from verydeep.errors import VerydeepError
+from verydeep.errors import UnknownName, VerydeepError
 from verydeep.studies import load, planned_runs
 
 
@@ -74,15 +75,23 @@ class PaperRole(SphinxRole):
 
 
 class VerdictRole(SphinxRole):
-    """A study's verdict on one of the paper's claims, with the difference behind it, linked to the board of claims."""
+    """A study's verdict on one of the paper's claims, with the difference behind it, linked to the board of claims.
+
+    After the claim may stand ``centre-crop``: the verdict on the same networks tested on one crop.
+    """
 
     def run(self):
-        study, _, number = self.text.partition(".")
+        claim, *asked = self.text.split()
+        study, _, number = claim.partition(".")
+        number = int(number) if number.isdigit() else number
         try:
-            found = claims.verdict(study, int(number) if number.isdigit() else number)
+            if unknown := sorted(set(asked) - {"centre-crop"}):
+                raise VerydeepError(f"unknown option {unknown[0]!r} of {{verdict}}: it has centre-crop")
+            found = _on_one_crop(study, number) if asked else claims.verdict(study, number)
         except VerydeepError as error:
             return [], [self.inliner.reporter.warning(str(error), line=self.lineno)]
-        address = self.env.app.builder.get_relative_uri(self.env.docname, "results/claims")
+        page = "results/table3" if asked else "results/claims"
+        address = self.env.app.builder.get_relative_uri(self.env.docname, page)
         reference = nodes.reference("", "", nodes.inline("", found.verdict), internal=True, refuri=address)
         reference["reftitle"] = found.rule.reads if found.rule else "no study tests this claim"
         shown = [nodes.inline("", "", reference, classes=["verdict"])]
@@ -90,6 +99,13 @@ class VerdictRole(SphinxRole):
             text = f" ({found.ours.value:+.1f} points, {found.ours.low:+.1f} to {found.ours.high:+.1f})"
             shown.append(nodes.inline(text, text, classes=["interval"]))
         return shown, []
+
+
+def _on_one_crop(study: str, number: int | str) -> claims.Verdict:
+    tested = claims.on_one_crop(study)
+    if number not in tested:
+        raise UnknownName("claim about Table 3", number, list(tested))
+    return tested[number][1]
 
 
 class NotesChecked(SphinxDirective):

@@ -473,7 +473,7 @@ def board(study: str, *only: int) -> pd.DataFrame:
 def on_one_crop(study: str) -> pd.DataFrame:
     """The claims about Table 3 as :func:`board` has them, densely tested, and beside them on a centre crop instead."""
     found = []
-    for dense, cropped in claims.on_one_crop(study):
+    for dense, cropped in claims.on_one_crop(study).values():
         row = {"claim": dense.number, "in few words": dense.rule.name, "paper's difference": _signed(dense.paper)}
         for way, one in (("dense", dense), ("centre crop", cropped)):
             row |= {f"{way}: ours": _difference(one.ours), f"{way}: verdict": one.verdict}

@@ -94,10 +94,11 @@ def verdict(study: str, number: int) -> Verdict:
     return _judge(study, asked[number], rules().get(number), known)
 
 
-def on_one_crop(study: str) -> list[tuple[Verdict, Verdict]]:
+def on_one_crop(study: str) -> dict[int, tuple[Verdict, Verdict]]:
     """Whether verdicts hang on the way of testing: of rules about Table 3, as they are and on a centre crop instead.
 
-    A rule's comparisons within other tables are left out of both. The verdict on the board is that of the whole rule.
+    By the claim's number. A rule's comparisons within other tables are left out of both. The verdict on the board is
+    that of the whole rule.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def on_one_crop(study: str) -> list[tuple[Verdict, Verdict]]:
         For a study that does not exist.
     """
     known = {found.id: found for found in results.numbers(study)}
-    found = []
+    found = {}
     for claim in paper.claims():
         rule = rules().get(claim["number"])
         pairs = [pair for pair in rule.compare if _within(pair, _TABLE3)] if rule else []
@@ -114,7 +115,7 @@ def on_one_crop(study: str) -> list[tuple[Verdict, Verdict]]:
         dense = replace(rule, compare=pairs, paper=rule.paper or pairs)
         cropped = [[reference.replace(_TABLE3, _CENTRE_CROP) for reference in pair] for pair in pairs]
         both = (dense, replace(dense, compare=cropped))
-        found.append(tuple(_judge(study, claim, one, known) for one in both))
+        found[claim["number"]] = tuple(_judge(study, claim, one, known) for one in both)
     return found
 
 
