@@ -117,6 +117,18 @@ def test_lrn_is_krizhevskys_formula():
         assert torch.allclose(a[alpha](images), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("size", [1, 4, 5])
+def test_lrn_is_torchs_in_value_and_gradient_and_works_in_half_precision(size):
+    images = (torch.rand(2, 6, 3, 4) * 50).requires_grad_()
+    reference = torch.nn.LocalResponseNorm(size, alpha=0.1, k=2.0)
+    layer = vgg.LocalResponseNorm(size, alpha=0.1, k=2.0)
+    assert torch.allclose(layer(images), reference(images), rtol=1e-5)
+    gradients = [torch.autograd.grad(one(images).sum(), images)[0] for one in (layer, reference)]
+    assert torch.allclose(*gradients, atol=1e-5)
+    half = layer(images.bfloat16())
+    assert half.dtype == torch.bfloat16 and torch.allclose(half.float(), reference(images), rtol=0.03)
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("crop", [32, 56, 64, 112])
 def test_dense_form_equals_the_fc_form_at_the_training_crop(name, crop):

@@ -9,6 +9,7 @@ import torchvision
 from verydeep import posteriors, studies, training
 from verydeep.data.views import grid_positions, rescale
 from verydeep.networks import dense, vgg
+from verydeep.networks.configurations import all_configurations
 from verydeep.studies import schema
 
 
@@ -23,10 +24,10 @@ class Shapes:
         return self.images[row]
 
 
-def small(**options) -> vgg.VGG:
+def small(config="B", **options) -> vgg.VGG:
     """A network of a sixteenth of the widths with weights that give posteriors away from uniform."""
     torch.manual_seed(0)
-    net = vgg.build("B", width_divisor=16, num_classes=7, crop=32, pooling="floor", **options).eval()
+    net = vgg.build(config, width_divisor=16, num_classes=7, crop=32, pooling="floor", **options).eval()
     with torch.no_grad():
         for layer in (*net.convolutions().values(), *net.fully_connected().values()):
             torch.nn.init.kaiming_normal_(layer.weight)
@@ -141,10 +142,11 @@ def test_images_that_wait_for_their_shape_are_bounded_too():
     assert given == 60
 
 
-def test_half_precision_convolutions_change_little_and_scores_stay_exact():
+@pytest.mark.parametrize("config", all_configurations())
+def test_half_precision_convolutions_change_little_and_scores_stay_exact(config):
     store, rows = Shapes(SIZES), np.arange(len(SIZES))
-    full = make().make("dense", store, rows, 64)
-    half = make(testing=schema.Testing(precision="bfloat16"))
+    full = make(small(config)).make("dense", store, rows, 64)
+    half = make(small(config), schema.Testing(precision="bfloat16"))
     found = half.make("dense", store, rows, 64)
     assert half.net.features[0].weight.dtype == torch.bfloat16
     assert half.net.classifier[0].weight.dtype == torch.float32

@@ -15,7 +15,7 @@ from verydeep.figures import finished, use_style
 from verydeep.networks import anatomy, footprints, vgg
 from verydeep.networks.configurations import configuration
 from verydeep.networks.dense import score_map
-from verydeep.networks.vgg import LRN_ALPHA, LRN_BETA, LRN_K, LRN_SIZE
+from verydeep.networks.vgg import LRN_ALPHA, LRN_BETA, LRN_K, LRN_SIZE, LocalResponseNorm
 
 _NARROW = 8  # a receptive field does not depend on the width, and a narrow network is quick
 
@@ -65,7 +65,7 @@ def lrn_response(neighbours: tuple[float, ...] = (0, 50, 100, 200)) -> Figure:
     """Output against input of the layer, when the four neighbouring channels all have one of the values given."""
     use_style()
     figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
-    layer = nn.LocalResponseNorm(LRN_SIZE, alpha=LRN_ALPHA * LRN_SIZE, beta=LRN_BETA, k=LRN_K)
+    layer = LocalResponseNorm(LRN_SIZE, alpha=LRN_ALPHA * LRN_SIZE, beta=LRN_BETA, k=LRN_K)
     values = np.linspace(0, 300, 200)
     for colour, other in zip(sns.color_palette("crest", len(neighbours)), neighbours, strict=True):
         x = torch.full((1, LRN_SIZE, 1, len(values)), float(other))
@@ -82,7 +82,7 @@ def lrn_cost(crop: int, width_divisor: int, batch: int = 4, turns: int = 2) -> p
     channels = 64 // width_divisor
     layers = {
         "conv1_1": (nn.Conv2d(3, channels, 3, padding=1), torch.randn(batch, 3, crop, crop)),
-        "LRN": (nn.LocalResponseNorm(LRN_SIZE, LRN_ALPHA, LRN_BETA, LRN_K), torch.randn(batch, channels, crop, crop)),
+        "LRN": (LocalResponseNorm(LRN_SIZE, LRN_ALPHA, LRN_BETA, LRN_K), torch.randn(batch, channels, crop, crop)),
     }
     rows = {}
     for name, (layer, x) in layers.items():

@@ -1,6 +1,7 @@
 """The networks of Table 1 as torch modules."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from verydeep.errors import UnknownName
@@ -70,10 +71,24 @@ class VGG(nn.Module):
         return dict(zip(("fc6", "fc7", "fc8"), found, strict=True))
 
 
-def _lrn(alpha: str) -> nn.LocalResponseNorm:
-    """Krizhevsky's normalisation. torch divides alpha by the window, as Caffe does and the formula does not."""
+class LocalResponseNorm(nn.LocalResponseNorm):
+    """Krizhevsky's normalisation, for maps (batch, channels, height, width) in any precision, computed in float32.
+
+    torch's own averages by a pooling in three dimensions, which is slow and which a CPU does not do in half precision.
+    """
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        channels, precise = maps.shape[1], maps.float()
+        before = self.size // 2
+        squares = F.pad(precise.square(), (0, 0, 0, 0, before, self.size - 1 - before))
+        total = sum(squares.narrow(1, start, channels) for start in range(self.size))
+        return (precise / (self.k + self.alpha / self.size * total) ** self.beta).to(maps.dtype)
+
+
+def _lrn(alpha: str) -> LocalResponseNorm:
+    """With alpha divided by the window, as torch and Caffe do and the formula does not."""
     scale = {"caffe": 1, "krizhevsky": LRN_SIZE}[alpha]
-    return nn.LocalResponseNorm(LRN_SIZE, alpha=LRN_ALPHA * scale, beta=LRN_BETA, k=LRN_K)
+    return LocalResponseNorm(LRN_SIZE, alpha=LRN_ALPHA * scale, beta=LRN_BETA, k=LRN_K)
 
 
 def build(
