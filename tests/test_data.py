@@ -98,6 +98,15 @@ def test_hostile_tar_members_are_refused(tmp_path, name, kind, message):
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.parametrize("filters", [True, False])
+def test_a_tar_is_unpacked_with_and_without_pythons_filters(tmp_path, monkeypatch, filters):
+    if not filters:
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    tar_with(tmp_path / "good.tgz", "set/empty.txt")
+    archives.extract(tmp_path / "good.tgz", tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").rglob("*.txt")] == ["empty.txt"]
+
+
 @pytest.mark.parametrize("name", ["../evil", "/evil", "C:/evil"])
 def test_hostile_zip_members_are_refused(tmp_path, name):
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as bundle:
