@@ -31,10 +31,12 @@ pages: $(STAMP)
 book: smoke
 	$(MAKE) pages
 
+# Files of tests side by side, one a core (four at most: each may train a network), in the order of their names: those
+# that take longest, the book and the faults, come early.
 test: $(STAMP)
 	tests/browser.sh
 	$(BIN)/ruff check src tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Kills, faults of the machine and bad input, all of them; writes the record that the chapter shows.
 faults: $(STAMP)
