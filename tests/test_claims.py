@@ -1,6 +1,7 @@
 """The rules of the claims, on made-up records that must yield each verdict."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -126,6 +127,25 @@ def test_on_one_crop_a_rule_keeps_its_comparisons_within_table_3(network):
     dense, cropped = claims.on_one_crop("smoke")[5]
     assert len(dense.compared) == len(cropped.compared) == 1
     assert (dense.verdict, cropped.verdict) == (NOT_REPRODUCED, REPRODUCED)
+
+
+def test_on_one_crop_the_papers_rows_stay_beside_their_comparison(network, monkeypatch):
+    """A rule that names the paper's rows, and has a comparison that is left out."""
+    rule = replace(claims.rules()[5], compare=[["table4.B-256", "table4.C-256"], ["table3.B-256", "table3.C-256"]])
+    rule = replace(rule, paper=[["table3.A-256", "table3.E-256"], ["table3.A-256", "table3.D-256"]])
+    monkeypatch.setattr(claims, "rules", lambda: {5: rule})
+    dense, cropped = claims.on_one_crop("smoke")[5]
+    assert dense.paper == cropped.paper == pytest.approx(29.6 - 27.0)
+
+
+def test_the_tally_counts_the_claims_that_have_a_rule(network):
+    total = len(claims.rules())
+    assert claims.tally("smoke") == {REPRODUCED: 0, NOT_REPRODUCED: 0, UNDECIDED: 0, NOT_TESTED: total}
+    network("B", 256, 100)
+    for wrong, found in [(60, REPRODUCED), (140, NOT_REPRODUCED)]:
+        network("C", 256, wrong)
+        counted = claims.tally("smoke")
+        assert {verdict: count for verdict, count in counted.items() if count} == {found: 1, NOT_TESTED: total - 1}
 
 
 def test_every_rule_is_of_cells_that_the_recorded_study_has():

@@ -1,8 +1,10 @@
 """The paper's claims against a study's numbers: a rule for each, written down beforehand, and the verdict it gives."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from itertools import compress
 
 import yaml
 
@@ -67,6 +69,18 @@ def rules() -> dict[int, Rule]:
     return {rule["number"]: Rule(**rule) for rule in yaml.safe_load(text)}
 
 
+def tally(study: str) -> dict[str, int]:
+    """How many of the claims that have a rule come to each verdict.
+
+    Raises
+    ------
+    UnknownName
+        For a study that does not exist.
+    """
+    counted = Counter(one.verdict for one in board(study) if one.rule)
+    return {verdict: counted[verdict] for verdict in (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_TESTED)}
+
+
 def board(study: str) -> list[Verdict]:
     """The verdict on each of the paper's 32 claims, in the paper's order.
 
@@ -109,10 +123,11 @@ def on_one_crop(study: str) -> dict[int, tuple[Verdict, Verdict]]:
     found = {}
     for claim in paper.claims():
         rule = rules().get(claim["number"])
-        pairs = [pair for pair in rule.compare if _within(pair, _TABLE3)] if rule else []
-        if not pairs:
+        within = [_within(pair, _TABLE3) for pair in rule.compare] if rule else []
+        if not any(within):
             continue
-        dense = replace(rule, compare=pairs, paper=rule.paper or pairs)
+        pairs = list(compress(rule.compare, within))
+        dense = replace(rule, compare=pairs, paper=list(compress(_paper_pairs(rule), within)))
         cropped = [[reference.replace(_TABLE3, _CENTRE_CROP) for reference in pair] for pair in pairs]
         both = (dense, replace(dense, compare=cropped))
         found[claim["number"]] = tuple(_judge(study, claim, one, known) for one in both)
@@ -150,7 +165,7 @@ def _judge(study: str, claim: dict, rule: Rule | None, known: dict[str, Number])
     if rule is None:
         return Verdict(**said, compared=[], paper=None, ours=None, verdict=NOT_TESTED, n=None)
     pairs = [[_resolve(study, reference, known) for reference in pair] for pair in rule.compare]
-    printed = [_printed(pair) for pair in rule.paper or [[_first(one) for one in pair] for pair in rule.compare]]
+    printed = [_printed(pair) for pair in _paper_pairs(rule)]
     wrong, compared = [], []
     for (first, second), theirs in zip(pairs, printed, strict=True):
         ran = all(one is not None and one.status == "done" for one in (first, second))
@@ -172,8 +187,9 @@ def _alternatives(reference: str) -> list[str]:
     return [one.strip() for one in reference.split("|")]
 
 
-def _first(reference: str) -> str:
-    return _alternatives(reference)[0]
+def _paper_pairs(rule: Rule) -> list[list[str]]:
+    """The rows of the paper that stand beside each comparison."""
+    return rule.paper or [[_alternatives(one)[0] for one in pair] for pair in rule.compare]
 
 
 def _resolve(study: str, reference: str, known: dict[str, Number]) -> Number | None:
