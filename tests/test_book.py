@@ -206,7 +206,8 @@ def test_table3_shows_the_numbers_and_they_lead_to_the_record(page, address, num
     assert page.get_by_text("not run", exact=True).count() >= 22
     row.get_by_role("link").first.click()
     assert page.url.endswith("/runs/smoke/A-256-s0.html#smoke.table3.A-256.top1")
-    assert "verydeep check" in page.inner_text("article")
+    text = page.inner_text("article")
+    assert "verydeep verify smoke A-256-s0" in text and "verydeep check" in text
     with page.expect_download() as download:
         page.get_by_role("link", name="train.json").click()
     assert download.value.suggested_filename == "train.json"

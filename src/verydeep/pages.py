@@ -273,7 +273,14 @@ def run_page(run: Run) -> str:
             "",
         ]
     kinds = [kind for kind, record in (("train", trained), ("evaluate", evaluated)) if record]
-    return "\n".join([*lines, *_repeat(run, kinds, (trained or evaluated).sources), *_files(run)])
+    lines += _repeat(run, kinds, (trained or evaluated).sources)
+    if evaluated and run.weights.parent == run.folder:
+        lines += [
+            f"Without training: `verydeep verify {study.name} {run.name}` tests the published weights anew and compares "
+            "every prediction with the recorded one.",
+            "",
+        ]
+    return "\n".join([*lines, *_files(run)])
 
 
 def fusion_page(fusion: Fusion) -> str:
