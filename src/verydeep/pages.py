@@ -276,8 +276,8 @@ def run_page(run: Run) -> str:
     lines += _repeat(run, kinds, (trained or evaluated).sources)
     if evaluated and run.weights.parent == run.folder:
         lines += [
-            f"Without training: `verydeep verify {study.name} {run.name}` tests the published weights anew and compares "
-            "every prediction with the recorded one.",
+            f"Without training: `verydeep verify {study.name} {run.name}` tests the published weights anew and "
+            "compares every prediction with the recorded one.",
             "",
         ]
     return "\n".join([*lines, *_files(run)])
