@@ -214,6 +214,16 @@ def test_table3_shows_the_numbers_and_they_lead_to_the_record(page, address, num
 
 
 @pytest.mark.browser
+def test_the_front_page_tells_the_story_in_one_screen(page, address):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto(f"{address}/index.html")
+    story = [page.locator("article table"), page.locator("article img"), page.get_by_text("What it cost")]
+    for part in story:
+        box = part.first.bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 900, part
+
+
+@pytest.mark.browser
 def test_three_clicks_lead_from_a_number_in_a_sentence_to_its_record_and_command(page, address, numbers):
     page.goto(f"{address}/index.html")
     sentence = page.locator("article p", has_text="A, for one, reaches")
