@@ -145,6 +145,21 @@ def test_what_both_ways_gain_over_each_is_the_difference_of_their_cells():
             assert value == pytest.approx(values[method] - values["both"], abs=0.006) and low < value < high
 
 
+def test_what_networks_gain_together_is_the_difference_to_the_best_of_them():
+    table = tables.together("quarter")
+    known = {found.id: found.value for found in results.numbers("quarter")}
+    row = table.loc[("A-256 + D-256", "dense")]
+    alone = [known["quarter.table4.A-256.top1"], known["quarter.table4.D-256.top1"]]
+    assert (row["best alone"], row["worst alone"]) == pytest.approx((min(alone), max(alone)))
+    shown = re.fullmatch(r"(\S+) \[(\S+), (\S+)\]", row["gain over the best"])
+    value, low, high = map(float, shown.groups())
+    assert value == pytest.approx(min(alone) - row["together"], abs=0.006) and low < value < high
+
+
+def test_a_study_without_networks_tested_together_has_an_empty_table(checkout):
+    assert tables.together("quarter").empty
+
+
 def test_the_gain_of_a_later_table_is_the_difference_of_the_rows_in_both(checkout):
     gain = tables.gain(3, 4, ["quarter"])
     assert gain.loc["D-jitter", ("paper", "top-1")] == pytest.approx(25.6 - 24.8)

@@ -322,6 +322,33 @@ def both_ways(study: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index").round(2).rename_axis("network")
 
 
+def together(study: str) -> pd.DataFrame:
+    """What averaging gives, for every set of networks of a study that was tested together.
+
+    One row a set and way of testing: the top-1 error in percent of its best and its worst member alone, tested the
+    same way, and of all together; then what all gain over the best, in percent points with the paired 95 % interval,
+    positive where all are better.
+    """
+    found = []
+    for fusion in runs.recorded_fusions(load(study)):
+        alone = {
+            run.row: results.wrong_images(study, run.name, fusion.measurement(run).name, 1) for run in fusion.members
+        }
+        every = results.wrong_images(study, fusion.name, fusion.method, 1)
+        best = min(alone.values(), key=lambda wrong: wrong.mean())
+        found.append(
+            {
+                "networks": " + ".join(alone),
+                "tested": fusion.method,
+                "best alone": 100 * best.mean(),
+                "worst alone": 100 * max(wrong.mean() for wrong in alone.values()),
+                "together": 100 * every.mean(),
+                "gain over the best": _difference(statistics.mean_difference([(best[None], every[None])])),
+            }
+        )
+    return pd.DataFrame(found).round(2).set_index(["networks", "tested"]) if found else pd.DataFrame()
+
+
 def protocol_gap() -> pd.DataFrame:
     """pytorch/vision#223: how much of the gap between torchvision's figures and the paper's is the way of testing.
 
