@@ -472,8 +472,8 @@ def departures(study: str, train_scale: str = "256") -> pd.DataFrame:
 def board(study: str, *only: int) -> pd.DataFrame:
     """The claims that a study can test: the rule, the paper's difference, ours with its interval, and the verdict.
 
-    Differences of top-1 errors in percent points, averaged over the comparisons of the rule, positive where the row
-    that the paper finds better has the lower error.
+    Differences of top-1 errors in percent points, averaged over the comparisons of the rule or, where each must hold,
+    of the one that speaks least for the claim; positive where the row that the paper finds better has the lower error.
 
     Parameters
     ----------

@@ -49,7 +49,11 @@ class Compared:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a study says of one claim."""
+    """What a study says of one claim.
+
+    ``paper`` and ``ours`` are the difference that the verdict rests on: the average over the comparisons, or where each
+    must hold, that of the comparison which speaks least for the claim.
+    """
 
     number: int
     section: str
@@ -178,9 +182,12 @@ def _judge(study: str, claim: dict, rule: Rule | None, known: dict[str, Number])
     theirs = None if None in printed else sum(printed) / len(printed)
     if len(wrong) < len(pairs):
         return Verdict(**said, compared=compared, paper=theirs, ours=None, verdict=NOT_TESTED, n=None)
-    average = statistics.mean_difference(wrong)
-    verdict = decide(rule, [one.ours for one in compared], average)
-    return Verdict(**said, compared=compared, paper=theirs, ours=average, verdict=verdict, n=wrong[0][0].shape[1])
+    ours = statistics.mean_difference(wrong)
+    verdict = decide(rule, [one.ours for one in compared], ours)
+    if rule.combine == "each":
+        least = min(compared, key=lambda one: one.ours.high if verdict == NOT_REPRODUCED else one.ours.low)
+        theirs, ours = least.paper, least.ours
+    return Verdict(**said, compared=compared, paper=theirs, ours=ours, verdict=verdict, n=wrong[0][0].shape[1])
 
 
 def _alternatives(reference: str) -> list[str]:
