@@ -89,7 +89,8 @@ class Run:
         """The run whose weights this one starts from (Sect. 3.1), if any.
 
         S=384 starts from S=256 of the same network and jitter from S=384; at S=256 every network but A takes
-        A's first four convolutions and three FC layers.
+        A's first four convolutions and three FC layers. A variant starts from the same variant of its parent where it
+        names that network too; a pilot, whose weights are not kept, is no parent.
         """
         match self.train_scale:
             case "torchvision":
@@ -97,11 +98,13 @@ class Run:
             case "256" if self.config == "A" or not self.recipe.transfer_from_a:
                 return None
             case "256":
-                return Run(self.study, "A", "256", self.seed)
+                config, scale = "A", "256"
             case "384":
-                return Run(self.study, self.config, "256", self.seed)
+                config, scale = self.config, "256"
             case _:
-                return Run(self.study, self.config, "384", self.seed)
+                config, scale = self.config, "384"
+        shared = self.variant and not self.pilot and f"{config}-{scale}" in self.study.variants[self.variant].networks
+        return Run(self.study, config, scale, self.seed, self.variant if shared else None)
 
     @property
     def multiply_adds(self) -> int:
