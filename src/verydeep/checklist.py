@@ -41,7 +41,7 @@ def checklist(study: str) -> pd.DataFrame:
 
 
 def _claims(study: str) -> str:
-    verdicts = pd.Series([one.verdict for one in claims.board(study)]).value_counts()
+    verdicts = pd.Series([one.verdict for one in claims.verdicts(study)]).value_counts()
     return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
 
 

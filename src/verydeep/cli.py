@@ -200,10 +200,11 @@ def status(study: str) -> None:
 
 @cli.command()
 def check() -> None:
-    """Verify every record, hash and notebook under runs/; a line for each fault."""
+    """Verify every record, hash and notebook under runs/, and that changed rules are told; a line for each fault."""
     from verydeep import runs
+    from verydeep.claims import history
 
-    folders, faults = runs.run_folders(), runs.check_all()
+    folders, faults = runs.run_folders(), runs.check_all() + history.undisclosed_changes()
     for fault in faults:
         click.echo(fault, err=True)
     if faults:

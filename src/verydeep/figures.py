@@ -171,24 +171,28 @@ def errors_picture(frame: pd.DataFrame, studies: list[str]) -> Figure:
 
 _VERDICTS = {
     "reproduced": RIGHT,
+    "reproduced in part": "#6b8e23",
     "not reproduced": WRONG,
-    "undecided at this n": _ONE_BY_ONE,
-    "not tested": "#b9bdc4",
+    "undecided": "#a8701a",
+    "not tested fairly": "#6b7078",
+    "not tested": "#6b7078",
 }
 
 
-def forest(board: list, brief: bool = False) -> Figure:
+def forest(verdicts: list, brief: bool = False) -> Figure:
     """Every tested claim: the paper's difference and ours with its interval, coloured by the verdict.
+
+    A test that was no fair one has a hollow mark.
 
     Parameters
     ----------
-    board
-        Verdicts of :func:`verydeep.claims.board`; those without a rule are left out.
+    verdicts
+        Of :func:`verydeep.claims.verdicts`; those without a rule are left out.
     brief
         Half as large, with a few words for each claim.
     """
     use_style()
-    shown = [one for one in board if one.rule is not None]
+    shown = [one for one in verdicts if one.rule is not None]
     size = (4.3, 0.9 + 0.31 * len(shown)) if brief else (8.6, 1.1 + 0.5 * len(shown))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     for place, one in enumerate(shown):
@@ -197,7 +201,8 @@ def forest(board: list, brief: bool = False) -> Figure:
             axes.plot(
                 [one.ours.low, one.ours.high], [place, place], color=colour, linewidth=2.4, solid_capstyle="round"
             )
-            axes.plot(one.ours.value, place, "o", color=colour, markersize=7)
+            inside = colour if one.fair else "white"
+            axes.plot(one.ours.value, place, "o", color=colour, markerfacecolor=inside, markersize=7)
         if one.paper is not None:
             axes.plot(one.paper, place, "|", color="black", markersize=13, markeredgewidth=1.6)
         if one.rule.margin:

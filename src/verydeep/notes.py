@@ -133,7 +133,7 @@ def several_scales(study):
 def lrn(study):
     """N9"""
     table = paper.table(3).set_index("config")["top1_val_error"]
-    verdict = claims.board(study)[0].verdict
+    verdict = claims.verdict(study, 1).verdict
     return bool(table["A-LRN"] >= table["A"]), f"Table 3: A {table['A']}, A-LRN {table['A-LRN']}; in {study}: {verdict}"
 
 
@@ -189,8 +189,8 @@ def footprint(study):
 
 def more_relus(study):
     """N16"""
-    board = {one.number: one.verdict for one in claims.board(study)}
-    return None, f"in {study}: C better than B, {board[5]}; B better than B with 5x5, {board[7]}"
+    deeper, smaller = (claims.verdict(study, number).verdict for number in (5, 7))
+    return None, f"in {study}: C better than B, {deeper}; B better than B with 5x5, {smaller}"
 
 
 def fc_initialisation(study):

@@ -18,7 +18,8 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from verydeep import architecture, citation, claims, pages, paths, results, runs, tables
+from verydeep import architecture, citation, claim_tables, claims, pages, paths, results, runs, tables
+from verydeep.claims import history
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.studies import load, planned_runs
 
@@ -75,7 +76,7 @@ class PaperRole(SphinxRole):
 
 
 class VerdictRole(SphinxRole):
-    """A study's verdict on one of the paper's claims, with the difference behind it, linked to the board of claims.
+    """A study's verdict on one of the paper's claims, with the difference behind it, linked to the table of claims.
 
     After the claim may stand ``centre-crop``: the verdict on the same networks tested on one crop.
     """
@@ -95,9 +96,8 @@ class VerdictRole(SphinxRole):
         reference = nodes.reference("", "", nodes.inline("", found.verdict), internal=True, refuri=address)
         reference["reftitle"] = found.rule.reads if found.rule else "no study tests this claim"
         shown = [nodes.inline("", "", reference, classes=["verdict"])]
-        if found.ours is not None:
-            text = f" ({found.ours.value:+.1f} points, {found.ours.low:+.1f} to {found.ours.high:+.1f})"
-            shown.append(nodes.inline(text, text, classes=["interval"]))
+        if behind := claim_tables.in_parentheses(found):
+            shown.append(nodes.inline("", f" ({behind})", classes=["interval"]))
         return shown, []
 
 
@@ -140,7 +140,7 @@ class ResultTable(SphinxDirective):
 
 def write_run_pages(app: Sphinx, config) -> None:
     """Check ``runs/`` and write its pages before the sources are read; a fault stops the build."""
-    if faults := runs.check_all():
+    if faults := runs.check_all() + history.undisclosed_changes():
         raise VerydeepError("; ".join(faults))
     pages.write_pages(paths.book() / "runs")
     pages.write_numbers(paths.book() / "runs" / "numbers")

@@ -134,3 +134,10 @@ def minimum_detectable_difference(n: int, discordant: float, power: float = 0.8)
     """
     z = stats.norm.ppf(1 - (1 - CONFIDENCE) / 2) + stats.norm.ppf(power)
     return 100 * float(z) * math.sqrt(discordant / n)
+
+
+def difference_of_shares(first: float, n: int, second: float, m: int) -> Interval:
+    """``first`` less ``second``, independent shares in percent of ``n`` and ``m``, with the normal 95 % interval."""
+    spread = math.sqrt(first * (100 - first) / n + second * (100 - second) / m)
+    half = float(stats.norm.ppf(1 - (1 - CONFIDENCE) / 2)) * spread
+    return Interval(first - second, first - second - half, first - second + half)

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pandas as pd
 
-from verydeep import claims, paper, paths, reports, results, runs, statistics
+from verydeep import claim_tables, paper, paths, reports, results, runs, statistics
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
@@ -318,7 +318,7 @@ def both_ways(study: str) -> pd.DataFrame:
         found[row] = {method: one.value for method, one in cells.items()}
         for method in SEVERAL[:-1]:
             pair = (results.wrong(cells[method]), results.wrong(cells["both"]))
-            found[row][f"both, over {method}"] = _difference(statistics.mean_difference([pair]))
+            found[row][f"both, over {method}"] = claim_tables.difference(statistics.mean_difference([pair]))
     return pd.DataFrame.from_dict(found, orient="index").round(2).rename_axis("network")
 
 
@@ -343,7 +343,7 @@ def together(study: str) -> pd.DataFrame:
                 "best alone": 100 * best.mean(),
                 "worst alone": 100 * max(wrong.mean() for wrong in alone.values()),
                 "together": 100 * every.mean(),
-                "gain over the best": _difference(statistics.mean_difference([(best[None], every[None])])),
+                "gain over the best": claim_tables.difference(statistics.mean_difference([(best[None], every[None])])),
             }
         )
     return pd.DataFrame(found).round(2).set_index(["networks", "tested"]) if found else pd.DataFrame()
@@ -467,84 +467,6 @@ def departures(study: str, train_scale: str = "256") -> pd.DataFrame:
     """The rows of :func:`recipe` that differ from the paper's."""
     frame = recipe(study, train_scale)
     return frame[[ours != papers for ours, papers in zip(frame["study"], frame["paper"], strict=True)]]
-
-
-def board(study: str, *only: int) -> pd.DataFrame:
-    """The claims that a study can test: the rule, the paper's difference, ours with its interval, and the verdict.
-
-    Differences of top-1 errors in percent points, averaged over the comparisons of the rule or, where each must hold,
-    of the one that speaks least for the claim; positive where the row that the paper finds better has the lower error.
-
-    Parameters
-    ----------
-    only
-        The numbers of the claims to show, in this order; all by default.
-    """
-    found = []
-    for one in [claims.verdict(study, number) for number in only] or claims.board(study):
-        if one.rule is None:
-            continue
-        found.append(
-            {
-                "claim": one.number,
-                "in the paper": one.statement,
-                "rule": one.rule.reads,
-                "paper's difference": _signed(one.paper),
-                "ours": _difference(one.ours),
-                "verdict": one.verdict,
-            }
-        )
-    return pd.DataFrame(found).set_index("claim")
-
-
-def on_one_crop(study: str) -> pd.DataFrame:
-    """The claims about Table 3 as :func:`board` has them, densely tested, and beside them on a centre crop instead."""
-    found = []
-    for dense, cropped in claims.on_one_crop(study).values():
-        row = {"claim": dense.number, "in few words": dense.rule.name, "paper's difference": _signed(dense.paper)}
-        for way, one in (("dense", dense), ("centre crop", cropped)):
-            row |= {f"{way}: ours": _difference(one.ours), f"{way}: verdict": one.verdict}
-        found.append(row)
-    return pd.DataFrame(found).set_index("claim")
-
-
-def _signed(points: float | None) -> str:
-    return "" if points is None else f"{points:+.2f}"
-
-
-def _difference(ours: statistics.Interval | None) -> str:
-    return NOT_RUN if ours is None else f"{ours.value:+.2f} [{ours.low:+.2f}, {ours.high:+.2f}]"
-
-
-def comparisons(study: str) -> pd.DataFrame:
-    """Every comparison behind the claims that has been run: the two rows, the differences, and McNemar's exact p."""
-    known = {found.id: found for found in numbers(study)}
-    found = []
-    for one in claims.board(study):
-        for pair in one.compared:
-            if pair.ours is None:
-                continue
-            first, second = (known[f"{study}.{row}.top1"] for row in (pair.first, pair.second))
-            compared = statistics.compare(results.wrong(first), results.wrong(second))
-            found.append(
-                {
-                    "claim": one.number,
-                    "first": pair.first,
-                    "second": pair.second,
-                    "paper's difference": pair.paper,
-                    "difference": pair.ours.value,
-                    "low": pair.ours.low,
-                    "high": pair.ours.high,
-                    "only first wrong": compared.only_first,
-                    "only second wrong": compared.only_second,
-                    "p": compared.p,
-                    "detectable": statistics.minimum_detectable_difference(
-                        compared.n, (compared.only_first + compared.only_second) / compared.n
-                    ),
-                }
-            )
-    frame = pd.DataFrame(found)
-    return frame if frame.empty else frame.set_index(["claim", "first", "second"]).round(3)
 
 
 def gaps(study: str) -> pd.DataFrame:

@@ -1,20 +1,30 @@
-"""The paper's claims against a study's numbers: a rule for each, written down beforehand, and the verdict it gives."""
+"""The paper's claims against a study's numbers: a rule for each, written down beforehand, and the verdict it gives.
+
+A verdict has three parts, all computed: the *direction* of the difference, its *size* beside the paper's, and whether
+the test was a *fair* one. Only a fair test that agrees counts as reproduced.
+"""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
-from itertools import compress
 
 import yaml
 
 from verydeep import paper, results, statistics
+from verydeep.claims.evidence import Evidence
+from verydeep.claims.fairness import CONDITIONS, Condition, unhurt
 from verydeep.errors import UnknownName
-from verydeep.results import Number
 from verydeep.statistics import Interval
 
-REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
-UNDECIDED, NOT_TESTED = "undecided at this n", "not tested"
+# direction: what the interval of a difference says of the claim
+AGREES, OPPOSITE, UNDECIDED = "agrees", "opposite", "undecided"
+# size: the paper's difference against the interval of ours
+AS_PRINTED, LARGER, SMALLER = "as in the paper", "larger", "smaller"
+# the verdict
+REPRODUCED, IN_PART, NOT_REPRODUCED = "reproduced", "reproduced in part", "not reproduced"
+UNFAIR, NOT_TESTED = "not tested fairly", "not tested"
+VERDICTS = (REPRODUCED, IN_PART, NOT_REPRODUCED, UNDECIDED, UNFAIR, NOT_TESTED)
 
 # The same networks at the same scale, tested densely and on one crop.
 _TABLE3, _CENTRE_CROP = "table3.", "centre-crop."
@@ -22,16 +32,51 @@ _TABLE3, _CENTRE_CROP = "table3.", "centre-crop."
 
 @dataclass(frozen=True)
 class Rule:
-    """How one claim is put to the test; see ``rules.yaml``."""
+    """How one claim is put to the test; see ``rules.yaml``. ``why`` is for an earlier rule: why it was changed."""
 
     number: int
-    name: str
     rule: str
     combine: str
     compare: list[list[str]]
     reads: str
+    name: str = ""
     margin: float = 0.0
     paper: list[list[str]] | None = None
+    fair: list[str] = field(default_factory=list)
+    if_hurt: str | None = None
+    why: str = ""
+
+    @property
+    def deciding(self) -> dict:
+        """What decides the verdict: all but the words."""
+        keys = ("rule", "margin", "combine", "compare", "paper", "fair", "if_hurt")
+        return {key: getattr(self, key) for key in keys}
+
+    @property
+    def paper_pairs(self) -> list[list[str]]:
+        """The rows of the paper that stand beside each comparison."""
+        return self.paper or [[_alternatives(reference)[0] for reference in pair] for pair in self.compare]
+
+    def at_level(self, level: int) -> list[list[str]]:
+        """The pairs of rows when the ``level``-th alternative of each is taken, or its last where it has fewer."""
+        chosen = [[_alternatives(reference) for reference in pair] for pair in self.compare]
+        return [[options[min(level, len(options) - 1)] for options in pair] for pair in chosen]
+
+    @property
+    def levels(self) -> int:
+        return max(len(_alternatives(reference)) for pair in self.compare for reference in pair)
+
+    def on_one_crop(self) -> "Rule":
+        """The same rule on a centre crop: of its rows of Table 3, the others left out."""
+        kept = [k for k, pair in enumerate(self.compare) if _within_table3(pair)]
+        cropped = [[reference.replace(_TABLE3, _CENTRE_CROP) for reference in self.compare[k]] for k in kept]
+        return replace(self, compare=cropped, paper=[self.paper_pairs[k] for k in kept], if_hurt=None)
+
+    def within_table3(self) -> "Rule":
+        """The same rule without its comparisons in other tables than Table 3."""
+        kept = [k for k, pair in enumerate(self.compare) if _within_table3(pair)]
+        pairs = [self.compare[k] for k in kept]
+        return replace(self, compare=pairs, paper=[self.paper_pairs[k] for k in kept], if_hurt=None)
 
 
 @dataclass(frozen=True)
@@ -51,8 +96,10 @@ class Compared:
 class Verdict:
     """What a study says of one claim.
 
-    ``paper`` and ``ours`` are the difference that the verdict rests on: the average over the comparisons, or where each
-    must hold, that of the comparison which speaks least for the claim.
+    ``paper`` and ``ours`` are the difference that the verdict rests on, in percent points: the average over the
+    comparisons, or where each must hold, that of the comparison which speaks least for the claim. ``way`` is
+    ``centre-crop`` where dense testing would have harmed one of the networks. ``tested`` is when the first test of
+    the rows was started, ISO 8601. Parts that cannot be told yet are ``None``.
     """
 
     number: int
@@ -60,32 +107,83 @@ class Verdict:
     statement: str
     rule: Rule | None
     compared: list[Compared]
-    paper: float | None
-    ours: Interval | None
-    verdict: str
-    n: int | None
+    paper: float | None = None
+    ours: Interval | None = None
+    direction: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    way: str | None = None
+    n: int | None = None
+    tested: str | None = None
+
+    @property
+    def size(self) -> str | None:
+        """The paper's difference lies inside our interval, or ours is larger or smaller."""
+        return None if self.ours is None or self.paper is None else size(self.paper, self.ours)
+
+    @property
+    def fair(self) -> bool | None:
+        """Whether every condition of the rule holds; ``None`` where nothing was tested or a record is missing."""
+        if self.direction is None or any(condition.holds is None for condition in self.conditions):
+            return None
+        return all(condition.holds for condition in self.conditions)
+
+    @property
+    def agreeing(self) -> int:
+        """How many of the comparisons speak for the claim, whether surely or not."""
+        return sum(_supports(self.rule, pair.ours.value) for pair in self.compared if pair.ours is not None)
+
+    @property
+    def opposed(self) -> int:
+        """How many of the comparisons speak against the claim, surely."""
+        ours = [pair.ours for pair in self.compared if pair.ours is not None]
+        return sum(direction(self.rule, interval) == OPPOSITE for interval in ours)
+
+    @property
+    def verdict(self) -> str:
+        """One of :data:`VERDICTS`: *reproduced* only for a fair test that agrees, with no comparison surely against."""
+        if self.direction is None:
+            return NOT_TESTED
+        if not self.fair:
+            return UNFAIR
+        if self.direction == AGREES:
+            return IN_PART if self.opposed else REPRODUCED
+        return NOT_REPRODUCED if self.direction == OPPOSITE else UNDECIDED
 
 
 @cache
 def rules() -> dict[int, Rule]:
     """The rules by claim number; a claim without one is not tested by any study."""
-    text = files(__package__).joinpath("rules.yaml").read_text(encoding="utf-8")
-    return {rule["number"]: Rule(**rule) for rule in yaml.safe_load(text)}
+    return {rule.number: rule for rule in read_rules(_text("rules.yaml"))}
+
+
+@cache
+def earlier_rules() -> list[Rule]:
+    """The rules that were changed, as they were, in the order of their claims and then of time."""
+    return read_rules(_text("earlier.yaml"))
+
+
+def read_rules(text: str) -> list[Rule]:
+    """The rules of a file in the format of ``rules.yaml``, of today or of an earlier commit."""
+    return [Rule(**rule) for rule in yaml.safe_load(text)]
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def tally(study: str) -> dict[str, int]:
-    """How many of the claims that have a rule come to each verdict.
+    """How many of the claims that have a rule come to each of :data:`VERDICTS`.
 
     Raises
     ------
     UnknownName
         For a study that does not exist.
     """
-    counted = Counter(one.verdict for one in board(study) if one.rule)
-    return {verdict: counted[verdict] for verdict in (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_TESTED)}
+    counted = Counter(verdict.verdict for verdict in verdicts(study) if verdict.rule)
+    return {name: counted[name] for name in VERDICTS}
 
 
-def board(study: str) -> list[Verdict]:
+def verdicts(study: str) -> list[Verdict]:
     """The verdict on each of the paper's 32 claims, in the paper's order.
 
     Raises
@@ -93,8 +191,8 @@ def board(study: str) -> list[Verdict]:
     UnknownName
         For a study that does not exist.
     """
-    known = {found.id: found for found in results.numbers(study)}
-    return [_judge(study, claim, rules().get(claim["number"]), known) for claim in paper.claims()]
+    evidence = Evidence(study)
+    return [judge(evidence, claim, rules().get(claim["number"])) for claim in paper.claims()]
 
 
 def verdict(study: str, number: int) -> Verdict:
@@ -105,104 +203,138 @@ def verdict(study: str, number: int) -> Verdict:
     UnknownName
         For a study, or a number of a claim, that does not exist.
     """
-    asked = {claim["number"]: claim for claim in paper.claims()}
-    if number not in asked:
-        raise UnknownName("claim", number, list(asked))
-    known = {found.id: found for found in results.numbers(study)}
-    return _judge(study, asked[number], rules().get(number), known)
+    return judge(Evidence(study), _claim(number), rules().get(number))
+
+
+def _claim(number: int) -> dict:
+    claims = {claim["number"]: claim for claim in paper.claims()}
+    if number not in claims:
+        raise UnknownName("claim", number, list(claims))
+    return claims[number]
 
 
 def on_one_crop(study: str) -> dict[int, tuple[Verdict, Verdict]]:
-    """Whether verdicts hang on the way of testing: of rules about Table 3, as they are and on a centre crop instead.
+    """Whether verdicts hang on the way of testing: of rules about Table 3, tested densely and on a centre crop.
 
-    By the claim's number. A rule's comparisons within other tables are left out of both. The verdict on the board is
-    that of the whole rule.
+    By the claim's number. A rule's comparisons within other tables are left out of both.
 
     Raises
     ------
     UnknownName
         For a study that does not exist.
     """
-    known = {found.id: found for found in results.numbers(study)}
-    found = {}
-    for claim in paper.claims():
-        rule = rules().get(claim["number"])
-        within = [_within(pair, _TABLE3) for pair in rule.compare] if rule else []
-        if not any(within):
-            continue
-        pairs = list(compress(rule.compare, within))
-        dense = replace(rule, compare=pairs, paper=list(compress(_paper_pairs(rule), within)))
-        cropped = [[reference.replace(_TABLE3, _CENTRE_CROP) for reference in pair] for pair in pairs]
-        both = (dense, replace(dense, compare=cropped))
-        found[claim["number"]] = tuple(_judge(study, claim, one, known) for one in both)
-    return found
+    evidence = Evidence(study)
+    both = {}
+    for number, rule in rules().items():
+        dense = rule.within_table3()
+        if dense.compare:
+            cropped = rule.on_one_crop()
+            both[number] = tuple(judge(evidence, _claim(number), variant) for variant in (dense, cropped))
+    return both
 
 
-def _within(pair: list[str], table: str) -> bool:
-    return all(one.startswith(table) for reference in pair for one in _alternatives(reference))
+def under_earlier_rules(study: str) -> list[Verdict]:
+    """The verdict under each rule that was changed, in the order of :func:`earlier_rules`.
 
+    An earlier rule asked for no fair test, so the direction is what it said.
 
-def decide(rule: Rule, differences: list[Interval], average: Interval) -> str:
-    """The verdict of a rule: reproduced, not reproduced, or undecided where the interval leaves both open.
-
-    Parameters
-    ----------
-    differences
-        Of each comparison, positive where the second row has the lower error.
-    average
-        Of their mean.
+    Raises
+    ------
+    UnknownName
+        For a study that does not exist.
     """
-    deciding = differences if rule.combine == "each" else [average]
-    if rule.rule == "not-lower":
-        deciding = [
-            Interval(rule.margin - one.value, rule.margin - one.high, rule.margin - one.low) for one in deciding
-        ]
-    if all(one.low > 0 for one in deciding):
-        return REPRODUCED
-    if any(one.high <= 0 for one in deciding):
-        return NOT_REPRODUCED
-    return UNDECIDED
+    evidence = Evidence(study)
+    return [judge(evidence, _claim(rule.number), rule) for rule in earlier_rules()]
 
 
-def _judge(study: str, claim: dict, rule: Rule | None, known: dict[str, Number]) -> Verdict:
+def direction(rule: Rule, difference: Interval) -> str:
+    """What an interval of a difference says of a claim: it agrees, says the opposite, or leaves both open."""
+    low, high, margin = difference.low, difference.high, rule.margin
+    match rule.rule:
+        case "lower":
+            agrees, opposite = low > 0, high <= 0
+        case "not-lower":
+            agrees, opposite = high < margin, low >= margin
+        case _:
+            agrees, opposite = -margin < low and high < margin, low >= margin or high <= -margin
+    return AGREES if agrees else OPPOSITE if opposite else UNDECIDED
+
+
+def size(paper_difference: float, ours: Interval) -> str:
+    """Whether the paper's difference lies inside our interval, or ours is larger or smaller."""
+    if ours.low > paper_difference:
+        return LARGER
+    return SMALLER if ours.high < paper_difference else AS_PRINTED
+
+
+def _supports(rule: Rule, difference: float) -> bool:
+    match rule.rule:
+        case "lower":
+            return difference > 0
+        case "not-lower":
+            return difference < rule.margin
+        case _:
+            return abs(difference) < rule.margin
+
+
+def decide(rule: Rule, differences: list[Interval], average: Interval) -> tuple[str, int | None]:
+    """The direction of a rule, and which comparison it rests on where each must hold (``None``: the average)."""
+    if rule.combine == "mean":
+        return direction(rule, average), None
+    directions = [direction(rule, difference) for difference in differences]
+    least_of_all = [difference.high if OPPOSITE in directions else difference.low for difference in differences]
+    least = least_of_all.index(min(least_of_all))
+    return next(one for one in (OPPOSITE, UNDECIDED, AGREES) if one in directions), least
+
+
+def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
+    """What the records say of a claim by a rule."""
     said = {"number": claim["number"], "section": claim["section"], "statement": claim["statement"], "rule": rule}
     if rule is None:
-        return Verdict(**said, compared=[], paper=None, ours=None, verdict=NOT_TESTED, n=None)
-    pairs = [[_resolve(study, reference, known) for reference in pair] for pair in rule.compare]
-    printed = [_printed(pair) for pair in _paper_pairs(rule)]
-    wrong, compared = [], []
-    for (first, second), theirs in zip(pairs, printed, strict=True):
-        ran = all(one is not None and one.status == "done" for one in (first, second))
-        if ran:
-            both = (results.wrong(first), results.wrong(second))
-            wrong.append(both)
-        ours = statistics.mean_difference([both]) if ran else None
-        names = (one.id.split(".", 1)[1].rsplit(".", 1)[0] if one else "" for one in (first, second))
-        compared.append(Compared(*names, theirs, ours))
+        return Verdict(**said, compared=[])
+    way = None
+    if rule.if_hurt:
+        dense = _pairs(evidence, rule)
+        if evidence.complete(dense) and not unhurt(evidence, dense).holds:
+            rule, way = rule.on_one_crop(), rule.if_hurt
+    pairs = _pairs(evidence, rule)
+    printed = [_printed(pair) for pair in rule.paper_pairs]
     theirs = None if None in printed else sum(printed) / len(printed)
-    if len(wrong) < len(pairs):
-        return Verdict(**said, compared=compared, paper=theirs, ours=None, verdict=NOT_TESTED, n=None)
-    ours = statistics.mean_difference(wrong)
-    verdict = decide(rule, [one.ours for one in compared], ours)
-    if rule.combine == "each":
-        least = min(compared, key=lambda one: one.ours.high if verdict == NOT_REPRODUCED else one.ours.low)
-        theirs, ours = least.paper, least.ours
-    return Verdict(**said, compared=compared, paper=theirs, ours=ours, verdict=verdict, n=wrong[0][0].shape[1])
+    if not evidence.complete(pairs):
+        compared = [Compared(*pair, beside, None) for pair, beside in zip(pairs, printed, strict=True)]
+        return Verdict(**said, compared=compared, paper=theirs)
+    wrong = evidence.wrong([reference for pair in pairs for reference in pair])
+    together = [(wrong[first], wrong[second]) for first, second in pairs]
+    differences = [statistics.mean_difference([pair]) for pair in together]
+    average = statistics.mean_difference(together)
+    found, least = decide(rule, differences, average)
+    compared = [Compared(*pair, *beside) for pair, *beside in zip(pairs, printed, differences, strict=True)]
+    return Verdict(
+        **said,
+        compared=compared,
+        paper=theirs if least is None else printed[least],
+        ours=average if least is None else differences[least],
+        direction=found,
+        conditions=tuple(CONDITIONS[name](evidence, pairs) for name in rule.fair),
+        way=way,
+        n=together[0][0].shape[1],
+        tested=evidence.first_test(pairs),
+    )
+
+
+def _pairs(evidence: Evidence, rule: Rule) -> list[list[str]]:
+    """The rows that a rule compares: its first set of networks that was run, or that the study has cells for."""
+    sets = [rule.at_level(level) for level in range(rule.levels)]
+    of_the_study = [pairs for pairs in sets if evidence.has(pairs)] or sets[-1:]
+    return next((pairs for pairs in of_the_study if evidence.complete(pairs)), of_the_study[0])
+
+
+def _within_table3(pair: list[str]) -> bool:
+    return all(option.startswith(_TABLE3) for reference in pair for option in _alternatives(reference))
 
 
 def _alternatives(reference: str) -> list[str]:
-    return [one.strip() for one in reference.split("|")]
-
-
-def _paper_pairs(rule: Rule) -> list[list[str]]:
-    """The rows of the paper that stand beside each comparison."""
-    return rule.paper or [[_alternatives(one)[0] for one in pair] for pair in rule.compare]
-
-
-def _resolve(study: str, reference: str, known: dict[str, Number]) -> Number | None:
-    """The first of a reference's alternatives that the study has a cell for."""
-    found = (known.get(f"{study}.{one}.top1") for one in _alternatives(reference))
-    return next((one for one in found if one is not None), None)
+    return [option.strip() for option in reference.split("|")]
 
 
 def _printed(pair: list[str]) -> float | None:

@@ -1,0 +1,174 @@
+"""The verdicts on the paper's claims as DataFrames: the three parts, the rules and their dates, every comparison."""
+
+import pandas as pd
+
+from verydeep import claims, statistics
+from verydeep.claims import Rule, Verdict, history
+from verydeep.claims.evidence import Evidence
+from verydeep.statistics import Interval
+
+_FAIR = {
+    "fits": "each network fits its training images at least as well as the one that it is compared with",
+    "unhurt": "dense testing is not worse than a centre crop for any of the networks",
+}
+_UNTOLD = "unknown: this copy has no history in git"
+
+
+def claims_table(study: str, *only: int) -> pd.DataFrame:
+    """The claims that a study can test, and the verdict in its three parts: direction, size, fair test.
+
+    Differences of top-1 errors in percent points, averaged over the comparisons of the rule or, where each must hold,
+    of the one that speaks least for the claim; positive where the row that the paper finds better has the lower error.
+
+    Parameters
+    ----------
+    only
+        The numbers of the claims to show, in this order; all by default.
+    """
+    asked = [claims.verdict(study, number) for number in only] or claims.verdicts(study)
+    rows = [
+        {
+            "claim": verdict.number,
+            "in the paper": verdict.statement,
+            "paper's difference": _signed(verdict.paper),
+            "ours": difference(verdict.ours) + (", on a centre crop" if verdict.way else ""),
+            "comparisons that agree": agreement(verdict),
+            "direction": verdict.direction or "",
+            "size": verdict.size or "",
+            "fair test": fair_test(verdict),
+            "verdict": verdict.verdict,
+        }
+        for verdict in asked
+        if verdict.rule is not None
+    ]
+    return pd.DataFrame(rows).set_index("claim")
+
+
+def rules_table(study: str) -> pd.DataFrame:
+    """What each rule compares and asks, since when it stands, and when the first test that it judges was started."""
+    rows = []
+    for verdict in claims.verdicts(study):
+        if verdict.rule is None:
+            continue
+        rows.append(
+            {
+                "claim": verdict.number,
+                "rule": verdict.rule.reads,
+                "a fair test asks that": "; ".join(_FAIR[name] for name in verdict.rule.fair) or "nothing more",
+                "rule of": _since(verdict.rule),
+                "first test": (verdict.tested or claims.NOT_TESTED)[:16].replace("T", " "),
+            }
+        )
+    return pd.DataFrame(rows).set_index("claim")
+
+
+def changed_rules(study: str) -> pd.DataFrame:
+    """Every rule that was changed: as it was, when and why, and what it said of the study's records.
+
+    An earlier rule asked for no fair test; the direction is what it said.
+    """
+    rows = []
+    for verdict in claims.under_earlier_rules(study):
+        today = claims.verdict(study, verdict.number)
+        rows.append(
+            {
+                "claim": verdict.number,
+                "earlier rule": verdict.rule.reads,
+                "of": _since(verdict.rule),
+                "why it was changed": verdict.rule.why,
+                "by the earlier rule": _in_short(verdict),
+                "by today's": f"{today.verdict}: {_in_short(today)}" if today.direction else today.verdict,
+            }
+        )
+    return pd.DataFrame(rows).set_index("claim")
+
+
+def on_one_crop(study: str) -> pd.DataFrame:
+    """The claims about Table 3 tested densely, and beside them on a centre crop instead."""
+    rows = []
+    for dense, cropped in claims.on_one_crop(study).values():
+        row = {"claim": dense.number, "in few words": dense.rule.name, "paper's difference": _signed(dense.paper)}
+        for way, verdict in (("dense", dense), ("centre crop", cropped)):
+            row[f"{way}: ours"] = difference(verdict.ours)
+            row[f"{way}: direction"] = verdict.direction or claims.NOT_TESTED
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("claim")
+
+
+def comparisons(study: str) -> pd.DataFrame:
+    """Every comparison behind the claims that has been run: the two rows, the differences, and McNemar's exact p."""
+    evidence = Evidence(study)
+    rows = []
+    for verdict in claims.verdicts(study):
+        for pair in verdict.compared:
+            if pair.ours is None:
+                continue
+            wrong = evidence.wrong([pair.first, pair.second])
+            compared = statistics.compare(wrong[pair.first], wrong[pair.second])
+            rows.append(
+                {
+                    "claim": verdict.number,
+                    "first": pair.first,
+                    "second": pair.second,
+                    "paper's difference": pair.paper,
+                    "difference": pair.ours.value,
+                    "low": pair.ours.low,
+                    "high": pair.ours.high,
+                    "only first wrong": compared.only_first,
+                    "only second wrong": compared.only_second,
+                    "p": compared.p,
+                    "detectable": statistics.minimum_detectable_difference(
+                        compared.n, (compared.only_first + compared.only_second) / compared.n
+                    ),
+                }
+            )
+    frame = pd.DataFrame(rows)
+    return frame if frame.empty else frame.set_index(["claim", "first", "second"]).round(3)
+
+
+def difference(ours: Interval | None) -> str:
+    """A difference in percent points with its interval, or that it was not run."""
+    return "not run" if ours is None else f"{ours.value:+.2f} [{ours.low:+.2f}, {ours.high:+.2f}]"
+
+
+def agreement(verdict: Verdict) -> str:
+    """``9 of 10``, and how many of the others are surely against the claim."""
+    if verdict.direction is None:
+        return ""
+    against = f", {verdict.opposed} surely against" if verdict.opposed else ""
+    return f"{verdict.agreeing} of {len(verdict.compared)}{against}"
+
+
+def fair_test(verdict: Verdict) -> str:
+    """``yes``, or ``no`` with what the records say."""
+    if verdict.direction is None:
+        return ""
+    failed = [condition.detail for condition in verdict.conditions if not condition.holds]
+    return f"no; {'; '.join(failed)}" if failed else "yes"
+
+
+def in_parentheses(verdict: Verdict) -> str:
+    """What stands behind a verdict in a sentence: the difference, its direction where the test was no fair one."""
+    if verdict.ours is None:
+        return ""
+    direction = "" if verdict.fair else f"{verdict.direction}, "
+    way = " on a centre crop" if verdict.way else ""
+    ours = verdict.ours
+    return f"{direction}{ours.value:+.1f} points{way}, {ours.low:+.1f} to {ours.high:+.1f}"
+
+
+def _in_short(verdict: Verdict) -> str:
+    if verdict.ours is None:
+        return verdict.verdict
+    return f"{verdict.direction}, {verdict.ours.value:+.2f}" + (" on a centre crop" if verdict.way else "")
+
+
+def _since(rule: Rule) -> str:
+    if history.versions() is None:
+        return _UNTOLD
+    version = history.since(rule)
+    return "not committed yet" if version is None else f"{version.date[:16].replace('T', ' ')}, {version.commit[:7]}"
+
+
+def _signed(points: float | None) -> str:
+    return "" if points is None else f"{points:+.2f}"

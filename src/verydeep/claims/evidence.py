@@ -1,0 +1,72 @@
+"""What the records of one study say of the rows that claims compare."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from verydeep import paths, results, runs
+from verydeep.results import Number
+from verydeep.studies import Run, load, table6_fusions
+
+_TABLES = ("table3", "table4", "table5", "centre-crop")
+
+
+class Evidence:
+    """The top-1 errors of a study by row (``table3.D-384``), and the networks behind each row; read once."""
+
+    def __init__(self, study: str):
+        top1 = [number for number in results.numbers(study) if number.metric == "top1"]
+        self.numbers: dict[str, Number] = {
+            number.id.removeprefix(f"{study}.").removesuffix(".top1"): number for number in top1
+        }
+        spec = load(study)
+        self.networks: dict[str, tuple[Run, ...]] = {
+            f"{table}.{row.name}": (row.run,) for table in _TABLES for row in results.rows(table, spec)
+        }
+        self.networks |= {f"table6.{name}": fusion.members for name, fusion in table6_fusions(spec).items()}
+
+    def has(self, pairs: list[list[str]]) -> bool:
+        """Whether the study has a cell for every row."""
+        return all(reference in self.numbers for pair in pairs for reference in pair)
+
+    def complete(self, pairs: list[list[str]]) -> bool:
+        """Whether every row was run, all of them with one seed at least in common."""
+        return self.has(pairs) and bool(self.seeds([reference for pair in pairs for reference in pair]))
+
+    def seeds(self, references: list[str]) -> list[int]:
+        """The seeds with which every one of the rows was run."""
+        seeds = [{_seed(run) for run in self.numbers[reference].runs} for reference in references]
+        return sorted(set.intersection(*seeds))
+
+    def wrong(self, references: list[str]) -> dict[str, np.ndarray]:
+        """Row -> which images it answers wrongly, bool (seeds, images), for the seeds that all the rows have."""
+        seeds = self.seeds(references)
+        answers = {}
+        for reference in set(references):
+            number = self.numbers[reference]
+            rows = {_seed(run): wrong for run, wrong in zip(number.runs, results.wrong(number), strict=True)}
+            answers[reference] = np.stack([rows[seed] for seed in seeds])
+        return answers
+
+    def training_error(self, reference: str, seeds: list[int]) -> tuple[float, int] | None:
+        """A network's top-1 error (percent) on the random crops of its last epoch, and how many those were.
+
+        The error is the mean over ``seeds``, the count that of all of them; ``None`` where a record is missing.
+        """
+        (run,) = self.networks[reference]
+        records = [runs.read_record(replace(run, seed=seed), "train") for seed in seeds]
+        if None in records:
+            return None
+        errors = [record.metrics["train_top1_error"] for record in records]
+        return float(np.mean(errors)), sum(record.cost["training_images"] for record in records)
+
+    def first_test(self, pairs: list[list[str]]) -> str | None:
+        """When the first test of any of the rows was started, ISO 8601."""
+        numbers = [self.numbers[reference] for pair in pairs for reference in pair]
+        folders = {paths.runs() / number.study / run for number in numbers for run in number.runs}
+        records = [folder / f"{kind}.json" for folder in folders for kind in ("evaluate", "fuse")]
+        return min((runs.read_file(path).started for path in records if path.exists()), default=None)
+
+
+def _seed(run: str) -> int:
+    return int(run.rpartition("-s")[2])
