@@ -8,8 +8,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from test_properties import EVERY
 
+from test_properties import EVERY
 from verydeep import citation, paths, results, runs, studies
 from verydeep.errors import RecordError, StudyError, VerydeepError
 from verydeep.identity import TRAIN_SCALES, NumberId, RunName, variant_fault
