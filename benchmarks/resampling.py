@@ -4,8 +4,8 @@
 
 Tests published weights densely at Q=S on the validation images as they are, and again with each pixel averaged with its
 neighbours by the very weights that the rescaling to another Q gives them. The image keeps its size, and all in it; only
-the sharpness changes. Writes ``benchmarks/resampling.json``, which the chapter on Table 4 shows beside the errors at that
-Q.
+the sharpness changes. Writes ``benchmarks/resampling.json``, which the chapter on Table 4 shows beside the errors
+at that Q.
 """
 
 import click

@@ -6,8 +6,8 @@ The windows of the score map lie 32 pixels apart, at every size of image. Tests 
 images at the single test scale: densely; on the same windows each cut out, with zeros beyond its border; on the same
 windows as crops, of the side that the network was trained on; on as many crops spread over the image; and on the centre
 crop. Mirror images are used throughout, by the centre crop too, as dense testing uses them: the centre crop of
-Sect. 4.1 (``centre-crop`` in the records) has none, and another name. All images must be square. Writes ``benchmarks/windows.json``,
-which the chapter on Table 3 shows.
+Sect. 4.1 (``centre-crop`` in the records) has none, and another name. All images must be square.
+Writes ``benchmarks/windows.json``, which the chapter on Table 3 shows.
 """
 
 from collections import Counter
