@@ -54,7 +54,7 @@ class Blurred:
         if self.weights is None:
             return image
         blurred = np.einsum("ij,jkc,lk->ilc", self.weights, image, self.weights, optimize=True)
-        return (blurred + 0.5).clip(0, 255).astype(np.uint8)
+        return np.ascontiguousarray((blurred + 0.5).clip(0, 255).astype(np.uint8))
 
 
 @click.command()
