@@ -68,6 +68,12 @@ def table(
     return shown
 
 
+def errors(measured: dict[str, dict]) -> Table:
+    """What was measured, a row a measurement: ``n`` (images), ``top1_error`` and ``top5_error`` in percent."""
+    frame = pd.DataFrame(measured).T.convert_dtypes()
+    return table(frame, units={"n": "images", "top1_error": "%", "top5_error": "%"})
+
+
 def text(frame: pd.DataFrame) -> pd.DataFrame:
     """A table's cells as they are shown, all text, under headings with their units."""
     missing, blank = frame.attrs.get("missing", NOT_RUN), frame.attrs.get("blank", frozenset())
