@@ -47,8 +47,8 @@ def layer_table(config: str, crop: int = 224, **size) -> pd.DataFrame:
     counted = ["weights", "biases", "activations", "memory (MiB)", "multiply-adds"]
     total = frame[counted].sum().to_frame("all").T
     frame = pd.concat([frame, total]).astype({name: "Int64" for name in frame if name != "memory (MiB)"})
-    pixels = dict.fromkeys(("height", "width", "receptive field", "stride", "first pixel"), "pixels")
-    return display.table(frame.rename_axis("layer").round(2), units=pixels, missing="")
+    units = dict.fromkeys(("receptive field", "stride"), "pixels") | dict.fromkeys(("height", "width"), "positions")
+    return display.table(frame.rename_axis("layer").round(2), units=units, missing="")
 
 
 def shapes() -> pd.DataFrame:
@@ -233,8 +233,8 @@ def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:
     frame = pd.DataFrame(rows).set_index("layer")
     channels = spec.blocks[-1][-1].channels
     frame.attrs["fc6"] = (two["fc6"].weights, channels * side**2 * spec.fc[0])
-    shown = ("map with 2x2", "map with 3x3", "receptive field with 2x2", "with 3x3")
-    return display.table(frame, units=dict.fromkeys(shown, "pixels"))
+    units = dict.fromkeys(("map with 2x2", "map with 3x3"), "positions a side")
+    return display.table(frame, units=units | dict.fromkeys(("receptive field with 2x2", "with 3x3"), "pixels"))
 
 
 def signals(found: pd.DataFrame, quantity: str, title: str) -> Figure:

@@ -278,7 +278,7 @@ def benchmark(name: str) -> pd.DataFrame:
 def _benchmarked(column: str) -> str:
     """The heading of a column of a benchmark's record."""
     spoken = {"top1_error": "top-1 error (%)", "top5_error": "top-5 error (%)", "peak_memory_mib": "peak memory (MiB)"}
-    spoken["held_out_top1_error_at_the_end"] = "held-out top-1 error at the end (points apart)"
+    spoken["held_out_top1_error_at_the_end"] = "held-out top-1 error at the end (%)"
     return spoken.get(column, column.replace("_", " "))
 
 
