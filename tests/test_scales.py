@@ -27,7 +27,7 @@ def test_the_control_changes_the_sharpness_alone(size, other):
     assert np.abs(centre).max() <= 0.5 + 1e-6  # nothing moves by more than half a pixel: the object keeps its size
     used = {tuple(np.round(np.sort(row[row > 1e-6]), 4)) for row in weights[2:-2]}
     unit = Image.fromarray(np.eye(size, dtype=np.float32)).resize((size, other), Image.Resampling.BILINEAR)
-    given = {tuple(np.round(np.sort(row[row > 1e-6]), 4)) for row in np.asarray(unit)[1:-1]}
+    given = {tuple(np.round(np.sort(row[row > 1e-6]), 4)) for row in np.asarray(unit, np.float64)[1:-1]}
     assert used <= given  # every pixel is averaged once, as the rescaling averages
 
 
