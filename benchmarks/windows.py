@@ -4,9 +4,10 @@
 
 The windows of the score map lie 32 pixels apart, at every size of image. Tests published weights on the validation
 images at the single test scale: densely; on the same windows each cut out, with zeros beyond its border; on the same
-windows as crops, of the side that the network was trained on; on as many crops spread over the image; and on the
-central crop. Mirror images are used throughout, and all images must be square. Writes ``benchmarks/windows.json``,
-which the chapter on Table 3 shows.
+windows as crops, of the side that the network was trained on; on as many crops spread over the image; and on the centre
+crop. Mirror images are used throughout, by the centre crop too, as dense testing uses them: the centre crop of
+Sect. 4.1 (``centre-crop`` in the records) has none, and another name. All images must be square.
+Writes ``benchmarks/windows.json``, which the chapter on Table 3 shows.
 """
 
 from collections import Counter
@@ -18,11 +19,11 @@ import click
 import torch
 from common import errors, write
 
-from verydeep.data.views import grid_positions
+from verydeep.data.views import centre_position, grid_positions
 from verydeep.networks.dense import whole_positions
 from verydeep.posteriors import Tester
 from verydeep.studies.fusions import member
-from verydeep.studies.measurements import single_scale
+from verydeep.studies.measurements import MIRRORED_CENTRE, single_scale
 from verydeep.training import device_record, load_network, normaliser, open_data
 
 STRIDE = 32  # five poolings
@@ -67,9 +68,9 @@ def main(study: str, names: tuple[str, ...]) -> None:
         crop = run.study.crop
         windows = whole_positions(shorter, crop)
         crops = {"the windows as crops": [STRIDE * k for k in range(windows)]}
-        for count in dict.fromkeys((windows, 1)):
-            title = f"{count**2} crops, edge to edge" if count > 1 else "central crop"
-            crops[title] = grid_positions(shorter, crop, count, "edges")
+        if windows > 1:
+            crops[f"{windows**2} crops, edge to edge"] = grid_positions(shorter, crop, windows, "edges")
+        crops[MIRRORED_CENTRE] = [centre_position(shorter, crop)]
         ways = {f"dense, {windows**2} window{'s' * (windows > 1)}": (Tester(*made), "dense")}
         if windows > 1:  # one window is the whole image
             ways["the windows cut out"] = (CutOut(*made), "multi-crop")
@@ -78,7 +79,7 @@ def main(study: str, names: tuple[str, ...]) -> None:
             title = f"{run.row}, {way}"
             rates[title] = errors(tester, method, store, rows, shorter)
             click.echo(f"{title}: {rates[title]}")
-    what = "dense testing at one scale beside its windows as crops, as many crops spread, and the central crop"
+    what = "dense testing at one scale beside its windows as crops, as many crops spread, and the centre crop"
     write(__file__, what, rates, device_record(device), study=study)
 
 

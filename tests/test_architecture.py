@@ -1,11 +1,13 @@
 """The architecture, computed: anatomy against real networks, receptive fields against gradients, and the notes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from verydeep import architecture, demonstrations, notes
+from verydeep import architecture, claims, demonstrations, notes
 from verydeep.networks import anatomy, footprints, peers, signals, vgg
 from verydeep.networks.configurations import configuration
 from verydeep.networks.dense import score_map
@@ -187,7 +189,7 @@ def test_every_note_is_checked_and_every_check_is_used(checkout):
     found = notes.notes("quarter")
     assert [one.id for one in found] == [f"N{k}" for k in range(1, 23)]
     assert len({one["check"] for one in notes._statements()}) == 22 == len(notes.CHECKS)
-    assert {one.verdict for one in found} == {"right", "wrong", "depends"}
+    assert {one.verdict for one in found} == {"right", "wrong", "depends", "undecided"}
     assert all(one.computed for one in found)
     assert all(one.why for one in found if one.verdict != "right")
 
@@ -204,3 +206,22 @@ def test_the_notes_page_has_an_anchor_and_a_link_for_each(checkout):
     text = architecture.notes_markdown("quarter", root="/")
     for k in range(1, 23):
         assert f'<span id="N{k}"></span>[N{k}](/' in text
+
+
+@pytest.mark.parametrize(("verdict", "said"), [
+    (claims.REPRODUCED, "right"), (claims.NOT_REPRODUCED, "wrong"), (claims.UNDECIDED, "undecided"),
+    (claims.NOT_TESTED, "undecided"),
+])  # fmt: skip
+def test_a_note_that_runs_decide_has_their_verdict(monkeypatch, verdict, said):
+    made_up = SimpleNamespace(number=1, verdict=verdict)
+    monkeypatch.setattr(claims, "verdict", lambda study, number: made_up)
+    note = next(one for one in notes.notes("quarter") if one.id == "N9")
+    assert note.verdict == said
+    assert "A 29.6, A-LRN 29.7" in note.computed and note.computed.endswith(f"in quarter: {verdict}")
+
+
+def test_depth_counts_the_longest_way_and_not_the_branches():
+    table = peers.compare(64, ("AlexNet", "VGG-16 (D)", "GoogLeNet", "ResNet-50", "ResNet-152"))
+    # the depths that their papers give them
+    assert table["depth (layers)"].tolist() == [8, 16, 22, 50, 152]
+    assert table.loc["GoogLeNet", "layers with weights"] == 58

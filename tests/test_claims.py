@@ -7,8 +7,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verydeep import claims, files, paper, predictions, results, runs, studies, tables
-from verydeep.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, UNDECIDED
+from conftest import REPOSITORY
+from verydeep import claim_tables, claims, files, paper, predictions, results, runs, studies
+from verydeep.claims import (
+    AGREES,
+    AS_PRINTED,
+    IN_PART,
+    LARGER,
+    NOT_REPRODUCED,
+    NOT_TESTED,
+    OPPOSITE,
+    REPRODUCED,
+    SMALLER,
+    UNDECIDED,
+    UNFAIR,
+    history,
+)
+from verydeep.claims.evidence import Evidence
+from verydeep.claims.fairness import CONDITIONS
 from verydeep.errors import UnknownName
 from verydeep.statistics import Interval
 from verydeep.studies.fusions import table6_fusions
@@ -40,14 +56,29 @@ def invent(folder_of, wrong: dict[str, int], base):
     return measured
 
 
+def invent_training(run, fit, base):
+    """A training record that says how well the network fits its training images, top-1 error in percent."""
+    record = runs.read_record(base, "train")
+    metrics = record.metrics | {"train_top1_error": fit}
+    cost = record.cost | {"training_images": 10_000}
+    named = {"config": run.config, "train_scale": run.train_scale, "variant": run.variant}
+    runs.unseal(run.folder, ["train.json"]) if (run.folder / "SHA256SUMS").exists() else None
+    run.folder.mkdir(parents=True, exist_ok=True)
+    runs.write_record(run, record.model_copy(update=named | {"metrics": metrics, "cost": cost, "parent": None}))
+
+
 @pytest.fixture
 def network(trained):
-    """Writes the record of a network that answers so many images wrongly, by any measurement or as told."""
+    """Writes the records of a network that answers so many images wrongly, by any measurement or as told.
+
+    ``fit`` is its top-1 error on its training images, in percent.
+    """
     base = studies.find_run("smoke", "A", 256)
     record = runs.read_record(base, "evaluate")
 
-    def write(config, scale, wrong, variant=None, **others):
+    def write(config, scale, wrong, variant=None, fit=50.0, **others):
         run = studies.find_run("smoke", config, scale, variant=variant)
+        invent_training(run, fit, base)
         counts = {one.name: others.get(one.method.replace("-", "_"), wrong) for one in measured_by(run)}
         measured = invent(run, counts, base)
         runs.unseal(run.folder, ["evaluate.json"])
@@ -88,17 +119,17 @@ def verdict(number):
 
 
 def test_every_claim_has_a_verdict_and_nothing_is_tested_before_it_ran(checkout):
-    board = claims.board("quarter")
-    assert [one.number for one in board] == [claim["number"] for claim in paper.claims()] == list(range(1, 33))
-    assert {one.verdict for one in board} == {NOT_TESTED}
-    assert all(one.ours is None for one in board)
+    verdicts = claims.verdicts("quarter")
+    assert [one.number for one in verdicts] == [claim["number"] for claim in paper.claims()] == list(range(1, 33))
+    assert {one.verdict for one in verdicts} == {NOT_TESTED}
+    assert all(one.ours is None for one in verdicts)
 
 
-def test_one_verdict_is_that_of_the_board(network):
+def test_one_verdict_is_that_of_all(network):
     network("B", 256, 100)
     network("C", 256, 60)
-    assert claims.verdict("smoke", 5) == claims.board("smoke")[4]
-    table = tables.board("smoke", 8, 5)
+    assert claims.verdict("smoke", 5) == claims.verdicts("smoke")[4]
+    table = claim_tables.claims_table("smoke", 8, 5)
     assert table.index.tolist() == [8, 5]
     assert table["verdict"].tolist() == [NOT_TESTED, REPRODUCED]
     with pytest.raises(UnknownName, match="unknown claim 33"):
@@ -116,9 +147,9 @@ def test_a_verdict_may_hang_on_the_way_of_testing(network):
     assert [pair.ours.value for pair in dense.compared[:2]] == pytest.approx([40 / N * 100] * 2)
     assert [pair.ours.value for pair in cropped.compared[:2]] == pytest.approx([-40 / N * 100] * 2)
     assert cropped.compared[0].second == "centre-crop.E-256"
-    assert dense.paper == cropped.paper == claims.verdict("smoke", 4).paper
-    table = tables.on_one_crop("smoke")
-    assert table.loc[1, "paper's difference"] == "-0.10" and table.loc[1, "dense: verdict"] == NOT_TESTED
+    assert dense.paper == cropped.paper == pytest.approx(claims.verdict("smoke", 4).paper)
+    table = claim_tables.on_one_crop("smoke")
+    assert table.loc[1, "paper's difference"] == "-0.10" and table.loc[1, "dense: direction"] == NOT_TESTED
 
 
 def test_on_one_crop_a_rule_keeps_its_comparisons_within_table_3(network):
@@ -140,7 +171,7 @@ def test_on_one_crop_the_papers_rows_stay_beside_their_comparison(network, monke
 
 def test_the_tally_counts_the_claims_that_have_a_rule(network):
     total = len(claims.rules())
-    assert claims.tally("smoke") == {REPRODUCED: 0, NOT_REPRODUCED: 0, UNDECIDED: 0, NOT_TESTED: total}
+    assert claims.tally("smoke") == dict.fromkeys(claims.VERDICTS, 0) | {NOT_TESTED: total}
     network("B", 256, 100)
     for wrong, found in [(60, REPRODUCED), (140, NOT_REPRODUCED)]:
         network("C", 256, wrong)
@@ -148,26 +179,31 @@ def test_the_tally_counts_the_claims_that_have_a_rule(network):
         assert {verdict: count for verdict, count in counted.items() if count} == {found: 1, NOT_TESTED: total - 1}
 
 
-def test_every_rule_is_of_cells_that_the_recorded_study_has():
-    known = {found.id for found in results.numbers("quarter")}
-    for rule in claims.rules().values():
-        assert rule.rule in ("lower", "not-lower") and rule.combine in ("mean", "each")
-        assert rule.combine == "mean" or rule.rule == "lower"  # which comparison speaks least is told for these
-        for pair in rule.compare:
+@pytest.mark.parametrize(
+    "rule", [*claims.rules().values(), *claims.earlier_rules()], ids=lambda rule: f"claim-{rule.number}"
+)
+def test_every_rule_is_of_cells_that_the_recorded_study_has(rule):
+    cells = {number.id for number in results.numbers("quarter")}
+    assert rule.rule in ("lower", "not-lower", "same") and rule.combine in ("mean", "each")
+    assert rule.combine == "mean" or rule.rule == "lower"  # which comparison speaks least is told for these
+    assert set(rule.fair) <= set(CONDITIONS) and rule.if_hurt in (None, "centre-crop")
+    assert (rule.rule == "lower") == (rule.margin == 0)
+    for level in range(rule.levels):
+        for pair in rule.at_level(level):
             assert len(pair) == 2
             for reference in pair:
-                assert any(f"quarter.{one.strip()}.top1" in known for one in reference.split("|")), reference
+                assert f"quarter.{reference}.top1" in cells, reference
 
 
 def test_the_papers_own_differences_stand_beside(checkout):
-    board = claims.board("quarter")
-    assert board[0].paper == pytest.approx(29.6 - 29.7)
-    assert board[2].paper == pytest.approx(29.6 - (28.7 + 28.1 + 27.0 + 27.3) / 4)
-    assert board[5].paper == pytest.approx((1.1 + 1.3 + 1.7) / 3)
-    assert board[6].paper is None  # the paper prints no row of the 5x5 network
-    assert board[14].paper == pytest.approx(24.7 - 24.0)
+    verdicts = claims.verdicts("quarter")
+    assert verdicts[0].paper == pytest.approx(29.6 - 29.7)
+    assert verdicts[2].paper == pytest.approx(29.6 - (28.7 + 28.1 + 27.0 + 27.3) / 4)
+    assert verdicts[5].paper == pytest.approx((1.1 + 1.3 + 1.7) / 3)
+    assert verdicts[6].paper is None  # the paper prints no row of the 5x5 network
+    assert verdicts[14].paper == pytest.approx(24.7 - 24.0)
     # the paper's own numbers bear its claims out, except where our reading of them says otherwise
-    for one in board:
+    for one in verdicts:
         if one.rule and one.paper is not None and one.rule.rule == "lower":
             assert one.paper > 0
 
@@ -221,19 +257,25 @@ def test_a_claim_of_fusions(network, trained):
         network(config, "jitter", 90)
     fuse("2-dense", 60, trained)
     fuse("7-dense", 80, trained)
+    for run in table6_fusions(studies.load("smoke"))["7-dense"].members:
+        network(run.config, run.train_scale, 100, variant=run.variant)
     assert verdict(15).verdict == REPRODUCED
     assert verdict(14).verdict == NOT_TESTED  # the fusion by both methods has not been run
     fuse("2-both", 60, trained)
     assert verdict(14).verdict == REPRODUCED
 
 
-def test_depth_is_compared_at_equal_training_where_that_was_run():
+def test_depth_is_compared_at_equal_training_among_networks_that_were_all_run(network):
+    """The long networks once all of them are in; until then, none of them beside a short one."""
     rule = claims.rules()[3]
-    known = {found.id: found for found in results.numbers("quarter")}
-    first = claims._resolve("quarter", rule.compare[0][0], known)
-    assert first.id == "quarter.table3.A-256-longer.top1"
-    smoke = {found.id: found for found in results.numbers("smoke")}
-    assert claims._resolve("smoke", rule.compare[0][0], smoke).id == "smoke.table3.A-256.top1"
+    assert [pairs[0] for pairs in map(rule.at_level, range(rule.levels))] == [
+        ["table3.A-256-longest", "table3.B-256-long"],
+        ["table3.A-256-longer", "table3.B-256"],
+        ["table3.A-256", "table3.B-256"],
+    ]
+    assert claims.verdict("smoke", 3).compared[0].first == "table3.A-256"  # smoke has no other A
+    recorded = claims._pairs(Evidence("quarter"), rule)
+    assert len({reference.endswith("-long") for _, reference in recorded}) == 1
 
 
 def test_a_verdict_changes_when_a_record_does(network):
@@ -245,16 +287,132 @@ def test_a_verdict_changes_when_a_record_does(network):
 
 
 def test_the_decision_alone():
-    lower = claims.Rule(0, "", "lower", "mean", [], "")
-    each = claims.Rule(0, "", "lower", "each", [], "")
+    lower = claims.Rule(0, "lower", "mean", [], "")
+    each = claims.Rule(0, "lower", "each", [], "")
     sure, open_, against = Interval(1, 0.5, 1.5), Interval(0.2, -0.3, 0.7), Interval(-1, -1.5, -0.5)
-    assert claims.decide(lower, [against], sure) == REPRODUCED  # the average decides
-    assert claims.decide(each, [sure, open_], sure) == UNDECIDED
-    assert claims.decide(each, [sure, against], sure) == NOT_REPRODUCED
-    assert claims.decide(claims.Rule(0, "", "not-lower", "mean", [], "", margin=1.0), [], open_) == REPRODUCED
-    assert claims.decide(claims.Rule(0, "", "not-lower", "mean", [], "", margin=0.1), [], open_) == UNDECIDED
+    assert claims.decide(lower, [against], sure) == (AGREES, None)  # the average decides
+    assert claims.decide(each, [sure, open_], sure) == (UNDECIDED, 1)
+    assert claims.decide(each, [sure, against], sure) == (OPPOSITE, 1)
+    assert claims.decide(each, [sure, sure], sure)[0] == AGREES
+    no_gain = claims.Rule(0, "not-lower", "mean", [], "", margin=1.0)
+    assert claims.decide(no_gain, [], open_)[0] == claims.decide(no_gain, [], against)[0] == AGREES
+    assert claims.decide(replace(no_gain, margin=0.1), [], open_)[0] == UNDECIDED
+    same = replace(no_gain, rule="same")
+    assert claims.decide(same, [], open_)[0] == AGREES
+    assert claims.decide(same, [], against)[0] == UNDECIDED  # half of it is beyond the margin
+    assert claims.decide(same, [], Interval(-7, -8, -6))[0] == OPPOSITE  # far worse is not the same
+
+
+@pytest.mark.parametrize(("ours", "found"), [
+    (Interval(1, 0.5, 1.5), AS_PRINTED), (Interval(2, 1.2, 2.8), LARGER), (Interval(-3, -4, -2), SMALLER),
+])  # fmt: skip
+def test_the_size_is_the_papers_difference_against_our_interval(ours, found):
+    assert claims.size(1.1, ours) == found
+
+
+@pytest.mark.parametrize(("worse", "found"), [
+    # direction, size, fair test; C is at 100 wrong images of 364, 0.55 points are the paper's
+    ((140, 50.0), (AGREES, LARGER, True, REPRODUCED)),
+    ((140, 40.0), (AGREES, LARGER, False, UNFAIR)),
+    ((60, 50.0), (OPPOSITE, SMALLER, True, NOT_REPRODUCED)),
+    ((60, 40.0), (OPPOSITE, SMALLER, False, UNFAIR)),
+    ((101, 50.0), (UNDECIDED, AS_PRINTED, True, UNDECIDED)),
+    ((101, 40.0), (UNDECIDED, AS_PRINTED, False, UNFAIR)),
+])  # fmt: skip
+def test_made_up_records_yield_each_combination_of_the_three_parts(network, worse, found):
+    wrong, fit = worse
+    network("B", 256, wrong, fit=fit)
+    network("C", 256, 100, fit=50.0)
+    got = verdict(5)
+    assert (got.direction, got.size, got.fair, got.verdict) == found
+    shown = claim_tables.claims_table("smoke", 5).loc[5]
+    assert (shown["direction"], shown["size"], shown["verdict"]) == (found[0], found[1], found[3])
+    assert shown["fair test"] == ("yes" if found[2] else "no; training error, %: C-256 50.0 against 40.0 of B-256")
+
+
+def test_a_deeper_network_may_fit_worse_by_chance(network):
+    network("B", 256, 140, fit=49.5)  # of 10,000 images, half a point is less than chance
+    network("C", 256, 100, fit=50.0)
+    assert verdict(5).fair is True
+
+
+def test_without_a_record_of_the_training_no_test_is_fair(network):
+    network("B", 256, 140)
+    run = network("C", 256, 100)
+    runs.unseal(run.folder, ["train.json"])
+    runs.record_path(run, "train").unlink()
+    got = verdict(5)
+    assert got.fair is None and got.verdict == UNFAIR
+    assert "no record of the training of C-256" in claim_tables.fair_test(got)
+
+
+def test_one_comparison_that_is_surely_against_leaves_the_claim_reproduced_in_part(network):
+    for config in "CDE":
+        network(config, 384, 140, centre_crop=200)
+        network(config, "jitter", 100, centre_crop=200)
+    assert verdict(8).verdict == REPRODUCED
+    network("C", "jitter", 180, centre_crop=200)
+    got = verdict(8)
+    assert (got.direction, got.verdict, got.agreeing, got.opposed) == (AGREES, IN_PART, 2, 1)
+    assert claim_tables.agreement(got) == "2 of 3, 1 surely against"
+
+
+def test_networks_that_dense_testing_harms_are_compared_on_one_crop(network):
+    for config in "CDE":
+        network(config, 384, 100, centre_crop=140)
+        network(config, "jitter", 140, centre_crop=100)
+    densely = verdict(8)
+    # jittered networks lose 40 images by dense testing, so the centre crop decides: there they are the better ones
+    assert densely.way == "centre-crop" and densely.verdict == REPRODUCED
+    assert "on a centre crop" in claim_tables.in_parentheses(densely)
+    for config in "DE":
+        network(config, "jitter", 140, centre_crop=100, multi_crop=60, both=100)
+    testing = verdict(12)
+    assert testing.direction == AGREES and testing.fair is False and testing.verdict == UNFAIR
+    assert "points lost by dense testing against a centre crop: D-jitter" in claim_tables.fair_test(testing)
+
+
+def test_only_seeds_that_all_rows_have_are_compared(network, trained):
+    network("B", 256, 100)
+    run = network("C", 256, 60)
+    again = replace(run, seed=1)
+    shutil.copytree(run.folder, again.folder)
+    record = runs.read_file(again.folder / "evaluate.json")
+    files.write_text(again.folder / "evaluate.json", record.model_copy(update={"seed": 1}).model_dump_json())
+    runs.seal(again.folder, ["evaluate.json"])
+    assert results.number("smoke.table3.C-256.top1").runs == ("C-256-s0", "C-256-s1")
+    assert verdict(5).verdict == REPRODUCED
+    assert verdict(5).ours.value == pytest.approx(100 * 40 / N)
+
+
+def test_every_change_of_a_rule_is_told(monkeypatch):
+    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+    if history.versions() is None:
+        pytest.skip("this copy has no history in git")
+    assert history.undisclosed_changes() == []
+    assert all(rule.why for rule in claims.earlier_rules())
+    assert all(history.since(rule) for rule in claims.earlier_rules())
+    untold = claims.earlier_rules()[1:]
+    monkeypatch.setattr(history, "earlier_rules", lambda: untold)
+    (fault,) = history.undisclosed_changes()
+    assert "the rule of claim 1 of 2026-11-24 (c0ee91c) was changed; add it as it was" in fault
+
+
+def test_the_rules_dates_stand_beside_the_first_test(monkeypatch):
+    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+    table = claim_tables.rules_table("quarter")
+    assert table.loc[8, "first test"] == min(
+        runs.read_record(studies.find_run("quarter", config, scale), "evaluate").started[:16].replace("T", " ")
+        for config in "CDE"
+        for scale in (384, "jitter")
+    )
+    if history.versions() is not None:
+        changed = claim_tables.changed_rules("quarter")
+        assert changed["of"].str.startswith("2026-11-24").all()
+        assert changed.loc[3, "by the earlier rule"].startswith("opposite")
+        assert changed.loc[1, "why it was changed"].str.len().min() > 40
 
 
 def test_no_damaged_run_passes_for_a_made_up_one(trained):
     shutil.rmtree(trained / "runs/smoke/A-256-s0")
-    assert {one.verdict for one in claims.board("smoke")} == {NOT_TESTED}
+    assert {one.verdict for one in claims.verdicts("smoke")} == {NOT_TESTED}

@@ -35,6 +35,8 @@ def call(monkeypatch, capsys, *arguments) -> tuple[int, str, str]:
     (["run", "smoke", "D", "256", "--seed", "x"], 2, "error: Invalid value for '--seed'"),
     (["run", "smoke", "D"], 2, "error: Missing argument 'TRAIN_SCALE'."),
     (["numbers", "quater"], 1, "error: unknown study 'quater'"),
+    (["cite", "foo"], 1, "error: 'foo' is no number's identity: write <study>.<table>.<row>.<metric>, for example"),
+    (["cite", "quater.table3.A-256.top1"], 1, "error: unknown study 'quater'"),
     (["data", "get", "cifar"], 1, "error: unknown data set 'cifar'"),
     (["data", "verify", "imagenet"], 1, "error: imagenet is not at"),
 ])  # fmt: skip
@@ -63,7 +65,7 @@ def test_numbers_are_json_for_scripts(trained, monkeypatch, capsys):
 
 
 def test_check_passes_and_fails_with_the_cause(trained, monkeypatch, capsys):
-    assert call(monkeypatch, capsys, "check")[:2] == (0, "1 run(s) hold\n")
+    assert call(monkeypatch, capsys, "check")[:2] == (0, "1 run checked: every file is as it was recorded\n")
     history = trained / "runs/smoke/A-256-s0/history.csv"
     history.write_bytes(history.read_bytes()[:-1])
     status, _, error = call(monkeypatch, capsys, "check")

@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from verydeep import notes
+from verydeep import display, notes
 from verydeep.figures import finished, use_style
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations, configuration
@@ -47,7 +47,8 @@ def layer_table(config: str, crop: int = 224, **size) -> pd.DataFrame:
     counted = ["weights", "biases", "activations", "memory (MiB)", "multiply-adds"]
     total = frame[counted].sum().to_frame("all").T
     frame = pd.concat([frame, total]).astype({name: "Int64" for name in frame if name != "memory (MiB)"})
-    return frame.rename_axis("layer").round(2)
+    units = dict.fromkeys(("receptive field", "stride"), "pixels") | dict.fromkeys(("height", "width"), "positions")
+    return display.table(frame.rename_axis("layer").round(2), units=units, missing="")
 
 
 def shapes() -> pd.DataFrame:
@@ -58,7 +59,7 @@ def shapes() -> pd.DataFrame:
         columns[name] = {layer.name: "x".join(map(str, layer.shape[::-1])) for layer in found}
     order = [layer.name for layer in anatomy.layers(all_configurations()["E"])]
     order.insert(1, "lrn1")
-    return pd.DataFrame(columns).reindex(order).fillna("")
+    return display.table(pd.DataFrame(columns).reindex(order).fillna(""))
 
 
 def shares(config: str, crop: int = 224, **size) -> Figure:
@@ -89,7 +90,9 @@ def fc_share() -> pd.DataFrame:
         fc = {layer.name: layer.weights for layer in found if layer.kind == "fc"}
         total = sum(layer.weights for layer in found)
         rows[name] = fc | {"all FC": sum(fc.values()), "all": total, "FC share (%)": 100 * sum(fc.values()) / total}
-    return pd.DataFrame(rows).T.astype({name: int for name in ("fc6", "fc7", "fc8", "all FC", "all")}).round(1)
+    counts = ("fc6", "fc7", "fc8", "all FC", "all")
+    frame = pd.DataFrame(rows).T.astype(dict.fromkeys(counts, int)).round(1)
+    return display.table(frame, units=dict.fromkeys(counts, "weights"))
 
 
 STACKS = ((Stack(3, 2), Stack(5, 1)), (Stack(3, 3), Stack(7, 1)))
@@ -119,7 +122,8 @@ def stack_table(channels: int) -> pd.DataFrame:
                 "ReLUs": f"{small.layers} instead of {large.layers}",
             }
         )
-    return pd.DataFrame(rows).set_index("stack")
+    units = {"receptive field": "pixels", "of the one layer": "weights"}
+    return display.table(pd.DataFrame(rows).set_index("stack"), units=units)
 
 
 def stacks_in_one_dimension(size: int = 8) -> Figure:
@@ -199,7 +203,7 @@ def one_by_one(height: int = 224, channels: int = 100, reduced: int = 20, out: i
                 "saved (%)": 100 * (1 - less / direct),
             }
         )
-    return pd.DataFrame(rows).set_index("convolution").round(1)
+    return display.table(pd.DataFrame(rows).set_index("convolution").round(1))
 
 
 def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:
@@ -229,7 +233,8 @@ def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:
     frame = pd.DataFrame(rows).set_index("layer")
     channels = spec.blocks[-1][-1].channels
     frame.attrs["fc6"] = (two["fc6"].weights, channels * side**2 * spec.fc[0])
-    return frame
+    units = dict.fromkeys(("map with 2x2", "map with 3x3"), "positions a side")
+    return display.table(frame, units=units | dict.fromkeys(("receptive field with 2x2", "with 3x3"), "pixels"))
 
 
 def signals(found: pd.DataFrame, quantity: str, title: str) -> Figure:
@@ -271,10 +276,10 @@ def peers_picture(found: pd.DataFrame) -> Figure:
     for name, row in found.iterrows():
         colour = "#1b6ca8" if name.startswith("VGG") else "#e8a33d"
         x, y = row["multiply-adds (billions)"], row["parameters (millions)"]
-        axes.scatter(x, y, s=6 * row["layers with weights"], color=colour, alpha=0.7)
+        axes.scatter(x, y, s=6 * row["depth (layers)"], color=colour, alpha=0.7)
         place = (-6, -14) if name == "VGG-16 (D)" else (6, 6)  # the two VGGs lie close together
         axes.annotate(
-            f"{name} ({row['layers with weights']:.0f})",
+            f"{name} ({row['depth (layers)']:.0f})",
             (x, y),
             xytext=place,
             textcoords="offset points",

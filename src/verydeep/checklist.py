@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from verydeep import citation, claims, paths, results, runs, tables
+from verydeep import citation, claims, display, paths, results, runs, tables
 from verydeep.data.sources import SOURCES
 from verydeep.studies import Run, Study, load, planned_runs
 
@@ -37,7 +37,7 @@ def checklist(study: str) -> pd.DataFrame:
         ("ACM", "Artifacts can be checked", f"{_sealed(spec)} files with their sha256; `verydeep check`", "reproduce"),
         ("ACM", "Results reproduced by others", "none known", "reproduce"),
     ]
-    return pd.DataFrame(found, columns=["asked by", "item", "answer", "see"])
+    return display.table(pd.DataFrame(found, columns=["asked by", "item", "answer", "see"]))
 
 
 def _claims(study: str) -> str:

@@ -37,7 +37,7 @@ def page(found: Number) -> str:
 
 def describe(found: Number) -> str:
     """A number's meaning in words: metric, network, way of testing, study, data."""
-    study, row = load(found.study), found.id.split(".")[2]
+    study, row = load(found.study), found.row
     metric = _METRICS[found.metric]
     if found.metric == "parameters":
         return f"{metric[0].upper()}{metric[1:]} of network {row} in the study {study.name}"

@@ -2,19 +2,19 @@
 
 import pandas as pd
 
-from verydeep import claims, statistics
+from verydeep import claims, display, statistics
 from verydeep.claims import Rule, Verdict, history
 from verydeep.claims.evidence import Evidence
-from verydeep.statistics import Interval
 
 _FAIR = {
     "fits": "each network fits its training images at least as well as the one that it is compared with",
     "unhurt": "dense testing is not worse than a centre crop for any of the networks",
 }
+_POINTS = dict.fromkeys(("paper's difference", "ours", "dense: ours", "centre crop: ours"), "points")
 _UNTOLD = "unknown: this copy has no history in git"
 
 
-def claims_table(study: str, *only: int) -> pd.DataFrame:
+def claims_table(study: str, *only: int) -> display.Table:
     """The claims that a study can test, and the verdict in its three parts: direction, size, fair test.
 
     Differences of top-1 errors in percent points, averaged over the comparisons of the rule or, where each must hold,
@@ -30,8 +30,8 @@ def claims_table(study: str, *only: int) -> pd.DataFrame:
         {
             "claim": verdict.number,
             "in the paper": verdict.statement,
-            "paper's difference": _signed(verdict.paper),
-            "ours": difference(verdict.ours) + (", on a centre crop" if verdict.way else ""),
+            "paper's difference": display.signed(verdict.paper),
+            "ours": display.difference(verdict.ours) + (", on a centre crop" if verdict.way else ""),
             "comparisons that agree": agreement(verdict),
             "direction": verdict.direction or "",
             "size": verdict.size or "",
@@ -41,10 +41,10 @@ def claims_table(study: str, *only: int) -> pd.DataFrame:
         for verdict in asked
         if verdict.rule is not None
     ]
-    return pd.DataFrame(rows).set_index("claim")
+    return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS)
 
 
-def rules_table(study: str) -> pd.DataFrame:
+def rules_table(study: str) -> display.Table:
     """What each rule compares and asks, since when it stands, and when the first test that it judges was started."""
     rows = []
     for verdict in claims.verdicts(study):
@@ -59,17 +59,17 @@ def rules_table(study: str) -> pd.DataFrame:
                 "first test": (verdict.tested or claims.NOT_TESTED)[:16].replace("T", " "),
             }
         )
-    return pd.DataFrame(rows).set_index("claim")
+    return display.table(pd.DataFrame(rows).set_index("claim"))
 
 
-def changed_rules(study: str) -> pd.DataFrame:
+def changed_rules(study: str) -> display.Table:
     """Every rule that was changed: as it was, when and why, and what it said of the study's records.
 
     An earlier rule asked for no fair test; the direction is what it said.
     """
-    rows = []
+    rows, verdicts = [], claims.verdicts(study)
     for verdict in claims.under_earlier_rules(study):
-        today = claims.verdict(study, verdict.number)
+        today = verdicts[verdict.number - 1]
         rows.append(
             {
                 "claim": verdict.number,
@@ -80,22 +80,26 @@ def changed_rules(study: str) -> pd.DataFrame:
                 "by today's": f"{today.verdict}: {_in_short(today)}" if today.direction else today.verdict,
             }
         )
-    return pd.DataFrame(rows).set_index("claim")
+    return display.table(pd.DataFrame(rows).set_index("claim"))
 
 
-def on_one_crop(study: str) -> pd.DataFrame:
+def on_one_crop(study: str) -> display.Table:
     """The claims about Table 3 tested densely, and beside them on a centre crop instead."""
     rows = []
     for dense, cropped in claims.on_one_crop(study).values():
-        row = {"claim": dense.number, "in few words": dense.rule.name, "paper's difference": _signed(dense.paper)}
+        row = {
+            "claim": dense.number,
+            "in few words": dense.rule.name,
+            "paper's difference": display.signed(dense.paper),
+        }
         for way, verdict in (("dense", dense), ("centre crop", cropped)):
-            row[f"{way}: ours"] = difference(verdict.ours)
+            row[f"{way}: ours"] = display.difference(verdict.ours)
             row[f"{way}: direction"] = verdict.direction or claims.NOT_TESTED
         rows.append(row)
-    return pd.DataFrame(rows).set_index("claim")
+    return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS)
 
 
-def comparisons(study: str) -> pd.DataFrame:
+def comparisons(study: str) -> display.Table:
     """Every comparison behind the claims that has been run: the two rows, the differences, and McNemar's exact p."""
     evidence = Evidence(study)
     rows = []
@@ -123,12 +127,12 @@ def comparisons(study: str) -> pd.DataFrame:
                 }
             )
     frame = pd.DataFrame(rows)
-    return frame if frame.empty else frame.set_index(["claim", "first", "second"]).round(3)
-
-
-def difference(ours: Interval | None) -> str:
-    """A difference in percent points with its interval, or that it was not run."""
-    return "not run" if ours is None else f"{ours.value:+.2f} [{ours.low:+.2f}, {ours.high:+.2f}]"
+    if frame.empty:
+        return display.table(frame)
+    units = dict.fromkeys(("paper's difference", "difference", "low", "high", "detectable"), "points")
+    missing = {"p": "several seeds", "paper's difference": ""}
+    frame = frame.set_index(["claim", "first", "second"])
+    return display.table(frame.round(dict.fromkeys(units, 3)), units=units, missing=missing)
 
 
 def agreement(verdict: Verdict) -> str:
@@ -168,7 +172,3 @@ def _since(rule: Rule) -> str:
         return _UNTOLD
     version = history.since(rule)
     return "not committed yet" if version is None else f"{version.date[:16].replace('T', ' ')}, {version.commit[:7]}"
-
-
-def _signed(points: float | None) -> str:
-    return "" if points is None else f"{points:+.2f}"

@@ -198,6 +198,10 @@ def status(study: str) -> None:
     click.echo(reports.status(study))
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
 @cli.command()
 def check() -> None:
     """Verify every record, hash and notebook under runs/, and that changed rules are told; a line for each fault."""
@@ -208,8 +212,8 @@ def check() -> None:
     for fault in faults:
         click.echo(fault, err=True)
     if faults:
-        raise VerydeepError(f"{len(faults)} fault(s) in {len(folders)} run(s)")
-    click.echo(f"{len(folders)} run(s) hold")
+        raise VerydeepError(f"{_counted(len(faults), 'fault')} in {_counted(len(folders), 'run')}")
+    click.echo(f"{_counted(len(folders), 'run')} checked: every file is as it was recorded")
 
 
 @cli.command()
@@ -221,7 +225,7 @@ def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
 
     RUN is a folder below runs/STUDY, for example A-256-s0; every tested run by default.
     """
-    from verydeep import runs, studies
+    from verydeep import display, runs, studies
     from verydeep.studies.fusions import member
     from verydeep.verification import verify as verified
 
@@ -235,7 +239,7 @@ def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
     for run in asked:
         table = verified(run, images)
         click.echo(f"{run.name}: agrees with its record")
-        click.echo(table.to_string(float_format="{:.4f}".format))
+        click.echo(display.text(table).to_string())
 
 
 @cli.command()

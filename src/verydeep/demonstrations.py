@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from verydeep import architecture
+from verydeep import architecture, display
 from verydeep.figures import finished, use_style
 from verydeep.networks import anatomy, footprints, vgg
 from verydeep.networks.configurations import configuration
@@ -43,7 +43,7 @@ def receptive_field(config: str, layer: str, size: int) -> pd.DataFrame:
             "pixels": len(depends),
         },
     }
-    return pd.DataFrame(rows).T
+    return display.table(pd.DataFrame(rows).T)
 
 
 def effective_field(config: str, layer: str, size: int, scheme: str) -> tuple[Figure, pd.DataFrame]:
@@ -58,7 +58,7 @@ def effective_field(config: str, layer: str, size: int, scheme: str) -> tuple[Fi
         {"theoretical (pixels)": [theoretical], "effective (pixels)": [side], "share (%)": [100 * side / theoretical]},
         index=[layer],
     )
-    return picture, frame.round(1)
+    return picture, display.table(frame.round(1))
 
 
 def lrn_response(neighbours: tuple[float, ...] = (0, 50, 100, 200)) -> Figure:
@@ -93,7 +93,7 @@ def lrn_cost(crop: int, width_divisor: int, batch: int = 4, turns: int = 2) -> p
                 y = layer(x)
                 seconds.append(time.monotonic() - begun)
         rows[name] = {"milliseconds": 1000 * min(seconds[1:]), "output (MiB)": y.numel() * 4 / 2**20}
-    return pd.DataFrame(rows).T.round(1)
+    return display.table(pd.DataFrame(rows).T.round(1))
 
 
 def dense_equality(config: str, width_divisor: int = 1) -> pd.DataFrame:
@@ -103,7 +103,7 @@ def dense_equality(config: str, width_divisor: int = 1) -> pd.DataFrame:
     x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         fc, dense = net(x), score_map(net, x)
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "FC form": ["x".join(map(str, fc.shape))],
             "dense form": ["x".join(map(str, dense.shape))],
@@ -112,6 +112,7 @@ def dense_equality(config: str, width_divisor: int = 1) -> pd.DataFrame:
         },
         index=[config],
     )
+    return display.table(frame)
 
 
 def score_maps(config: str, sizes: list[int], width_divisor: int = 1) -> pd.DataFrame:
@@ -138,4 +139,5 @@ def score_maps(config: str, sizes: list[int], width_divisor: int = 1) -> pd.Data
             "multiply-adds (billions)": round(work, 2),
             "for each position": round(work / positions, 2),
         }
-    return pd.DataFrame(rows).T.rename_axis("image")
+    frame = pd.DataFrame(rows).T.rename_axis("image (pixels)")
+    return display.table(frame, units={"for each position": "billions"})

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from verydeep import files, predictions, progress, provenance, runs
+from verydeep import display, files, predictions, progress, provenance, runs
 from verydeep.data.store import Store
 from verydeep.errors import VerydeepError
 from verydeep.posteriors import PIXELS_PER_BATCH, Pass, Tester
@@ -51,7 +51,7 @@ def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progr
         with runs.working_on(run):
             # made by the process that had the run until now, or to be made here
             record = _finished(run) or _Evaluation(run, pixels_per_batch, report).finish()
-    return pd.DataFrame(record.measurements).T.convert_dtypes()
+    return display.errors(record.measurements)
 
 
 def _finished(run: Run) -> runs.EvaluateRecord | None:

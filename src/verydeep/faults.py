@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from verydeep import paths
+from verydeep import display, paths
 from verydeep.errors import VerydeepError
 
 #: Part of the record -> what it holds, in words.
@@ -28,24 +28,24 @@ def sums() -> pd.DataFrame:
     for part, title in PARTS.items():
         survived = [one["survived"] for one in record[part]]
         rows[title] = {"tried": len(survived), "survived": sum(survived)}
-    return pd.DataFrame(rows).T.rename_axis("what")
+    return display.table(pd.DataFrame(rows).T.rename_axis("what"))
 
 
 def kills() -> pd.DataFrame:
     """Every kill: the file that was being written, or any time; seconds after the start; whether all was well then."""
-    return pd.DataFrame(_record()["kills"]).rename(columns={"aim": "while writing", "hit": "met"})
+    frame = pd.DataFrame(_record()["kills"])
+    return display.table(frame.rename(columns={"aim": "while writing", "hit": "met"}))
 
 
 def machine() -> pd.DataFrame:
     """Every fault of the machine, and the line that it gave."""
     frame = pd.DataFrame(_record()["faults"])
-    return frame.rename(columns={"what": "what happened", "said": "what the user reads"}).set_index("what happened")[
-        ["what the user reads", "survived"]
-    ]
+    frame = frame.rename(columns={"what": "what happened", "said": "what the user reads"}).set_index("what happened")
+    return display.table(frame[["what the user reads", "survived"]])
 
 
 def bad_inputs() -> pd.DataFrame:
     """Every bad input, and the line that it gave."""
     frame = pd.DataFrame(_record()["bad_inputs"])
     frame = frame.rename(columns={"group": "kind", "name": "input", "said": "what the user reads"})
-    return frame.set_index(["kind", "input"])[["what the user reads", "survived"]]
+    return display.table(frame.set_index(["kind", "input"])[["what the user reads", "survived"]])

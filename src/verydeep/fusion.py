@@ -4,7 +4,7 @@ import time
 
 import pandas as pd
 
-from verydeep import evaluation, files, predictions, progress, provenance, runs
+from verydeep import display, evaluation, files, predictions, progress, provenance, runs
 from verydeep.errors import VerydeepError
 from verydeep.posteriors import PIXELS_PER_BATCH
 from verydeep.studies.fusions import Fusion
@@ -37,7 +37,7 @@ def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=pro
     rows["together"] = record.measurements[fusion.method]
     together = rows["together"]
     report(f"{fusion.name}: top-1 {together['top1_error']:.2f}  top-5 {together['top5_error']:.2f}  n {together['n']}")
-    return pd.DataFrame(rows).T.convert_dtypes()
+    return display.errors(rows)
 
 
 def _finished(fusion: Fusion, digests: dict[str, str]) -> runs.FuseRecord | None:

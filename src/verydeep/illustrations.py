@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from verydeep import figures, predictions, tables
+from verydeep import display, figures, predictions, tables
 from verydeep.data.store import held_out
 from verydeep.data.views import (
     TrainingViews,
@@ -82,16 +82,11 @@ def _an_image(run: Run) -> tuple[int, pd.Series]:
     """Position among the validation images, and prediction, of one on which multi-scale testing changes most.
 
     The image that gained most probability of its true class against testing at the smallest scale alone: a case in
-    which the scale matters, chosen by a rule and not by eye.
+    which the scale matters, chosen by a rule and not by eye (:func:`verydeep.predictions.gained_most`).
     """
     table = pd.read_parquet(run.folder / "predictions.parquet")
-    several_name, smallest = several(run.train_scale).name, f"dense-{several_scales(run.train_scale)[0]}"
-    order = table.loc[table["measurement"] == several_name, "image"].tolist()
-    table = table[table["class_1"] == table["label"]]
-    after = table[table["measurement"] == several_name].set_index("image")
-    before = table[table["measurement"] == smallest].set_index("image")["probability_1"]
-    gain = (after["probability_1"] - before.reindex(after.index, fill_value=0)).sort_values(kind="stable")
-    return order.index(gain.index[-1]), after.loc[gain.index[-1]]
+    smallest = f"dense-{several_scales(run.train_scale)[0]}"
+    return predictions.gained_most(table, several(run.train_scale).name, smallest)
 
 
 def score_maps(run: Run) -> Figure:
@@ -206,4 +201,4 @@ def dense_against_crops(run: Run, images: int = 200) -> pd.DataFrame:
                         "same best class (%)": 100 * float((dense.argmax(1) == cropped.argmax(1)).float().mean()),
                     }
                 )
-    return pd.DataFrame(table).set_index("window at (pixels)").round(2)
+    return display.table(pd.DataFrame(table).set_index("window at (pixels)").round(2))

@@ -16,11 +16,16 @@ from verydeep.networks.configurations import all_configurations, configuration
 from verydeep.networks.stacks import Stack, lines, receptive_field
 
 D = "D"
+#: The verdict of a statement that is right or wrong as the runs of a study say.
+RUNS = "runs"
 
 
 @dataclass(frozen=True)
 class Note:
-    """One statement of the notes: what was computed, the verdict (right, wrong, depends), why if it is not right."""
+    """One statement of the notes: what was computed, the verdict, and why if it is not right.
+
+    The verdict is right, wrong or depends; of a statement that only runs can tell, undecided too.
+    """
 
     id: str
     statement: str
@@ -46,9 +51,12 @@ def notes(study: str = "quarter") -> list[Note]:
     found = []
     for one in _statements():
         holds, computed = CHECKS[one["check"]](study)
-        stated = {"right": True, "wrong": False, "depends": None}[one["verdict"]]
-        assert stated is None or holds is stated, f"{one['id']}: stated {one['verdict']}, computed: {computed}"
-        found.append(Note(one["id"], one["statement"], computed, one["verdict"], one.get("why", ""), one["see"]))
+        verdict = one["verdict"]
+        if verdict == RUNS:
+            verdict = {True: "right", False: "wrong", None: "undecided"}[holds]
+        stated = {"right": True, "wrong": False, "depends": None, "undecided": None}[verdict]
+        assert stated is None or holds is stated, f"{one['id']}: stated {verdict}, computed: {computed}"
+        found.append(Note(one["id"], one["statement"], computed, verdict, one.get("why", ""), one["see"]))
     return found
 
 
@@ -134,7 +142,8 @@ def lrn(study):
     """N9"""
     table = paper.table(3).set_index("config")["top1_val_error"]
     verdict = claims.verdict(study, 1).verdict
-    return bool(table["A-LRN"] >= table["A"]), f"Table 3: A {table['A']}, A-LRN {table['A-LRN']}; in {study}: {verdict}"
+    holds = {claims.REPRODUCED: bool(table["A-LRN"] >= table["A"]), claims.NOT_REPRODUCED: False}.get(verdict)
+    return holds, f"Table 3 of the paper: A {table['A']}, A-LRN {table['A-LRN']}; in {study}: {verdict}"
 
 
 def slips(study):

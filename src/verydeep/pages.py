@@ -142,14 +142,14 @@ def study_page(study: Study) -> str:
     lines = [f"# Study `{study.name}`", "", f"**{study.title}.** {study.purpose} Runs on: {study.where}.", ""]
     network = study.network
     lines += [
-        f"Data: `{study.data.source}`, {study.num_classes} classes, {study.data.held_out_per_class} training images of "
-        f"each class held out. Networks: widths divided by {network.width_divisor}, lengths by "
+        f"Data: `{study.data.source}`, {study.num_classes} classes, {reports.held_out_words(study)}. "
+        f"Networks: widths divided by {network.width_divisor}, lengths by "
         f"{network.length_divisor}, so crops of {study.crop} pixels.",
         "",
     ]
     lines += _testing(study)
     if not study.train:
-        lines += ["## Networks", "", "| network | weights | state | top-1 | top-5 |", "|:--|:--|:--|--:|--:|"]
+        lines += ["## Networks", "", "| network | weights | state | top-1 (%) | top-5 (%) |", "|:--|:--|:--|--:|--:|"]
         for run in runs.all_runs(study):
             record = runs.read_record(run, "evaluate")
             shown = f"[{run.name}]({study.name}/{run.name}.md)" if record else run.name
@@ -160,7 +160,7 @@ def study_page(study: Study) -> str:
     lines += [
         "## Runs",
         "",
-        "| run | starts from | state | held-out top-1 | top-1 | top-5 |",
+        "| run | starts from | state | held-out top-1 (%) | top-1 (%) | top-5 (%) |",
         "|:--|:--|:--|--:|--:|--:|",
     ]
     for run in runs.all_runs(study):
@@ -181,7 +181,12 @@ def study_page(study: Study) -> str:
         "",
     ]
     if fusions := runs.recorded_fusions(study):
-        lines += ["Several networks tested together:", "", "| networks | method | top-1 | top-5 |", "|:--|:--|--:|--:|"]
+        lines += [
+            "Several networks tested together:",
+            "",
+            "| networks | method | top-1 (%) | top-5 (%) |",
+            "|:--|:--|--:|--:|",
+        ]
         for fusion in fusions:
             cells = _errors(runs.read_fusion(fusion).measurements[fusion.method])
             members = ", ".join(run.row for run in fusion.members)
@@ -231,8 +236,9 @@ def _changed(study: Study, scale: str) -> list[str]:
 def _recipe(study: Study, scale: str, recipe: Recipe) -> list[str]:
     lines = ["| setting | paper | here | why |", "|:--|:--|:--|:--|"]
     for row in reports.recipe_rows(study, scale, recipe):
-        here = f"**{row['study']}**" if row["study"] != row["paper"] else f"{row['study']}"
-        lines.append(f"| {row['meaning']} | {row['paper']} | {here} | {row['why']} |")
+        paper, here = ("none" if row[whose] is None else row[whose] for whose in ("paper", "study"))
+        here = f"**{here}**" if row["study"] != row["paper"] else here
+        lines.append(f"| {row['meaning']} | {paper} | {here} | {row['why']} |")
     return lines
 
 
@@ -296,7 +302,7 @@ def fusion_page(fusion: Fusion) -> str:
         *_numbers(fusion),
         "## Members",
         "",
-        "| network | tested by | top-1 | top-5 | weights |",
+        "| network | tested by | top-1 (%) | top-5 (%) | weights |",
         "|:--|:--|--:|--:|:--|",
     ]
     for run in fusion.members:
@@ -361,6 +367,11 @@ def _files(run: Run | Fusion) -> list[str]:
     ]
 
 
+def _sessions(trained: runs.TrainRecord) -> str:
+    count = len(trained.sessions)
+    return f"{count} session" + ("" if count == 1 else "s")
+
+
 def _trained(trained: runs.TrainRecord) -> dict[str, str]:
     cost, data, counts = trained.cost, trained.data, trained.data["counts"]
     sources, machine, device = trained.sources, trained.environment, trained.device
@@ -379,7 +390,7 @@ def _trained(trained: runs.TrainRecord) -> dict[str, str]:
         f"{trained.parameters['recipe']['precision']}"
     )
     rows["wall time"] = (
-        f"{cost['seconds'] / 60:.1f} minutes in {len(trained.sessions)} session(s), {cost['images_per_second']:.0f} "
+        f"{cost['seconds'] / 60:.1f} minutes in {_sessions(trained)}, {cost['images_per_second']:.0f} "
         f"images/s; load average at the end {trained.sessions[-1].load_average:.1f} on {machine['cores']} cores"
     )
     rows["machine"] = (

@@ -1,4 +1,4 @@
-"""Class posteriors of a network over a set of images: densely, on a grid of crops, or on the central crop (Sect. 3.2).
+"""Class posteriors of a network over a set of images: densely, on a grid of crops, or on the centre crop (Sect. 3.2).
 
 Every function here makes one pass over the images at one test scale. What a paper's table shows is an average of such
 passes (:mod:`verydeep.studies.measurements`), so each forward pass is made once, whatever it is needed for.

@@ -6,6 +6,8 @@ Any error, interval or paired test can be computed from them again, without torc
 import numpy as np
 import pandas as pd
 
+from verydeep.errors import VerydeepError
+
 BEST = 5
 
 
@@ -35,6 +37,40 @@ def hits(predictions: pd.DataFrame, k: int) -> np.ndarray:
     known = [f"class_{i + 1}" for i in range(k) if f"class_{i + 1}" in predictions]
     best = predictions[known].to_numpy()
     return (best == predictions["label"].to_numpy()[:, None]).any(1)
+
+
+def true_class_probability(predictions: pd.DataFrame) -> np.ndarray:
+    """The probability that each image's true class was given, (n,); NaN where it is not among the best kept."""
+    ranks = [k + 1 for k in range(BEST) if f"class_{k + 1}" in predictions]
+    is_true = predictions[[f"class_{k}" for k in ranks]].to_numpy() == predictions["label"].to_numpy()[:, None]
+    given = predictions[[f"probability_{k}" for k in ranks]].to_numpy(np.float64)
+    return np.where(is_true.any(1), (given * is_true).sum(1), np.nan)
+
+
+def gained_most(predictions: pd.DataFrame, after: str, before: str) -> tuple[int, pd.Series]:
+    """The image whose true class gained most probability by the measurement ``after`` against ``before``.
+
+    Of the images that ``after`` answers rightly, and of whose true class ``before`` has kept the probability too: of
+    the others the gain is not known.
+
+    Returns
+    -------
+    tuple
+        Its position among the images of ``after``, and its predictions there.
+
+    Raises
+    ------
+    VerydeepError
+        When there is no such image.
+    """
+    found = predictions[predictions["measurement"] == after].set_index("image")
+    other = predictions[predictions["measurement"] == before].set_index("image")
+    earlier = pd.Series(true_class_probability(other), other.index).reindex(found.index)
+    gain = np.where(hits(found, 1), found["probability_1"] - earlier, np.nan)
+    if np.isnan(gain).all():
+        raise VerydeepError(f"no image is right by {after} and has its true class among the best by {before}")
+    position = int(np.nanargmax(gain))
+    return position, found.iloc[position]
 
 
 def errors(predictions: pd.DataFrame) -> dict:

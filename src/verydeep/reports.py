@@ -54,7 +54,7 @@ def show_study(name: str) -> str:
     """The resolved recipe of a study and the runs it needs, with multiply-adds and estimated time."""
     study = load(name)
     lines = [study.title, study.purpose, f"runs on: {study.where}", ""]
-    lines.append(f"data: {study.data.source}, {study.data.held_out_per_class} images of each class held out")
+    lines.append(f"data: {study.data.source}, {held_out_words(study)}")
     network = study.network
     lines.append(
         f"networks: widths / {network.width_divisor}, lengths / {network.length_divisor} (crop {study.crop}), "
@@ -66,8 +66,8 @@ def show_study(name: str) -> str:
         if study.networks.get(scale):
             lines += ["", f"recipe at S={scale}:"]
             for row in recipe_rows(study, scale, study.resolve(scale)):
-                departs = f"  (paper: {row['paper']}; {row['why']})" if row["study"] != row["paper"] else ""
-                lines.append(f"  {row['setting']:18} {row['study']}{departs}")
+                departs = f"  (paper: {_setting(row['paper'])}; {row['why']})" if row["study"] != row["paper"] else ""
+                lines.append(f"  {row['setting']:18} {_setting(row['study'])}{departs}")
     rate = measured_rate(study)
     basis = "as measured on the recorded runs" if rate else "assumed"
     rate = rate or study.assumed_rate
@@ -80,6 +80,16 @@ def show_study(name: str) -> str:
         lines.append(f"  {run.name:24} {start:26} {work:10.2e} multiply-adds  {_duration(work / rate)}")
     lines.append(f"  {'all':51} {total:10.2e} multiply-adds  {_duration(total / rate)}")
     return "\n".join(lines)
+
+
+def _setting(value) -> str:
+    return "none" if value is None else str(value)
+
+
+def held_out_words(study: Study) -> str:
+    """How many training images a study holds out, in words."""
+    count = study.data.held_out_per_class
+    return "none held out: it trains nothing" if count is None else f"{count} training images of each class held out"
 
 
 def state(run: Run) -> str:
@@ -101,7 +111,7 @@ def status(name: str) -> str:
     for run in runs.all_runs(study):
         line = f"{run.name:32} {state(run):8}"
         if trained := runs.read_record(run, "train"):
-            line += f" held-out top-1 {trained.metrics['held_out_top1_error']:5.1f}"
+            line += f" held-out top-1 {trained.metrics['held_out_top1_error']:5.1f} %"
         if evaluated := runs.read_record(run, "evaluate"):
             line += f"  {_shown(evaluated.measurements, single(run.train_scale).name)}"
             line += f"  {_shown(evaluated.measurements, several(run.train_scale, 'both').name)}"
@@ -115,7 +125,7 @@ def status(name: str) -> str:
 
 def _shown(measurements: dict[str, dict], name: str) -> str:
     found = measurements.get(name)
-    return f"{name} {found['top1_error']:.1f} / {found['top5_error']:.1f}" if found else ""
+    return f"{name} {found['top1_error']:.1f} / {found['top5_error']:.1f} %" if found else ""
 
 
 def _duration(seconds: float) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from verydeep import paper, paths, predictions, runs
 from verydeep.errors import UnknownName
+from verydeep.identity import NumberId
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
 from verydeep.statistics import error, error_interval, seed_spread
@@ -51,15 +52,19 @@ class Number:
 
     @property
     def study(self) -> str:
-        return self.id.split(".")[0]
+        return NumberId.parse(self.id).study
 
     @property
     def table(self) -> str:
-        return self.id.split(".")[1]
+        return NumberId.parse(self.id).table
+
+    @property
+    def row(self) -> str:
+        return NumberId.parse(self.id).row
 
     @property
     def metric(self) -> str:
-        return self.id.rsplit(".", 1)[1]
+        return NumberId.parse(self.id).metric
 
 
 def as_dict(found: Number) -> dict:
@@ -92,13 +97,15 @@ def number(identity: str) -> Number:
 
     Raises
     ------
+    VerydeepError
+        When ``identity`` is not of the form of one; the message shows it.
     UnknownName
         When there is none; the message lists the nearest.
     """
-    study, _, _ = identity.partition(".")
-    known = {found.id: found for found in numbers(study)}
+    asked = NumberId.parse(identity)
+    known = {found.id: found for found in numbers(asked.study)}
     if identity not in known:
-        raise UnknownName("number", identity, difflib.get_close_matches(identity, known, 3, 0) or known)
+        raise UnknownName("number", identity, difflib.get_close_matches(identity, known, 3, 0))
     return known[identity]
 
 
@@ -133,6 +140,12 @@ def paper_row(table: int, row) -> str:
     return f"{name}-{method_of(row.evaluation)}" if table == 5 else name
 
 
+def printed_rows(table: str) -> list[str]:
+    """The names of the rows that the paper prints in one of its Tables 3 to 7, in its order; none for another."""
+    number = {f"table{k}": k for k in (3, 4, 5, 6, 7)}.get(table)
+    return [] if number is None else [paper_row(number, row) for row in paper.table(number).itertuples()]
+
+
 @dataclass(frozen=True)
 class Row:
     """One network tested in one way: a row of Tables 3, 4 or 5, or of the centre crops."""
@@ -155,8 +168,7 @@ def rows(table: str, study: Study, seed: int | None = None) -> list[Row]:
     seed = study.seeds[0] if seed is None else seed
     planned = [run for run in planned_runs(study) if run.seed == seed]
     found = {row.name: row for run in planned for row in _rows_of(table, run)}
-    printed = [identity.split(".")[1] for identity in printed_numbers() if identity.startswith(f"{table}.")]
-    order = [name for name in dict.fromkeys(printed) if name in found]
+    order = [name for name in printed_rows(table) if name in found]
     return [found[name] for name in dict.fromkeys([*order, *found])]
 
 
@@ -206,9 +218,8 @@ def _cells(table: str, row: Row) -> Iterator[Number]:
 
 def _seeds(run: Run) -> list[Run]:
     """The same network with every seed of the study, and with every other that was recorded."""
-    recorded = [path.parent.name for path in paths.runs().glob(f"{run.study.name}/{run.row}-s*/evaluate.json")]
-    found = {int(name.removeprefix(f"{run.row}-s")) for name in recorded} | set(run.study.seeds)
-    return [replace(run, seed=seed) for seed in sorted(found)]
+    recorded = {name.seed for name in runs.evaluated(run.study.name) if name.row == run.row}
+    return [replace(run, seed=seed) for seed in sorted(recorded | set(run.study.seeds))]
 
 
 def _table6(study: Study) -> Iterator[Number]:

@@ -15,7 +15,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from verydeep import files, locks, paths, predictions, provenance
-from verydeep.errors import RecordError
+from verydeep.errors import RecordError, VerydeepError
+from verydeep.identity import RunName
 from verydeep.studies import Fusion, Run, Study, load, names, planned_runs
 from verydeep.studies.fusions import member
 from verydeep.studies.measurements import measured_by, protocol
@@ -315,6 +316,15 @@ def run_folders() -> list[Path]:
     return sorted(path for path in paths.runs().glob("*/*") if path.is_dir() and not path.name.startswith("."))
 
 
+def evaluated(study: str) -> list[RunName]:
+    """The names of the runs of a study that were tested; a folder that names no run is left to :func:`check_all`."""
+    found = []
+    for path in sorted(paths.runs().glob(f"{study}/*/evaluate.json")):
+        with contextlib.suppress(VerydeepError):
+            found.append(RunName.parse(path.parent.name))
+    return found
+
+
 def recorded_runs(study: Study) -> list[Run]:
     """Every run of ``study`` that has a record, also those it does not plan: another seed, another network.
 
@@ -327,10 +337,11 @@ def recorded_runs(study: Study) -> list[Run]:
     kind = "train" if study.train else "evaluate"
     for path in sorted(paths.runs().glob(f"{study.name}/*/{kind}.json")):
         record = _parse_sealed(path, kind)
-        run = Run(study, record.config, record.train_scale, record.seed, record.variant)
-        if run.folder != path.parent:
-            raise RecordError(f"{_short(path)}: is the record of another run, {run.name}")
-        found.append(run)
+        if path.parent.name != (name := _run_name(record)):
+            raise RecordError(f"{_short(path)}: is the record of another run, {name}")
+        if record.variant is not None and record.variant not in study.variants:
+            raise RecordError(f"{_short(path)}: is of a variant that the study does not have, {record.variant}")
+        found.append(Run(study, record.config, record.train_scale, record.seed, record.variant))
     return found
 
 
@@ -428,6 +439,8 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     faults = []
     if record.study != folder.parent.name:
         faults.append(f"{_short(path)}: says study {record.study!r}, lies under {folder.parent.name!r}")
+    if kind != "fuse" and folder.name != (name := _run_name(record)):
+        faults.append(f"{_short(path)}: is the record of {name}, lies in the folder {folder.name}")
     for name, digest in record.artefacts.items():
         if name in sums and sums[name] != digest:
             faults.append(f"{_short(path)}: names another sha256 for {name} than {SEAL}")
@@ -441,6 +454,13 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     if kind != "train" and sums.get("predictions.parquet") == files.sha256(folder / "predictions.parquet"):
         faults += _check_errors(folder, record)
     return faults
+
+
+def _run_name(record: _RunRecord) -> str:
+    try:
+        return str(RunName(record.config, record.train_scale, record.variant, record.seed))
+    except VerydeepError as error:
+        return f"no run ({error})"
 
 
 def _check_members(folder: Path, record: FuseRecord) -> list[str]:

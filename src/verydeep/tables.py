@@ -6,7 +6,8 @@ from typing import get_args
 
 import pandas as pd
 
-from verydeep import claim_tables, paper, paths, reports, results, runs, statistics
+from verydeep import display, paper, paths, reports, results, runs, statistics
+from verydeep.display import NOT_RUN
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
@@ -14,8 +15,6 @@ from verydeep.results import Number, numbers, paper_number, paper_row
 from verydeep.statistics import error_interval
 from verydeep.studies import Measurement, Run, Study, load, planned_runs
 from verydeep.studies.measurements import SEVERAL, several, several_scales, single
-
-NOT_RUN = "not run"
 
 # Some cells hold a sentence; a notebook would cut it short.
 pd.set_option("display.max_colwidth", None)
@@ -38,14 +37,14 @@ def table1() -> pd.DataFrame:
     frame = pd.DataFrame(cells)
     weight_layers = [f"{all_configurations()[config].weight_layers} weight layers" for config in frame.columns]
     frame.columns = pd.MultiIndex.from_arrays([frame.columns, weight_layers], names=["config", "depth"])
-    return frame
+    return display.table(frame)
 
 
 def table2() -> pd.DataFrame:
     """Table 2: parameters in millions, the paper's printed figure beside the count from Table 1."""
     printed = paper.table(2).set_index("config")["params_millions"]
     counts = pd.Series({config: anatomy.parameters(all_configurations()[config]) for config in printed.index})
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "paper (millions)": printed,
             "counted from Table 1": counts,
@@ -55,7 +54,10 @@ def table2() -> pd.DataFrame:
             ).round(2),
         }
     )
+    return display.table(frame)
 
+
+_ERRORS = dict.fromkeys(("top-1", "top-5", "top-5, test images"), "%")
 
 # What a study's own number stands beside each of the paper's own rows of Table 7.
 _TABLE7 = {"VGG-2": "table6.2-both", "VGG-1": "table5.E-jitter-both", "VGG-7": "table6.7-dense"}
@@ -73,6 +75,7 @@ def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame
     """
     heads = _other_heads(table, studies) if others else _paper_heads(table)
     names = {row: _TABLE7.get(row) if table == 7 else f"table{table}.{row}" for row in heads}
+    blank: set[tuple] = set()
     columns = {("", key): [head[key] for head in heads.values()] for key in next(iter(heads.values()), {})}
     if not others:
         tested = ("top1", "top5", "top5_test") if table in (6, 7) else ("top1", "top5")
@@ -83,7 +86,11 @@ def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame
         for metric in ("top1", "top5"):
             values = [known.get(f"{study}.{name}.{metric}") for name in names.values()]
             columns[study, _spoken(metric)] = pd.array(values, dtype="Float64")
-    return pd.DataFrame(columns, index=list(heads))
+            absent = (row for row, name in names.items() if f"{study}.{name}.{metric}" not in known)
+            blank |= {(row, (study, _spoken(metric))) for row in absent}
+    frame = pd.DataFrame(columns, index=list(heads))
+    units = _ERRORS | {"train S": "pixels", "test Q": "pixels"}
+    return display.table(frame, units=units, missing={"": "", "paper": ""}, blank=frozenset(blank))
 
 
 def _spoken(metric: str) -> str:
@@ -104,7 +111,8 @@ def _paper_heads(table: int) -> dict[str, dict]:
         if table == 7:
             reference = "" if pd.isna(row.reference) else row.reference
             evaluation = "" if pd.isna(row.evaluation) else row.evaluation
-            head = {"method": row.method, "reference": reference, "networks": row.n_nets, "evaluation": evaluation}
+            count = "" if pd.isna(row.n_nets) else row.n_nets
+            head = {"method": row.method, "reference": reference, "networks": count, "evaluation": evaluation}
         elif table == 6:
             members = paper.table("6-members")
             members = members[members["fusion_id"] == row.fusion_id].itertuples()
@@ -142,7 +150,7 @@ def cell(found: Number, digits: int = 1) -> str:
         return NOT_RUN
     if found.low is None:
         return f"{found.value:.{digits}f}"
-    return f"{found.value:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
+    return display.with_interval(found.value, found.low, found.high, digits)
 
 
 def errors_markdown(
@@ -164,7 +172,7 @@ def errors_markdown(
     head = [name for source, name in frame.columns if not source]
     aligned = [":--"] * len(head)
     for source in sources:
-        names = [name for group, name in frame.columns if group == source]
+        names = [f"{name} (%)" for group, name in frame.columns if group == source]
         head += [f"{source} {names[0]}", *names[1:]]
         aligned += ["--:"] * len(names)
     lines = ["| " + " | ".join(head) + " |", "|" + "|".join(aligned) + "|"]
@@ -246,7 +254,8 @@ def testing_cost(study: str) -> pd.DataFrame:
     order = {run.row: k for k, run in enumerate(planned_runs(spec))}
     frame = frame.sort_values("network", key=lambda names: names.map(order), kind="stable")
     frame = frame.set_index(["network", "method", "test Q"])
-    return frame.round({"multiply-adds (billions)": 3, "images/s": 0, "load": 1})
+    frame = frame.round({"multiply-adds (billions)": 3, "images/s": 0, "load": 1})
+    return display.table(frame, units=_ERRORS | {"load": "processes"})
 
 
 def benchmark(name: str) -> pd.DataFrame:
@@ -261,8 +270,16 @@ def benchmark(name: str) -> pd.DataFrame:
     if not path.exists():
         raise VerydeepError(f"{path}: no record; run: python benchmarks/{name}.py")
     record = json.loads(path.read_text(encoding="utf-8"))
-    frame = pd.DataFrame(record["rates"]).T.rename(columns=lambda column: column.replace("_", " ")).map(_rounded)
-    return frame.assign(threads=record["device"]["threads"], machine=record["environment"]["processor"])
+    frame = pd.DataFrame(record["rates"]).T.map(_rounded).rename(columns=_benchmarked)
+    frame = frame.assign(threads=record["device"]["threads"], machine=record["environment"]["processor"])
+    return display.table(frame)
+
+
+def _benchmarked(column: str) -> str:
+    """The heading of a column of a benchmark's record."""
+    spoken = {"top1_error": "top-1 error (%)", "top5_error": "top-5 error (%)", "peak_memory_mib": "peak memory (MiB)"}
+    spoken["held_out_top1_error_at_the_end"] = "held-out top-1 error at the end (%)"
+    return spoken.get(column, column.replace("_", " "))
 
 
 def _rounded(value):
@@ -292,7 +309,8 @@ def paper_cost(crops_per_side: int = 5) -> pd.DataFrame:
             "multi-crop": crops,
             "both": several + crops,
         }
-    return pd.DataFrame(found).T.round(1).rename_axis("config")
+    frame = pd.DataFrame(found).T.round(1).rename_axis("config")
+    return display.table(frame, units=dict.fromkeys(frame, "billion multiply-adds"))
 
 
 def gain(before: int, after: int, studies: list[str]) -> pd.DataFrame:
@@ -300,7 +318,8 @@ def gain(before: int, after: int, studies: list[str]) -> pd.DataFrame:
     old, new = errors(before, studies), errors(after, studies)
     same = [row for row in new.index if row in old.index]
     columns = [column for column in new.columns if column[0] and column in old.columns]
-    return (old.loc[same, columns] - new.loc[same, columns]).astype("Float64").round(2)
+    frame = (old.loc[same, columns] - new.loc[same, columns]).astype("Float64").round(2)
+    return display.table(frame, units=dict.fromkeys(_ERRORS, "points"), missing={"paper": ""})
 
 
 def both_ways(study: str) -> pd.DataFrame:
@@ -318,8 +337,9 @@ def both_ways(study: str) -> pd.DataFrame:
         found[row] = {method: one.value for method, one in cells.items()}
         for method in SEVERAL[:-1]:
             pair = (results.wrong(cells[method]), results.wrong(cells["both"]))
-            found[row][f"both, over {method}"] = claim_tables.difference(statistics.mean_difference([pair]))
-    return pd.DataFrame.from_dict(found, orient="index").round(2).rename_axis("network")
+            found[row][f"both, over {method}"] = display.difference(statistics.mean_difference([pair]))
+    frame = pd.DataFrame.from_dict(found, orient="index").round(2).rename_axis("network")
+    return display.table(frame, units={name: "points" if ", over " in name else "%" for name in frame})
 
 
 def together(study: str) -> pd.DataFrame:
@@ -343,10 +363,13 @@ def together(study: str) -> pd.DataFrame:
                 "best alone": 100 * best.mean(),
                 "worst alone": 100 * max(wrong.mean() for wrong in alone.values()),
                 "together": 100 * every.mean(),
-                "gain over the best": claim_tables.difference(statistics.mean_difference([(best[None], every[None])])),
+                "gain over the best": display.difference(statistics.mean_difference([(best[None], every[None])])),
             }
         )
-    return pd.DataFrame(found).round(2).set_index(["networks", "tested"]) if found else pd.DataFrame()
+    if not found:
+        return display.table(pd.DataFrame())
+    frame = pd.DataFrame(found).round(2).set_index(["networks", "tested"])
+    return display.table(frame, units={name: "points" if "gain" in name else "%" for name in frame})
 
 
 def protocol_gap() -> pd.DataFrame:
@@ -380,7 +403,9 @@ def protocol_gap() -> pd.DataFrame:
                 "of it training": None if ours is None else ours - printed,
             }
         )
-    return pd.DataFrame(found).set_index("network").convert_dtypes().round(2)
+    frame = pd.DataFrame(found).set_index("network").convert_dtypes().round(2)
+    units = {name: "points" if name == "gap" or name.startswith("of it") else "%" for name in frame}
+    return display.table(frame, units={name: unit for name, unit in units.items() if name != "configuration"})
 
 
 def _best_dense(run: Run) -> tuple[float, Measurement]:
@@ -394,6 +419,9 @@ def _best_dense(run: Run) -> tuple[float, Measurement]:
         if len(printed):
             return float(printed.min()), measurement
     raise UnknownName("configuration of Tables 3 and 4", run.config, paper.table(3)["config"].unique())
+
+
+_HELD_OUT = {"held-out top-1": "%", "held-out top-5": "%"}
 
 
 def pilots(study: str) -> pd.DataFrame:
@@ -417,7 +445,7 @@ def pilots(study: str) -> pd.DataFrame:
             row[f"held-out {metric.replace('top', 'top-')}"] = _held_out(record, metric)
         row["training loss"] = round(record.metrics["train_loss"], 2) if record else NOT_RUN
         rows.append(row)
-    return pd.DataFrame(rows).set_index("pilot")
+    return display.table(pd.DataFrame(rows).set_index("pilot"), units=_HELD_OUT)
 
 
 def training(study: str) -> pd.DataFrame:
@@ -441,7 +469,8 @@ def training(study: str) -> pd.DataFrame:
                 "multiply-adds (1e15)": round(record.cost["multiply_adds"] / 1e15, 2) if record else NOT_RUN,
             }
         )
-    return pd.DataFrame(rows, dtype=object).set_index("network")
+    frame = pd.DataFrame(rows, dtype=object).set_index("network")
+    return display.table(frame, units=_HELD_OUT | {"training top-1": "%"})
 
 
 def _lineage(run: Run | None) -> list[Run]:
@@ -453,14 +482,14 @@ def _held_out(record, metric: str) -> str:
         return NOT_RUN
     error = record.metrics[f"held_out_{metric}_error"]
     low, high = error_interval(error, record.data["held_out"]["count"])
-    return f"{error:.1f} [{low:.1f}, {high:.1f}]"
+    return display.with_interval(error, low, high)
 
 
 def recipe(study: str, train_scale: str = "256", variant: str | None = None) -> pd.DataFrame:
     """Every setting of a study's recipe beside the paper's, with the reason where they differ."""
     spec = load(study)
     rows = reports.recipe_rows(spec, train_scale, spec.resolve(train_scale, variant))
-    return pd.DataFrame(rows, dtype=object).set_index("setting")
+    return display.table(pd.DataFrame(rows, dtype=object).set_index("setting"), missing="none")
 
 
 def departures(study: str, train_scale: str = "256") -> pd.DataFrame:
@@ -479,7 +508,7 @@ def gaps(study: str) -> pd.DataFrame:
             value, others = _setting(spec, key)
             settled = f"`{key}`: {value}" + (f"; {settled}" if settled else "")
         found.append({"section": gap["section"], "open": gap["open"], "settled": settled, "other readings": others})
-    return pd.DataFrame(found).set_index("section")
+    return display.table(pd.DataFrame(found).set_index("section"))
 
 
 def _setting(study: Study, key: str) -> tuple[object, str]:
@@ -507,9 +536,8 @@ def all_departures(study: str) -> pd.DataFrame:
         ours = getattr(spec.testing, key)
         found.append(_departure("testing", f"testing.{key}", field.description, field.default, ours, spec))
     rows = [row for row in found if row["paper"] != row["here"]]
-    return pd.DataFrame(rows, columns=["where", "setting", "meaning", "paper", "here", "why"], dtype=object).set_index(
-        "where"
-    )
+    frame = pd.DataFrame(rows, columns=["where", "setting", "meaning", "paper", "here", "why"], dtype=object)
+    return display.table(frame.set_index("where"), missing="none")
 
 
 def _departure(where: str, key: str, meaning: str, paper_value, ours, study: Study) -> dict:
@@ -526,4 +554,4 @@ def _departure(where: str, key: str, meaning: str, paper_value, ours, study: Stu
 def paper_claims() -> pd.DataFrame:
     """The paper's claims, the printed rows that support each, and our reading of those rows."""
     frame = pd.DataFrame(paper.claims()).set_index("number")
-    return frame.rename(columns={"holds_in_paper": "in the paper's own rows"})
+    return display.table(frame.rename(columns={"holds_in_paper": "in the paper's own rows"}))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from verydeep import predictions, provenance, runs
+from verydeep import display, predictions, provenance, runs
 from verydeep.errors import VerydeepError
 from verydeep.evaluation import mean, require_trained
 from verydeep.posteriors import Tester
@@ -65,15 +65,16 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     names = store.manifest["name"].iloc[every[chosen]].tolist()
     labels = store.manifest["label"].to_numpy()[every[chosen]]
     recorded = pd.read_parquet(run.folder / "predictions.parquet")
-    found = {}
+    compared = {}
     for measurement in measured:
         again = predictions.table(measurement.name, names, labels, mean([made[one.name] for one in measurement.passes]))
         before = recorded[recorded["measurement"] == measurement.name].set_index("image").loc[names].reset_index()
-        found[measurement.name] = _compare(before, again)
+        compared[measurement.name] = _compare(before, again)
     same = machine_type(provenance.environment(), device_record(device)) == machine_type(
         record.environment, record.device
     )
-    return _judge(run, pd.DataFrame(found).T, same and images is None)
+    frame = display.table(pd.DataFrame(compared).T, units={"recorded": "%", "again": "%"})
+    return _judge(run, frame, same and images is None)
 
 
 def _compare(before: pd.DataFrame, again: pd.DataFrame) -> dict:

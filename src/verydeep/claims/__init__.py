@@ -301,7 +301,9 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
     printed = [_printed(pair) for pair in rule.paper_pairs]
     theirs = None if None in printed else sum(printed) / len(printed)
     if not evidence.complete(pairs):
-        compared = [Compared(*pair, beside, None) for pair, beside in zip(pairs, printed, strict=True)]
+        compared = [
+            Compared(*pair, *beside) for pair, *beside in zip(pairs, printed, _each(evidence, pairs), strict=True)
+        ]
         return Verdict(**said, compared=compared, paper=theirs)
     wrong = evidence.wrong([reference for pair in pairs for reference in pair])
     together = [(wrong[first], wrong[second]) for first, second in pairs]
@@ -320,6 +322,16 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
         n=together[0][0].shape[1],
         tested=evidence.first_test(pairs),
     )
+
+
+def _each(evidence: Evidence, pairs: list[list[str]]) -> list[Interval | None]:
+    """The difference of each pair of rows by itself, ``None`` where it was not run."""
+    differences = []
+    for first, second in pairs:
+        ran = evidence.complete([[first, second]])
+        wrong = evidence.wrong([first, second]) if ran else {}
+        differences.append(statistics.mean_difference([(wrong[first], wrong[second])]) if ran else None)
+    return differences
 
 
 def _pairs(evidence: Evidence, rule: Rule) -> list[list[str]]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from verydeep import paths, results, runs
+from verydeep.identity import seed_of
 from verydeep.results import Number
 from verydeep.studies import Run, load, table6_fusions
 
@@ -35,7 +36,7 @@ class Evidence:
 
     def seeds(self, references: list[str]) -> list[int]:
         """The seeds with which every one of the rows was run."""
-        seeds = [{_seed(run) for run in self.numbers[reference].runs} for reference in references]
+        seeds = [{seed_of(run) for run in self.numbers[reference].runs} for reference in references]
         return sorted(set.intersection(*seeds))
 
     def wrong(self, references: list[str]) -> dict[str, np.ndarray]:
@@ -44,7 +45,7 @@ class Evidence:
         answers = {}
         for reference in set(references):
             number = self.numbers[reference]
-            rows = {_seed(run): wrong for run, wrong in zip(number.runs, results.wrong(number), strict=True)}
+            rows = {seed_of(run): wrong for run, wrong in zip(number.runs, results.wrong(number), strict=True)}
             answers[reference] = np.stack([rows[seed] for seed in seeds])
         return answers
 
@@ -66,7 +67,3 @@ class Evidence:
         folders = {paths.runs() / number.study / run for number in numbers for run in number.runs}
         records = [folder / f"{kind}.json" for folder in folders for kind in ("evaluate", "fuse")]
         return min((runs.read_file(path).started for path in records if path.exists()), default=None)
-
-
-def _seed(run: str) -> int:
-    return int(run.rpartition("-s")[2])

@@ -54,11 +54,11 @@ def since(rule: Rule) -> Version | None:
 def undisclosed_changes() -> list[str]:
     """A line for every rule in the history of ``rules.yaml`` that is neither in force nor in ``earlier.yaml``."""
     told = [(rule.number, rule.deciding) for rule in (*rules().values(), *earlier_rules())]
+    untold = [version for version in versions() or [] if (version.rule.number, version.rule.deciding) not in told]
     return [
-        f"claims/rules.yaml: the rule of claim {version.rule.number} ({version.date[:10]}, commit {version.commit[:7]}) was "
+        f"claims/rules.yaml: the rule of claim {version.rule.number} of {version.date[:10]} ({version.commit[:7]}) was "
         f"changed; add it as it was to claims/earlier.yaml, with the reason"
-        for version in versions() or []
-        if (version.rule.number, version.rule.deciding) not in told
+        for version in untold
     ]
 
 

@@ -87,7 +87,7 @@ def grid_positions(length: int, crop: int, per_side: int, grid: str) -> list[int
 
 
 def centre_position(length: int, crop: int) -> int:
-    """Offset of the central crop along a side of ``length`` pixels; a half is rounded to even, as in torchvision."""
+    """Offset of the centre crop along a side of ``length`` pixels; a half is rounded to even, as in torchvision."""
     return round((length - crop) / 2)
 
 
@@ -133,7 +133,7 @@ class TrainingViews:
 
 @dataclass(frozen=True)
 class CentreCrop:
-    """The central crop of the image rescaled to one S: what held-out images are measured on in training."""
+    """The centre crop of the image rescaled to one S, not mirrored: training measures held-out images on it."""
 
     crop: int
     scale: int

@@ -8,6 +8,7 @@ import torch
 import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 
+from verydeep import display
 from verydeep.networks import vgg
 
 #: Name -> a constructor at full width, for 1000 classes and square inputs of so many pixels.
@@ -21,10 +22,16 @@ PEERS = {
 }
 
 
-def measure(net: torch.nn.Module, side: int = 224) -> dict:
-    """Parameters, multiply-adds, layers with weights (side branches included), and their outputs, by hooks.
+# What autograd calls the layers with weights.
+_WEIGHTED = ("ConvolutionBackward", "AddmmBackward")
 
-    Counts alone, so the network may be on torch's meta device, where nothing is stored or computed.
+
+def measure(net: torch.nn.Module, side: int = 224) -> dict:
+    """Parameters, multiply-adds, depth, layers with weights, and their outputs, by hooks.
+
+    Depth is the largest number of layers with weights on a way from the input to the scores, so of parallel branches
+    the longest counts; the layers with weights are those of all branches. Counts alone, so the network may be on
+    torch's meta device, where nothing is stored or computed.
     """
     net.eval()
     activations, layers = [], []
@@ -46,21 +53,41 @@ def measure(net: torch.nn.Module, side: int = 224) -> dict:
         "parameters (millions)": weights / 1e6,
         "of them FC (%)": 100 * fully / weights,
         "multiply-adds (billions)": counter.get_total_flops() / 2e9,
+        "depth (layers)": depth(net, side),
         "layers with weights": len(layers),
         "outputs of those layers (millions)": sum(activations) / 1e6,
     }
 
 
+def depth(net: torch.nn.Module, side: int = 224) -> int:
+    """Layers with weights on the longest way from the input of ``net`` to its scores, from autograd's graph."""
+    x = torch.zeros(1, 3, side, side, device=next(net.parameters()).device)
+    with torch.enable_grad():
+        last = net.eval()(x).grad_fn
+    longest: dict = {}
+    waiting = [last]
+    while waiting:
+        node = waiting[-1]
+        inputs = [one for one, _ in node.next_functions if one is not None]
+        if unknown := [one for one in inputs if one not in longest]:
+            waiting += unknown
+            continue
+        longest[node] = max((longest[one] for one in inputs), default=0) + node.name().startswith(_WEIGHTED)
+        waiting.pop()
+    return longest[last]
+
+
 def compare(side: int = 224, names: tuple[str, ...] = tuple(PEERS)) -> pd.DataFrame:
     """:func:`measure` for every network, a row each."""
     with torch.device("meta"):
-        return pd.DataFrame({name: measure(PEERS[name](side), side) for name in names}).T
+        frame = pd.DataFrame({name: measure(PEERS[name](side), side) for name in names}).T
+    return display.table(frame)
 
 
 def speed(side: int = 224, seconds: float = 1.0, names: tuple[str, ...] = tuple(PEERS)) -> pd.DataFrame:
     """:func:`images_per_second` for every network, a row each."""
     found = {name: images_per_second(_constant(PEERS[name], side), side, seconds=seconds) for name in names}
-    return pd.DataFrame({"images/s": found})
+    return display.table(pd.DataFrame({"images/s": found}))
 
 
 def _constant(build: Callable[[int], torch.nn.Module], side: int) -> torch.nn.Module:

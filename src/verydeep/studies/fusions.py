@@ -1,15 +1,15 @@
 """Which networks are tested together, their soft-max outputs averaged (Sect. 4.4, Table 6)."""
 
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from verydeep import paper, paths
 from verydeep.errors import UnknownName, VerydeepError
+from verydeep.identity import RunName
 from verydeep.studies.measurements import SEVERAL, Measurement, several
 from verydeep.studies.plan import Run, find_run
-from verydeep.studies.schema import PAPER_SCALES, RELEASED, Study, load
+from verydeep.studies.schema import Study, load
 
 #: The variant that stands for the jittered D of the paper's submission.
 FC_ONLY = "fc-only"
@@ -92,13 +92,16 @@ def find_fusion(members: list[str], method: str) -> Fusion:
 
 def member(name: str) -> Run:
     """The run called ``study/config-scale[-variant][-sSEED]``; raises as :func:`find_fusion` does."""
-    scales = "|".join((*PAPER_SCALES, RELEASED))
-    # no configuration's name holds a scale's, so the first scale ends the configuration
-    match = re.fullmatch(rf"([^/]+)/(.+?)-({scales})(?:-(?!s\d+$)(.+?))?(?:-s(\d+))?", str(name))
-    if match is None:
-        raise VerydeepError(f"{name!r} names no network; write study/config-scale, for example quarter/D-jitter")
-    study, config, scale, variant, seed = match.groups()
-    run = find_run(study, config, scale, int(seed or 0), variant)
+    study, slash, network = str(name).partition("/")
+    try:
+        if not slash:
+            raise VerydeepError("no study")
+        named = RunName.parse(network, seed=0)
+    except VerydeepError:
+        raise VerydeepError(
+            f"{name!r} names no network; write study/config-scale, for example quarter/D-jitter"
+        ) from None
+    run = find_run(study, named.config, named.train_scale, named.seed, named.variant)
     if run.pilot:
         raise VerydeepError(f"{name} is a pilot: it is measured on held-out images only")
     return run

@@ -13,13 +13,16 @@ from verydeep.studies.schema import RELEASED
 
 #: What each method is, in words for a table.
 METHODS = {
-    "centre-crop": "one crop, the image's centre",
+    "centre-crop": "one crop, the image's centre, without its mirror image",
     "dense": "the whole image and its mirror image, score map averaged",
     "multi-crop": "a grid of crops and their mirror images",
     "both": "the average of dense and multi-crop",
 }
 #: The methods of Table 5, in its order.
 SEVERAL = ("dense", "multi-crop", "both")
+
+#: What the same crop averaged with its mirror image is called: the fair partner of dense testing, which has both.
+MIRRORED_CENTRE = "centre crop and its mirror image"
 
 # torchvision tests on the centre crop at 256; its training crops have sizes of a range like the paper's jitter.
 _RELEASED_SINGLE, _RELEASED_LIKE = 256, "jitter"

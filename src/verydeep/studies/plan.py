@@ -5,6 +5,7 @@ from pathlib import Path
 
 from verydeep import paths
 from verydeep.errors import UnknownName, VerydeepError
+from verydeep.identity import RunName
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import Configuration, all_configurations, configuration
 from verydeep.networks.published import Published, published_weights
@@ -30,11 +31,16 @@ class Run:
     @property
     def row(self) -> str:
         """The network's name in the tables: ``D-384``, or ``A-256-longer`` for a variant."""
-        return "-".join(filter(None, (self.config, self.train_scale, self.variant)))
+        return self._named.row
 
     @property
     def name(self) -> str:
-        return f"{self.row}-s{self.seed}"
+        """Its folder's: :class:`verydeep.identity.RunName`."""
+        return str(self._named)
+
+    @property
+    def _named(self) -> RunName:
+        return RunName(self.config, self.train_scale, self.variant, self.seed)
 
     @property
     def command(self) -> str:

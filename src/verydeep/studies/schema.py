@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from verydeep import paper
 from verydeep.data.sources import SOURCES
 from verydeep.errors import StudyError, UnknownName
+from verydeep.identity import TRAIN_SCALES, study_fault, variant_fault
 from verydeep.networks.configurations import all_configurations
 
 #: The paper's training scales by name, (Smin, Smax) in its own pixels (Sect. 3.1).
@@ -19,7 +20,7 @@ PAPER_CROP = 224
 #: The training scale of weights that were not trained here: torchvision crops a random area of any shape.
 RELEASED = "torchvision"
 
-Scale = Literal["256", "384", "jitter", "torchvision"]
+Scale = Literal[TRAIN_SCALES]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -129,6 +130,8 @@ class Study(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self):
+        if fault := study_fault(self.name):
+            raise ValueError(f"name: {fault}")
         if self.data.source not in SOURCES:
             raise ValueError(f"data.source: {UnknownName('data set', self.data.source, SOURCES)}")
         for scale in self.networks:
@@ -144,6 +147,8 @@ class Study(_Strict):
             ours, papers = self.resolve(scale), paper_recipe(scale)
             departed |= {key for key, value in ours if getattr(papers, key) != value}
         for name, variant in self.variants.items():
+            if fault := variant_fault(name):
+                raise ValueError(f"variants: {fault}")
             self._check_keys(f"variants.{name}.set", variant.set)
             known = [f"{config}-{scale}" for scale, configs in self.networks.items() for config in configs]
             for network in variant.networks:

@@ -1,0 +1,177 @@
+"""Every table as a person sees it: no missing value printed raw, no p-value of nothing, a unit for every number."""
+
+import importlib
+import inspect
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import REPOSITORY
+from verydeep import display, runs, studies
+from verydeep.statistics import Interval
+
+MODULES = (
+    "tables",
+    "claim_tables",
+    "scales",
+    "architecture",
+    "demonstrations",
+    "faults",
+    "checklist",
+    "networks.peers",
+)
+#: What each public table function is called with; one that is new needs a line here, or the test below fails.
+CALLS = {
+    "tables.table1": [()],
+    "tables.table2": [()],
+    "tables.errors": [(table, ["quarter", "full"]) for table in (3, 4, 5, 6, 7)] + [(5, ["quarter"], True)],
+    "tables.testing_cost": [("quarter",)],
+    "tables.benchmark": [(name,) for name in ("dense", "manifest", "processes", "windows", "resampling")],
+    "tables.paper_cost": [()],
+    "tables.gain": [(3, 4, ["quarter", "full"])],
+    "tables.both_ways": [("quarter",)],
+    "tables.together": [("quarter",)],
+    "tables.protocol_gap": [()],
+    "tables.pilots": [("quarter",)],
+    "tables.training": [("quarter",)],
+    "tables.recipe": [("quarter",), ("quarter", "jitter")],
+    "tables.departures": [("quarter",)],
+    "claim_tables.claims_table": [("quarter",), ("full",)],
+    "claim_tables.rules_table": [("quarter",), ("full",)],
+    "claim_tables.changed_rules": [("quarter",), ("full",)],
+    "claim_tables.on_one_crop": [("quarter",), ("full",)],
+    "claim_tables.comparisons": [("quarter",)],
+    "tables.gaps": [("quarter",)],
+    "tables.all_departures": [("quarter",)],
+    "tables.paper_claims": [()],
+    "scales.each_scale": [("quarter",)],
+    "scales.blur": [("quarter",)],
+    "architecture.layer_table": [("D",)],
+    "architecture.shapes": [()],
+    "architecture.fc_share": [()],
+    "architecture.stack_table": [(64,)],
+    "architecture.one_by_one": [()],
+    "architecture.pooling_table": [()],
+    "demonstrations.receptive_field": [("A", "conv3_1", 96)],
+    "demonstrations.effective_field": [("A", "conv3_1", 96, "he")],
+    "demonstrations.lrn_cost": [(32, 8)],
+    "demonstrations.dense_equality": [("A", 8)],
+    "demonstrations.score_maps": [("D", [224, 256])],
+    "faults.sums": [()],
+    "faults.kills": [()],
+    "faults.machine": [()],
+    "faults.bad_inputs": [()],
+    "checklist.checklist": [("quarter",)],
+    "networks.peers.compare": [(224, ("AlexNet", "VGG-16 (D)"))],
+    "networks.peers.speed": [(64, 0.01, ("ResNet-50",))],
+}
+#: Numbers without a unit: counts of what the heading names, ratios and p-values.
+COUNTS = re.compile(
+    r"networks|only (first|second) wrong|p|threads|epochs|with its ancestors'|forward passes|images|ratio|channels|"
+    r"weights.*|biases|activations|multiply-adds( .*)?|layers with weights|positions|tried|survived|"
+    r"counted from Table 1|training loss|load|same .*|largest difference.*|epochs with .*|"
+    r"claim|section|number|first pixel|last pixel|paper|study|here|FC form|dense form|scores' standard deviation"
+)
+#: A unit in brackets or in words.
+UNIT = re.compile(r"\([^)]+\)$|per second|seconds|/s$|^pixels$")
+
+
+def functions() -> dict:
+    found = {}
+    for name in MODULES:
+        module = importlib.import_module(f"verydeep.{name}")
+        for key, function in inspect.getmembers(module, inspect.isfunction):
+            returns = str(function.__annotations__.get("return"))
+            if function.__module__ == module.__name__ and key[0] != "_" and re.search("DataFrame|Table", returns):
+                found[f"{name}.{key}"] = function
+    return found
+
+
+def test_every_table_function_is_looked_at():
+    assert set(functions()) == set(CALLS)
+
+
+def faults_of(frame: pd.DataFrame) -> list[str]:
+    """What is wrong with a table as it is shown."""
+    shown, faults = display.text(frame), []
+    for place, name in enumerate(shown.columns):
+        label = name[-1] if isinstance(name, tuple) else name
+        cells = shown.iloc[:, place].tolist()
+        faults += [f"{label}: {cell}" for cell in cells if cell in ("<NA>", "nan", "NaN", "None", "NaT")]
+        if label == "p":
+            faults += [f"{label}: {cell}" for cell in cells if cell == "0.000"]
+        numeric = any(re.fullmatch(r"[+-]?[\d,]+(\.\d+)?(e-?\d+)?( \[.*\])?", cell) for cell in cells)
+        if numeric and not UNIT.search(str(label)) and not COUNTS.fullmatch(str(label)):
+            faults.append(f"{label}: no unit")
+    return faults
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_every_table_is_shown_to_people(name, monkeypatch):
+    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+    for arguments in CALLS[name]:
+        found = functions()[name](*arguments)
+        table = found[1] if isinstance(found, tuple) else found
+        assert isinstance(table, display.Table)
+        assert faults_of(table) == []
+        assert "NaN" not in table.head(50)._repr_html_() and "&lt;NA&gt;" not in table.head(50)._repr_html_()
+
+
+def test_a_table_keeps_its_numbers_and_what_it_is_shown_with():
+    frame = pd.DataFrame({"top-1": [63.8, None], "p": [1e-9, 0.0421], "n": [10000, 9]}, index=["a", "b"])
+    table = display.table(frame, units={"top-1": "%"}, missing={"top-1": "not run"})
+    assert table.loc["a", "top-1"] == 63.8
+    for same in (table, table.round(1), table.loc[["a", "b"]], table.copy()):
+        shown = display.text(same)
+        assert shown.columns.tolist() == ["top-1 (%)", "p", "n"]
+        assert shown.values.tolist()[0] == ["63.8", "< 0.001", "10,000"]
+        assert shown.loc["b", "top-1 (%)"] == "not run"
+    assert "not run" in repr(table) and "&lt; 0.001" in table._repr_html_()
+    assert display.text(table.T).index.tolist() == ["top-1 (%)", "p", "n"]
+
+
+def test_a_cell_that_cannot_be_is_empty_and_one_that_was_not_run_says_so():
+    frame = pd.DataFrame({("paper", "top-1"): [1.0, None], ("smoke", "top-1"): [None, None]}, index=["VGG", "MSRA"])
+    table = display.table(frame, missing={"paper": ""}, blank=frozenset({("MSRA", ("smoke", "top-1"))}))
+    assert display.text(table).values.tolist() == [["1", "not run"], ["", ""]]
+
+
+@pytest.mark.parametrize(("p", "shown"), [(0.0, "< 0.001"), (0.0009999, "< 0.001"), (0.001, "0.001"), (1.0, "1.000")])
+def test_a_p_value_is_never_nothing(p, shown):
+    assert display.p_value(p) == shown
+
+
+@pytest.mark.parametrize(("values", "shown"), [
+    ([63.82, 74.8], ["63.82", "74.80"]),
+    ([0.033, 3.646], ["0.033", "3.646"]),
+    ([3.7e-4, 0.0, 5.05e-8], ["0.00037", "0", "5.05e-08"]),
+    ([1.0, 102.0], ["1", "102"]),
+    ([float("inf"), 1.5], ["inf", "1.5"]),
+])  # fmt: skip
+def test_a_column_has_the_decimals_that_its_values_need(values, shown):
+    assert display.text(pd.DataFrame({"x": values}))["x"].tolist() == shown
+
+
+def test_differences_and_intervals_are_said_in_one_way():
+    assert display.difference(Interval(-0.5, -1.234, 0.2)) == "-0.50 [-1.23, +0.20]"
+    assert (display.difference(None), display.signed(None), display.signed(2.0)) == ("not run", "", "+2.00")
+    assert display.with_interval(63.82, 62.87, 64.76) == "63.8 [62.9, 64.8]"
+
+
+def test_what_was_measured_is_shown_with_its_units():
+    shown = display.errors({"dense-256": {"n": 364, "top1_error": np.float64(51.3736), "top5_error": 9.0}})
+    assert display.text(shown).columns.tolist() == ["n (images)", "top1_error (%)", "top5_error (%)"]
+
+
+def test_the_terminal_says_none_in_words(monkeypatch):
+    from verydeep import pages, reports
+
+    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+    for name in studies.names():
+        for text in (reports.show_study(name), pages.study_page(studies.load(name))):
+            assert "None" not in text and "nan" not in text.split()
+    assert runs.read_record(studies.find_run("quarter", "A", 256), "train")
+    line = next(line for line in reports.status("quarter").splitlines() if line.startswith("A-256-s0 "))
+    assert re.search(r"held-out top-1 +[\d.]+ % .*dense-256 [\d.]+ / [\d.]+ %", line)

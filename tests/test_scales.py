@@ -1,0 +1,123 @@
+"""Table 4 taken apart, and its control: on made-up images and records."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import REPOSITORY
+from verydeep import display, results, runs, scales, studies
+from verydeep.data.views import centre_position
+from verydeep.errors import VerydeepError
+from verydeep.studies import measurements
+
+sys.path.insert(0, str(REPOSITORY / "benchmarks"))
+
+
+@pytest.mark.parametrize(("size", "other"), [(64, 56), (64, 72), (56, 64), (10, 9)])
+def test_the_control_changes_the_sharpness_alone(size, other):
+    from resampling import blur
+
+    weights = blur(size, other)
+    np.testing.assert_allclose(weights.sum(1), 1, atol=1e-6)  # a grey image stays as it is
+    assert (weights >= -1e-6).all()
+    centre = (weights * np.arange(size)).sum(1) - np.arange(size)
+    assert np.abs(centre).max() <= 0.5 + 1e-6  # nothing moves by more than half a pixel: the object keeps its size
+    used = {tuple(np.round(np.sort(row[row > 1e-6]), 4)) for row in weights[2:-2]}
+    unit = Image.fromarray(np.eye(size, dtype=np.float32)).resize((size, other), Image.Resampling.BILINEAR)
+    given = {tuple(np.round(np.sort(row[row > 1e-6]), 4)) for row in np.asarray(unit, np.float64)[1:-1]}
+    assert used <= given  # every pixel is averaged once, as the rescaling averages
+
+
+def test_each_scale_is_what_its_measurement_says(trained):
+    measured = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate").measurements
+    table = scales.each_scale("smoke")
+    assert table.index.tolist() == ["A-256"]  # what was not run has no row
+    row = table.loc["A-256"]
+    assert row["top-1 at one scale"] == pytest.approx(measured["dense-256"]["top1_error"])
+    for heading, name in {
+        "lost at the smallest Q": "dense-224",
+        "lost at the largest Q": "dense-288",
+        "lost at all three": "dense-224+256+288",
+    }.items():
+        lost = measured[name]["top1_error"] - measured["dense-256"]["top1_error"]
+        assert float(row[heading].split()[0]) == pytest.approx(lost, abs=0.006)
+    assert "lost at the middle Q" not in table
+    assert scales.each_scale("full").empty
+
+
+def test_the_real_loss_stands_beside_the_blurs(trained):
+    path = trained / "benchmarks/resampling.json"
+    record = json.loads(path.read_text())
+    rates = {"A-256, as they are": 10.0, "A-256, blurred as by Q=224": 12.5, "D-256, as they are": 9.0}
+    record |= {"study": "smoke", "rates": {name: {"top1_error": error} for name, error in rates.items()}}
+    path.write_text(json.dumps(record))
+    measured = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate").measurements
+    table = scales.blur("smoke")
+    assert table.index.tolist() == [("A-256", 224)]
+    row = table.iloc[0]
+    assert row["at Q"] == pytest.approx(measured["dense-224"]["top1_error"], abs=0.006)
+    assert (row["lost by the blur"], row["lost at Q"]) == (2.5, pytest.approx(row["at Q"] - 10, abs=0.006))
+    assert scales.blur("quarter").empty  # measured in another study
+    path.unlink()
+    with pytest.raises(VerydeepError, match=r"no record; run: python benchmarks/resampling.py"):
+        scales.blur("smoke")
+
+
+def test_the_recorded_control_is_of_the_recorded_networks(monkeypatch):
+    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+    table = scales.blur("quarter")
+    assert {"A-256", "D-256"} <= set(table.index.get_level_values("network"))
+    for network, row in table.groupby(level="network").first().iterrows():
+        assert row["at Q=S"] == pytest.approx(results.number(f"quarter.table3.{network}.top1").value, abs=0.3)
+
+
+# -- one name, one protocol ------------------------------------------------------------------------------
+
+
+def test_the_centre_crop_has_no_mirror_image_and_the_one_that_has_is_called_so(monkeypatch):
+    """Of the record beside Table 3 and of ``centre-crop`` one differs from the other only by the mirror image."""
+    assert "without its mirror image" in measurements.METHODS["centre-crop"]
+    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+    rates = json.loads((REPOSITORY / "benchmarks/windows.json").read_text())["rates"]
+    crops = {title for title in rates if "cent" in title}
+    assert crops and all(title.endswith(f", {measurements.MIRRORED_CENTRE}") for title in crops)
+
+
+def test_the_mirrored_centre_crop_is_the_centre_crop_and_its_mirror_image():
+    import torch
+    from windows import Placed
+
+    from verydeep.networks import vgg
+    from verydeep.posteriors import Tester
+
+    torch.manual_seed(0)
+    net = vgg.build("A", width_divisor=16, num_classes=5, crop=32).eval()
+    x = torch.randn(3, 3, 41, 41)
+    normalise = type("Normalise", (), {"mean": torch.zeros(3)})()
+    testing = studies.load("smoke").testing
+    centre = Tester(net, normalise, testing)
+    both = (centre._centre(x)[0] + centre._centre(x.flip(3))[0]) / 2
+    mirrored = Placed(net, normalise, testing, places=[centre_position(41, 32)])._grid(x)[0]
+    # 41 - 32 is odd: the mirror image of the crop is one pixel off the crop of the mirror image
+    assert not torch.allclose(both, mirrored)
+    x = torch.randn(3, 3, 40, 40)
+    both = (centre._centre(x)[0] + centre._centre(x.flip(3))[0]) / 2
+    mirrored = Placed(net, normalise, testing, places=[centre_position(40, 32)])._grid(x)[0]
+    torch.testing.assert_close(both, mirrored)
+    assert not torch.allclose(centre._centre(x)[0], mirrored)
+
+
+def test_no_text_has_another_name_for_it():
+    sources = [*(REPOSITORY / "book").rglob("*.ipynb"), *(REPOSITORY / "book").rglob("*.md")]
+    sources += [*(REPOSITORY / "src").rglob("*.py"), *(REPOSITORY / "benchmarks").glob("*.py")]
+    sources = [path for path in sources if "runs" not in path.relative_to(REPOSITORY).parts[:2]]
+    faulty = [path.name for path in sources if "central crop" in path.read_text(encoding="utf-8").lower()]
+    assert faulty == []
+
+
+def test_the_table_is_shown_with_units(monkeypatch):
+    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+    assert "lost by the blur (points)" in display.text(scales.blur("quarter")).columns
