@@ -210,7 +210,7 @@ def test_the_notes_page_has_an_anchor_and_a_link_for_each(checkout):
 
 @pytest.mark.parametrize(("verdict", "said"), [
     (claims.REPRODUCED, "right"), (claims.NOT_REPRODUCED, "wrong"), (claims.UNDECIDED, "undecided"),
-    (claims.NOT_TESTED, "undecided"),
+    (claims.UNFAIR, "undecided"), (claims.NOT_TESTED, "undecided"),
 ])  # fmt: skip
 def test_a_note_that_runs_decide_has_their_verdict(monkeypatch, verdict, said):
     made_up = SimpleNamespace(number=1, verdict=verdict)
