@@ -205,8 +205,8 @@ def forest(verdicts: list, brief: bool = False) -> Figure:
             axes.plot(one.ours.value, place, "o", color=colour, markerfacecolor=inside, markersize=7)
         if one.paper is not None:
             axes.plot(one.paper, place, "|", color="black", markersize=13, markeredgewidth=1.6)
-        if one.rule.margin:
-            axes.plot(one.rule.margin, place, ":", marker="4", color="#777777", markersize=9)
+        for side in (1, -1) if one.rule.rule == "same" else (1,) if one.rule.margin else ():
+            axes.plot(side * one.rule.margin, place, marker="4" if side > 0 else "3", color="#777777", markersize=9)
         axes.text(1.01, place, one.verdict, transform=axes.get_yaxis_transform(), va="center", fontsize=9, color=colour)
     axes.axvline(0, color="#777777", linewidth=0.8)
     long = [textwrap.fill(f"{one.number}. {one.statement}", 44) for one in shown]
@@ -217,10 +217,11 @@ def forest(verdicts: list, brief: bool = False) -> Figure:
     handles = [
         plt.Line2D([], [], color="black", marker="|", linestyle="", markersize=11, markeredgewidth=1.6, label="paper"),
         plt.Line2D([], [], color="#555555", marker="o", linewidth=2.4, label="ours, 95 % interval"),
-        plt.Line2D([], [], color="#777777", marker="4", linestyle="", markersize=9, label="margin of “does not help”"),
+        plt.Line2D([], [], color="#6b7078", marker="o", markerfacecolor="white", linestyle="", label="no fair test"),
+        plt.Line2D([], [], color="#777777", marker="4", linestyle="", markersize=9, label="margin of no difference"),
     ]
-    kinds = 2 if brief else 3
-    place = {"loc": "lower center", "bbox_to_anchor": (0.3, 1.0), "ncols": kinds}
+    kinds = 3 if brief else 4
+    place = {"loc": "lower center", "bbox_to_anchor": (0.3, 1.0), "ncols": kinds, "columnspacing": 1.0}
     axes.legend(handles=handles[:kinds], frameon=False, fontsize=9, **place)
     return finished(figure)
 

@@ -66,17 +66,17 @@ class Rule:
     def levels(self) -> int:
         return max(len(_alternatives(reference)) for pair in self.compare for reference in pair)
 
-    def on_one_crop(self) -> "Rule":
-        """The same rule on a centre crop: of its rows of Table 3, the others left out."""
-        kept = [k for k, pair in enumerate(self.compare) if _within_table3(pair)]
-        cropped = [[reference.replace(_TABLE3, _CENTRE_CROP) for reference in self.compare[k]] for k in kept]
-        return replace(self, compare=cropped, paper=[self.paper_pairs[k] for k in kept], if_hurt=None)
-
     def within_table3(self) -> "Rule":
         """The same rule without its comparisons in other tables than Table 3."""
         kept = [k for k, pair in enumerate(self.compare) if _within_table3(pair)]
         pairs = [self.compare[k] for k in kept]
         return replace(self, compare=pairs, paper=[self.paper_pairs[k] for k in kept], if_hurt=None)
+
+    def on_one_crop(self) -> "Rule":
+        """The same rule on a centre crop: of its rows of Table 3, the others left out."""
+        dense = self.within_table3()
+        cropped = [[reference.replace(_TABLE3, _CENTRE_CROP) for reference in pair] for pair in dense.compare]
+        return replace(dense, compare=cropped)
 
 
 @dataclass(frozen=True)
