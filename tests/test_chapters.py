@@ -7,7 +7,7 @@ import papermill
 import pytest
 
 from conftest import REPOSITORY
-from verydeep import notebooks
+from verydeep import notebooks, results
 
 #: Chapter -> other parameters than its own, and what its outputs must then show.
 OTHERS = {
@@ -21,6 +21,8 @@ OTHERS = {
     "networks/initialisation": ({"config": "A", "width_divisor": 8, "crop": 64, "seed": 1}, ""),
     "networks/peers": ({"size": 64, "seconds": 0.05}, "ResNet-152"),
     "results/claims": ({"study": "smoke"}, "not tested"),
+    **{f"results/table{number}": ({"study": "smoke"}, "smoke") for number in (3, 4, 5, 6, 7)},
+    "training/recipe": ({"study": "smoke"}, "smoke"),
     "evaluation/cost": ({"study": "smoke"}, "multi-crop"),
     "departures": ({"study": "imagenette"}, "the budget of an afternoon"),
     "checklist": ({"study": "smoke"}, "1 of 13 networks"),
@@ -57,6 +59,36 @@ def test_a_chapter_reruns_with_other_parameters(chapter, trained):
     outputs = [output for cell in done.cells for output in cell.get("outputs", [])]
     assert all(output.output_type != "stream" or output.name == "stdout" for output in outputs), "a warning was printed"
     assert shown in str(outputs)
+
+
+@pytest.mark.parametrize("table", [3, 4, 5, 6, 7])
+def test_a_chapter_about_a_table_shows_the_study_that_it_was_asked_for(table, trained):
+    source = trained / "book" / "results" / f"table{table}.ipynb"
+    done = papermill.execute_notebook(
+        source, None, {"study": "smoke"}, kernel_name="python3", cwd=trained, progress_bar=False
+    )
+    outputs = [output for cell in done.cells for output in cell.get("outputs", [])]
+    (said,) = [output.text for output in outputs if output.output_type == "stream"]
+    assert said == "The tables and pictures are of the study smoke; the numbers in sentences are of quarter.\n"
+    shown = [output.data.get("text/html", "") for output in outputs if output.output_type != "stream"]
+    assert not any("quarter." in text or "quarter/" in text for text in shown)
+    numbers = [number for number in results.numbers("smoke") if number.table == f"table{table}" and number.value]
+    assert bool(numbers) == (table < 6)  # A alone is trained, and tested in every way
+    both = "".join(shown[:2])  # the paper's rows, and the others
+    for number in numbers:
+        assert f'title="{number.id}: ' in both and f">{number.value:.1f}</span>" in both
+    assert "<caption>Errors in percent. Intervals: 95 %, over the 364 validation images, for the one seed" in shown[0]
+    assert shown[0].count("not run") > 5
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"studdy": "smoke"}, "unknown parameter 'studdy'"), ({"study": "smok"}, "unknown study 'smok'"),
+    ({"study": 3}, "unknown study 3"),
+])  # fmt: skip
+def test_a_mistyped_parameter_of_a_chapter_is_refused(given, message, trained):
+    source = trained / "book" / "results" / "table3.ipynb"
+    with pytest.raises(papermill.PapermillExecutionError, match=message):
+        papermill.execute_notebook(source, None, given, kernel_name="python3", cwd=trained, progress_bar=False)
 
 
 @pytest.mark.parametrize("chapter", chapters())

@@ -88,7 +88,7 @@ def test_a_file_that_is_no_mapping_is_refused(text):
     (("smoke", "A", "384"), "no A at scale 384"),
     (("smoke", "A", "256", -1), "seed must be a whole number"),
     (("smoke", "A", "256", 0, "huge"), "unknown variant 'huge'"),
-    (("quarter", "D", "256", 0, "pilot-base"), "is for A-256, not D-256"),
+    (("quarter", "D", "256", 0, "pilot-base"), "is for A-256, C-256, E-256, not D-256"),
     (("released", "D", "256"), "unknown train_scale '256': choose one of torchvision"),
     (("released", "C", "torchvision"), "no C at scale torchvision"),
     (("smoke", "A", "torchvision"), "unknown train_scale 'torchvision'"),
@@ -168,3 +168,12 @@ def test_pilots_keep_their_weights_out_of_the_run_folder():
     assert pilot.weights.parent == pilot.workspace
     assert studies.find_run("quarter", "A", 256).weights.parent == studies.find_run("quarter", "A", 256).folder
     assert pilot.recipe.epochs == 2
+
+
+def test_a_variant_starts_from_the_same_variant_of_its_parent_where_that_is_trained():
+    long = studies.find_run("quarter", "D", 256, variant="long")
+    assert long.parent == studies.find_run("quarter", "A", 256, variant="long")
+    assert long.parent.parent is None
+    assert studies.find_run("quarter", "D", "jitter", variant="fc-only").parent == studies.find_run("quarter", "D", 384)
+    pilot = studies.find_run("quarter", "E", 256, variant="pilot-rate-0.01")
+    assert pilot.parent == studies.find_run("quarter", "A", 256)  # a pilot's weights are not kept

@@ -60,6 +60,11 @@ def value(found: Number) -> str:
     return f"{found.value:.2f} % (95 % interval {found.low:.2f} to {found.high:.2f}, n = {found.n}, {seeds})"
 
 
+def hover(found: Number) -> str:
+    """What shows when a pointer rests on a number: its identity, what it is, and its value with the interval."""
+    return f"{found.id}: {describe(found)}; {value(found)}"
+
+
 def plain(found: Number) -> str:
     """One sentence that cites a number."""
     known = software()

@@ -1,5 +1,7 @@
 """The verdicts on the paper's claims as DataFrames: the three parts, the rules and their dates, every comparison."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from verydeep import claims, display, statistics
@@ -41,7 +43,7 @@ def claims_table(study: str, *only: int) -> display.Table:
         for verdict in asked
         if verdict.rule is not None
     ]
-    return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS)
+    return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS, caption=_coverage(asked))
 
 
 def rules_table(study: str) -> display.Table:
@@ -96,7 +98,8 @@ def on_one_crop(study: str) -> display.Table:
             row[f"{way}: ours"] = display.difference(verdict.ours)
             row[f"{way}: direction"] = verdict.direction or claims.NOT_TESTED
         rows.append(row)
-    return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS)
+    caption = _coverage(dense for dense, _ in claims.on_one_crop(study).values())
+    return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS, caption=caption)
 
 
 def comparisons(study: str) -> display.Table:
@@ -132,7 +135,8 @@ def comparisons(study: str) -> display.Table:
     units = dict.fromkeys(("paper's difference", "difference", "low", "high", "detectable"), "points")
     missing = {"p": "several seeds", "paper's difference": ""}
     frame = frame.set_index(["claim", "first", "second"])
-    return display.table(frame.round(dict.fromkeys(units, 3)), units=units, missing=missing)
+    caption = _coverage(claims.verdicts(study))
+    return display.table(frame.round(dict.fromkeys(units, 3)), units=units, missing=missing, caption=caption)
 
 
 def agreement(verdict: Verdict) -> str:
@@ -159,6 +163,13 @@ def in_parentheses(verdict: Verdict) -> str:
     way = " on a centre crop" if verdict.way else ""
     ours = verdict.ours
     return f"{direction}{ours.value:+.1f} points{way}, {ours.low:+.1f} to {ours.high:+.1f}"
+
+
+def _coverage(verdicts: Iterable[Verdict]) -> str:
+    tested = [verdict for verdict in verdicts if verdict.n is not None]
+    if not tested:
+        return ""
+    return display.coverage(tested[0].n, min(verdict.seeds for verdict in tested))
 
 
 def _in_short(verdict: Verdict) -> str:

@@ -1,5 +1,6 @@
 """How values are shown to people, in one way everywhere: errors, differences, p-values, missing values, units."""
 
+import html
 import numbers
 
 import numpy as np
@@ -26,6 +27,14 @@ def with_interval(value: float, low: float, high: float, digits: int = 1) -> str
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
+def coverage(images: int, seeds: int, kind: str = "validation") -> str:
+    """What the intervals of a table cover, in words: over which images, and over how many seeds."""
+    over = f"the {images:,} {kind} images"
+    if seeds == 1:
+        return f"Intervals: 95 %, over {over}, for the one seed trained; another seed may move a number further."
+    return f"Intervals: 95 %, over the {seeds} seeds trained and {over}."
+
+
 def p_value(p: float) -> str:
     """A p-value to three decimals; one that would be rounded to nothing is ``< 0.001``."""
     return f"< {_SMALLEST_P}" if p < _SMALLEST_P else f"{p:.3f}"
@@ -42,7 +51,8 @@ class Table(pd.DataFrame):
         return repr(text(self))
 
     def _repr_html_(self) -> str | None:
-        return text(self)._repr_html_()
+        shown, caption = text(self)._repr_html_(), self.attrs.get("caption")
+        return shown.replace("<thead>", f"<caption>{html.escape(caption)}</caption><thead>", 1) if caption else shown
 
 
 def table(
@@ -51,6 +61,7 @@ def table(
     units: dict[str, str] | None = None,
     missing: str | dict = NOT_RUN,
     blank: frozenset[tuple] = frozenset(),
+    caption: str = "",
 ) -> Table:
     """``frame`` as a table for people.
 
@@ -62,9 +73,11 @@ def table(
         What is shown in place of a missing value; or for each column, or group of columns, what is.
     blank
         (row, column) of the cells that cannot have a value, in which nothing is shown.
+    caption
+        What stands under the table, for example :func:`coverage`.
     """
     shown = Table(frame)
-    shown.attrs = frame.attrs | {"units": units or {}, "missing": missing, "blank": blank}
+    shown.attrs = frame.attrs | {"units": units or {}, "missing": missing, "blank": blank, "caption": caption}
     return shown
 
 

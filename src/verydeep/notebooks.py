@@ -35,17 +35,26 @@ def requested_run(namespace: dict) -> Run:
     UnknownName
         For an unknown parameter, or a value that does not exist.
     """
-    given = _checked(namespace, (*_RUN, *MACHINE["train"], *MACHINE["evaluate"]))
+    given = checked(namespace, (*_RUN, *MACHINE["train"], *MACHINE["evaluate"]))
     return find_run(given["study"], given["config"], given["train_scale"], given["seed"], given.get("variant"))
 
 
 def requested_fusion(namespace: dict) -> Fusion:
     """The fusion that a notebook's parameters ask for; as :func:`requested_run`."""
-    given = _checked(namespace, (*_FUSION, *MACHINE["fuse"]))
+    given = checked(namespace, (*_FUSION, *MACHINE["fuse"]))
     return find_fusion(given["members"], given["method"])
 
 
-def _checked(namespace: dict, known: tuple[str, ...]) -> dict:
+def checked(namespace: dict, known: tuple[str, ...]) -> dict:
+    """The parameters in a notebook's namespace.
+
+    Raises
+    ------
+    UnknownName
+        For one that is not among ``known``.
+    VerydeepError
+        For a number of processes or images that is none.
+    """
     given = {name: value for name, value in namespace.items() if name[0] != "_" and name not in _IPYTHON}
     for name, value in given.items():
         imported = hasattr(value, "__module__") or type(value).__name__ == "module"

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from verydeep import display, paths, results, runs, statistics
+from verydeep import display, paths, results, runs, statistics, tables
 from verydeep.errors import VerydeepError
 from verydeep.studies import Measurement, Run, load
 from verydeep.studies.measurements import single
@@ -33,7 +33,7 @@ def each_scale(study: str) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["network", "Q", "top-1 at one scale", *_LOST]).set_index("network")
     idle = [heading for heading in _LOST if (frame[heading] == "").all()]
     units = {"top-1 at one scale": "%"} | dict.fromkeys(_LOST, "points")
-    return display.table(frame.drop(columns=idle), units=units)
+    return display.table(frame.drop(columns=idle), units=units, caption=tables.coverage(study))
 
 
 def blur(study: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ networks on one crop. ``{result-table} 4 quarter`` shows Table 4 with the
 studies named beside the paper.
 """
 
+import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,7 +19,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from verydeep import architecture, citation, claim_tables, claims, pages, paths, results, runs, tables
+from verydeep import architecture, chapters, citation, claim_tables, claims, pages, paths, results, runs, tables
 from verydeep.claims import history
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.studies import load, planned_runs
@@ -53,7 +54,7 @@ class ResultRole(SphinxRole):
         page, _, anchor = citation.page(found).partition(".html")
         address = self.env.app.builder.get_relative_uri(self.env.docname, page) + anchor
         reference = nodes.reference("", "", *shown, internal=True, refuri=address)
-        reference["reftitle"] = f"{identity}: {citation.describe(found)}; {citation.value(found)}"
+        reference["reftitle"] = citation.hover(found)
         wrapped = [nodes.inline("", "", reference, classes=["result-link"])]
         if "cell" in asked and found.low is not None:
             interval = f" {found.low:.1f}–{found.high:.1f}"
@@ -140,6 +141,7 @@ class ResultTable(SphinxDirective):
 
 def write_run_pages(app: Sphinx, config) -> None:
     """Check ``runs/`` and write its pages before the sources are read; a fault stops the build."""
+    os.environ[chapters.BUILDING] = "1"
     if faults := runs.check_all() + history.undisclosed_changes():
         raise VerydeepError("; ".join(faults))
     pages.write_pages(paths.book() / "runs")

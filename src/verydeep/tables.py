@@ -156,7 +156,17 @@ def cell(found: Number, digits: int = 1) -> str:
 def errors_markdown(
     table: int, studies: list[str], show: Callable[[Number], str], others: bool = False, brief: bool = False
 ) -> str:
-    """:func:`errors` as a Markdown table.
+    """:func:`errors` as a Markdown table; parameters as those of :func:`errors_text`."""
+    head, numeric, rows = errors_text(table, studies, show, others, brief)
+    aligned = ["--:" if right else ":--" for right in numeric]
+    lines = ["| " + " | ".join(head) + " |", "|" + "|".join(aligned) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
+
+
+def errors_text(
+    table: int, studies: list[str], show: Callable[[Number], str], others: bool = False, brief: bool = False
+) -> tuple[list[str], list[bool], list[list[str]]]:
+    """:func:`errors` as text: the headings, which columns hold numbers, and the cells row by row.
 
     Parameters
     ----------
@@ -170,12 +180,12 @@ def errors_markdown(
         frame = frame.loc[:, [name in ("config", "train S", "top-1") for _, name in frame.columns]]
     sources = list(dict.fromkeys(source for source, _ in frame.columns if source))
     head = [name for source, name in frame.columns if not source]
-    aligned = [":--"] * len(head)
+    numeric = [False] * len(head)
     for source in sources:
         names = [f"{name} (%)" for group, name in frame.columns if group == source]
         head += [f"{source} {names[0]}", *names[1:]]
-        aligned += ["--:"] * len(names)
-    lines = ["| " + " | ".join(head) + " |", "|" + "|".join(aligned) + "|"]
+        numeric += [True] * len(names)
+    rows = []
     found = {number.id: number for study in studies for number in numbers(study)}
     for row in frame.index:
         name = _TABLE7.get(row) if table == 7 else f"table{table}.{row}"
@@ -188,8 +198,8 @@ def errors_markdown(
             else:
                 one = found.get(f"{source}.{name}.{column.replace('-', '')}")
                 shown.append("" if one is None else show(one) if one.status == "done" else NOT_RUN)
-        lines.append("| " + " | ".join(shown) + " |")
-    return "\n".join(lines)
+        rows.append(shown)
+    return head, numeric, rows
 
 
 def headline(study: str) -> str:
@@ -339,7 +349,8 @@ def both_ways(study: str) -> pd.DataFrame:
             pair = (results.wrong(cells[method]), results.wrong(cells["both"]))
             found[row][f"both, over {method}"] = display.difference(statistics.mean_difference([pair]))
     frame = pd.DataFrame.from_dict(found, orient="index").round(2).rename_axis("network")
-    return display.table(frame, units={name: "points" if ", over " in name else "%" for name in frame})
+    units = {name: "points" if ", over " in name else "%" for name in frame}
+    return display.table(frame, units=units, caption=coverage(study))
 
 
 def together(study: str) -> pd.DataFrame:
@@ -369,7 +380,8 @@ def together(study: str) -> pd.DataFrame:
     if not found:
         return display.table(pd.DataFrame())
     frame = pd.DataFrame(found).round(2).set_index(["networks", "tested"])
-    return display.table(frame, units={name: "points" if "gain" in name else "%" for name in frame})
+    units = {name: "points" if "gain" in name else "%" for name in frame}
+    return display.table(frame, units=units, caption=coverage(study))
 
 
 def protocol_gap() -> pd.DataFrame:
@@ -437,6 +449,7 @@ def pilots(study: str) -> pd.DataFrame:
         record = runs.read_record(run, "train")
         row = {
             "pilot": run.variant.removeprefix("pilot-"),
+            "network": f"{run.config}-{run.train_scale}",
             "changes": ", ".join(f"{key}: {value}" for key, value in changed.items()) or "nothing",
             "why": spec.variants[run.variant].why,
             "epochs": run.recipe.epochs,
@@ -445,7 +458,10 @@ def pilots(study: str) -> pd.DataFrame:
             row[f"held-out {metric.replace('top', 'top-')}"] = _held_out(record, metric)
         row["training loss"] = round(record.metrics["train_loss"], 2) if record else NOT_RUN
         rows.append(row)
-    return display.table(pd.DataFrame(rows).set_index("pilot"), units=_HELD_OUT)
+    if not rows:
+        return display.table(pd.DataFrame())
+    frame = pd.DataFrame(rows).set_index(["pilot", "network"])
+    return display.table(frame, units=_HELD_OUT, caption=_held_out_coverage(spec))
 
 
 def training(study: str) -> pd.DataFrame:
@@ -470,7 +486,20 @@ def training(study: str) -> pd.DataFrame:
             }
         )
     frame = pd.DataFrame(rows, dtype=object).set_index("network")
-    return display.table(frame, units=_HELD_OUT | {"training top-1": "%"})
+    return display.table(frame, units=_HELD_OUT | {"training top-1": "%"}, caption=_held_out_coverage(load(study)))
+
+
+def coverage(study: str) -> str:
+    """What the intervals of a study's errors cover."""
+    done = [number for number in numbers(study) if number.status == "done" and number.n]
+    return display.coverage(done[0].n, min(len(number.runs) for number in done)) if done else ""
+
+
+def _held_out_coverage(study: Study) -> str:
+    """What the intervals of a study's held-out errors cover: those of a run are for its own seed."""
+    records = (runs.read_record(run, "train") for run in planned_runs(study))
+    first = next((record for record in records if record), None)
+    return display.coverage(first.data["held_out"]["count"], 1, "held-out") if first else ""
 
 
 def _lineage(run: Run | None) -> list[Run]:

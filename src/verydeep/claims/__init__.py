@@ -113,6 +113,7 @@ class Verdict:
     conditions: tuple[Condition, ...] = ()
     way: str | None = None
     n: int | None = None
+    seeds: int | None = None
     tested: str | None = None
 
     @property
@@ -320,6 +321,7 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
         conditions=tuple(CONDITIONS[name](evidence, pairs) for name in rule.fair),
         way=way,
         n=together[0][0].shape[1],
+        seeds=together[0][0].shape[0],
         tested=evidence.first_test(pairs),
     )
 
