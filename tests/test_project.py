@@ -83,7 +83,7 @@ def test_every_fault_free_run_has_a_page(trained):
 
 
 @pytest.mark.parametrize(("study", "trainings", "tests", "fusions"), [
-    ("quarter", 15, 15, 4),
+    ("quarter", 21, 21, 4),
     ("full", 13, 13, 4),
     ("smoke", 13, 13, 4),
     ("released", 0, 8, 0),

@@ -81,7 +81,8 @@ def _runs(study: Study, made: list[Run]) -> str:
 
 def _seeds(study: Study, made: list[Run]) -> str:
     seeds = sorted({run.seed for run in made} | set(study.seeds))
-    return f"{', '.join(map(str, seeds))}; every draw is a function of seed, epoch and image"
+    which = f"one seed, number {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds, {', '.join(map(str, seeds))}"
+    return f"{which}; every draw is a function of seed, epoch and image"
 
 
 def _error_bars(study: str) -> str:
