@@ -10,7 +10,8 @@ from verydeep.errors import UnknownName
 
 def test_every_cell_is_listed_and_not_run_is_said(checkout):
     numbers = results.numbers("quarter")
-    networks = 12 + 3  # the paper's, and A-256-longer, B-5x5-256, D-jitter-fc-only
+    variants = [variant for variant in studies.load("quarter").variants.values() if not variant.pilot]
+    networks = 12 + 1 + sum(len(variant.networks) for variant in variants)  # the paper's, B-5x5-256, the variants
     tables_3_and_4, table_5, table_6, crops = 2 * networks, 3 * 2, 4, networks  # Table 5: D and E with jitter
     expected = 6 + 2 * (tables_3_and_4 + table_5 + table_6 + crops)
     assert len(numbers) == len({number.id for number in numbers}) == expected
@@ -126,6 +127,7 @@ def test_every_table_stands_in_the_papers_row_order_with_its_errors(checkout, ta
 def test_rows_that_the_paper_does_not_have_stand_apart(trained):
     assert tables.errors(3, ["quarter"], others=True).index.tolist() == [
         "B-5x5-256", "A-256-longer", "D-jitter-fc-only",
+        "A-256-long", "B-256-long", "C-256-long", "D-256-long", "E-256-long", "A-256-longest",
     ]  # fmt: skip
     others = tables.errors(4, ["smoke"], others=True)
     assert others.loc["A-256", ("smoke", "top-1")] == results.number("smoke.table4.A-256.top1").value
@@ -194,8 +196,10 @@ def test_the_gap_of_torchvisions_weights_is_known_and_its_parts_are_not_yet(chec
 
 def test_pilots_are_listed_with_what_they_changed(checkout):
     table = tables.pilots("quarter")
-    assert table.loc["dropout", "changes"] == "dropout: 0.5"
-    assert table.loc["base", "changes"] == "nothing"
+    assert table.loc[("dropout", "A-256"), "changes"] == "dropout: 0.5"
+    assert table.loc[("rate-0.01", "E-256"), "changes"] == "learning_rate: 0.01"
+    assert table.loc["base", "changes"].to_dict() == dict.fromkeys(("A-256", "C-256", "E-256"), "nothing")
+    assert table.index.is_unique
     assert set(table["held-out top-1"]) == {tables.NOT_RUN}
 
 
