@@ -223,7 +223,8 @@ def check() -> None:
 def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
     """Test runs anew from their published weights and compare with the recorded predictions.
 
-    RUN is a folder below runs/STUDY, for example A-256-s0; every tested run by default.
+    RUN is a folder below runs/STUDY, for example A-256-s0; by default every tested run whose weights are published, or
+    lie in the workspace.
     """
     from verydeep import display, runs, studies
     from verydeep.studies.fusions import member
@@ -233,7 +234,7 @@ def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
         asked = [member(f"{study}/{name}") for name in names]
     else:
         spec = studies.load(study)
-        asked = [run for run in runs.recorded_runs(spec) if runs.read_record(run, "evaluate")]
+        asked = [run for run in runs.recorded_runs(spec) if runs.read_record(run, "evaluate") and run.weights_expected]
     if not asked:
         raise VerydeepError(f"the study {study} has no tested run")
     for run in asked:
