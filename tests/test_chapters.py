@@ -22,7 +22,7 @@ OTHERS = {
     "networks/peers": ({"size": 64, "seconds": 0.05}, "ResNet-152"),
     "results/claims": ({"study": "smoke"}, "not tested"),
     "evaluation/cost": ({"study": "smoke"}, "multi-crop"),
-    "departures": ({"study": "imagenette"}, "the budget of an afternoon"),
+    "departures": ({"study": "wide"}, "the budget of an afternoon"),
     "checklist": ({"study": "smoke"}, "1 of 13 networks"),
 }
 
