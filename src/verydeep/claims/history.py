@@ -6,7 +6,7 @@ from functools import cache
 import yaml
 
 from verydeep import paths, provenance
-from verydeep.claims import Rule, earlier_rules, rules
+from verydeep.claims.rulebook import Rule, earlier_rules, rules
 
 _FIELDS = {field.name for field in fields(Rule)}
 
