@@ -15,7 +15,8 @@ import threading
 import jsonschema
 import pytest
 
-from verydeep import results
+from conftest import REPOSITORY
+from verydeep import citation, lost_text, results
 
 pytestmark = pytest.mark.book
 
@@ -29,8 +30,15 @@ FLAGS = [
 ]
 
 
-def build(root):
-    environment = os.environ | {"VERYDEEP_ROOT": str(root)}
+#: Where a book that is published says to be.
+PUBLISHED = {
+    "VERYDEEP_BOOK_URL": "https://example.github.io/verydeep",
+    "VERYDEEP_REPOSITORY_URL": "https://github.com/example/verydeep",
+}
+
+
+def build(root, **more):
+    environment = os.environ | {"VERYDEEP_ROOT": str(root)} | more
     command = [f"{sys.prefix}/bin/jupyter-book", "build", "book", "-W", "-n", "--keep-going"]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment, timeout=600)
 
@@ -124,6 +132,8 @@ def test_the_strict_build_fails_and_says_why(small_book):
         "{verdict}`smoke.9 centre-crop`": "unknown claim about Table 3 9",
         "{verdict}`smoke.3 bold`": "unknown option 'bold' of {verdict}",
         "[nowhere](absent.md)": "absent.md",
+        "A number\n% that is lost": "not shown by the page: 'that is lost'",
+        "<!-- a remark -->": "not shown by the page: 'a remark'",
         r"$\unheardof{x}$": "formula '\\\\unheardof{x}'",
     }
     append(small_book / "book/index.md", "".join(f"\n{text}\n" for text in wrong))
@@ -138,6 +148,36 @@ def test_a_damaged_record_stops_the_build(small_book):
     done = build(small_book)
     assert done.returncode != 0
     assert "train.json: content differs from its sha256" in done.stdout + done.stderr
+
+
+def test_a_published_book_carries_its_addresses_and_a_citation_leads_into_it(small_book, monkeypatch):
+    shutil.copytree(REPOSITORY / "book/training", small_book / "book/training", dirs_exist_ok=True)
+    done = build(small_book, **PUBLISHED)
+    assert done.returncode == 0, done.stderr[-2000:]
+    html, (book, repository) = small_book / "_build/html", PUBLISHED.values()
+    for variable, value in PUBLISHED.items():
+        monkeypatch.setenv(variable, value)
+    number = results.number("smoke.table3.A-256.top1")
+    (item,) = json.loads(citation.csl(number))
+    path, _, anchor = item["URL"].removeprefix(f"{book}/").partition("#")
+    page = (html / path).read_text()
+    assert f'id="{anchor}"' in page and f"url = {{{item['URL']}}}" in page
+    assert f'rel="canonical" href="{book}/{path}"' in page
+    assert f"{repository}/tree/" in page and "mybinder.org" not in page and f"{repository}/blob/" not in page
+    template = (html / "training/train.html").read_text()
+    assert re.search(rf"{repository}/blob/[^/]+/book/training/train.ipynb", template)
+    assert re.search(
+        r"https://mybinder.org/v2/gh/example/verydeep/[^?]+\?urlpath=lab/tree/book/training/train", template
+    )
+    assert f"url: {book}\n" in (html / "CITATION.cff").read_text()
+    assert json.loads((html / "numbers.json").read_text())["address"] == book
+
+
+def test_a_book_without_an_address_pretends_none(html):
+    for page in html.rglob("*.html"):
+        text = page.read_text()
+        assert 'rel="canonical"' not in text and "mybinder.org" not in text and "/blob/" not in text, page
+    assert "url:" not in (html / "CITATION.cff").read_text()
 
 
 # -- in a browser --------------------------------------------------------------------------------------
@@ -255,6 +295,28 @@ def test_the_numbers_are_published_for_programs_by_their_schema(page, address, n
     assert {identity: one.value for identity, one in numbers.items()}.items() <= listed.items()
     lines = page.request.get(f"{address}/numbers.csv").text().splitlines()
     assert len(lines) == len(listed) + 1 and lines[0].startswith("id,value,low,high,n,paper,status,run")
+
+
+@pytest.mark.browser
+def test_every_word_of_every_source_stands_in_its_page(page, address, html):
+    """By what the browser shows, not by the tree that Sphinx wrote; boxes are opened, exponents stand apart."""
+    book, compared = html.parents[1] / "book", 0
+    for source in sorted([*book.rglob("*.md"), *book.rglob("*.ipynb")]):
+        name = source.relative_to(book).with_suffix(".html").as_posix()
+        if ".ipynb_checkpoints" in name:
+            continue
+        page.goto(f"{address}/{name}")
+        shown = page.evaluate("""() => {
+            document.querySelectorAll('article details').forEach(box => box.open = true);
+            document.querySelectorAll('article sup, article sub').forEach(one => {
+                one.textContent = ` ${one.textContent} `;
+            });
+            return document.querySelector('article').innerText;
+        }""")
+        for markdown in lost_text.prose(source):
+            assert lost_text.lost(markdown, shown, own_roles=False) == [], name
+            compared += len(lost_text.words(markdown))
+    assert compared > 10_000
 
 
 @pytest.mark.browser

@@ -1,10 +1,14 @@
 """How a number is cited."""
 
+import json
 import re
+import subprocess
 
 import pytest
+import yaml
+from cffconvert.cli.create_citation import create_citation
 
-from verydeep import citation, results, runs, studies
+from verydeep import citation, provenance, publication, results, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
 
 
@@ -33,11 +37,63 @@ def test_every_kind_of_number_is_said_in_words(trained, identity, words):
     assert words in citation.plain(results.number(identity))
 
 
-def test_a_number_that_was_not_run_says_so_and_points_to_the_list(trained):
+@pytest.mark.parametrize("form", citation.FORMATS)
+def test_a_number_that_was_not_run_is_not_cited(form, trained):
     found = results.number("smoke.table3.D-256.top1")
-    assert "not run" in citation.plain(found)
+    with pytest.raises(VerydeepError, match=r"^smoke.table3.D-256.top1 has not been run: there is no number to cite$"):
+        citation.FORMATS[form](found)
     assert citation.page(found) == "runs/numbers.html#smoke.table3.D-256.top1"
-    assert "year = {2026}" in citation.bibtex(found)
+
+
+ADDRESS = "https://example.github.io/verydeep"
+
+
+def test_every_form_has_the_address_where_one_is_set_and_none_pretends_otherwise(trained, monkeypatch):
+    found = results.number("smoke.table3.A-256.top1")
+    for form in citation.FORMATS.values():
+        assert "http" not in form(found)
+    monkeypatch.setenv("VERYDEEP_BOOK_URL", f"{ADDRESS}/")
+    page = f"{ADDRESS}/runs/smoke/A-256-s0.html#smoke.table3.A-256.top1"
+    assert citation.plain(found).endswith(f"{page}.")
+    assert f"  url = {{{page}}}\n" in citation.bibtex(found)
+    (item,) = json.loads(citation.csl(found))
+    assert item["URL"] == page and item["title"] == citation.describe(found) and item["version"].startswith("0.1.0 (un")
+    assert (
+        "{:04}-{:02}-{:02}".format(*item["issued"]["date-parts"][0])
+        == runs.read_record(studies.find_run("smoke", "A", 256), "evaluate").finished[:10]
+    )
+
+
+def test_the_citation_file_of_the_book_is_valid_and_has_the_addresses(trained, monkeypatch, tmp_path):
+    monkeypatch.setenv("VERYDEEP_BOOK_URL", ADDRESS)
+    monkeypatch.setenv("VERYDEEP_REPOSITORY_URL", "https://github.com/example/verydeep")
+    (tmp_path / "CITATION.cff").write_text(citation.cff())
+    create_citation(str(tmp_path / "CITATION.cff"), None).validate()
+    written = yaml.safe_load((tmp_path / "CITATION.cff").read_text())
+    assert (written["url"], written["repository-code"]) == (ADDRESS, "https://github.com/example/verydeep")
+
+
+def test_an_address_comes_from_the_configuration_or_the_environment_and_is_one(trained, monkeypatch):
+    assert publication.book_url() is publication.repository_url() is None
+    config = trained / "_config.yml"
+    config.write_text(config.read_text().replace("html:\n", f"html:\n  baseurl: {ADDRESS}\n", 1))
+    publication._config.cache_clear()
+    assert publication.book_url() == ADDRESS
+    monkeypatch.setenv("VERYDEEP_BOOK_URL", "https://elsewhere.org")
+    assert publication.book_url() == "https://elsewhere.org"
+    for wrong in ("elsewhere.org", "ftp://elsewhere.org", "https://", "https://a.org/?page=1"):
+        monkeypatch.setenv("VERYDEEP_BOOK_URL", wrong)
+        with pytest.raises(VerydeepError, match=r"^\$VERYDEEP_BOOK_URL: .* is no address of a site, write https://"):
+            publication.book_url()
+
+
+def test_a_version_is_called_unreleased_until_its_tag_is_checked_out(trained, monkeypatch):
+    for command in (["init", "-q"], ["add", "CITATION.cff"], ["commit", "-q", "-m", "x"]):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *command], cwd=trained, check=True)
+    assert citation.version() == "version 0.1.0 (unreleased)"
+    subprocess.run(["git", "tag", "v0.1.0"], cwd=trained, check=True)
+    provenance._head.cache_clear()
+    assert citation.version() == "version 0.1.0"
 
 
 def test_an_unknown_number_suggests_the_nearest_three(trained):

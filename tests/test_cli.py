@@ -58,7 +58,8 @@ def test_numbers_are_json_for_scripts(trained, monkeypatch, capsys):
     found = json.loads(out)
     assert status == 0
     schema = json.loads((paths.package() / "static/numbers.schema.json").read_text())
-    jsonschema.validate({"title": "", "version": "", "commit": None, "numbers": found}, schema)
+    nothing = dict.fromkeys(("commit", "address", "repository"))
+    jsonschema.validate({"title": "", "version": "", "released": False, **nothing, "numbers": found}, schema)
     assert {number["status"] for number in found} == {"done", "not run"}
     a = next(number for number in found if number["id"] == "smoke.table3.A-256.top1")
     assert a["status"] == "done" and a["n"] == 364 and a["paper"] == 29.6
@@ -100,6 +101,9 @@ def test_train_alone_leaves_the_records(checkout, monkeypatch, capsys):
 def test_a_number_is_cited_and_an_unknown_one_suggests_three(trained, monkeypatch, capsys):
     status, out, _ = call(monkeypatch, capsys, "cite", "smoke.table3.A-256.top1")
     assert status == 0 and "@misc{verydeep:smoke.table3.A-256.top1" in out and "version 0.1.0" in out
+    assert json.loads(call(monkeypatch, capsys, "cite", "smoke.table3.A-256.top1", "--format", "csl")[1])
+    status, out, err = call(monkeypatch, capsys, "cite", "smoke.table3.D-256.top1")
+    assert (status, out) == (1, "") and err.endswith("has not been run: there is no number to cite\n")
     status, _, err = call(monkeypatch, capsys, "cite", "smoke.table3.A-265.top1")
     assert status == 1 and err.count("smoke.") == 4 and err.count("\n") <= 1
 

@@ -133,6 +133,13 @@ def test_no_secret_is_committed(tmp_path):
     assert " ".join(SECRETS) in [one["entry"] for one in configured]
 
 
+def test_the_workflow_that_publishes_the_book_says_where():
+    steps = yaml.safe_load((REPOSITORY / ".github/workflows/book.yml").read_text())["jobs"]["book"]["steps"]
+    (build,) = [step for step in steps if step.get("run") == "make book"]
+    assert "github.repository_owner" in build["env"]["VERYDEEP_BOOK_URL"]
+    assert build["env"]["VERYDEEP_REPOSITORY_URL"] == "${{ github.server_url }}/${{ github.repository }}"
+
+
 def test_actions_of_the_workflow_are_pinned_by_hash():
     for path in (REPOSITORY / ".github/workflows").glob("*"):
         used = re.findall(r"uses: (\S+)", path.read_text())

@@ -1,10 +1,11 @@
 """How a reproduced number is cited: what it is in words, and an entry that leads back to its run."""
 
+import json
 from functools import cache
 
 import yaml
 
-from verydeep import paths, provenance, runs
+from verydeep import paths, provenance, publication, runs
 from verydeep.errors import VerydeepError
 from verydeep.results import Number
 from verydeep.studies import load
@@ -66,27 +67,99 @@ def hover(found: Number) -> str:
 
 
 def plain(found: Number) -> str:
-    """One sentence that cites a number."""
-    known = software()
+    """One sentence that cites a number.
+
+    Raises
+    ------
+    VerydeepError
+        When the number has not been run: there is nothing to cite.
+    """
+    _refuse_not_run(found)
     return (
-        f"{describe(found)}: {value(found)}. {found.id}, in {_authors()}, {known['title']}, version "
-        f"{known['version']}, commit {_commit()}, {page(found)}."
+        f"{describe(found)}: {value(found)}. {found.id}, in {' and '.join(_names())}, {software()['title']}, "
+        f"{version()}, commit {_commit()}, {address(found)}."
     )
 
 
 def bibtex(found: Number) -> str:
-    """A BibTeX entry that cites a number, with version, commit and page anchor."""
-    known = software()
+    """A BibTeX entry that cites a number, with version, commit and page.
+
+    Raises
+    ------
+    VerydeepError
+        When the number has not been run.
+    """
+    _refuse_not_run(found)
     fields = {
-        "author": f"{{{_authors()}}}",
+        "author": f"{{{' and '.join(_names())}}}",
         "title": f"{describe(found)}",
-        "howpublished": f"{{{known['title']}}}, version {known['version']}",
+        "howpublished": f"{{{software()['title']}}}, {version()}",
         "year": _made(found)[:4],
         "note": f"{value(found)}; {found.id}; commit {_commit()}; {page(found)}",
     }
-    key = f"verydeep:{found.id}"
     lines = [f"  {name} = {{{_escaped(text)}}}" for name, text in fields.items()]
-    return f"@misc{{{key},\n" + ",\n".join(lines) + "\n}"
+    if url := publication.page_url(page(found)):
+        lines.append(f"  url = {{{url}}}")
+    return f"@misc{{{_key(found)},\n" + ",\n".join(lines) + "\n}"
+
+
+def csl(found: Number) -> str:
+    """An item in CSL-JSON, which Zotero, Pandoc and other programs read, that cites a number.
+
+    Raises
+    ------
+    VerydeepError
+        When the number has not been run.
+    """
+    _refuse_not_run(found)
+    item = {
+        "id": _key(found),
+        "type": "dataset",
+        "title": describe(found),
+        "author": [{"literal": name} for name in _names()],
+        "issued": {"date-parts": [[int(part) for part in _made(found)[:10].split("-")]]},
+        "container-title": software()["title"],
+        "version": f"{version().removeprefix('version ')}, commit {_commit()}",
+        "note": f"{value(found)}; {found.id}; {page(found)}",
+    }
+    if url := publication.page_url(page(found)):
+        item["URL"] = url
+    return json.dumps([item], indent=2, ensure_ascii=False)
+
+
+#: How ``verydeep cite --format`` prints a number.
+FORMATS = {"text": plain, "bibtex": bibtex, "csl": csl}
+
+
+def address(found: Number) -> str:
+    """Where a number stands: the address of its page, or the page alone for a book that is not published."""
+    return publication.page_url(page(found)) or f"page {page(found)}"
+
+
+def version() -> str:
+    """The version in words; a checkout between two releases says so."""
+    number = str(software()["version"])
+    return f"version {number}" + ("" if publication.is_released(number) else " (unreleased)")
+
+
+def cff() -> str:
+    """``CITATION.cff`` with the addresses of the book and of the repository, where they are known."""
+    known = dict(software())
+    for key, url in (("url", publication.book_url()), ("repository-code", publication.repository_url())):
+        if url:
+            known[key] = url
+    if commit := provenance.head().commit:
+        known["commit"] = commit
+    return yaml.safe_dump(known, sort_keys=False, allow_unicode=True)
+
+
+def _refuse_not_run(found: Number) -> None:
+    if found.status != "done":
+        raise VerydeepError(f"{found.id} has not been run: there is no number to cite")
+
+
+def _key(found: Number) -> str:
+    return f"verydeep:{found.id}"
 
 
 def _escaped(text: str) -> str:
@@ -95,20 +168,19 @@ def _escaped(text: str) -> str:
     return text
 
 
-def _authors() -> str:
-    people = software()["authors"]
-    return " and ".join(one.get("name") or f"{one['given-names']} {one['family-names']}" for one in people)
+def _names() -> list[str]:
+    return [one.get("name") or f"{one['given-names']} {one['family-names']}" for one in software()["authors"]]
 
 
 def _commit() -> str:
-    return provenance.git("rev-parse", "HEAD") or "unknown"
+    return provenance.head().commit or "unknown"
 
 
 def _made(found: Number) -> str:
-    """When the number was measured, or the version released where there is no measurement."""
-    if found.status == "done" and found.run:
+    """The date on which a number was measured; of an exact count, that of the sources it was computed from."""
+    if found.run:
         folder = paths.runs() / found.study / found.run
         for kind in ("evaluate", "fuse"):
             if (folder / f"{kind}.json").exists():
                 return runs.read_file(folder / f"{kind}.json").finished
-    return str(software()["date-released"])
+    return provenance.head().date or provenance.now()

@@ -169,14 +169,18 @@ def numbers(study: str, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("identity", metavar="ID")
-def cite(identity: str) -> None:
-    """Print how to cite a number: a sentence and a BibTeX entry, with version, commit and page."""
+@click.option("--format", "form", type=click.Choice(["text", "bibtex", "csl"]), help="One form; all by default.")
+def cite(identity: str, form: str | None) -> None:
+    """Print how to cite a number: a sentence, a BibTeX entry and a CSL-JSON item.
+
+    Each says the version, the commit and the page, with the book's address where it is set
+    ($VERYDEEP_BOOK_URL, or html: baseurl: in _config.yml).
+    """
     from verydeep import citation, results
 
     found = results.number(identity)
-    click.echo(citation.plain(found))
-    click.echo()
-    click.echo(citation.bibtex(found))
+    forms = [form] if form else list(citation.FORMATS)
+    click.echo("\n\n".join(citation.FORMATS[name](found) for name in forms))
 
 
 @cli.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from verydeep import citation, figures, files, notebooks, provenance, reports, results, runs, tables
+from verydeep import citation, figures, files, notebooks, provenance, publication, reports, results, runs, tables
 from verydeep.statistics import error_interval
 from verydeep.studies import Fusion, Recipe, Run, Study, load, names
 from verydeep.studies.measurements import single
@@ -48,13 +48,16 @@ def write_pages(target: Path) -> None:
 
 
 def write_numbers(target: Path) -> None:
-    """Write every number of every study as ``numbers.json``, ``numbers.csv``, and the schema of the former."""
+    """Write what the book offers to programs: every number as JSON (with its schema) and CSV, ``CITATION.cff``."""
     found = [results.as_dict(one) for name in names() for one in results.numbers(name)]
     known = citation.software()
     published = {
         "title": known["title"],
         "version": str(known["version"]),
-        "commit": provenance.git("rev-parse", "HEAD"),
+        "released": publication.is_released(str(known["version"])),
+        "commit": provenance.head().commit,
+        "address": publication.book_url(),
+        "repository": publication.repository_url(),
         "numbers": found,
     }
     _write(target / "numbers.json", json.dumps(published, indent=1) + "\n")
@@ -62,6 +65,7 @@ def write_numbers(target: Path) -> None:
     _write(target / "numbers.csv", frame.to_csv(index=False, lineterminator="\n"))
     schema = resources.files("verydeep").joinpath("static/numbers.schema.json").read_text(encoding="utf-8")
     _write(target / "numbers.schema.json", schema)
+    _write(target / "CITATION.cff", citation.cff())
 
 
 def _write(path: Path, text: str) -> Path:
@@ -362,9 +366,15 @@ def _files(run: Run | Fusion) -> list[str]:
     return [
         *lines,
         "",
-        f"In the repository: `runs/{run.study.name}/{run.name}/`. Check them with `verydeep check`.",
+        f"In the repository: {_in_repository(run)}. Check them with `verydeep check`.",
         "",
     ]
+
+
+def _in_repository(run: Run | Fusion) -> str:
+    folder = f"runs/{run.study.name}/{run.name}"
+    url = publication.commit_url(provenance.head().commit or "HEAD")
+    return f"[`{folder}/`]({url}/{folder})" if url else f"`{folder}/`"
 
 
 def _sessions(trained: runs.TrainRecord) -> str:
@@ -425,4 +435,7 @@ def _table(rows: dict[str, str]) -> list[str]:
 
 
 def _commit(sources: dict) -> str:
-    return f"`{sources['commit'][:SHORT]}`" if sources["commit"] else "unknown"
+    if not sources["commit"]:
+        return "unknown"
+    shown, url = f"`{sources['commit'][:SHORT]}`", publication.commit_url(sources["commit"])
+    return f"[{shown}]({url})" if url else shown

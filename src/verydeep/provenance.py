@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NamedTuple
 
 from verydeep import files, paths
 
@@ -33,6 +34,25 @@ def git(*arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout.strip()
+
+
+class Head(NamedTuple):
+    """The commit that is checked out, its date (YYYY-MM-DD) and its tags; ``None`` and none where there is no git."""
+
+    commit: str | None
+    date: str | None
+    tags: tuple[str, ...]
+
+
+def head() -> Head:
+    """What is checked out, asked once for each checkout: the pages of a book ask for every number."""
+    return _head(paths.root())
+
+
+@cache
+def _head(root: Path) -> Head:
+    commit, _, date = (git("show", "--no-patch", "--format=%H %cs", "HEAD") or "").partition(" ")
+    return Head(commit or None, date or None, tuple((git("tag", "--points-at", "HEAD") or "").split()))
 
 
 def sources_sha256(package: Path | None = None) -> str:

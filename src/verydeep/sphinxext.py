@@ -17,15 +17,48 @@ from docutils.parsers.rst import directives
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from verydeep import architecture, chapters, citation, claim_tables, claims, pages, paths, results, runs, tables
+from verydeep import (
+    architecture,
+    chapters,
+    citation,
+    claim_tables,
+    claims,
+    lost_text,
+    pages,
+    paths,
+    provenance,
+    publication,
+    results,
+    runs,
+    tables,
+)
 from verydeep.claims import history
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.studies import load, planned_runs
 
+logger = logging.getLogger(__name__)
 
-class ResultRole(SphinxRole):
+
+class BookRole(SphinxRole):
+    """A role of this book; what it prints keeps the source, by which the check of lost text finds it."""
+
+    def run(self):
+        shown, messages = self.show()
+        source = {lost_text.SOURCE: f"{{{self.name}}}`{self.text}`"}
+        return [nodes.inline("", "", *shown, **source)] if shown else [], messages
+
+    def show(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """What the role prints, and what is wrong with it."""
+        raise NotImplementedError
+
+    def _warn(self, message: str):
+        return [], [self.inliner.reporter.warning(message, line=self.lineno)]
+
+
+class ResultRole(BookRole):
     """A reproduced number with its spread, linked to its place on the run's page; what it is shows on hovering.
 
     After the identity may stand ``bare`` (the value alone), ``cell`` (the value with its interval, for a table), or
@@ -34,7 +67,7 @@ class ResultRole(SphinxRole):
 
     forms = frozenset({"bare", "cell", "required"})
 
-    def run(self):
+    def show(self):
         identity, *asked = self.text.split()
         if unknown := sorted(set(asked) - self.forms):
             return self._warn(f"unknown option {unknown[0]!r} of {{result}}: choose of {', '.join(sorted(self.forms))}")
@@ -61,28 +94,25 @@ class ResultRole(SphinxRole):
             wrapped.append(nodes.inline(interval, interval, classes=["interval"]))
         return wrapped, []
 
-    def _warn(self, message: str):
-        return [], [self.inliner.reporter.warning(message, line=self.lineno)]
 
-
-class PaperRole(SphinxRole):
+class PaperRole(BookRole):
     """A number as the paper printed it."""
 
-    def run(self):
+    def show(self):
         try:
             text = f"{results.paper_number(self.text)}"
         except VerydeepError as error:
-            return [], [self.inliner.reporter.warning(str(error), line=self.lineno)]
+            return self._warn(str(error))
         return [nodes.inline(text, text, classes=["paper-number"])], []
 
 
-class VerdictRole(SphinxRole):
+class VerdictRole(BookRole):
     """A study's verdict on one of the paper's claims, with the difference behind it, linked to the table of claims.
 
     After the claim may stand ``centre-crop``: the verdict on the same networks tested on one crop.
     """
 
-    def run(self):
+    def show(self):
         claim, *asked = self.text.split()
         study, _, number = claim.partition(".")
         number = int(number) if number.isdigit() else number
@@ -91,7 +121,7 @@ class VerdictRole(SphinxRole):
                 raise VerydeepError(f"unknown option {unknown[0]!r} of {{verdict}}: it has centre-crop")
             found = _on_one_crop(study, number) if asked else claims.verdict(study, number)
         except VerydeepError as error:
-            return [], [self.inliner.reporter.warning(str(error), line=self.lineno)]
+            return self._warn(str(error))
         page = "results/table3" if asked else "results/claims"
         address = self.env.app.builder.get_relative_uri(self.env.docname, page)
         reference = nodes.reference("", "", nodes.inline("", found.verdict), internal=True, refuri=address)
@@ -149,6 +179,39 @@ def write_run_pages(app: Sphinx, config) -> None:
     config.html_extra_path = [*config.html_extra_path, "runs/numbers"]
 
 
+def publish(app: Sphinx, config) -> None:
+    """Put the addresses of the book and of the repository, where they are set, into the configuration of the theme."""
+    if found := publication.book_url():
+        config.html_baseurl = f"{found}/"
+    found = publication.repository_url()
+    if found and any(host in found for host in ("github", "gitlab", "bitbucket")):  # the theme knows how these link
+        config.html_theme_options |= {
+            "repository_url": found,
+            "repository_branch": provenance.head().commit or "main",
+            "path_to_docs": "book",
+            "use_repository_button": True,
+            "use_source_button": True,
+            "use_issues_button": True,
+            "launch_buttons": {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"},
+        }
+
+
+#: Buttons that lead to the source of a page in the repository.
+_SOURCE_BUTTONS = {"source-file-button", "launch-buttons"}
+
+
+def _without_absent_sources(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Leave out buttons to a source that the repository does not have: on pages that the build writes itself."""
+    if not pagename.startswith("runs/"):
+        return
+    context["header_buttons"] = kept = [
+        button for button in context.get("header_buttons", []) if button.get("label") not in _SOURCE_BUTTONS
+    ]
+    for group in kept:
+        if "buttons" in group:
+            group["buttons"] = [one for one in group["buttons"] if one.get("label") not in _SOURCE_BUTTONS]
+
+
 def _visit_math(translator, node: nodes.Element) -> None:
     """A formula as MathML, which browsers show by themselves: MathJax would be a script from elsewhere."""
     block = isinstance(node, nodes.math_block)
@@ -169,10 +232,13 @@ def setup(app: Sphinx) -> dict:
     app.add_directive("result-table", ResultTable)
     app.add_directive("notes-checked", NotesChecked)
     app.add_html_math_renderer("mathml", (_visit_math, None), (_visit_math, None))
+    app.connect("config-inited", publish, priority=90)
     app.connect("config-inited", write_run_pages, priority=100)
     app.connect("builder-inited", _static_path)
     app.connect("env-get-outdated", _outdated)
+    app.connect("doctree-read", _warn_of_lost_text)
     app.connect("html-page-context", _without_thebe, priority=900)
+    app.connect("html-page-context", _without_absent_sources, priority=900)
     app.add_css_file("verydeep.css")
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -187,6 +253,19 @@ def _without_thebe(app: Sphinx, pagename, templatename, context, doctree) -> Non
         for script in context.get("script_files", [])
         if "thebe" not in str(script).lower() and "THEBE" not in str(getattr(script, "attributes", {}).get("body", ""))
     ]
+
+
+def _warn_of_lost_text(app: Sphinx, document: nodes.document) -> None:
+    """Warn of words of a source that its page lacks; the strict build fails on it."""
+    path = Path(app.env.doc2path(app.env.docname))
+    page = lost_text.rendered(document)
+    for source in lost_text.prose(path):
+        for line, words in lost_text.lost(source, page):
+            logger.warning(
+                "not shown by the page: %r (what begins with %% or stands in <!-- --> is a comment)",
+                words,
+                location=(app.env.docname, line if path.suffix != ".ipynb" else None),
+            )
 
 
 def _outdated(app: Sphinx, env, added, changed, removed) -> list[str]:

@@ -1,0 +1,72 @@
+"""Where the book and its repository are published: one setting each, without which nothing pretends to be somewhere.
+
+The book's address is ``$VERYDEEP_BOOK_URL`` or ``html: baseurl:`` of ``_config.yml``, the repository's
+``$VERYDEEP_REPOSITORY_URL`` or ``repository: url:``. The workflow that publishes the book sets both variables from its
+own context.
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+
+from verydeep import paths, provenance
+from verydeep.errors import VerydeepError
+
+
+def book_url() -> str | None:
+    """The book's address without a closing slash, or ``None`` where none is set.
+
+    Raises
+    ------
+    VerydeepError
+        When what is set is no address.
+    """
+    return _address("VERYDEEP_BOOK_URL", "html", "baseurl")
+
+
+def repository_url() -> str | None:
+    """The repository's address without a closing slash, or ``None`` where none is set.
+
+    Raises
+    ------
+    VerydeepError
+        When what is set is no address.
+    """
+    return _address("VERYDEEP_REPOSITORY_URL", "repository", "url")
+
+
+def page_url(page: str) -> str | None:
+    """A page of the book by its path below the front page, ``None`` for a book without an address."""
+    found = book_url()
+    return f"{found}/{page}" if found else None
+
+
+def commit_url(commit: str) -> str | None:
+    """The repository as it was at a commit, ``None`` for a repository without an address."""
+    found = repository_url()
+    return f"{found}/tree/{commit}" if found else None
+
+
+def is_released(version: str) -> bool:
+    """Whether the checkout is a version as it was released: the commit with the tag ``v<version>``."""
+    return f"v{version}" in provenance.head().tags
+
+
+def _address(variable: str, group: str, key: str) -> str | None:
+    value, said = os.environ.get(variable), f"${variable}"
+    if not value:
+        value, said = (_config(paths.root()).get(group) or {}).get(key), f"_config.yml: {group}: {key}"
+    if not value:
+        return None
+    parts = urlsplit(str(value))
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise VerydeepError(f"{said}: {value!r} is no address of a site, write https://HOST/PATH")
+    return str(value).rstrip("/")
+
+
+@cache
+def _config(root: Path) -> dict:
+    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
