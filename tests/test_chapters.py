@@ -1,5 +1,6 @@
 """Every chapter with parameters reruns with papermill and another set of them, in time and with alt text."""
 
+import itertools
 import time
 
 import nbformat
@@ -7,6 +8,7 @@ import papermill
 import pytest
 
 from conftest import REPOSITORY
+from verydeep import chapters as verydeep_chapters
 from verydeep import notebooks, results
 
 #: Chapter -> other parameters than its own, and what its outputs must then show.
@@ -37,8 +39,12 @@ def chapters():
     return sorted(path.with_suffix("").as_posix() for path in found if path.as_posix() not in templates)
 
 
+def tagged_cell(cell) -> bool:
+    return "parameters" in cell.metadata.get("tags", [])
+
+
 def tagged(notebook) -> list:
-    return [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    return [cell for cell in notebook.cells if tagged_cell(cell)]
 
 
 def test_every_chapter_with_parameters_is_rerun_here():
@@ -77,8 +83,34 @@ def test_a_chapter_about_a_table_shows_the_study_that_it_was_asked_for(table, tr
     both = "".join(shown[:2])  # the paper's rows, and the others
     for number in numbers:
         assert f'title="{number.id}: ' in both and f">{number.value:.1f}</span>" in both
-    assert "<caption>Errors in percent. Intervals: 95 %, over the 364 validation images, for the one seed" in shown[0]
+    assert '<caption>Beside <a href="https://arxiv.org/pdf/1409.1556v6#' in shown[0]
+    assert f">Table {table} of the paper</a>, errors in percent. Intervals: 95 %, over the 364 validation" in shown[0]
+    assert "for the one seed" in shown[0]
     assert shown[0].count("not run") > 5
+
+
+@pytest.mark.parametrize("chapter", OTHERS)
+def test_the_first_cell_after_the_parameters_checks_every_one_of_them(chapter):
+    cells = [cell for cell in nbformat.read(REPOSITORY / f"book/{chapter}.ipynb", as_version=4).cells]
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    parameters, first = next(pair for pair in itertools.pairwise(code) if tagged_cell(pair[0]))
+    names = [line.split(" = ")[0] for line in parameters.source.splitlines()]
+    asked = "" if names == ["study"] else ", " + ", ".join(f'"{name}"' for name in names)
+    assert f"chapters.check(globals(){asked})" in first.source
+    assert all(" # " in line for line in parameters.source.splitlines()), "each is explained"
+
+
+@pytest.mark.parametrize("chapter", ["networks/shapes", "results/table3", "departures"])
+def test_a_chapter_refuses_a_parameter_that_it_does_not_have(chapter, trained):
+    source = trained / "book" / f"{chapter}.ipynb"
+    with pytest.raises(papermill.PapermillExecutionError, match="unknown parameter 'crp'"):
+        papermill.execute_notebook(source, None, {"crp": 3}, kernel_name="python3", cwd=trained, progress_bar=False)
+
+
+def test_the_page_about_rerunning_lists_the_parameters_of_every_chapter():
+    listed = verydeep_chapters.parameters()["parameters"]
+    assert {*OTHERS, *(path.removesuffix(".ipynb") for path in notebooks.TEMPLATES.values())} == {*listed.index}
+    assert listed["networks/pooling"] == 'config = "D" (A, A-LRN, B, C, D or E); crop = 224 (pixels)'
 
 
 @pytest.mark.parametrize(("given", "message"), [

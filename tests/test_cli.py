@@ -1,6 +1,7 @@
 """The command line: one line for an error, a status that scripts can trust."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -72,6 +73,36 @@ def test_check_passes_and_fails_with_the_cause(trained, monkeypatch, capsys):
     status, _, error = call(monkeypatch, capsys, "check")
     assert status == 1
     assert error.splitlines()[0] == "runs/smoke/A-256-s0/history.csv: content differs from its sha256 in SHA256SUMS"
+
+
+def commands(group=cli.cli, before=()):
+    """Every command and group of commands, as its words."""
+    yield list(before)
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, (*before, name))
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+def test_help_cuts_no_description(words, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = call(monkeypatch, capsys, *words, "--help")
+    assert status == 0 and [line for line in out.splitlines()[1:] if line.endswith("...")] == []
+
+
+def test_numbers_stand_under_a_heading_with_their_units(trained, monkeypatch, capsys):
+    head, *lines = call(monkeypatch, capsys, "numbers", "smoke")[1].splitlines()
+    assert head.split("  ")[0] == "number" and "errors in %" in head and head.endswith("in the paper")
+    line = next(line for line in lines if line.startswith("smoke.table3.A-256.top1 "))
+    assert line.index("29.6") == head.index("in the paper") and "[" in line
+    assert "not run" in next(line for line in lines if line.startswith("smoke.table3.D-256.top1 "))
+
+
+def test_the_time_of_a_study_is_said_once(checkout, monkeypatch, capsys):
+    """By the estimate at the end, which is computed; the machine is said without one."""
+    for name in studies.names():
+        assert not re.search(r"hour|day|week|minute", studies.load(name).where), name
+    _, out, _ = call(monkeypatch, capsys, "study", "show", "full")
+    assert re.search(r"^  all .* \d+ days$", out, re.MULTILINE) and "week" not in out
 
 
 def test_status_tells_done_from_stopped_from_missing(trained, monkeypatch, capsys):

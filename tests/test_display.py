@@ -175,3 +175,16 @@ def test_the_terminal_says_none_in_words(monkeypatch):
     assert runs.read_record(studies.find_run("quarter", "A", 256), "train")
     line = next(line for line in reports.status("quarter").splitlines() if line.startswith("A-256-s0 "))
     assert re.search(r"held-out top-1 +[\d.]+ % .*dense-256 [\d.]+ / [\d.]+ %", line)
+
+
+def test_cells_and_row_names_below_a_heading_lead_where_its_links_say():
+    frame = pd.DataFrame({"section": ["4.1", "<B>"], "other": ["4.1", "x"]})
+    links = {"section": lambda text: f"https://a.org/#{text}"}
+    shown = display.table(frame, links=links)._repr_html_()
+    assert '<td><a href="https://a.org/#4.1">4.1</a></td>\n      <td>4.1</td>' in shown
+    assert '<a href="https://a.org/#&lt;B&gt;">&lt;B&gt;</a>' in shown
+    assert (
+        '<th><a href="https://a.org/#4.1">4.1</a></th>'
+        in display.table(frame.set_index("section"), links=links)._repr_html_()
+    )
+    assert "\x00" not in repr(display.table(frame, links=links))

@@ -2,6 +2,7 @@ import pytest
 
 from verydeep import paper
 from verydeep.errors import UnknownName
+from verydeep.paper import addresses
 
 
 def test_every_table_has_the_rows_the_paper_prints():
@@ -40,3 +41,27 @@ def test_scales_have_the_papers_names():
         "384",
         "jitter",
     ]
+
+
+@pytest.mark.parametrize(("text", "named"), [
+    ("tests densely (Section 3.2).", {"Section 3.2": "subsection.3.2"}),
+    ("in Sections 3.2 and 4.", {"Sections 3.2": "subsection.3.2", "4": "section.4"}),
+    ("Sections 3.1, 3.2 and 4.1", {"Sections 3.1": "subsection.3.1", "3.2": "subsection.3.2", "4.1": "subsection.4.1"}),
+    ("Appendix B and 12 others", {"Appendix B": "appendix.B"}),
+    ("the section of 3.2 images, Section 12", {}),
+])  # fmt: skip
+def test_a_section_that_a_text_names_leads_into_the_paper(text, named):
+    found = addresses.sections(text)
+    assert {text[begins:ends]: url for begins, ends, url in found} == {
+        part: f"https://arxiv.org/pdf/1409.1556v6#nameddest={place}" for part, place in named.items()
+    }
+
+
+def test_every_table_and_the_section_of_every_claim_and_gap_has_an_address():
+    assert {addresses.table_url(number) for number in range(1, 13)} == {
+        addresses.section_url(section) for section in ("2.2", "4.1", "4.2", "4.3", "4.4", "4.5", "A.2", "B")
+    }
+    for item in paper.claims() + paper.gaps():
+        assert addresses.sections(f"Section {item['section']}") == [
+            (0, len(f"Section {item['section']}"), addresses.section_url(item["section"]))
+        ]

@@ -11,7 +11,7 @@ import yaml
 from cffconvert.cli.create_citation import create_citation
 
 from conftest import REPOSITORY
-from verydeep import __version__, pages, tables
+from verydeep import __version__, lost_text, pages, reports, studies, tables
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 REQUIRED = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
@@ -102,11 +102,30 @@ def test_the_workflow_plans_every_run_of_a_study(study, trainings, tests, fusion
         planned = re.search(rf"^{rule} +(\d+)$", done.stdout, re.MULTILINE)
         assert (int(planned[1]) if planned else 0) == expected, done.stdout
     assert f"verydeep run {study} " in done.stdout
+    trained = "0 trained and " if trainings else ""
+    assert f"study {study}: of {tests} networks {trained}0 tested, of {fusions} fusions 0 made\n" in done.stderr
     if not trainings:
         return
     assert f"verydeep run {study} D jitter --seed 0 --processes 1 --only train" in done.stdout
     order = [done.stdout.index(f"/{run}-s0/train.json") for run in ("A-256", "D-256", "D-384", "D-jitter")]
     assert order == sorted(order)
+
+
+def test_a_wrong_study_is_one_line_in_snakemake_too(tmp_path):
+    shutil.copytree(REPOSITORY / "workflow", tmp_path / "workflow")
+    command = [sys.executable, "-m", "snakemake", "--config", "study=quater", "--cores", "2", "-n"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: unknown study 'quater': choose one of ")
+
+
+def test_a_dry_run_says_when_nothing_is_left(trained, monkeypatch):
+    spec = studies.load("smoke")
+    only_a = spec.model_copy(update={"networks": {"256": ["A"]}})
+    assert reports.plan(only_a).endswith(
+        "of 1 networks 1 trained and 1 tested, of 0 fusions 0 made; nothing is left to run"
+    )
+    assert "nothing" not in reports.plan(spec)
 
 
 SECRETS = [
@@ -131,6 +150,33 @@ def test_no_secret_is_committed(tmp_path):
     assert subprocess.run([*hook, str(planted)], capture_output=True).returncode == 1
     configured = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     assert " ".join(SECRETS) in [one["entry"] for one in configured]
+
+
+#: A work as prose names it, and its entry in the references.
+WORKS = {
+    "AlexNet": "krizhevsky2012", "Krizhevsky": "krizhevsky2012", "GoogLeNet": "szegedy2015", "ResNet": "he2016",
+    "Glorot": "glorot2010", "He's": "he2015", "Wilson": "wilson1927", "McNemar": "mcnemar1947",
+    "bootstrap": "efron1979", "Caffe": "jia2014", "Tiny ImageNet": "le2015", "ILSVRC": "russakovsky2015",
+    "NeurIPS": "pineau2021",
+}  # fmt: skip
+
+
+def test_a_work_that_a_chapter_names_is_cited_there_and_every_reference_has_an_address():
+    entries = re.findall(r"@\w+\{(\w+),(.*?)\n\}", (REPOSITORY / "book/references.bib").read_text(), re.DOTALL)
+    assert {*WORKS.values()} < {key for key, _ in entries}
+    for key, fields in entries:
+        assert re.search(r"\b(doi|url) +=", fields), key
+    named, absent = 0, []
+    for path in [*(REPOSITORY / "book").rglob("*.md"), *(REPOSITORY / "book").rglob("*.ipynb")]:
+        if "runs" in path.parts or ".ipynb_checkpoints" in path.parts:
+            continue
+        text = "\n".join(lost_text.prose(path))
+        for name, key in WORKS.items():
+            if re.search(rf"\b{name}\b", text):
+                named += 1
+                if not re.search(rf"\{{cite\}}`[^`]*\b{key}\b", text):
+                    absent.append(f"{path.name} names {name} and does not cite {key}")
+    assert named > 20 and not absent
 
 
 def test_the_workflow_that_publishes_the_book_says_where():

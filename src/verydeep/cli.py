@@ -65,7 +65,7 @@ def data_get(name: str) -> None:
 @data.command("verify")
 @click.argument("name")
 def data_verify(name: str) -> None:
-    """Read every image of a data set again and compare it with the manifest."""
+    """Read every image again and compare it with the manifest."""
     from verydeep.data.sources import source
     from verydeep.data.store import verify
 
@@ -89,7 +89,7 @@ def study_list() -> None:
 @study.command("show")
 @click.argument("name")
 def study_show(name: str) -> None:
-    """Print the resolved recipe of a study and the runs it needs, with their cost."""
+    """Print a study's recipe and the runs it needs, with their cost."""
     from verydeep.reports import show_study
 
     click.echo(show_study(name))
@@ -100,8 +100,9 @@ def study_show(name: str) -> None:
 @click.option("--only", type=click.Choice(["train", "evaluate"]), help="Do one of the two.")
 @_network
 def run(study: str, config: str, train_scale: str, seed: int, variant: str | None, only: str | None, **machine) -> None:
-    """Train and evaluate one network through the notebooks, and first whatever it starts from.
+    """Train and evaluate one network, through the notebooks.
 
+    Trains first whatever it starts from.
     Resumes what was interrupted and does nothing for what is done. TRAIN_SCALE is 256, 384 or jitter.
     """
     from verydeep import notebooks, studies
@@ -117,7 +118,10 @@ def run(study: str, config: str, train_scale: str, seed: int, variant: str | Non
 @cli.command()
 @_network
 def train(study: str, config: str, train_scale: str, seed: int, variant: str | None, **machine) -> None:
-    """Train one network without the notebook: what torchrun and accelerate launch call."""
+    """Train one network without the notebook.
+
+    It is what torchrun and accelerate launch call.
+    """
     from verydeep import studies, training
 
     training.train(studies.find_run(study, config, train_scale, seed, variant), **_given(machine))
@@ -162,17 +166,20 @@ def numbers(study: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([results.as_dict(one) for one in found], indent=1))
         return
+    wide = max(len(one.id) for one in found)
+    click.echo(f"{'number':{wide}}  {'errors in %, parameters in millions':36}  in the paper")
     for one in found:
-        printed = "" if one.paper is None else f"paper {one.paper}"
-        click.echo(f"{one.id:40} {tables.cell(one, 2):26} {printed}".rstrip())
+        printed = "" if one.paper is None else str(one.paper)
+        click.echo(f"{one.id:{wide}}  {tables.cell(one, 2):36}  {printed}".rstrip())
 
 
 @cli.command()
 @click.argument("identity", metavar="ID")
 @click.option("--format", "form", type=click.Choice(["text", "bibtex", "csl"]), help="One form; all by default.")
 def cite(identity: str, form: str | None) -> None:
-    """Print how to cite a number: a sentence, a BibTeX entry and a CSL-JSON item.
+    """Print how to cite a number, in three forms.
 
+    A sentence, a BibTeX entry and a CSL-JSON item (Zotero, Pandoc).
     Each says the version, the commit and the page, with the book's address where it is set
     ($VERYDEEP_BOOK_URL, or html: baseurl: in _config.yml).
     """
@@ -208,7 +215,10 @@ def _counted(number: int, what: str) -> str:
 
 @cli.command()
 def check() -> None:
-    """Verify every record, hash and notebook under runs/, and that changed rules are told; a line for each fault."""
+    """Verify every file under runs/, and that changed rules are told.
+
+    Prints a line for each fault.
+    """
     from verydeep import runs
     from verydeep.claims import history
 
@@ -225,8 +235,9 @@ def check() -> None:
 @click.argument("names", nargs=-1, metavar="[RUN]...")
 @click.option("--images", type=click.IntRange(1), help="Only so many validation images, spread evenly.")
 def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
-    """Test runs anew from their published weights and compare with the recorded predictions.
+    """Test runs anew and compare with the recorded predictions.
 
+    Starts from the published weights.
     RUN is a folder below runs/STUDY, for example A-256-s0; every tested run by default.
     """
     from verydeep import display, runs, studies

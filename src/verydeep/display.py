@@ -2,6 +2,8 @@
 
 import html
 import numbers
+import re
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -51,7 +53,7 @@ class Table(pd.DataFrame):
         return repr(text(self))
 
     def _repr_html_(self) -> str | None:
-        shown, caption = text(self)._repr_html_(), self.attrs.get("caption")
+        shown, caption = _linked(text(self), self.attrs.get("links", {})), self.attrs.get("caption")
         return shown.replace("<thead>", f"<caption>{html.escape(caption)}</caption><thead>", 1) if caption else shown
 
 
@@ -62,6 +64,7 @@ def table(
     missing: str | dict = NOT_RUN,
     blank: frozenset[tuple] = frozenset(),
     caption: str = "",
+    links: dict[str, Callable[[str], str]] | None = None,
 ) -> Table:
     """``frame`` as a table for people.
 
@@ -75,10 +78,27 @@ def table(
         (row, column) of the cells that cannot have a value, in which nothing is shown.
     caption
         What stands under the table, for example :func:`coverage`.
+    links
+        Heading of a column or of the rows -> the address to which a cell with that text leads.
     """
     shown = Table(frame)
     shown.attrs = frame.attrs | {"units": units or {}, "missing": missing, "blank": blank, "caption": caption}
+    shown.attrs["links"] = links or {}
     return shown
+
+
+def _linked(shown: pd.DataFrame, links: dict[str, Callable[[str], str]]) -> str:
+    """A table of texts as HTML, its cells below the headings of ``links`` as links."""
+    for heading in links:
+        if heading == shown.index.name:
+            shown.index = pd.Index([f"\x00{heading}\x00{cell}\x00" for cell in shown.index], name=heading)
+        else:
+            shown[heading] = [f"\x00{heading}\x00{cell}\x00" for cell in shown[heading]]
+
+    def link(cell: re.Match) -> str:
+        return f'<a href="{html.escape(links[cell[1]](html.unescape(cell[2])))}">{cell[2]}</a>'
+
+    return re.sub("\x00([^\x00]*)\x00([^\x00]*)\x00", link, shown._repr_html_())
 
 
 def errors(measured: dict[str, dict]) -> Table:

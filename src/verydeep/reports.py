@@ -68,9 +68,7 @@ def show_study(name: str) -> str:
             for row in recipe_rows(study, scale, study.resolve(scale)):
                 departs = f"  (paper: {_setting(row['paper'])}; {row['why']})" if row["study"] != row["paper"] else ""
                 lines.append(f"  {row['setting']:18} {_setting(row['study'])}{departs}")
-    rate = measured_rate(study)
-    basis = "as measured on the recorded runs" if rate else "assumed"
-    rate = rate or study.assumed_rate
+    rate, basis = rate_of(study)
     lines += ["", f"runs (time at {rate / 1e9:.0f} G multiply-adds/s, {basis}):"]
     total = 0
     for run in planned_runs(study):
@@ -80,6 +78,20 @@ def show_study(name: str) -> str:
         lines.append(f"  {run.name:24} {start:26} {work:10.2e} multiply-adds  {_duration(work / rate)}")
     lines.append(f"  {'all':51} {total:10.2e} multiply-adds  {_duration(total / rate)}")
     return "\n".join(lines)
+
+
+def rate_of(study: Study) -> tuple[float, str]:
+    """Multiply-adds a second at which a study trains, and what that rests on, in words."""
+    measured = measured_rate(study)
+    return (measured, "as measured on the recorded runs") if measured else (study.assumed_rate, "assumed")
+
+
+def training_time(study: Study) -> str:
+    """How long all trainings of a study take, in words."""
+    if not study.train:
+        return "trains nothing"
+    rate, basis = rate_of(study)
+    return f"{_duration(sum(map(planned_multiply_adds, planned_runs(study))) / rate)}, {basis}"
 
 
 def _setting(value) -> str:
@@ -121,6 +133,18 @@ def status(name: str) -> str:
         shown = _shown(record.measurements, fusion.method) if record else ""
         lines.append(f"{f'table6 {row}':32} {'done' if record else 'missing':8} {shown}".rstrip())
     return "\n".join(lines)
+
+
+def plan(study: Study) -> str:
+    """How much of a study is planned and how much of it is recorded, in one line."""
+    networks, fusions = planned_runs(study), table6_fusions(study).values()
+    trained = sum(runs.read_record(run, "train") is not None for run in networks)
+    tested = sum(runs.read_record(run, "evaluate") is not None for run in networks)
+    fused = sum(runs.read_fusion(fusion) is not None for fusion in fusions)
+    done = [*([f"{trained} trained"] if study.train else []), f"{tested} tested"]
+    left = "" if (tested, fused) < (len(networks), len(fusions)) else "; nothing is left to run"
+    made = f"of {len(networks)} networks {' and '.join(done)}, of {len(fusions)} fusions {fused} made"
+    return f"study {study.name}: {made}{left}"
 
 
 def _shown(measurements: dict[str, dict], name: str) -> str:

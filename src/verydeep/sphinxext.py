@@ -17,6 +17,7 @@ from docutils.parsers.rst import directives
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
@@ -37,6 +38,7 @@ from verydeep import (
 )
 from verydeep.claims import history
 from verydeep.errors import UnknownName, VerydeepError
+from verydeep.paper import addresses
 from verydeep.studies import load, planned_runs
 
 logger = logging.getLogger(__name__)
@@ -169,6 +171,30 @@ class ResultTable(SphinxDirective):
         return self.parse_text_to_nodes(text)
 
 
+class LinkedSections(SphinxTransform):
+    """Every section of the paper that a sentence names leads to it."""
+
+    default_priority = 700
+
+    def apply(self, **kwargs):
+        for text in list(self.document.findall(nodes.Text)):
+            named = addresses.sections(text.astext())
+            if not named or _has_parent(text, nodes.reference, nodes.literal, nodes.FixedTextElement, nodes.raw):
+                continue
+            parts, at, whole = [], 0, text.astext()
+            for begins, ends, url in named:
+                parts += [nodes.Text(whole[at:begins]), nodes.reference("", whole[begins:ends], refuri=url)]
+                at = ends
+            text.parent.replace(text, [part for part in (*parts, nodes.Text(whole[at:])) if part.astext()])
+
+
+def _has_parent(node: nodes.Node, *kinds: type[nodes.Node]) -> bool:
+    while node := node.parent:
+        if isinstance(node, kinds):
+            return True
+    return False
+
+
 def write_run_pages(app: Sphinx, config) -> None:
     """Check ``runs/`` and write its pages before the sources are read; a fault stops the build."""
     os.environ[chapters.BUILDING] = "1"
@@ -229,6 +255,7 @@ def setup(app: Sphinx) -> dict:
     app.add_role("result", ResultRole())
     app.add_role("paper", PaperRole())
     app.add_role("verdict", VerdictRole())
+    app.add_transform(LinkedSections)
     app.add_directive("result-table", ResultTable)
     app.add_directive("notes-checked", NotesChecked)
     app.add_html_math_renderer("mathml", (_visit_math, None), (_visit_math, None))

@@ -11,6 +11,7 @@ from verydeep.display import NOT_RUN
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
+from verydeep.paper import addresses
 from verydeep.results import Number, numbers, paper_number, paper_row
 from verydeep.statistics import error_interval
 from verydeep.studies import Measurement, Run, Study, load, planned_runs
@@ -537,7 +538,7 @@ def gaps(study: str) -> pd.DataFrame:
             value, others = _setting(spec, key)
             settled = f"`{key}`: {value}" + (f"; {settled}" if settled else "")
         found.append({"section": gap["section"], "open": gap["open"], "settled": settled, "other readings": others})
-    return display.table(pd.DataFrame(found).set_index("section"))
+    return display.table(pd.DataFrame(found).set_index("section"), links={"section": addresses.section_url})
 
 
 def _setting(study: Study, key: str) -> tuple[object, str]:
@@ -583,4 +584,5 @@ def _departure(where: str, key: str, meaning: str, paper_value, ours, study: Stu
 def paper_claims() -> pd.DataFrame:
     """The paper's claims, the printed rows that support each, and our reading of those rows."""
     frame = pd.DataFrame(paper.claims()).set_index("number")
-    return display.table(frame.rename(columns={"holds_in_paper": "in the paper's own rows"}))
+    frame = frame.rename(columns={"holds_in_paper": "in the paper's own rows"})
+    return display.table(frame, links={"section": addresses.section_url})
