@@ -10,7 +10,8 @@ from verydeep.errors import UnknownName
 
 def test_every_cell_is_listed_and_not_run_is_said(checkout):
     numbers = results.numbers("quarter")
-    networks = 12 + 3 + 6  # the paper's, A-256-longer, B-5x5-256, D-jitter-fc-only, A to E long and A-256-longest
+    variants = [variant for variant in studies.load("quarter").variants.values() if not variant.pilot]
+    networks = 12 + 1 + sum(len(variant.networks) for variant in variants)  # the paper's, B-5x5-256, the variants
     tables_3_and_4, table_5, table_6, crops = 2 * networks, 3 * 2, 4, networks  # Table 5: D and E with jitter
     expected = 6 + 2 * (tables_3_and_4 + table_5 + table_6 + crops)
     assert len(numbers) == len({number.id for number in numbers}) == expected
@@ -196,7 +197,9 @@ def test_the_gap_of_torchvisions_weights_is_known_and_its_parts_are_not_yet(chec
 def test_pilots_are_listed_with_what_they_changed(checkout):
     table = tables.pilots("quarter")
     assert table.loc[("dropout", "A-256"), "changes"] == "dropout: 0.5"
-    assert table.loc[("base", "A-256"), "changes"] == "nothing"
+    assert table.loc[("rate-0.01", "E-256"), "changes"] == "learning_rate: 0.01"
+    assert table.loc["base", "changes"].to_dict() == dict.fromkeys(("A-256", "C-256", "E-256"), "nothing")
+    assert table.index.is_unique
     assert set(table["held-out top-1"]) == {tables.NOT_RUN}
 
 

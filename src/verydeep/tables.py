@@ -440,7 +440,8 @@ _HELD_OUT = {"held-out top-1": "%", "held-out top-5": "%"}
 def pilots(study: str) -> pd.DataFrame:
     """The short runs by which a study's recipe was chosen: what each changed, and its errors on held-out images.
 
-    Errors are in percent with their 95 % interval over the held-out images; a pilot that has not been run says so.
+    One row a pilot and network. Errors are in percent with their 95 % interval over the held-out images; a pilot that
+    has not been run says so.
     """
     spec = load(study)
     rows = []
@@ -469,7 +470,8 @@ def training(study: str) -> pd.DataFrame:
     """How long each network of a study was trained, with all that it starts from, and how far it came.
 
     Training loss and top-1 error (percent) are means over the last epoch, on its random crops. The held-out error, with
-    its 95 % interval, is that of the images held out from the training set. What has not been run says so.
+    its 95 % interval, is that of the images held out from the training set. What has not been run says so. A network
+    of another seed than the study's first has the seed in its name.
     """
     rows = []
     for run in planned_runs(load(study)):
