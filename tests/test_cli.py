@@ -1,14 +1,16 @@
 """The command line: one line for an error, a status that scripts can trust."""
 
+import dataclasses
 import json
 import re
 import subprocess
 import sys
 
 import jsonschema
+import pandas as pd
 import pytest
 
-from verydeep import cli, files, paths, runs, studies
+from verydeep import cli, files, paths, runs, studies, verification
 
 
 def verydeep(*arguments):
@@ -147,6 +149,18 @@ def test_networks_are_fused_from_the_command_line(trained, monkeypatch, capsys):
     status, _, err = call(monkeypatch, capsys, "fuse", "smoke/A-256", "smoke/D-256", "--method", "vote")
     assert status == 1 and "unknown method 'vote'" in err
     assert not list((trained / "runs/smoke").glob("*+*"))
+
+
+def test_only_weights_that_can_be_had_are_verified_unasked(trained, monkeypatch, capsys):
+    """Those of a further seed are not published: a clone has the record alone."""
+    first = studies.find_run("smoke", "A", 256)
+    record = runs.read_record(first, "evaluate")
+    monkeypatch.setattr(runs, "recorded_runs", lambda study: [first, dataclasses.replace(first, seed=1)])
+    monkeypatch.setattr(runs, "read_record", lambda run, kind: record)
+    asked = []
+    monkeypatch.setattr(verification, "verify", lambda run, images: asked.append(run.name) or pd.DataFrame([0]))
+    status, _, err = call(monkeypatch, capsys, "verify", "smoke")
+    assert (status, err, asked) == (0, "", ["A-256-s0"])
 
 
 def test_a_run_is_verified_and_written_as_a_crate(trained, monkeypatch, capsys):

@@ -237,8 +237,8 @@ def check() -> None:
 def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
     """Test runs anew and compare with the recorded predictions.
 
-    Starts from the published weights.
-    RUN is a folder below runs/STUDY, for example A-256-s0; every tested run by default.
+    Starts from the weights that are published, or lie in the workspace.
+    RUN is a folder below runs/STUDY, for example A-256-s0; by default every tested run that has such weights.
     """
     from verydeep import display, runs, studies
     from verydeep.studies.fusions import member
@@ -248,7 +248,7 @@ def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
         asked = [member(f"{study}/{name}") for name in names]
     else:
         spec = studies.load(study)
-        asked = [run for run in runs.recorded_runs(spec) if runs.read_record(run, "evaluate")]
+        asked = [run for run in runs.recorded_runs(spec) if runs.read_record(run, "evaluate") and run.weights_expected]
     if not asked:
         raise VerydeepError(f"the study {study} has no tested run")
     for run in asked:

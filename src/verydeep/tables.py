@@ -14,7 +14,7 @@ from verydeep.networks.configurations import all_configurations
 from verydeep.paper import addresses
 from verydeep.results import Number, numbers, paper_number, paper_row
 from verydeep.statistics import error_interval
-from verydeep.studies import Measurement, Run, Study, load, planned_runs
+from verydeep.studies import Measurement, Run, Study, lineage, load, planned_runs
 from verydeep.studies.measurements import SEVERAL, several, several_scales, single
 
 # Some cells hold a sentence; a notebook would cut it short.
@@ -262,7 +262,7 @@ def testing_cost(study: str) -> pd.DataFrame:
     frame = pd.DataFrame(found)
     if frame.empty:
         return frame
-    order = {run.row: k for k, run in enumerate(planned_runs(spec))}
+    order = {row: k for k, row in enumerate(dict.fromkeys(run.row for run in planned_runs(spec)))}
     frame = frame.sort_values("network", key=lambda names: names.map(order), kind="stable")
     frame = frame.set_index(["network", "method", "test Q"])
     frame = frame.round({"multiply-adds (billions)": 3, "images/s": 0, "load": 1})
@@ -478,10 +478,10 @@ def training(study: str) -> pd.DataFrame:
         record = runs.read_record(run, "train")
         rows.append(
             {
-                "network": run.row,
-                "starts from": run.parent.row if run.parent else "",
+                "network": _with_seed(run),
+                "starts from": _with_seed(run.parent) if run.parent else "",
                 "epochs": run.recipe.epochs,
-                "with its ancestors'": sum(one.recipe.epochs for one in _lineage(run)),
+                "with its ancestors'": sum(one.recipe.epochs for one in lineage(run)),
                 "training loss": round(record.metrics["train_loss"], 2) if record else NOT_RUN,
                 "training top-1": round(record.metrics["train_top1_error"], 1) if record else NOT_RUN,
                 "held-out top-1": _held_out(record, "top1"),
@@ -505,8 +505,8 @@ def _held_out_coverage(study: Study) -> str:
     return display.coverage(first.data["held_out"]["count"], 1, "held-out") if first else ""
 
 
-def _lineage(run: Run | None) -> list[Run]:
-    return [] if run is None else [run, *_lineage(run.parent)]
+def _with_seed(run: Run) -> str:
+    return run.row if run.seed == run.study.seeds[0] else run.name
 
 
 def _held_out(record, metric: str) -> str:

@@ -2,7 +2,7 @@
 
 from verydeep.studies.fusions import Fusion, find_fusion, table6_fusions
 from verydeep.studies.measurements import Measurement
-from verydeep.studies.plan import Run, find_run, planned_runs
+from verydeep.studies.plan import Run, find_run, lineage, planned_runs
 from verydeep.studies.schema import PAPER_SCALES, Recipe, Study, load, names
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Study",
     "find_fusion",
     "find_run",
+    "lineage",
     "load",
     "names",
     "planned_runs",

@@ -1,6 +1,6 @@
 """Which runs a study needs, and what each is made from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verydeep import paths
@@ -65,11 +65,16 @@ class Run:
 
     @property
     def weights(self) -> Path:
-        """The half-precision weights: in the run folder where the study publishes them."""
+        """The half-precision weights: in the run folder where the study publishes them, and of its first seed only."""
         if self.published:
             return paths.artifacts() / "torchvision" / self.published.file
-        kept = self.study.publish_weights and not self.pilot
+        kept = self.study.publish_weights and not self.pilot and self.seed == self.study.seeds[0]
         return (self.folder if kept else self.workspace) / "weights.safetensors"
+
+    @property
+    def weights_expected(self) -> bool:
+        """Whether the weights are published, so that they must be had, or lie in the workspace of this machine."""
+        return bool(self.published) or self.weights.parent == self.folder or self.weights.exists()
 
     @property
     def pilot(self) -> bool:
@@ -162,4 +167,15 @@ def planned_runs(study: Study, pilots: bool = False) -> list[Run]:
             if variant.pilot == pilots:
                 chosen = [pair for pair in networks if "-".join(pair) in variant.networks]
                 found += [Run(study, config, scale, seed, name) for config, scale in chosen]
-    return found
+    if pilots:
+        return found
+    by_row = {run.row: run for run in found}
+    for further in study.further_seeds:
+        asked = [replace(by_row[row], seed=seed) for seed in further.seeds for row in further.networks]
+        found += [one for run in asked for one in lineage(run)]
+    return list({run.name: run for run in found}.values())  # a parent is asked for once
+
+
+def lineage(run: Run | None) -> list[Run]:
+    """A run and all that it starts from, the oldest first."""
+    return [] if run is None else [*lineage(run.parent), run]

@@ -105,6 +105,13 @@ class Variant(_Strict):
     set: dict = Field(description="keys of the recipe")
 
 
+class FurtherSeeds(_Strict):
+    """Seeds beyond the study's, for the named networks."""
+
+    seeds: list[Annotated[int, Field(ge=0)]]
+    networks: list[str] = Field(description="as <config>-<scale>, or <config>-<scale>-<variant>")
+
+
 class Study(_Strict):
     """One study file."""
 
@@ -124,8 +131,11 @@ class Study(_Strict):
     networks: dict[Scale, list[str]] = Field(default_factory=lambda: dict(paper_networks()))
     variants: dict[str, Variant] = {}
     assumed_rate: Positive = Field(1e11, description="multiply-adds a second, until runs of the study tell")
-    seeds: list[Annotated[int, Field(ge=0)]] = [0]
-    publish_weights: bool = Field(True, description="keep half-precision weights in the run folder")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], description="seeds of every network")
+    further_seeds: list[FurtherSeeds] = Field([], description="planned after all else, in this order")
+    publish_weights: bool = Field(
+        True, description="keep half-precision weights in the run folder, of the first seed: a clone must stay small"
+    )
     train: bool = Field(True, description="false for a study that only evaluates weights of others")
 
     @model_validator(mode="after")
@@ -154,6 +164,7 @@ class Study(_Strict):
             for network in variant.networks:
                 if network not in known:
                     raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, known)}")
+        self._check_further_seeds()
         if unexplained := sorted(departed - set(self.why)):
             raise ValueError(f"why: says no reason for {', '.join(unexplained)}, which departs from the paper")
         if idle := sorted(set(self.why) - departed):
@@ -168,6 +179,19 @@ class Study(_Strict):
             raise ValueError(f"networks.{faulty[0]}: a study that trains nothing has weights of scale {RELEASED} only")
         if self.train and RELEASED in self.networks:
             raise ValueError(f"networks.{RELEASED}: no training gives this scale; it is for a study with train: false")
+
+    def _check_further_seeds(self) -> None:
+        known = [f"{config}-{scale}" for scale, configs in self.networks.items() for config in configs]
+        for name, variant in self.variants.items():
+            known += [] if variant.pilot else [f"{network}-{name}" for network in variant.networks]
+        planned = {(network, seed) for network in known for seed in self.seeds}
+        for number, further in enumerate(self.further_seeds):
+            for network, seed in ((network, seed) for seed in further.seeds for network in further.networks):
+                if network not in known:
+                    raise ValueError(f"further_seeds.{number}.networks: {UnknownName('network', network, known)}")
+                if (network, seed) in planned:
+                    raise ValueError(f"further_seeds.{number}: {network} with seed {seed} is planned already")
+                planned.add((network, seed))
 
     @staticmethod
     def _check_keys(where: str, keys: dict) -> None:
