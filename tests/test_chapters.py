@@ -26,7 +26,7 @@ OTHERS = {
     **{f"results/table{number}": ({"study": "smoke"}, "smoke") for number in (3, 4, 5, 6, 7)},
     "training/recipe": ({"study": "smoke"}, "smoke"),
     "evaluation/cost": ({"study": "smoke"}, "multi-crop"),
-    "departures": ({"study": "imagenette"}, "the budget of an afternoon"),
+    "departures": ({"study": "wide"}, "the budget of an afternoon"),
     "checklist": ({"study": "smoke"}, "1 of 13 networks"),
 }
 

@@ -2,10 +2,14 @@
 
 import io
 import os
+import re
+import shutil
 import struct
+import subprocess
 import tarfile
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +17,7 @@ import pytest
 from PIL import Image
 
 from verydeep import files
-from verydeep.data import archives, sources, store, views
+from verydeep.data import archives, base, downloads, sources, store, views
 from verydeep.data.images import decode
 from verydeep.errors import DataError, UnknownName
 
@@ -31,7 +35,7 @@ class Small(sources.ClassFolders):
     """Two classes in the ImageNet layout, of varied shapes."""
 
     name, num_classes, counts = "small", 2, {"train": 8, "val": 4}
-    archive = sources.Archive("https://nowhere.invalid/small.zip", "sha256:0", "small")
+    archives = (downloads.Archive("https://nowhere.invalid/small.zip", "sha256:0", "small"),)
 
 
 class SmallTiny(sources.TinyImagenet):
@@ -151,19 +155,18 @@ def test_a_truncated_or_foreign_file_is_refused(tmp_path):
 # -- sources -------------------------------------------------------------------------------------------
 
 
-def serve(monkeypatch, tmp_path, archive_bytes: bytes, checksum: str, kind):
-    """Let ``kind`` download a local file through pooch's own path."""
-    (tmp_path / "served.zip").write_bytes(archive_bytes)
-    monkeypatch.setenv("VERYDEEP_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(sources.pooch, "retrieve", _retrieve_from(tmp_path / "served.zip", sources.pooch.retrieve))
-    monkeypatch.setattr(kind, "archive", sources.Archive("https://nowhere.invalid/small.zip", checksum, "small"))
+def serve(monkeypatch, tmp_path, kind, *served: tuple[bytes, str | None, str]):
+    """Let ``kind`` download local files through pooch's own path: (content, checksum, folder at the top) of each."""
+    retrieve = downloads.pooch.retrieve
+    given = tuple(downloads.Archive(f"https://nowhere.invalid/{top}.zip", checksum, top) for _, checksum, top in served)
+    content = {archive.url: data for archive, (data, *_) in zip(given, served, strict=True)}
 
-
-def _retrieve_from(file, retrieve):
     def local(url, **keywords):
-        return retrieve(url, downloader=lambda _, target, __: open(target, "wb").write(file.read_bytes()), **keywords)
+        return retrieve(url, downloader=lambda _, target, __: Path(target).write_bytes(content[url]), **keywords)
 
-    return local
+    monkeypatch.setenv("VERYDEEP_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(downloads.pooch, "retrieve", local)
+    monkeypatch.setattr(kind, "archives", given)
 
 
 def zipped(folder, top: str) -> bytes:
@@ -177,7 +180,7 @@ def zipped(folder, top: str) -> bytes:
 
 def test_get_downloads_checks_and_unpacks(small, tmp_path, monkeypatch):
     archive = zipped(small.folder, "small")
-    serve(monkeypatch, tmp_path, archive, f"sha256:{files.sha256_bytes(archive)}", Small)
+    serve(monkeypatch, tmp_path, Small, (archive, f"sha256:{files.sha256_bytes(archive)}", "small"))
     got = Small().get()
     assert got == tmp_path / "data" / "small"
     assert [entry.name for entry in Small().entries()] == [entry.name for entry in small.entries()]
@@ -186,10 +189,96 @@ def test_get_downloads_checks_and_unpacks(small, tmp_path, monkeypatch):
 
 
 def test_a_download_with_another_checksum_is_refused(small, tmp_path, monkeypatch):
-    serve(monkeypatch, tmp_path, zipped(small.folder, "small"), f"sha256:{'0' * 64}", Small)
+    serve(monkeypatch, tmp_path, Small, (zipped(small.folder, "small"), f"sha256:{'0' * 64}", "small"))
     with pytest.raises(DataError, match=r"download of https://nowhere.invalid/small.zip failed.*by hand"):
         Small().get()
     assert not (tmp_path / "data" / "small").exists()
+
+
+class Pair(sources.ClassFolders):
+    """Two classes from two archives whose bytes nobody vouches for, as `imagenet20` has twenty."""
+
+    name, num_classes, counts = "pair", 2, {"train": 8, "val": 4}
+
+
+def packed(tmp_path, source, **extra: bytes) -> list[tuple[bytes, None, str]]:
+    """An archive for each class of ``source``; ``extra`` files go into both."""
+    found = []
+    for wnid in source.classes():
+        top = tmp_path / f"packed-{wnid}"
+        for split in ("train", "val"):
+            shutil.copytree(source.folder / split / wnid, top / split / wnid)
+        for name, data in extra.items():
+            (top / name).write_bytes(data)
+        found.append((zipped(top, f"repository-{wnid}"), None, f"repository-{wnid}"))
+        shutil.rmtree(top)
+    return found
+
+
+def images_sha256(source) -> str:
+    return base.images_sha256((entry.name, files.sha256_bytes(source.read(entry))) for entry in source.entries())
+
+
+def test_two_archives_become_one_set_whose_images_have_the_checksum(small, tmp_path, monkeypatch):
+    serve(monkeypatch, tmp_path, Pair, *packed(tmp_path, small))
+    monkeypatch.setattr(Pair, "images_sha256", images_sha256(small))
+    assert Pair().get() == tmp_path / "data" / "pair"
+    assert [entry.name for entry in Pair().entries()] == [entry.name for entry in small.entries()]
+    assert store.open_store(Pair()).counts() == small.counts
+    serve(monkeypatch, tmp_path, Pair)  # nothing is served any more: what is there is used
+    assert Pair().get() == tmp_path / "data" / "pair"
+
+
+def test_the_checksum_of_images_is_what_sha256sum_prints(small):
+    command = "find train val -type f | LC_ALL=C sort | xargs sha256sum | sha256sum"
+    done = subprocess.run(command, shell=True, cwd=small.folder, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == images_sha256(small)
+
+
+def test_other_images_than_the_stated_ones_are_refused_wherever_they_come_from(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(Pair, "images_sha256", "0" * 64)
+    serve(monkeypatch, tmp_path, Pair, *packed(tmp_path, small))
+    with pytest.raises(DataError, match=f"pair: was downloaded, but .*{images_sha256(small)}, 0+ expected"):
+        Pair().get()
+    left = {path.name for path in (tmp_path / "data").rglob("*")}
+    assert left == {"downloads", ".pair.lock"}, "what has no checksum is fetched anew the next time"
+    with pytest.raises(DataError, match=f"{small.folder}: .*0+ expected; remove it and run: verydeep data get pair"):
+        store.open_store(Pair(small.folder))
+
+
+def test_archives_that_hold_the_same_file_are_refused(small, tmp_path, monkeypatch):
+    serve(monkeypatch, tmp_path, Pair, *packed(tmp_path, small, README=b"which?"))
+    with pytest.raises(DataError, match=r"repository-n02.zip: holds README, as another archive of the set does"):
+        Pair().get()
+    assert not (tmp_path / "data" / "pair").exists()
+
+
+def test_imagenet20_has_its_classes_in_the_stated_order(tmp_path):
+    known = sources.Imagenet20.class_names
+    assert list(known) == sorted(known) and len(set(known.values())) == sources.Imagenet20.num_classes == 20
+    for wnid in known:
+        (tmp_path / "train" / wnid).mkdir(parents=True)
+    found = sources.Imagenet20(tmp_path)
+    assert found.classes() == list(known) and found.words() == list(known.values())
+    (tmp_path / "train" / "n01440764").rename(tmp_path / "train" / "n01440765")
+    with pytest.raises(DataError, match="train/n01440765: no class of imagenet20"):
+        found.words()
+
+
+@pytest.mark.data
+def test_imagenet20_is_the_stated_images():
+    """The true images, where they are: their counts, their checksum, and which of them stand there twice."""
+    found = sources.source("imagenet20")
+    if not found.folder.is_dir():
+        pytest.skip(f"imagenet20 is not at {found.folder}; verydeep data get imagenet20")
+    every = list(found.entries())
+    assert {split: sum(entry.split == split for entry in every) for split in found.counts} == found.counts
+    hashes = {entry.name: files.sha256_bytes(found.read(entry)) for entry in every}
+    assert base.images_sha256(hashes.items()) == found.images_sha256
+    assert len(hashes) - len(set(hashes.values())) == 3
+    assert len({Path(name).name for name in hashes}) == len(hashes), "no image stands in both sets under one name"
+    sample = [decode(found.read(entry), entry.name).shape for entry in every[::500]]
+    assert set(sample) == {(*found.shape, 3)}
 
 
 def test_imagenet_says_how_to_place_it(tmp_path):
@@ -349,11 +438,15 @@ def test_what_a_killed_build_left_is_cleared_away(small):
 
 
 def test_every_download_has_a_checksum():
-    archives_ = [kind.archive for kind in sources.SOURCES.values() if kind.archive]
-    assert archives_
-    for archive in archives_:
-        algorithm, _, digest = archive.checksum.partition(":")
-        assert len(digest) == {"sha256": 64, "md5": 32}[algorithm] and set(digest) <= set("0123456789abcdef")
+    """The archive itself, or where its server packs it anew from a fixed commit, the images inside."""
+    with_archives = [kind for kind in sources.SOURCES.values() if kind.archives]
+    assert with_archives
+    for kind in with_archives:
+        for archive in kind.archives:
+            if archive.checksum is None:
+                assert re.search(r"/archive/[0-9a-f]{40}\.tar\.gz$", archive.url)
+            checksum = archive.checksum or f"sha256:{kind.images_sha256}"
+            assert re.fullmatch(r"sha256:[0-9a-f]{64}", checksum), archive.url
 
 
 def test_an_empty_class_is_named(small):

@@ -1,5 +1,7 @@
 """The schema of a study, and the plan of its runs."""
 
+import re
+
 import pytest
 import yaml
 
@@ -26,7 +28,7 @@ def smoke(**changes) -> str:
 
 
 def test_every_shipped_study_loads():
-    assert studies.names() == ["full", "imagenette", "quarter", "released", "smoke"]
+    assert studies.names() == ["full", "narrow", "quarter", "released", "smoke", "wide"]
     for name in studies.names():
         assert studies.load(name).name == name
 
@@ -64,6 +66,10 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"variants": {"x": {"networks": ["A-384"], "why": "", "set": {}}}}, "unknown network 'A-384'"),
     ({"variants": {"x": {"networks": ["A-256"], "why": "", "set": {"bach": 1}}}}, "variants.x.set.bach: unknown key"),
     ({"seeds": [-1]}, "seeds.0"),
+    ({"further_seeds": [{"seeds": [-1], "networks": ["A-256"]}]}, "further_seeds.0.seeds.0"),
+    ({"further_seeds": [{"seeds": [1], "networks": ["A-384"]}]}, "further_seeds.0.networks: unknown network 'A-384'"),
+    ({"further_seeds": [{"seeds": [0], "networks": ["A-256"]}]}, "further_seeds.0: A-256 with seed 0 is planned"),
+    ({"further_seeds": [{"seeds": [1], "networks": ["A-256", "A-256"]}]}, "A-256 with seed 1 is planned already"),
     ({"testing": {"grid": "corners"}}, "testing.grid: .*'edges'"),
     ({"testing": {"grid": "cells"}}, "says no reason for testing.grid"),
     ({"networks": {"torchvision": ["A"]}}, "no training gives this scale"),
@@ -99,7 +105,7 @@ def test_a_run_that_does_not_exist_is_refused(arguments, message):
 
 
 def test_runs_are_planned_in_the_papers_rows_and_parents_come_first():
-    for name in ("smoke", "quarter", "full", "imagenette"):
+    for name in ("smoke", "quarter", "narrow", "wide", "full"):
         planned = studies.planned_runs(studies.load(name))
         seen = set()
         for run in planned:
@@ -160,6 +166,70 @@ def test_parents_are_those_of_section_3_1():
     assert parent("A-LRN", 256) == parent("E", 256) == "A-256-s0"
     assert parent("D", 384) == "D-256-s0"
     assert parent("D", "jitter") == "D-384-s0"
+
+
+def test_a_variant_starts_from_the_same_variant_where_that_names_the_parent():
+    def parent(*arguments):
+        found = studies.find_run(*arguments).parent
+        return found and found.name
+
+    assert parent("quarter", "D", 256, 0, "long") == "A-256-long-s0"
+    assert parent("quarter", "D", 256, 7, "long") == "A-256-long-s7"
+    assert parent("quarter", "A", 256, 0, "long") is None
+    assert parent("quarter", "D", "jitter", 0, "fc-only") == "D-384-s0"  # fc-only names D-jitter alone
+    assert parent("quarter", "E", 256, 0, "pilot-base") == "A-256-s0"  # a pilot's weights are not kept
+    assert parent("narrow", "E", 256, 0, "random") is None
+
+
+def test_further_seeds_come_last_with_all_that_their_networks_start_from():
+    networks = {"256": ["A", "D"], "384": ["D"]}
+    further = [{"seeds": [1, 2], "networks": ["A-256"]}, {"seeds": [2], "networks": ["D-384"]}]
+    study = schema.parse(smoke(networks=networks, variants={}, further_seeds=further), "smoke.yaml")
+    assert [run.name for run in studies.planned_runs(study)] == [
+        "A-256-s0", "D-256-s0", "D-384-s0", "A-256-s1", "A-256-s2", "D-256-s2", "D-384-s2",
+    ]  # fmt: skip
+    assert not studies.planned_runs(study, pilots=True)
+
+
+def test_narrow_repeats_the_networks_of_the_claim_of_depth_with_two_more_seeds():
+    planned = studies.planned_runs(studies.load("narrow"))
+    for seed in (1, 2):
+        assert {"A-256", "A-256-longer", "D-256", "E-256"} <= {run.row for run in planned if run.seed == seed}
+    assert {run.weights.parent == run.folder for run in planned if run.seed == 0} == {True}
+    assert {run.weights.parent == run.workspace for run in planned if run.seed > 0} == {True}, "a clone stays small"
+
+
+def test_narrow_keeps_every_length_and_wide_every_width_too():
+    narrow, wide = studies.load("narrow"), studies.load("wide")
+    for study in (narrow, wide):
+        assert [study.pixels(length) for length in (224, 256, 288, 384, 512)] == [224, 256, 288, 384, 512]
+        assert study.num_classes == 20
+        for scale in ("384", "jitter"):
+            assert study.resolve(scale).learning_rate == pytest.approx(study.resolve("256").learning_rate / 10)
+    assert (narrow.network.width_divisor, wide.network.width_divisor) == (8, 1)
+    assert {scale: narrow.resolve(scale) for scale in narrow.networks} == {
+        scale: wide.resolve(scale) for scale in wide.networks
+    }, "the twins have one recipe until pilots on a card say otherwise"
+
+
+def test_the_pilots_of_narrow_choose_rate_dropout_and_length_by_one_procedure():
+    """At every length of training the shallow, the middle and the deep network are tried with the same settings."""
+    study, tried = studies.load("narrow"), {}
+    for run in studies.planned_runs(study, pilots=True):
+        tried.setdefault(run.row.removesuffix(f"-{run.variant}"), set()).add(run.variant)
+    assert tried["A-256"] == tried["C-256"] == tried["E-256"] and len(tried) == 3
+    recipes = [study.resolve("256", variant) for variant in tried["A-256"]]
+    for setting in ("learning_rate", "dropout", "epochs"):
+        assert len({getattr(recipe, setting) for recipe in recipes}) > 1
+
+
+@pytest.mark.parametrize("name", studies.names())
+def test_the_head_of_a_study_file_says_the_command_the_cost_and_what_to_expect(name):
+    text = schema.files("verydeep.studies").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    head = text[: text.index("name:")]
+    assert all(line.startswith("#") for line in head.splitlines())
+    assert re.search(rf"^#   .*(verydeep run {name} |study={name} )", head, re.MULTILINE)
+    assert "\n# Cost: " in head and "\n# Expect: " in head
 
 
 def test_pilots_keep_their_weights_out_of_the_run_folder():

@@ -11,20 +11,21 @@ from PIL import Image
 
 from faults.world import World
 from verydeep.data import sources
+from verydeep.data.downloads import Archive
 
 
 class Small(sources.ClassFolders):
     """ImageNet's layout."""
 
     name, num_classes, counts = "small", 2, {"train": 4, "val": 2}
-    archive = sources.Archive("https://nowhere.invalid/small.zip", "sha256:0", "small")
+    archives = (Archive("https://nowhere.invalid/small.zip", "sha256:0", "small"),)
 
 
 class SmallTiny(sources.TinyImagenet):
     """Tiny ImageNet's layout."""
 
     name, num_classes, counts = "small-tiny", 2, {"train": 4, "val": 2}
-    archive = sources.Archive("https://nowhere.invalid/tiny.zip", "sha256:0", "small-tiny")
+    archives = (Archive("https://nowhere.invalid/tiny.zip", "sha256:0", "small-tiny"),)
 
 
 @contextlib.contextmanager

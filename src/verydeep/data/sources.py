@@ -1,167 +1,18 @@
-"""The data sets: where each is had, where it lies, and which images it holds.
-
-A source lists its images and hands out their encoded bytes; nothing is decoded here.
-"""
+"""The data sets: where each is had, where it lies, and which images it holds."""
 
 import io
-import shutil
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import pooch
 from PIL import Image
 
-from verydeep import locks, paths
-from verydeep.data.archives import extract
+from verydeep import paths
+from verydeep.data.base import SPLITS, ClassFolders, Entry, Source
+from verydeep.data.downloads import Archive
 from verydeep.errors import DataError, UnknownName
-
-SPLITS = ("train", "val")
-_SUFFIXES = (".jpeg", ".jpg", ".png")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One image: its split, class index and path below the source's folder."""
-
-    split: str
-    label: int
-    name: str
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A download: address, checksum as ``algorithm:hex``, and the folder at its top."""
-
-    url: str
-    checksum: str
-    top: str
-
-
-class Source(ABC):
-    """A data set with the splits named in ``counts``, ``train`` first where it has one, unpacked in ``folder``."""
-
-    name: str
-    title: str
-    licence: str
-    num_classes: int
-    counts: ClassVar[dict[str, int]]
-    #: (height, width) when every image has the same small size; such images are stored decoded
-    shape: tuple[int, int] | None = None
-    archive: Archive | None = None
-    #: how to place the data by hand where it cannot be downloaded
-    placement: str = ""
-
-    def __init__(self, folder: Path | None = None):
-        self.folder = Path(folder) if folder else paths.data() / (self.archive.top if self.archive else self.name)
-
-    def get(self) -> Path:
-        """Download and unpack the data set unless it is there already; return its folder.
-
-        Raises
-        ------
-        DataError
-            When the download fails, its checksum differs, or the data must be placed by hand.
-        """
-        if self.folder.exists():
-            return self.folder
-        if self.archive is None:
-            raise DataError(f"{self.name} cannot be downloaded by this command. {self.placement}")
-        downloads = paths.data() / "downloads"
-        with locks.hold(downloads / f".{self.name}.lock", f"the download of {self.name}"):
-            return self._download(downloads)
-
-    def _download(self, downloads: Path) -> Path:
-        try:
-            file = pooch.retrieve(
-                self.archive.url,
-                known_hash=self.archive.checksum,
-                fname=self.archive.url.rsplit("/", 1)[-1],
-                path=downloads,
-                progressbar=True,
-            )
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{self.name}: download of {self.archive.url} failed ({error}). "
-                f"Fetch it by hand, check {self.archive.checksum}, and unpack it as {self.folder}"
-            ) from error
-        unpacked = self.folder.with_name(f".{self.folder.name}.unpacked")
-        shutil.rmtree(unpacked, ignore_errors=True)  # left by a process that was killed
-        try:
-            extract(Path(file), unpacked)
-            top = unpacked / self.archive.top
-            if not top.is_dir():
-                raise DataError(f"{file}: holds no folder {self.archive.top!r}")
-            top.replace(self.folder)
-        finally:
-            shutil.rmtree(unpacked, ignore_errors=True)
-        return self.folder
-
-    @abstractmethod
-    def classes(self) -> list[str]:
-        """Class names in the order of their index."""
-
-    @abstractmethod
-    def entries(self) -> Iterator[Entry]:
-        """Every image, ordered by split, class and name."""
-
-    def read(self, entry: Entry) -> bytes:
-        """The encoded bytes of one image.
-
-        Raises
-        ------
-        DataError
-            When the file cannot be read; the message has its path.
-        """
-        path = self.folder / entry.name
-        try:
-            if path.exists() and not path.is_file():  # a named pipe would be waited for
-                raise DataError(f"{path}: not a file")
-            return path.read_bytes()
-        except OSError as error:
-            raise DataError(
-                f"{path}: cannot be read ({error.strerror}); restore it, or get {self.name} again"
-            ) from None
-
-    def words(self) -> list[str]:
-        """A readable name for each class; the class name itself where the data set has none."""
-        return self.classes()
-
-    def require(self) -> None:
-        """Raise :class:`DataError` with the command to run when the data set is not there."""
-        if self.folder.exists() and not self.folder.is_dir():
-            raise DataError(f"{self.folder}: not a folder; {self.name} belongs there")
-        if not self.folder.is_dir():
-            how = f"run: verydeep data get {self.name}" if self.archive else self.placement
-            raise DataError(f"{self.name} is not at {self.folder}; {how}")
-
-
-class ClassFolders(Source):
-    """``train/<class>/*`` and ``val/<class>/*``, as torchvision's ImageFolder reads them."""
-
-    def classes(self) -> list[str]:
-        self.require()
-        first = self.folder / next(iter(self.counts))
-        found = sorted(path.name for path in first.glob("*") if path.is_dir())
-        if len(found) != self.num_classes:
-            raise DataError(f"{first}: {len(found)} class folders, {self.num_classes} expected")
-        return found
-
-    def _files(self, split: str, wnid: str) -> Iterator[Path]:
-        return (self.folder / split / wnid).rglob("*")
-
-    def entries(self) -> Iterator[Entry]:
-        for split in self.counts:
-            for label, wnid in enumerate(self.classes()):
-                files = [path for path in self._files(split, wnid) if path.suffix.lower() in _SUFFIXES]
-                if not files:
-                    raise DataError(f"{self.folder / split / wnid}: class without an image")
-                for path in sorted(files):
-                    yield Entry(split, label, path.relative_to(self.folder).as_posix())
 
 
 class Imagenet(ClassFolders):
@@ -195,17 +46,67 @@ class ImagenetValidation(Imagenet):
         )
 
 
-class Imagenette(ClassFolders):
-    name = "imagenette"
-    title = "Imagenette, ten classes of ImageNet"
-    licence = "Apache-2.0 (the selection); the images are ImageNet's"
-    num_classes = 10
-    counts: ClassVar = {"train": 9469, "val": 3925}
-    archive = Archive(
-        "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2.tgz",
-        "md5:fe2fc210e6bb7c5664d602c3cd71e612",
-        "imagenette2",
+class Imagenet20(ClassFolders):
+    """Imagenette and Imagewoof, ten easy classes of ILSVRC and ten breeds of dogs, prepared alike.
+
+    Both repositories hold the original files squashed to 224x224, so neither size nor aspect ratio gives a class away.
+    GitHub packs the archive of a commit on demand and does not promise the same bytes for ever; so it is the images
+    that have the checksum. It is of their list, and covers name, class, split and content of each:
+    ``find train val -type f | LC_ALL=C sort | xargs sha256sum | sha256sum`` prints it in the folder of the set. The
+    store is held to it too, so images that were placed by hand are no others.
+    """
+
+    name = "imagenet20"
+    title = "Imagenette and Imagewoof, twenty classes of ImageNet at 224x224"
+    licence = "Apache-2.0 (the selection); the images are ImageNet's: research use"
+    #: WordNet id -> name, in the order of the class index
+    class_names: ClassVar[dict[str, str]] = {
+        "n01440764": "tench",
+        "n02086240": "Shih-Tzu",
+        "n02087394": "Rhodesian ridgeback",
+        "n02088364": "beagle",
+        "n02089973": "English foxhound",
+        "n02093754": "Border terrier",
+        "n02096294": "Australian terrier",
+        "n02099601": "golden retriever",
+        "n02102040": "English springer",
+        "n02105641": "Old English sheepdog",
+        "n02111889": "Samoyed",
+        "n02115641": "dingo",
+        "n02979186": "cassette player",
+        "n03000684": "chain saw",
+        "n03028079": "church",
+        "n03394916": "French horn",
+        "n03417042": "garbage truck",
+        "n03425413": "gas pump",
+        "n03445777": "golf ball",
+        "n03888257": "parachute",
+    }
+    num_classes = 20
+    counts: ClassVar = {"train": 18494, "val": 7854}
+    shape = (224, 224)
+    archives = (
+        Archive(
+            "https://github.com/thunderInfy/imagenette/archive/b850f030ff0701c36a4adc8b928ea9483a46915b.tar.gz",
+            None,
+            "imagenette-b850f030ff0701c36a4adc8b928ea9483a46915b",
+        ),
+        Archive(
+            "https://github.com/thunderInfy/imagewoof/archive/6338aeea098965e0a0ebdf74404862fae9760fe3.tar.gz",
+            None,
+            "imagewoof-6338aeea098965e0a0ebdf74404862fae9760fe3",
+        ),
     )
+    images_sha256 = "dd0dd7a6a2df89393ff019b01faa0d9830b2ebfee56ab0d55c73874b39978ed6"
+
+    def classes(self) -> list[str]:
+        found = super().classes()
+        if strange := sorted(set(found) - set(self.class_names)):
+            raise DataError(f"{self.folder / 'train' / strange[0]}: no class of {self.name}; remove it")
+        return found
+
+    def words(self) -> list[str]:
+        return [self.class_names[wnid] for wnid in self.classes()]
 
 
 class TinyImagenet(Source):
@@ -215,10 +116,12 @@ class TinyImagenet(Source):
     num_classes = 200
     counts: ClassVar = {"train": 100000, "val": 10000}
     shape = (64, 64)
-    archive = Archive(
-        "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
-        "sha256:6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821",
-        "tiny-imagenet-200",
+    archives = (
+        Archive(
+            "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+            "sha256:6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821",
+            "tiny-imagenet-200",
+        ),
     )
 
     def classes(self) -> list[str]:
@@ -314,7 +217,7 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
     return bunch.images, bunch.target
 
 
-_KINDS = (Digits, TinyImagenet, Imagenette, Imagenet, ImagenetValidation)
+_KINDS = (Digits, TinyImagenet, Imagenet20, Imagenet, ImagenetValidation)
 SOURCES: dict[str, type[Source]] = {kind.name: kind for kind in _KINDS}
 
 

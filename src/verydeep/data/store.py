@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from verydeep import files, locks, paths, progress
+from verydeep.data.base import SPLITS, Source
 from verydeep.data.images import check_header, decode
-from verydeep.data.sources import SPLITS, Source
 from verydeep.errors import DataError, StorageError
 
 FORMAT = 1
@@ -193,6 +193,8 @@ def _build(source: Source, listing: pd.DataFrame, fingerprint: str, folder: Path
                 sizes.append(len(data))
                 hashes.append(files.sha256_bytes(data))
         manifest = listing.assign(bytes=sizes, sha256=hashes)
+        if fault := source.fault(zip(manifest["name"], manifest["sha256"], strict=True)):
+            raise DataError(f"{source.folder}: {fault}; remove it and run: verydeep data get {source.name}")
         manifest.to_parquet(staging / "manifest.parquet", index=False)
         info = {
             "format": FORMAT,

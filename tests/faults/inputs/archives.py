@@ -5,13 +5,14 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from faults import small
 from faults.cases import Entry, case, with_changed
 from faults.world import World
 from verydeep import files
-from verydeep.data import sources
+from verydeep.data import downloads
 
 
 def archive_case(what: str, says: str, make: Callable[[], bytes]):
@@ -24,8 +25,8 @@ def archive_case(what: str, says: str, make: Callable[[], bytes]):
         downloads.mkdir()
         (downloads / "small.zip").write_bytes(data)
         checksum = f"sha256:{files.sha256_bytes(data)}"
-        archive = sources.Archive(small.Small.archive.url, checksum, "small")
-        return with_changed(small.Small, "archive", archive, ["data", "get", "small"])
+        archives = (replace(small.Small.archives[0], checksum=checksum),)
+        return with_changed(small.Small, "archives", archives, ["data", "get", "small"])
 
 
 def tarred(name: str, kind=tarfile.REGTYPE, size: int = 0) -> bytes:
@@ -110,9 +111,9 @@ archive_case("no folder of the expected name", "holds no folder 'small'", lambda
 @case("archive", "another checksum", "error: small: download of https://nowhere.invalid/small.zip failed .*by hand")
 def _checksum(world):
     def other(url, known_hash, fname, path, **_):
-        retrieve = sources.pooch.core.retrieve
+        retrieve = downloads.pooch.core.retrieve
         give = lambda _, target, __: Path(target).write_bytes(zipped())  # noqa: E731
         return retrieve(url, known_hash=f"sha256:{'0' * 64}", fname=fname, path=path, downloader=give)
 
     (world.data / "downloads").mkdir()
-    return with_changed(sources.pooch, "retrieve", other, ["data", "get", "small"])
+    return with_changed(downloads.pooch, "retrieve", other, ["data", "get", "small"])

@@ -1,0 +1,147 @@
+"""What every data set has: a list of its images and their encoded bytes. Nothing is decoded here."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from verydeep import files, paths
+from verydeep.data.downloads import Archive, download
+from verydeep.errors import DataError
+
+SPLITS = ("train", "val")
+_SUFFIXES = (".jpeg", ".jpg", ".png")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image: its split, class index and path below the source's folder."""
+
+    split: str
+    label: int
+    name: str
+
+
+def images_sha256(hashes: Iterable[tuple[str, str]]) -> str:
+    """One hash for (name, sha256) of many images: that of their list as ``sha256sum`` prints it, sorted by name."""
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(hashes)]
+    return files.sha256_bytes("".join(lines).encode())
+
+
+class Source(ABC):
+    """A data set with the splits named in ``counts``, ``train`` first where it has one, unpacked in ``folder``."""
+
+    name: str
+    title: str
+    licence: str
+    num_classes: int
+    counts: ClassVar[dict[str, int]]
+    #: (height, width) when every image has the same small size; such images are stored decoded
+    shape: tuple[int, int] | None = None
+    #: downloads whose content lies in ``folder``
+    archives: tuple[Archive, ...] = ()
+    #: what :func:`images_sha256` of all images must be; ``None`` where the archives have checksums, or nobody states it
+    images_sha256: str | None = None
+    #: how to place the data by hand where it cannot be downloaded
+    placement: str = ""
+
+    def __init__(self, folder: Path | None = None):
+        self.folder = Path(folder) if folder else paths.data() / self.usual_folder()
+
+    def usual_folder(self) -> str:
+        """The folder's name below ``$VERYDEEP_DATA``: that of the archive, or of the data set where several make it."""
+        return self.archives[0].top if len(self.archives) == 1 else self.name
+
+    def get(self) -> Path:
+        """Download and unpack the data set unless it is there already; return its folder.
+
+        Raises
+        ------
+        DataError
+            When the download fails, its checksum differs, or the data must be placed by hand.
+        """
+        if self.folder.exists():
+            return self.folder
+        if not self.archives:
+            raise DataError(f"{self.name} cannot be downloaded by this command. {self.placement}")
+        download(self.name, self.archives, self.folder, self._check_unpacked)
+        return self.folder
+
+    def _check_unpacked(self, folder: Path) -> None:
+        unpacked = type(self)(folder)
+        if self.images_sha256 is None:
+            return
+        if fault := self.fault((entry.name, files.sha256_bytes(unpacked.read(entry))) for entry in unpacked.entries()):
+            raise DataError(f"{self.name}: was downloaded, but {fault}; nothing was unpacked")
+
+    def fault(self, hashes: Iterable[tuple[str, str]]) -> str:
+        """What is wrong with images of which (name, sha256) are given: that the hash of their list is another.
+
+        Empty where nothing is, or the set does not state it.
+        """
+        if self.images_sha256 is None or (found := images_sha256(hashes)) == self.images_sha256:
+            return ""
+        return f"the sha256 of the list of its images is {found}, {self.images_sha256} expected"
+
+    @abstractmethod
+    def classes(self) -> list[str]:
+        """Class names in the order of their index."""
+
+    @abstractmethod
+    def entries(self) -> Iterator[Entry]:
+        """Every image, ordered by split, class and name."""
+
+    def read(self, entry: Entry) -> bytes:
+        """The encoded bytes of one image.
+
+        Raises
+        ------
+        DataError
+            When the file cannot be read; the message has its path.
+        """
+        path = self.folder / entry.name
+        try:
+            if path.exists() and not path.is_file():  # a named pipe would be waited for
+                raise DataError(f"{path}: not a file")
+            return path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"{path}: cannot be read ({error.strerror}); restore it, or get {self.name} again"
+            ) from None
+
+    def words(self) -> list[str]:
+        """A readable name for each class; the class name itself where the data set has none."""
+        return self.classes()
+
+    def require(self) -> None:
+        """Raise :class:`DataError` with the command to run when the data set is not there."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise DataError(f"{self.folder}: not a folder; {self.name} belongs there")
+        if not self.folder.is_dir():
+            how = f"run: verydeep data get {self.name}" if self.archives else self.placement
+            raise DataError(f"{self.name} is not at {self.folder}; {how}")
+
+
+class ClassFolders(Source):
+    """``train/<class>/*`` and ``val/<class>/*``, as torchvision's ImageFolder reads them."""
+
+    def classes(self) -> list[str]:
+        self.require()
+        first = self.folder / next(iter(self.counts))
+        found = sorted(path.name for path in first.glob("*") if path.is_dir())
+        if len(found) != self.num_classes:
+            raise DataError(f"{first}: {len(found)} class folders, {self.num_classes} expected")
+        return found
+
+    def _files(self, split: str, wnid: str) -> Iterator[Path]:
+        return (self.folder / split / wnid).rglob("*")
+
+    def entries(self) -> Iterator[Entry]:
+        for split in self.counts:
+            for label, wnid in enumerate(self.classes()):
+                files = [path for path in self._files(split, wnid) if path.suffix.lower() in _SUFFIXES]
+                if not files:
+                    raise DataError(f"{self.folder / split / wnid}: class without an image")
+                for path in sorted(files):
+                    yield Entry(split, label, path.relative_to(self.folder).as_posix())
