@@ -214,6 +214,12 @@ def test_how_long_a_network_was_trained_counts_what_it_starts_from(trained):
     assert table.loc["D-jitter", "training loss"] == tables.NOT_RUN
 
 
+def test_a_network_of_a_further_seed_has_a_line_of_its_own(checkout):
+    table = tables.training("narrow")
+    assert table.index.is_unique
+    assert table.loc["D-256", "starts from"] == "A-256" and table.loc["D-256-s1", "starts from"] == "A-256-s1"
+
+
 def test_the_picture_of_table3_has_a_place_for_every_row(trained):
     figure = figures.errors_picture(tables.errors(3, ["smoke", "quarter"]), ["smoke", "quarter"])
     paper, smoke = figure.axes  # quarter has nothing to show
