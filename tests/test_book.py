@@ -15,7 +15,6 @@ import threading
 import jsonschema
 import pytest
 
-from conftest import REPOSITORY
 from verydeep import citation, lost_text, results
 
 pytestmark = pytest.mark.book
@@ -151,7 +150,6 @@ def test_a_damaged_record_stops_the_build(small_book):
 
 
 def test_a_published_book_carries_its_addresses_and_a_citation_leads_into_it(small_book, monkeypatch):
-    shutil.copytree(REPOSITORY / "book/training", small_book / "book/training", dirs_exist_ok=True)
     done = build(small_book, **PUBLISHED)
     assert done.returncode == 0, done.stderr[-2000:]
     html, (book, repository) = small_book / "_build/html", PUBLISHED.values()
@@ -161,7 +159,7 @@ def test_a_published_book_carries_its_addresses_and_a_citation_leads_into_it(sma
     (item,) = json.loads(citation.csl(number))
     path, _, anchor = item["URL"].removeprefix(f"{book}/").partition("#")
     page = (html / path).read_text()
-    assert f'id="{anchor}"' in page and f"url = {{{item['URL']}}}" in page
+    assert f'id="{anchor}"' in page and f"url = {{{item['URL']}}}" in re.sub(r"<[^>]+>", "", page)
     assert f'rel="canonical" href="{book}/{path}"' in page
     assert f"{repository}/tree/" in page and "mybinder.org" not in page and f"{repository}/blob/" not in page
     template = (html / "training/train.html").read_text()
