@@ -19,7 +19,7 @@ RECORDED = "quarter"
 BUILDING = "VERYDEEP_BUILDS_BOOK"
 
 
-def check(namespace: dict, *names: str) -> None:
+def check(namespace: dict, *names: str, about: str = RECORDED) -> None:
     """Check a chapter's parameters; call it with ``globals()`` in the first code cell after them.
 
     Where the chapter shows a study, says so if that is another than the one which the sentences are about.
@@ -28,6 +28,8 @@ def check(namespace: dict, *names: str) -> None:
     ----------
     names
         The parameters that the chapter has; ``study`` alone by default.
+    about
+        The study that the chapter's sentences are about.
 
     Raises
     ------
@@ -38,8 +40,8 @@ def check(namespace: dict, *names: str) -> None:
     if study is None:
         return
     load(study)
-    if study != RECORDED:
-        print(f"The tables and pictures are of the study {study}; the numbers in sentences are of {RECORDED}.")
+    if study != about:
+        print(f"The tables and pictures are of the study {study}; the numbers in sentences are of {about}.")
 
 
 class ResultTable:

@@ -385,16 +385,18 @@ def together(study: str) -> pd.DataFrame:
     return display.table(frame, units=units, caption=coverage(study))
 
 
-def protocol_gap() -> pd.DataFrame:
+def protocol_gap(study: str = "released") -> pd.DataFrame:
     """pytorch/vision#223: how much of the gap between torchvision's figures and the paper's is the way of testing.
 
-    One row a published network of torchvision. The gap in top-1 error between torchvision's figure (centre crop) and
-    the paper's (dense, the best it prints for that configuration alone) is the sum of two parts: what the same weights
-    gain when they are tested in the paper's way, and what is left, the training's. In percent and percent points; what
-    has not been run is a missing value.
+    One row a published network of torchvision that the study tests. The gap in top-1 error between torchvision's figure
+    (centre crop) and the paper's (dense, the best it prints for that configuration alone) is the sum of two parts: what
+    the same weights gain when they are tested in the paper's way, and what is left, the training's. In percent and
+    percent points; what has not been run is a missing value.
     """
     found = []
-    for row in results.rows("centre-crop", load("released")):
+    for row in results.rows("centre-crop", load(study)):
+        if not row.run.published:
+            continue
         run, stated = row.run, row.run.published.top1_error
         record = runs.read_record(run, "evaluate")
         measured = {name: values["top1_error"] for name, values in record.measurements.items()} if record else {}
@@ -416,6 +418,8 @@ def protocol_gap() -> pd.DataFrame:
                 "of it training": None if ours is None else ours - printed,
             }
         )
+    if not found:
+        return display.table(pd.DataFrame(), caption=f"The study {study} tests no published weights.")
     frame = pd.DataFrame(found).set_index("network").convert_dtypes().round(2)
     units = {name: "points" if name == "gap" or name.startswith("of it") else "%" for name in frame}
     return display.table(frame, units={name: unit for name, unit in units.items() if name != "configuration"})
