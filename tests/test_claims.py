@@ -269,13 +269,13 @@ def test_depth_is_compared_at_equal_training_among_networks_that_were_all_run(ne
     """The long networks once all of them are in; until then, none of them beside a short one."""
     rule = claims.rules()[3]
     assert [pairs[0] for pairs in map(rule.at_level, range(rule.levels))] == [
-        ["table3.A-256-longest", "table3.B-256-long"],
+        ["table3.A-256-longest", "table3.B-256-long-0.01"],
         ["table3.A-256-longer", "table3.B-256"],
         ["table3.A-256", "table3.B-256"],
     ]
     assert claims.verdict("smoke", 3).compared[0].first == "table3.A-256"  # smoke has no other A
     recorded = claims._pairs(Evidence("quarter"), rule)
-    assert len({reference.endswith("-long") for _, reference in recorded}) == 1
+    assert len({reference.endswith("-long-0.01") for _, reference in recorded}) == 1
 
 
 def test_a_verdict_changes_when_a_record_does(network):

@@ -173,8 +173,8 @@ def test_a_variant_starts_from_the_same_variant_where_that_names_the_parent():
         found = studies.find_run(*arguments).parent
         return found and found.name
 
-    assert parent("quarter", "D", 256, 0, "long") == "A-256-long-s0"
-    assert parent("quarter", "D", 256, 7, "long") == "A-256-long-s7"
+    assert parent("quarter", "D", 256, 0, "long-0.01") == "A-256-long-0.01-s0"
+    assert parent("quarter", "D", 256, 7, "long-0.01") == "A-256-long-0.01-s7"
     assert parent("quarter", "A", 256, 0, "long") is None
     assert parent("quarter", "D", "jitter", 0, "fc-only") == "D-384-s0"  # fc-only names D-jitter alone
     assert parent("quarter", "E", 256, 0, "pilot-base") == "A-256-s0"  # a pilot's weights are not kept
@@ -241,8 +241,8 @@ def test_pilots_keep_their_weights_out_of_the_run_folder():
 
 
 def test_a_variant_starts_from_the_same_variant_of_its_parent_where_that_is_trained():
-    long = studies.find_run("quarter", "D", 256, variant="long")
-    assert long.parent == studies.find_run("quarter", "A", 256, variant="long")
+    long = studies.find_run("quarter", "D", 256, variant="long-0.01")
+    assert long.parent == studies.find_run("quarter", "A", 256, variant="long-0.01")
     assert long.parent.parent is None
     assert studies.find_run("quarter", "D", "jitter", variant="fc-only").parent == studies.find_run("quarter", "D", 384)
     pilot = studies.find_run("quarter", "E", 256, variant="pilot-rate-0.01")
