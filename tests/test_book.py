@@ -348,10 +348,11 @@ def test_no_internal_link_is_broken_and_no_page_scrolls_sideways(page, address):
         if url in seen:
             continue
         seen.add(url)
-        page.set_viewport_size({"width": 390, "height": 844} if len(seen) % 2 else {"width": 1280, "height": 900})
         page.goto(url)
-        width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-        assert width[0] <= width[1] + 1, url
+        for size in ({"width": 390, "height": 844}, {"width": 1280, "height": 900}):  # a phone, a desktop
+            page.set_viewport_size(size)
+            width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+            assert width[0] <= width[1] + 1, (url, size)
         links = page.eval_on_selector_all("article a[href], .bd-sidebar a[href]", "links => links.map(a => a.href)")
         for link in links:
             target, _, anchor = link.partition("#")

@@ -188,11 +188,13 @@ def test_every_rule_is_of_cells_that_the_recorded_study_has(rule):
     assert rule.combine == "mean" or rule.rule == "lower"  # which comparison speaks least is told for these
     assert set(rule.fair) <= set(CONDITIONS) and rule.if_hurt in (None, "centre-crop")
     assert (rule.rule == "lower") == (rule.margin == 0)
+    in_force = rule in claims.rules().values()
     for level in range(rule.levels):
         for pair in rule.at_level(level):
             assert len(pair) == 2
-            for reference in pair:
-                assert f"quarter.{reference}.top1" in cells, reference
+            for reference in pair:  # an earlier rule may name networks that were never trained
+                assert not in_force or f"quarter.{reference}.top1" in cells, reference
+    assert all(f"quarter.{reference}.top1" in cells for pair in rule.at_level(rule.levels - 1) for reference in pair)
 
 
 def test_the_papers_own_differences_stand_beside(checkout):
@@ -408,8 +410,8 @@ def test_the_rules_dates_stand_beside_the_first_test(monkeypatch):
     )
     if history.versions() is not None:
         changed = claim_tables.changed_rules("quarter")
-        assert changed["of"].str.startswith("2026-11-24").all()
-        assert changed.loc[3, "by the earlier rule"].startswith("opposite")
+        assert changed["of"].str.match(r"2026-11-2\d \d\d:\d\d, [0-9a-f]{7}$").all()
+        assert changed.loc[3, "by the earlier rule"].str.startswith("opposite").all()
         assert changed.loc[1, "why it was changed"].str.len().min() > 40
 
 

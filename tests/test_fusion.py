@@ -40,7 +40,14 @@ def pair(trained):
     one = studies.find_run("smoke", "A", 256)
     other = studies.find_run("smoke", "A", 256, seed=1)
     shutil.copytree(one.folder, other.folder)
-    for name in ("evaluate.json", "predictions.parquet", "evaluate.ipynb", "train.ipynb", runs.SEAL):
+    for name in (
+        "evaluate.json",
+        "predictions.parquet",
+        "evaluate.ipynb",
+        "train.ipynb",
+        "weights.safetensors",
+        runs.SEAL,
+    ):
         (other.folder / name).unlink()
     record = runs.read_record(one, "train")
     net = training.load_network(one)
@@ -49,7 +56,7 @@ def pair(trained):
     digest = weights.publish(net, other.weights)
     artefacts = record.artefacts | {"weights.safetensors": digest}
     runs.write_record(other, record.model_copy(update={"seed": 1, "artefacts": artefacts}))
-    runs.seal(other.folder, ["train.json", "weights.safetensors", "history.csv"])
+    runs.seal(other.folder, ["train.json", "history.csv"])  # its weights are in the workspace: they are not published
     evaluation.evaluate(other, report=quiet)
     return one, other
 
