@@ -48,6 +48,7 @@ def show_smoke(root):
     for path in [root / "book" / name for name in chapters] + sorted((root / "book/results").glob("*.ipynb")):
         text = re.sub(r'(\\?")quarter\1', r"\1smoke\1", path.read_text()).replace("`quarter.", "`smoke.")
         path.write_text(re.sub(r"(\{result-table\} \d) quarter", r"\1 smoke", text))
+    append(root / "book/cite.md", f"\nA name as long as that of a fusion: `runs/smoke/{'D-256+' * 12}dense-s0/`\n")
 
 
 @pytest.fixture(scope="module")
