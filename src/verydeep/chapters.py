@@ -19,14 +19,14 @@ RECORDED = "quarter"
 BUILDING = "VERYDEEP_BUILDS_BOOK"
 
 
-def check(namespace: dict, *names: str, about: str = RECORDED) -> None:
+def check(namespace: dict, *known: str, about: str = RECORDED) -> None:
     """Check a chapter's parameters; call it with ``globals()`` in the first code cell after them.
 
     Where the chapter shows a study, says so if that is another than the one which the sentences are about.
 
     Parameters
     ----------
-    names
+    known
         The parameters that the chapter has; ``study`` alone by default.
     about
         The study that the chapter's sentences are about.
@@ -36,7 +36,7 @@ def check(namespace: dict, *names: str, about: str = RECORDED) -> None:
     UnknownName
         For a parameter that the chapter does not have, or a study that does not exist.
     """
-    study = notebooks.checked(namespace, names or ("study",)).get("study")
+    study = notebooks.checked(namespace, known or ("study",)).get("study")
     if study is None:
         return
     load(study)

@@ -45,16 +45,15 @@ logger = logging.getLogger(__name__)
 
 
 class BookRole(SphinxRole):
-    """A role of this book; what it prints keeps the source, by which the check of lost text finds it."""
+    """A role of this book; what it prints keeps the source, by which the check of lost text finds it.
+
+    A role gives ``show()``: the nodes that it prints, and the messages of what is wrong with it.
+    """
 
     def run(self):
         shown, messages = self.show()
         source = {lost_text.SOURCE: f"{{{self.name}}}`{self.text}`"}
         return [nodes.inline("", "", *shown, **source)] if shown else [], messages
-
-    def show(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """What the role prints, and what is wrong with it."""
-        raise NotImplementedError
 
     def _warn(self, message: str):
         return [], [self.inliner.reporter.warning(message, line=self.lineno)]
