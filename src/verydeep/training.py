@@ -27,7 +27,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from torch.utils.data import DataLoader
 
-from verydeep import checkpoints, errors, files, progress, provenance, runs, weights
+from verydeep import checkpoints, errors, files, launch, progress, provenance, runs, weights
 from verydeep.data import sources
 from verydeep.data.store import Store, held_out, open_store
 from verydeep.data.views import (
@@ -69,6 +69,7 @@ def network(run: Run) -> vgg.VGG:
 
 def load_network(run: Run) -> vgg.VGG:
     """The network of a run from its published weights, in evaluation mode; torchvision's are downloaded if absent."""
+    launch.require_precision()
     net = network(run)
     if run.published:
         weights.download(run.published, run.weights)
@@ -197,6 +198,10 @@ def train(
     """
     if not run.study.train:
         raise VerydeepError(f"the study {run.study.name} trains nothing: it tests published weights")
+    launch.require_precision()
+    rank, size = launch.process()
+    if size > 1 and processes > 1:
+        raise VerydeepError(f"a launcher has started {size} processes already: leave --processes at 1")
     if _is_trained(run):
         runs.seal_record(run, "train")
         report(f"{run.name}: already trained")
@@ -204,8 +209,7 @@ def train(
     if run.parent is not None:
         train(run.parent, processes=processes, micro_batch=micro_batch, report=report)
     # Of the processes that torchrun has started, the first holds the run for all.
-    first = os.environ.get("RANK", "0") == "0"
-    with runs.working_on(run) if first else contextlib.nullcontext():
+    with runs.working_on(run) if rank == 0 else contextlib.nullcontext():
         if _is_trained(run):
             pass  # by the process that had it until now
         elif processes > 1:
@@ -239,7 +243,8 @@ def _launch(processes: int, run: Run, *arguments) -> None:
     logging.disable(logging.CRITICAL)  # what went wrong is said below, once
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     try:
-        elastic_launch(config, _fit)(run, *arguments)
+        with launch.undisturbed():
+            elastic_launch(config, _fit)(run, *arguments)
     except ChildFailedError as error:
         raise VerydeepError(_why_failed(run, error, processes)) from None
     finally:
@@ -260,7 +265,8 @@ def _why_failed(run: Run, error: ChildFailedError, processes: int) -> str:
 
 
 def _fit(run: Run, micro_batch: int, report) -> None:
-    _Training(run, micro_batch, report).fit()
+    with launch.undisturbed():
+        _Training(run, micro_batch, report).fit()
 
 
 class _Training:
@@ -269,10 +275,11 @@ class _Training:
     def __init__(self, run: Run, micro_batch: int, report: Callable[[str], None]):
         self.run, self.recipe, self.micro_batch, self.report = run, run.recipe, micro_batch, report
         precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[self.recipe.precision]
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # without it cuBLAS is not deterministic
         AcceleratorState._reset_state()  # a parent trained before this may have had another precision
         # accelerate joins the processes of a machine without accelerators only when it is told that there are none
-        self.accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision=precision)
+        on_cpu = launch.asks_for_cpu() or not torch.accelerator.is_available()
+        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
         self.device = self.accelerator.device
         if self.recipe.precision == "float16" and self.device.type != "cuda":
             raise VerydeepError(f"{run.name}: precision float16 needs a GPU; bfloat16 and float32 run anywhere")
@@ -599,12 +606,14 @@ def _workers() -> int:
 
 
 def device_record(device: torch.device, processes: int = 1) -> dict:
-    """Device, threads and determinism flags."""
+    """Device, threads, instruction set, determinism flags, and the variables on which the last bits depend."""
     return {
         "type": device.type,
         "name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         "processes": processes,
         "threads": torch.get_num_threads(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "variables": launch.recorded(),
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "cuda": torch.version.cuda if device.type == "cuda" else None,
     }

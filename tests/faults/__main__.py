@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from conftest import REPOSITORY
-from faults import cases, inputs, kills, machine
+from faults import around, cases, inputs, kills, machine
 from faults.world import World
 from verydeep import files, provenance
 from verydeep.progress import line as say
@@ -57,7 +57,7 @@ def _kills(folder: Path, whole: World, seconds: float) -> list[dict]:
 
 def _faults(folder: Path, whole: World) -> list[dict]:
     found = []
-    for fault in machine.FAULTS:
+    for fault in (*machine.FAULTS, *around.FAULTS):
         survived, said = True, ""
         try:
             said = fault(folder / fault.__name__, whole)

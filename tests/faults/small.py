@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from faults.world import World
+from verydeep import studies
 from verydeep.data import sources
 from verydeep.data.downloads import Archive
 
@@ -66,3 +67,12 @@ def make_tiny(world: World) -> Path:
         (folder / "val" / "images" / f"val_{label}.JPEG").write_bytes(encoded(seed=50 + label))
     (folder / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn01\t0\nval_1.JPEG\tn02\t0\n")
     return folder
+
+
+def run() -> studies.Run:
+    """A network of the smoke study's size on :class:`Small`: four steps of one image each, a fraction of a second."""
+    smoke = studies.load("smoke")
+    recipe = smoke.recipe | {"epochs": 2, "warmup_epochs": 1, "batch": 1, "dropout": 0.5}
+    data = smoke.data.model_copy(update={"source": "small", "held_out_per_class": 1})
+    changes = {"name": "small", "recipe": recipe, "data": data}
+    return studies.Run(smoke.model_copy(update=changes), "A", "256", 0)

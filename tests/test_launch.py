@@ -1,0 +1,95 @@
+"""Environment variables of accelerate, torch and launchers: what other programs left in them changes no number."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from faults import small, variables
+from faults.world import World
+from verydeep import files, launch, runs
+from verydeep.errors import VerydeepError
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> tuple[World, str]:
+    world = World.new(tmp_path_factory.mktemp("undisturbed") / "world")
+    small.make(world)
+    return world, variables.weights(world)
+
+
+@pytest.mark.parametrize("left", [
+    *({name: value} for name, value in variables.TAKEN_AWAY.items()), variables.ONE_PROCESS,
+], ids=lambda left: "=".join(next(iter(left.items()))) if len(left) == 1 else "a launch of one")  # fmt: skip
+def test_a_variable_left_by_another_program_changes_no_weight(undisturbed, tmp_path, left):
+    _, expected = undisturbed
+    mine = World.new(tmp_path / "world")
+    small.make(mine)
+    before = dict(os.environ)
+    assert variables.weights(mine, **left) == expected
+    assert dict(os.environ) == before
+
+
+def test_a_thread_count_is_part_of_the_record(undisturbed, monkeypatch):
+    world, _ = undisturbed
+    with world.entered():
+        device = runs.read_record(small.run(), "train").device
+    assert device["instruction_set"]
+    assert device["variables"] == launch.recorded() | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
+    monkeypatch.setenv("AWS_SECRET", "x")
+    assert launch.recorded()["MKL_CBWR"] == "COMPATIBLE" and "AWS_SECRET" not in launch.recorded()
+
+
+def test_the_whole_launch_of_torchrun_is_believed(monkeypatch):
+    for name, value in zip(launch.TORCHRUN, ("3", "8", "1", "2", "node0", "29500"), strict=True):
+        monkeypatch.setenv(name, value)
+    assert launch.process() == (3, 8)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
+    with launch.undisturbed():
+        assert launch.process() == (3, 8) and launch.asks_for_cpu()
+        assert "ACCELERATE_MIXED_PRECISION" not in os.environ
+    monkeypatch.delenv("MASTER_PORT")
+    with pytest.raises(VerydeepError, match="RANK=3, WORLD_SIZE=8, .* but MASTER_PORT not: unset them, or start"):
+        launch.process()
+
+
+@pytest.mark.parametrize("launcher", [
+    ("torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m"),
+    ("accelerate.commands.launch", "--num_processes", "1", "--num_machines", "1", "--mixed_precision", "bf16",
+     "--dynamo_backend", "inductor", "--gradient_accumulation_steps", "4", "-m"),
+], ids=lambda launcher: launcher[0])  # fmt: skip
+def test_a_launch_in_earnest_trains(tmp_path, undisturbed, launcher):
+    """torchrun on two processes; accelerate launch with a recipe of its own, which is not this study's, on one."""
+    world = World.new(tmp_path / "world")
+    small.make(world)
+    program = tmp_path / "launched.py"
+    program.write_text(
+        "from faults import small\nfrom verydeep import training\n"
+        "with small.sets():\n    run = small.run()\n    run.study.recipe['batch'] = 2\n    training.train(run)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", *launcher, "launched"],
+        env=os.environ | world.environment | {"PYTHONPATH": path, "PMI_SIZE": "1"},
+        cwd=world.root, capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    with world.entered():
+        record = runs.read_record(small.run(), "train")
+    assert record.device["processes"] == (2 if "torch" in launcher[0] else 1)
+    assert record.parameters["recipe"]["precision"] == "float32"
+    assert files.sha256(world.runs / "small" / "A-256-s0" / "weights.safetensors")
+
+
+def test_processes_within_a_launch_are_refused(undisturbed, tmp_path, monkeypatch):
+    world = World.new(tmp_path / "world")
+    from verydeep import training
+
+    for name, value in zip(launch.TORCHRUN, ("0", "2", "0", "2", "localhost", "1"), strict=True):
+        monkeypatch.setenv(name, value)
+    with world.entered(), small.sets(), pytest.raises(VerydeepError, match="has started 2 processes already"):
+        training.train(small.run(), processes=2)
