@@ -1,9 +1,9 @@
-"""What lies around a run: variables, checkouts, kernels, other people's files. A table as that of :mod:`faults.machine`."""
+"""What lies around a run: variables that other programs left. A table as that of :mod:`faults.machine`."""
 
 from pathlib import Path
 
 from faults import small, variables
-from faults.machine import _expect as expect
+from faults.machine import expect
 from faults.world import World
 
 

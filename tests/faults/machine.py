@@ -31,7 +31,7 @@ class NotPossible(Exception):
     """This machine does not let the fault be made."""
 
 
-def _expect(condition: bool, said: str) -> None:
+def expect(condition: bool, said: str) -> None:
     if not condition:
         raise Unsurvived(said)
 
@@ -39,10 +39,10 @@ def _expect(condition: bool, said: str) -> None:
 def one_line(done: subprocess.CompletedProcess, pattern: str) -> str:
     """The one line of an error, which must match; anything else was not survived."""
     lines = [line for line in done.stderr.splitlines() if not _is_noise(line)]
-    _expect(done.returncode not in (0, None), f"status {done.returncode}: {done.stdout[-300:]}")
-    _expect("Traceback" not in done.stderr, f"a traceback: {done.stderr[-800:]}")
-    _expect(len(lines) == 1, f"{len(lines)} lines: {lines}")
-    _expect(re.search(pattern, lines[0]) is not None, f"{lines[0]!r} does not match {pattern!r}")
+    expect(done.returncode not in (0, None), f"status {done.returncode}: {done.stdout[-300:]}")
+    expect("Traceback" not in done.stderr, f"a traceback: {done.stderr[-800:]}")
+    expect(len(lines) == 1, f"{len(lines)} lines: {lines}")
+    expect(re.search(pattern, lines[0]) is not None, f"{lines[0]!r} does not match {pattern!r}")
     return lines[0]
 
 
@@ -80,9 +80,9 @@ def mounted(folder: Path, size: str, *, keep: bool = True) -> Iterator[Callable[
 def finish(world: World, whole: World, *, trained_only: bool = False) -> None:
     """Give the command again, undisturbed: it must end in the bits of an undisturbed run."""
     done = world.run(*kills.COMMAND)
-    _expect(done.returncode == 0, f"did not go on: {done.stderr[-500:]}")
+    expect(done.returncode == 0, f"did not go on: {done.stderr[-500:]}")
     found = kills.broken(world) + kills.differences(world, whole)
-    _expect(not found, "; ".join(found))
+    expect(not found, "; ".join(found))
 
 
 # -- the disk ------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def disk_full_in_training(folder: Path, whole: World) -> str:
     world = World.new(folder)
     with mounted(world.artifacts, "900k") as remount:
         said = one_line(world.run(*TRAIN), r"error: .*checkpoint.pt cannot be written: No space left on device")
-        _expect(not list(world.runs.rglob("*.*")), "something was written to runs/")
+        expect(not list(world.runs.rglob("*.*")), "something was written to runs/")
         remount("size=64m")
         finish(world, whole)
     return said
@@ -104,7 +104,7 @@ def disk_full_at_the_record(folder: Path, whole: World) -> str:
     world = World.new(folder)
     with mounted(world.runs, "48k") as remount:
         said = one_line(world.run(*TRAIN), r"error: .*cannot be written: No space left on device")
-        _expect(not kills.broken(world), "; ".join(kills.broken(world)))
+        expect(not kills.broken(world), "; ".join(kills.broken(world)))
         remount("size=64m")
         finish(world, whole)
     return said
@@ -140,7 +140,7 @@ def read_only_records(folder: Path, whole: World) -> str:
         remount("ro")
         done = world.run(*TRAIN)
         said = one_line(done, r"error: .*runs.* cannot be written: Read-only file system")
-        _expect("epoch" not in done.stdout, "trained first")
+        expect("epoch" not in done.stdout, "trained first")
         remount("rw")
         finish(world, whole)
     return said
@@ -166,7 +166,7 @@ def no_permission(folder: Path, whole: World) -> str:
     world.runs.chmod(0o555)
     done = world.run(*TRAIN, prefix=prefix)
     said = one_line(done, r"error: .*runs.* cannot be written: Permission denied")
-    _expect("epoch" not in done.stdout, "trained first")
+    expect("epoch" not in done.stdout, "trained first")
     world.runs.chmod(0o755)
     finish(world, whole)
     return said
@@ -183,7 +183,7 @@ def clock_set_back(folder: Path, whole: World) -> str:
         if path.is_file():
             os.utime(path, (time.time() + 86400,) * 2)
     status = world.run("status", "smoke").stdout.splitlines()[0]
-    _expect("A-256-s0" in status and ("stopped" in status or "running" in status), status)
+    expect("A-256-s0" in status and ("stopped" in status or "running" in status), status)
     finish(world, whole)
     return status
 
@@ -200,7 +200,7 @@ def two_trainings(folder: Path, whole: World) -> str:
     said = one_line(world.run(*TRAIN), r"error: A-256-s0 is in the hands of process \d+ on .* since")
     first.send_signal(signal.SIGCONT)
     first.communicate()
-    _expect(first.returncode == 0, "the first was disturbed")
+    expect(first.returncode == 0, "the first was disturbed")
     finish(world, whole)
     return said
 
@@ -210,7 +210,7 @@ def two_notebooks(folder: Path, whole: World) -> str:
     world = World.new(folder)
     both = [ended(one) for one in [world.start(*kills.COMMAND) for _ in range(2)]]
     good = [one for one in both if one.returncode == 0]
-    _expect(len(good) >= 1, f"neither did it: {[one.stderr[-300:] for one in both]}")
+    expect(len(good) >= 1, f"neither did it: {[one.stderr[-300:] for one in both]}")
     said = "both ended well: the second found the work done"
     if len(good) == 1:
         bad = next(one for one in both if one.returncode)
@@ -254,7 +254,7 @@ def worker_killed(folder: Path, whole: World) -> str:
     started = time.monotonic()
     workers[-1].kill()
     done = ended(together, timeout=120)
-    _expect(time.monotonic() - started < 60, f"took {time.monotonic() - started:.0f} seconds to end")
+    expect(time.monotonic() - started < 60, f"took {time.monotonic() - started:.0f} seconds to end")
     done.stderr = _without_workers(done.stderr)
     said = one_line(done, r"error: A-256-s0: rank \d of 2 processes was ended by SIGKILL.*the same command goes on")
     _two_processes_agree(world, whole, command)
@@ -277,9 +277,9 @@ def torchrun_worker_killed(folder: Path, whole: World) -> str:
     started = time.monotonic()
     family(together)[-1].kill()
     done = ended(together, timeout=120)
-    _expect(time.monotonic() - started < 60, f"took {time.monotonic() - started:.0f} seconds to end")
+    expect(time.monotonic() - started < 60, f"took {time.monotonic() - started:.0f} seconds to end")
     said = next((line.strip() for line in done.stderr.splitlines() if "exitcode" in line and "-9" in line), "")
-    _expect(done.returncode != 0 and said and "rank" in done.stderr, f"torchrun said: {done.stderr[-500:]}")
+    expect(done.returncode != 0 and said and "rank" in done.stderr, f"torchrun said: {done.stderr[-500:]}")
     _two_processes_agree(world, whole, (*TRAIN, "--processes", "2"))
     return said
 
@@ -287,12 +287,12 @@ def torchrun_worker_killed(folder: Path, whole: World) -> str:
 def _two_processes_agree(world: World, whole: World, command: tuple[str, ...]) -> None:
     """Resumed, two processes end in the bits of two that nobody disturbed."""
     done = world.run(*command)
-    _expect(done.returncode == 0, f"did not go on: {done.stderr[-500:]}")
+    expect(done.returncode == 0, f"did not go on: {done.stderr[-500:]}")
     undisturbed = World.new(whole.folder / f"two-for-{world.folder.name}")
     undisturbed.run(*command)
     weights = Path("smoke") / kills.RUN / "weights.safetensors"
     same = (world.runs / weights).read_bytes() == (undisturbed.runs / weights).read_bytes()
-    _expect(same, "the weights differ from those of two processes that nobody disturbed")
+    expect(same, "the weights differ from those of two processes that nobody disturbed")
 
 
 def _without_workers(error: str) -> str:
