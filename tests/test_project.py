@@ -101,7 +101,7 @@ def test_the_workflow_plans_every_run_of_a_study(study, trained, fusions, tmp_pa
     """A dry run in an empty checkout: each network trained and tested once, parents first, then the fusions."""
     for name in ("book", "runs", "workflow"):
         (tmp_path / name).mkdir()
-    (tmp_path / "_config.yml").touch()
+    shutil.copy(REPOSITORY / "_config.yml", tmp_path)
     shutil.copy(REPOSITORY / "workflow/Snakefile", tmp_path / "workflow")
     command = [sys.executable, "-m", "snakemake", "--config", f"study={study}", "--cores", "2", "-n", "-p"]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "VERYDEEP_ROOT": str(tmp_path)}

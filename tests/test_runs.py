@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import subprocess
 
 import nbformat
 import pytest
 
+from conftest import REPOSITORY
 from verydeep import provenance, runs, studies
 from verydeep.errors import RecordError
 
@@ -136,6 +138,8 @@ def test_a_run_of_other_sources_than_its_commit_is_found(folder, monkeypatch):
 
 def test_the_hash_of_a_commits_sources_is_that_of_the_files(tmp_path, monkeypatch):
     monkeypatch.setenv("VERYDEEP_ROOT", str(tmp_path))
+    (tmp_path / "book").mkdir()
+    shutil.copy(REPOSITORY / "_config.yml", tmp_path)
     package = tmp_path / "src" / "verydeep"
     package.mkdir(parents=True)
     (package / "a.py").write_text("x = 1\n")
@@ -145,7 +149,7 @@ def test_the_hash_of_a_commits_sources_is_that_of_the_files(tmp_path, monkeypatc
         ["add", "."],
         ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"],
     ):
-        assert provenance.git(*command) is not None
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
     commit = provenance.git("rev-parse", "HEAD")
     assert provenance.sources_sha256_at(commit) == provenance.sources_sha256(package)
     (package / "a.py").write_text("x = 2\n")

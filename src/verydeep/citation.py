@@ -77,7 +77,7 @@ def plain(found: Number) -> str:
     _refuse_not_run(found)
     return (
         f"{describe(found)}: {value(found)}. {found.id}, in {' and '.join(_names())}, {software()['title']}, "
-        f"{version()}, commit {_commit()}, {address(found)}."
+        f"{version()}, commit {_commit(found)}, {address(found)}."
     )
 
 
@@ -95,7 +95,7 @@ def bibtex(found: Number) -> str:
         "title": f"{describe(found)}",
         "howpublished": f"{{{software()['title']}}}, {version()}",
         "year": _made(found)[:4],
-        "note": f"{value(found)}; {found.id}; commit {_commit()}; {page(found)}",
+        "note": f"{value(found)}; {found.id}; commit {_commit(found)}; {page(found)}",
     }
     lines = [f"  {name} = {{{_escaped(text)}}}" for name, text in fields.items()]
     if url := publication.page_url(page(found)):
@@ -119,7 +119,7 @@ def csl(found: Number) -> str:
         "author": [{"literal": name} for name in _names()],
         "issued": {"date-parts": [[int(part) for part in _made(found)[:10].split("-")]]},
         "container-title": software()["title"],
-        "version": f"{version().removeprefix('version ')}, commit {_commit()}",
+        "version": f"{version().removeprefix('version ')}, commit {_commit(found)}",
         "note": f"{value(found)}; {found.id}; {page(found)}",
     }
     if url := publication.page_url(page(found)):
@@ -172,8 +172,13 @@ def _names() -> list[str]:
     return [one.get("name") or f"{one['given-names']} {one['family-names']}" for one in software()["authors"]]
 
 
-def _commit() -> str:
-    return provenance.head().commit or "unknown"
+def _commit(found: Number) -> str:
+    """The commit that has the number; one whose runs are not committed says so, and so does a checkout without git."""
+    commit = provenance.head().commit
+    if commit is None:
+        return f"unknown ({provenance.git_unknown() or 'nothing is committed yet'})"
+    lacking = [name for name in found.runs if not provenance.is_committed(paths.runs() / found.study / name)]
+    return f"{commit}, which does not have the run {lacking[0]}" if lacking else commit
 
 
 def _made(found: Number) -> str:

@@ -228,6 +228,8 @@ def check() -> None:
     if faults:
         raise VerydeepError(f"{_counted(len(faults), 'fault')} in {_counted(len(folders), 'run')}")
     click.echo(f"{_counted(len(folders), 'run')} checked: every file is as it was recorded")
+    for line in runs.unchecked():
+        click.echo(line)
 
 
 @cli.command()

@@ -355,7 +355,8 @@ def _notebooks(run: Run | Fusion) -> list[str]:
 
 def _repeat(run: Run | Fusion, kinds: list[str], sources: dict) -> list[str]:
     commands = [notebooks.command(run, kind) for kind in kinds]
-    return ["## Repeat it", "", "```bash", f"git checkout {sources['commit']}", *commands, "```", ""]
+    checkout = f"git checkout {sources['commit']}" if sources["commit"] else "# from which commit is not known"
+    return ["## Repeat it", "", "```bash", checkout, *commands, "```", ""]
 
 
 def _files(run: Run | Fusion) -> list[str]:
@@ -385,11 +386,10 @@ def _sessions(trained: runs.TrainRecord) -> str:
 def _trained(trained: runs.TrainRecord) -> dict[str, str]:
     cost, data, counts = trained.cost, trained.data, trained.data["counts"]
     sources, machine, device = trained.sources, trained.environment, trained.device
-    dirty = "" if sources["dirty"] is False else ", with changes that were not committed"
     rows = {"started from": "random weights"}
     if parent := trained.parent:
         rows["started from"] = f"[{parent['run']}]({parent['run']}.md), weights `{parent['weights_sha256'][:SHORT]}`"
-    rows["commit"] = f"{_commit(sources)}{dirty}; package sources `{sources['sources_sha256'][:SHORT]}`"
+    rows["commit"] = f"{_commit(sources)}; package sources `{sources['sources_sha256'][:SHORT]}`"
     rows["data"] = (
         f"{data['source']}: {counts['train']} training images of which {data['held_out']['count']} are held out, "
         f"{counts['val']} validation images; manifest `{data['manifest_sha256'][:SHORT]}`, held-out images "
@@ -415,10 +415,9 @@ def _tested(record: runs.EvaluateRecord | runs.FuseRecord | None) -> dict[str, s
     if record is None:
         return {}
     sources, machine = record.sources, record.environment
-    dirty = "" if sources["dirty"] is False else ", with changes that were not committed"
     protocol = record.protocol
     return {
-        "tested": f"{record.started}, in {record.cost['seconds']:.0f} s, commit {_commit(sources)}{dirty}",
+        "tested": f"{record.started}, in {record.cost['seconds']:.0f} s, commit {_commit(sources)}",
         "tested on": f"{machine['processor']}, {record.device['type']}, {record.device['threads']} threads",
         "tested with": _software(machine),
         "protocol": ", ".join(f"{key} {value}" for key, value in protocol.items()),
@@ -435,7 +434,9 @@ def _table(rows: dict[str, str]) -> list[str]:
 
 
 def _commit(sources: dict) -> str:
+    """The commit of the sources, and whether they were as it has them: what is not known is said to be so."""
     if not sources["commit"]:
-        return "unknown"
+        return f"unknown ({sources['unknown']})" if "unknown" in sources else "unknown"
     shown, url = f"`{sources['commit'][:SHORT]}`", publication.commit_url(sources["commit"])
-    return f"[{shown}]({url})" if url else shown
+    changed = "" if sources["dirty"] is False else ", with changes that were not committed"
+    return (f"[{shown}]({url})" if url else shown) + changed

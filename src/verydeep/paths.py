@@ -9,26 +9,37 @@ from pathlib import Path
 
 from verydeep.errors import VerydeepError
 
-_MARKS = ("_config.yml", "runs", "book")
+#: Many a project has a book with a ``_config.yml``; only that of a checkout names this extension.
+_MARK = "verydeep.sphinxext"
 
 
 def root() -> Path:
-    """The checkout: ``$VERYDEEP_ROOT``, or the first folder upwards with ``_config.yml``, runs and book.
+    """The checkout: ``$VERYDEEP_ROOT``, or the first folder upwards whose ``_config.yml`` is that of this book.
 
     Raises
     ------
     VerydeepError
-        When neither the working directory nor the package lies in a checkout.
+        When neither the working directory nor the package lies in a checkout, or ``$VERYDEEP_ROOT`` is none.
     """
     if named := os.environ.get("VERYDEEP_ROOT"):
-        return Path(named).expanduser().resolve()
+        folder = Path(named).expanduser().resolve()
+        if not _is_checkout(folder):
+            raise VerydeepError(f"VERYDEEP_ROOT={named}: {folder} is no checkout of verydeep; set it to one, or unset it")
+        return folder
     for start in (Path.cwd(), Path(__file__)):
         for folder in (start, *start.resolve().parents):
-            if all((folder / mark).exists() for mark in _MARKS):
+            if _is_checkout(folder):
                 return folder
     raise VerydeepError(
         f"no checkout of verydeep above {Path.cwd()}: change into one, or set VERYDEEP_ROOT to its folder"
     )
+
+
+def _is_checkout(folder: Path) -> bool:
+    try:
+        return (folder / "book").is_dir() and _MARK in (folder / "_config.yml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def runs() -> Path:

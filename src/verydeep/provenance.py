@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from verydeep import files, paths
+from verydeep.errors import VerydeepError
 
 PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow", "pandas", "verydeep")
 #: The package's own files that count as sources.
@@ -26,14 +27,52 @@ def now() -> str:
 
 
 def git(*arguments: str) -> str | None:
-    """Output of a git command in the checkout, or ``None`` where git or the repository is missing."""
+    """Output of a git command in the checkout, or ``None`` where git does not answer for it (:func:`git_unknown`)."""
+    return None if git_unknown() else _output(paths.root(), *arguments)
+
+
+def git_unknown() -> str | None:
+    """Why git tells nothing of this checkout, with what to do where something can be done; ``None`` where it does."""
+    root = paths.root()
+    done = _git(root, "rev-parse", "--show-toplevel")
+    if done is None:
+        return "git is not installed"
+    if done.returncode and "dubious ownership" in done.stderr:
+        return f"git refuses a checkout of another user; run: git config --global --add safe.directory {root}"
+    if done.returncode:
+        return "this is no git clone"
+    if Path(done.stdout.strip()).resolve() != root.resolve():
+        return "this is no git clone, though it lies in one of something else"
+    return None
+
+
+def history_unknown() -> str | None:
+    """Why git does not tell the whole history of this checkout; ``None`` where it does."""
+    if why := git_unknown():
+        return why
+    if git("rev-parse", "--is-shallow-repository") != "false":
+        return "a shallow clone has the end of its history alone; run: git fetch --unshallow"
+    return None
+
+
+def _output(root: Path, *arguments: str) -> str | None:
+    done = _git(root, *arguments)
+    return None if done is None or done.returncode else done.stdout.rstrip()
+
+
+def _git(root: Path, *arguments: str, text: bool = True) -> subprocess.CompletedProcess | None:
+    """git in ``root`` and nowhere else, whatever a hook or another program has set; ``None`` where it cannot be run.
+
+    Bytes come as they were committed: ``core.autocrlf`` would change those of commits without ``.gitattributes``.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "-c", "core.autocrlf=false", "-c", "core.eol=lf", *arguments]
     try:
-        found = subprocess.run(
-            ["git", *arguments], cwd=paths.root(), capture_output=True, text=True, check=True, timeout=60
+        return subprocess.run(
+            command, cwd=root, env=environment | {"LC_ALL": "C"}, capture_output=True, text=text, timeout=60
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip()
 
 
 class Head(NamedTuple):
@@ -55,6 +94,20 @@ def _head(root: Path) -> Head:
     return Head(commit or None, date or None, tuple((git("tag", "--points-at", "HEAD") or "").split()))
 
 
+def is_committed(path: Path) -> bool:
+    """Whether everything under ``path`` is as in the commit that is checked out."""
+    changed = _uncommitted(paths.root())
+    mine = path.relative_to(paths.root()).as_posix() + "/"
+    return not any(f"{other.rstrip('/')}/".startswith(mine) or mine.startswith(other) for other in changed)
+
+
+@cache
+def _uncommitted(root: Path) -> tuple[str, ...]:
+    """Files and folders (with a slash at the end) under ``runs/`` that the commit has not, or has otherwise."""
+    listed = git("status", "--porcelain", "-z", "--untracked-files=normal", "--ignored", "--", "runs") or ""
+    return tuple(entry[3:] for entry in listed.split("\0") if entry)
+
+
 def sources_sha256(package: Path | None = None) -> str:
     """One hash over the package's sources: of the sorted lines ``<sha256>  <path>`` of its files."""
     package = package or paths.package()
@@ -69,30 +122,51 @@ def sources_sha256(package: Path | None = None) -> str:
 @cache
 def sources_sha256_at(commit: str) -> str | None:
     """:func:`sources_sha256` of the package as committed, or ``None`` where git does not have that commit."""
-    try:
-        archive = subprocess.run(
-            ["git", "archive", "--format=tar", commit, "src/verydeep"],
-            cwd=paths.root(),
-            capture_output=True,
-            check=True,
-            timeout=60,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
+    if git_unknown():
+        return None
+    done = _git(paths.root(), "archive", "--format=tar", commit, "src/verydeep", text=False)
+    if done is None or done.returncode:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as bundle:
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as bundle:
             files.extract(bundle, folder)
         return sources_sha256(Path(folder) / "src" / "verydeep")
 
 
+def is_of_checkout() -> bool:
+    """Whether the package that was imported is the one of this checkout."""
+    return paths.package() == (paths.root() / "src" / "verydeep").resolve()
+
+
+def require_own_sources() -> None:
+    """Raise :class:`VerydeepError` where a checkout has sources of its own and another's were imported.
+
+    A record made so would name one checkout's commit and the other's sources.
+    """
+    root = paths.root()
+    if (root / "src" / "verydeep").exists() and not is_of_checkout():
+        raise VerydeepError(
+            f"the checkout {root} has sources of its own, but {paths.package()} was imported: use the environment of "
+            f"that checkout ({root}/.venv, made by make), or set PYTHONPATH={root}/src"
+        )
+
+
 def sources() -> dict:
-    """Commit, whether tracked files differ from it, and the hash of the package's sources."""
-    status = git("status", "--porcelain", "--untracked-files=no", "--", "src", "book", "pyproject.toml")
-    return {
-        "commit": git("rev-parse", "HEAD"),
-        "dirty": None if status is None else bool(status),
-        "sources_sha256": sources_sha256(),
-    }
+    """What was imported: hash of the sources, where they lie, their commit, and whether they differ from it.
+
+    ``commit`` and ``dirty`` are ``None`` where that is not known, and ``unknown`` says why.
+    """
+    imported = sources_sha256()
+    known = {"commit": None, "dirty": None, "sources_sha256": imported, "package": "outside the checkout"}
+    if not is_of_checkout():
+        return known | {"unknown": "the package was not imported from a checkout"}
+    known["package"] = "src/verydeep"
+    commit = git("rev-parse", "HEAD")
+    if commit is None:
+        return known | {"unknown": git_unknown() or "nothing is committed yet"}
+    # new files count, and so do those that somebody's git is told to ignore
+    changed = git("status", "--porcelain", "--untracked-files=all", "--", "src", "book", "pyproject.toml")
+    return known | {"commit": commit, "dirty": changed != "" or sources_sha256_at(commit) != imported}
 
 
 def load_average() -> float | None:

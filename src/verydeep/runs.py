@@ -220,7 +220,10 @@ def working_on(run: Run | Fusion) -> Iterator[None]:
         When another process is at work on it; says which.
     StorageError
         When its folder could not be written: better said now than after weeks of training.
+    VerydeepError
+        When the sources that were imported are not those of this checkout.
     """
+    provenance.require_own_sources()
     files.require_writable(run.folder)
     with locks.hold(run.workspace / ".work.lock", run.name):
         for folder in (run.workspace, run.folder):
@@ -370,6 +373,23 @@ def check_all() -> list[str]:
     faults = [f"{_short(path)}: belongs to no run" for path in strays]
     faults += [fault for folder in run_folders() for fault in check_folder(folder)]
     return faults + _check_fingerprints() + _check_chapters()
+
+
+def unchecked() -> list[str]:
+    """What :func:`check_all` could not look at in this checkout, a line each, with the reason."""
+    why = provenance.git_unknown() or provenance.history_unknown()
+    if why is None:
+        return []
+    records = [path for path in sorted(paths.runs().glob("*/*/*.json")) if path.stem in _KINDS]
+    unknown = 0
+    for path in records:
+        with contextlib.suppress(RecordError):  # said by check_folder
+            commit = read_file(path).sources.get("commit")
+            unknown += commit is not None and provenance.sources_sha256_at(commit) is None
+    return [
+        f"not checked: whether the sources of {unknown} of {len(records)} records are those of the commits they name, "
+        f"and whether rules were changed ({why})"
+    ]
 
 
 def _check_fingerprints() -> list[str]:

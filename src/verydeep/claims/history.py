@@ -26,7 +26,7 @@ def versions() -> list[Version] | None:
 
     A tarball has no history, and a shallow clone only the end of it.
     """
-    if provenance.git("rev-parse", "--is-shallow-repository") != "false":
+    if provenance.history_unknown() or not provenance.is_of_checkout():
         return None
     name = (paths.package() / "claims" / "rules.yaml").relative_to(paths.root().resolve()).as_posix()
     log = provenance.git("log", "--follow", "--format=commit %H %cI", "--name-only", "--", name)
