@@ -6,7 +6,7 @@ import random
 import pytest
 
 from conftest import REPOSITORY
-from faults import around, cases, inputs, kills, machine
+from faults import around, cases, inputs, kills, machine, workflow
 from faults.world import World
 from verydeep import faults, figures
 from verydeep.errors import VerydeepError
@@ -25,7 +25,9 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(whole, tmp_p
 
 
 @pytest.mark.parametrize("fault", [
-    machine.disk_full_in_training, machine.worker_killed,
+    machine.disk_full_in_training, machine.worker_killed, around.variables_from_the_start,
+    around.notebooks_of_another_world, around.interrupted, around.workflow_killed, around.workflow_with_other_settings,
+    around.workflow_on_a_cluster,
 ], ids=lambda fault: fault.__name__)  # fmt: skip
 def test_a_fault_of_the_machine_is_survived(whole, tmp_path, fault):
     try:
@@ -104,7 +106,7 @@ def test_the_recorded_faults_were_all_survived():
     assert [(one["group"], one["name"]) for one in record["bad_inputs"]] == [
         (one.group, one.name) for one in inputs.CASES
     ]
-    assert len(record["kills"]) >= 30
-    assert {one["aim"] for one in record["kills"] if one["hit"]} == set(kills.INSTANTS)
+    assert len(record["kills"]) >= 50
+    assert {one["aim"] for one in record["kills"] if one["hit"]} == {*kills.INSTANTS, *workflow.VICTIMS}
     assert all(one["survived"] for part in ("kills", "faults", "bad_inputs") for one in record[part])
     assert record["sources"]["dirty"] is False

@@ -31,6 +31,26 @@ def test_wrong_parameters_are_refused(changes, message):
         notebooks.requested_run(GIVEN | changes)
 
 
+CELL = 'study = "smoke"  # one\nconfig = "A"\ntrain_scale = 256\nvariant = None\nseed = 0\nprocesses = 1\n'
+
+
+@pytest.mark.parametrize(("cells", "refused"), [
+    ([CELL, "# Parameters\nseed = 0\n"], None),
+    ([CELL, "# Parameters\ntraining = 3\n"], "training"),  # the name of a module that the notebook imports
+    ([CELL, "# Parameters\n_epochs = 3\n"], "_epochs"),
+    ([CELL + "sede = 1\n"], "sede"),
+    ([CELL, "from verydeep import training", "mine = 3\nepochs = 4", "%timeit 1"], None),
+    (["from math import *", CELL], None),
+])  # fmt: skip
+def test_what_was_given_is_compared_and_not_what_happens_to_be_defined(cells, refused):
+    namespace = GIVEN | {"In": ["", *cells], "pi": 3.14, "mine": 3, "_epochs": 3, "training": notebooks}
+    if refused:
+        with pytest.raises(UnknownName, match=f"unknown parameter '{refused}': choose one of study"):
+            notebooks.requested_run(namespace)
+    else:
+        assert notebooks.requested_run(namespace).name == "A-256-s0"
+
+
 def test_the_command_repeats_the_run():
     run = studies.find_run("quarter", "D", "jitter", 3)
     command = notebooks.command(run, "train")

@@ -117,8 +117,8 @@ def test_the_workflow_plans_every_run_of_a_study(study, trained, fusions, tmp_pa
     assert f"study {study}: of {asked} networks {nothing}, of {fusions} fusions 0 made\n" in done.stderr
     if not trained:
         return
-    assert f"verydeep run {study} D jitter --seed 0 --processes 1 --only train" in done.stdout
-    order = [done.stdout.index(f"/{run}-s0/train.json") for run in ("A-256", "D-256", "D-384", "D-jitter")]
+    assert f"verydeep run {study} D jitter --seed 0 --wait --processes 1 --only train" in done.stdout
+    order = [done.stdout.index(f"/{run}-s0.trained") for run in ("A-256", "D-256", "D-384", "D-jitter")]
     assert order == sorted(order)
 
 

@@ -4,11 +4,13 @@ torch is imported by the commands that need it, so that the others answer at onc
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import click
 
+from verydeep import launch, locks
 from verydeep.errors import VerydeepError
 
 
@@ -16,6 +18,7 @@ from verydeep.errors import VerydeepError
 @click.version_option(package_name="verydeep")
 def cli() -> None:
     """A reproduction study of VGG (arXiv 1409.1556)."""
+    launch.require_importable()
 
 
 def _network(command):
@@ -33,6 +36,14 @@ def _network(command):
     return command
 
 
+def _wait(context, parameter, asked: bool) -> None:
+    if asked:
+        os.environ[locks.WAITS] = "1"
+
+
+_waits = click.option(
+    "--wait", is_flag=True, expose_value=False, callback=_wait, help="Wait for another process that is at work on it."
+)
 _pixels = click.option(
     "--pixels-per-batch", type=click.IntRange(1), help="Pixels that go through the network at once in testing."
 )
@@ -97,6 +108,7 @@ def study_show(name: str) -> None:
 
 @cli.command()
 @_pixels
+@_waits
 @click.option("--only", type=click.Choice(["train", "evaluate"]), help="Do one of the two.")
 @_network
 def run(study: str, config: str, train_scale: str, seed: int, variant: str | None, only: str | None, **machine) -> None:
@@ -116,6 +128,7 @@ def run(study: str, config: str, train_scale: str, seed: int, variant: str | Non
 
 
 @cli.command()
+@_waits
 @_network
 def train(study: str, config: str, train_scale: str, seed: int, variant: str | None, **machine) -> None:
     """Train one network without the notebook.
@@ -132,6 +145,7 @@ def train(study: str, config: str, train_scale: str, seed: int, variant: str | N
 @click.option("--method", default="dense", show_default=True, help="dense, multi-crop or both.")
 @click.option("--table6", metavar="STUDY", help="In place of MEMBERS: every row of Table 6 that a study can fill.")
 @_pixels
+@_waits
 def fuse(members: tuple[str, ...], method: str, table6: str | None, **machine) -> None:
     """Test several networks together, their soft-max outputs averaged.
 

@@ -32,9 +32,11 @@ def sums() -> pd.DataFrame:
 
 
 def kills() -> pd.DataFrame:
-    """Every kill: the file that was being written, or any time; seconds after the start; whether all was well then."""
+    """Every kill: the file that was being written, any time, or the process below Snakemake; seconds after the start;
+    whether all was well then.
+    """
     frame = pd.DataFrame(_record()["kills"])
-    return display.table(frame.rename(columns={"aim": "while writing", "hit": "met"}))
+    return display.table(frame.rename(columns={"aim": "aimed at", "hit": "met"}))
 
 
 def machine() -> pd.DataFrame:

@@ -20,7 +20,8 @@ _ONE_BY_ONE, _LRN, _POOL, _FC = "#e8a33d", "#d9534f", "#e4e6ea", "#5b5f97"
 
 
 def use_style() -> None:
-    """The style of every picture in the book."""
+    """The style of every picture in the book, whatever matplotlib's settings on this machine are."""
+    plt.style.use("default")
     sns.set_theme(context="notebook", style="ticks", font_scale=0.9)
     plt.rcParams.update(
         {"figure.dpi": 110, "savefig.bbox": "tight", "axes.spines.top": False, "axes.spines.right": False}
@@ -251,14 +252,14 @@ def cost_picture(frame: pd.DataFrame) -> Figure:
 
 
 def kills(frame: pd.DataFrame) -> Figure:
-    """When each kill of :func:`verydeep.faults.kills` came, a row for each file that was being written."""
+    """When each kill of :func:`verydeep.faults.kills` came, a row for each file or process that it was aimed at."""
     use_style()
-    order = list(dict.fromkeys(frame["while writing"]))
+    order = list(dict.fromkeys(frame["aimed at"]))
     figure, axes = plt.subplots(figsize=(8, 0.3 * len(order) + 1.0), layout="constrained")
     for met, face in ((True, RIGHT), (False, "none")):
         part = frame[frame["met"] == met]
         colours = [RIGHT if survived else WRONG for survived in part["survived"]]
-        places = [order.index(aim) for aim in part["while writing"]]
+        places = [order.index(aim) for aim in part["aimed at"]]
         axes.scatter(part["seconds"], places, s=42, facecolors=colours if met else face, edgecolors=colours)
     axes.set_yticks(range(len(order)), order)
     axes.invert_yaxis()

@@ -27,8 +27,10 @@ PRECISIONS = (
     "ONEDNN_DEFAULT_FPMATH_MODE",
     "DNNL_DEFAULT_FPMATH_MODE",
 )
+#: Of NCCL's only those that choose an algorithm: others name hosts and networks.
 _RECORDED = ("OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "ONEDNN_", "DNNL_", "ATEN_", "NPY_", "CUBLAS_", "CUDNN_",
-             "NCCL_", "GLOO_", "TORCH_CUDNN_", "TORCH_BLAS_", "TORCH_MKLDNN_", "TORCH_NCCL_")  # fmt: skip
+             "NCCL_ALGO", "NCCL_PROTO", "NCCL_NTHREADS", "NCCL_MIN_", "NCCL_MAX_", "NCCL_BUFFSIZE", "NCCL_COLLNET_",
+             "NCCL_NVLS_", "TORCH_CUDNN_", "TORCH_BLAS_", "TORCH_MKLDNN_")  # fmt: skip
 _TRUE = ("1", "true", "t", "yes", "y", "on")
 
 
@@ -75,11 +77,20 @@ def undisturbed() -> Iterator[None]:
     """Within the block accelerate finds torchrun's variables, where there is a launch, and no others."""
     kept = {"ACCELERATE_USE_CPU"} if asks_for_cpu() else set()
     of_launch = (*TORCHRUN, "TORCHELASTIC_") if process()[1] == 1 else ()
-    hidden = {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith((*_TAKEN_AWAY, *of_launch)) and name not in kept
-    }
+    with _without((*_TAKEN_AWAY, *of_launch), kept):
+        yield
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Within the block accelerate can be imported: it reads some of its variables then."""
+    with _without(_TAKEN_AWAY, set()):
+        yield
+
+
+@contextlib.contextmanager
+def _without(beginnings: tuple[str, ...], kept: set[str]) -> Iterator[None]:
+    hidden = {name: value for name, value in os.environ.items() if name.startswith(beginnings) and name not in kept}
     for name in hidden:
         del os.environ[name]
     try:
@@ -93,6 +104,14 @@ def require_precision() -> None:
     for name in PRECISIONS:
         if value := os.environ.get(name):
             raise VerydeepError(f"{name}={value} changes the precision that the study names: unset it")
+
+
+def require_importable() -> None:
+    """Raise :class:`VerydeepError` for a variable with which torch cannot even be imported."""
+    known = ("OFF", "INFO", "DETAIL")
+    value = os.environ.get("TORCH_DISTRIBUTED_DEBUG", "OFF")
+    if value.upper() not in known:
+        raise VerydeepError(f"TORCH_DISTRIBUTED_DEBUG={value}: torch takes {', '.join(known)} alone; unset it")
 
 
 def recorded() -> dict[str, str]:

@@ -13,10 +13,12 @@ from verydeep.errors import Busy, StorageError
 
 #: How long a lock is waited for: a notebook's kernel notices within a second that what started it was killed.
 PATIENCE = 5.0
+#: Set where one is waited for as long as it takes: for a kernel, what started it was told so.
+WAITS = "VERYDEEP_WAIT"
 
 
 @contextlib.contextmanager
-def hold(path: Path, what: str, patience: float = PATIENCE) -> Iterator[None]:
+def hold(path: Path, what: str, patience: float | None = None) -> Iterator[None]:
     """Hold the lock at ``path`` within the block.
 
     Parameters
@@ -24,13 +26,16 @@ def hold(path: Path, what: str, patience: float = PATIENCE) -> Iterator[None]:
     what
         What is locked, for the message.
     patience
-        Seconds to wait for it; -1 waits for as long as it takes.
+        Seconds to wait for it; -1 waits for as long as it takes. By default :data:`PATIENCE`, or for as long as it
+        takes where the variable :data:`WAITS` is set.
 
     Raises
     ------
     Busy
         When another process holds it; says which, and since when.
     """
+    if patience is None:
+        patience = -1 if os.environ.get(WAITS) else PATIENCE
     owner = path.with_name(f"{path.name}.owner")
     lock = FileLock(path)
     try:

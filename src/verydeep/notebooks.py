@@ -1,12 +1,12 @@
 """The papermill templates of the book: their parameters, checked, and their execution into a run's folder."""
 
+import ast
 import logging
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
-from verydeep import files, locks, paths, runs
+from verydeep import files, kernels, locks, paths, runs
 from verydeep.errors import StorageError, UnknownName, VerydeepError
 from verydeep.studies import Fusion, Run, find_fusion, find_run
 
@@ -20,8 +20,8 @@ MACHINE = {"train": ("processes", "micro_batch"), "evaluate": ("pixels_per_batch
 _RUN = ("study", "config", "train_scale", "variant", "seed")
 _FUSION = ("members", "method")
 
-# What IPython itself puts into a notebook's namespace.
-_IPYTHON = {"In", "Out", "exit", "quit", "open", "get_ipython"}
+#: How the cell begins into which papermill writes what it was given.
+_INJECTED = "# Parameters\n"
 
 
 def requested_run(namespace: dict) -> Run:
@@ -48,6 +48,10 @@ def requested_fusion(namespace: dict) -> Fusion:
 def checked(namespace: dict, known: tuple[str, ...]) -> dict:
     """The parameters in a notebook's namespace.
 
+    What was given is read from the cells that IPython keeps in ``In``: that of the parameters' defaults, and that which
+    papermill added. What else is defined by then, from a startup file or by a reader who runs a cell again, is no
+    parameter.
+
     Raises
     ------
     UnknownName
@@ -55,16 +59,35 @@ def checked(namespace: dict, known: tuple[str, ...]) -> dict:
     VerydeepError
         For a number of processes or images that is none.
     """
-    given = {name: value for name, value in namespace.items() if name[0] != "_" and name not in _IPYTHON}
-    for name, value in given.items():
-        imported = hasattr(value, "__module__") or type(value).__name__ == "module"
-        if name not in known and not imported:
+    for name in _assigned(namespace, known):
+        if name not in known:
             raise UnknownName("parameter", name, known)
+    given = {name: namespace[name] for name in known if name in namespace}
     for name in sum(MACHINE.values(), ()):
         value = given.get(name, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise VerydeepError(f"{name} must be a whole number from 1 upwards, not {value!r}")
     return given
+
+
+def _assigned(namespace: dict, known: tuple[str, ...]) -> list[str]:
+    """The names that the cells of parameters assign; all names where there are no cells, as in a plain program."""
+    if "In" not in namespace:
+        return [name for name in namespace if name != "__builtins__"]
+    cells = [(_names(cell), cell.startswith(_INJECTED)) for cell in namespace["In"]]
+    defaults = next((names for names, injected in cells if names and known[0] in names and not injected), [])
+    return [*defaults, *(name for names, injected in cells if injected for name in names or [])]
+
+
+def _names(cell: str) -> list[str] | None:
+    """What a cell assigns, in order; ``None`` for a cell that does anything else, or is no plain Python."""
+    try:
+        statements = ast.parse(cell).body
+    except SyntaxError:
+        return None
+    if not all(isinstance(one, ast.Assign) for one in statements):
+        return None
+    return [target.id for one in statements for target in one.targets if isinstance(target, ast.Name)]
 
 
 def parameters(run: Run | Fusion) -> dict:
@@ -104,14 +127,16 @@ def execute(run: Run | Fusion, kind: str, **machine: int) -> Path:
         When a cell fails; says what it said and where the notebook with the traceback lies.
     """
     kept = run.folder / f"{kind}.ipynb"
-    if not _is_kept(run, kind, kept):
+    if not is_done(run, kind):
         with locks.hold(run.workspace / f".{kind}.lock", f"{kept.name} of {run.name}"):
-            if not _is_kept(run, kind, kept):  # by the process that was waited for
+            if not is_done(run, kind):  # by the process that was waited for
                 _execute(run, kind, kept, machine)
     return kept
 
 
-def _is_kept(run: Run | Fusion, kind: str, kept: Path) -> bool:
+def is_done(run: Run | Fusion, kind: str) -> bool:
+    """Whether nothing is left to do of the template ``kind`` for ``run``: record and executed notebook are sealed."""
+    kept = run.folder / f"{kind}.ipynb"
     return runs.is_complete(run, kind) and kept.exists() and kept.name in runs.read_seal(run.folder)
 
 
@@ -125,14 +150,14 @@ def _execute(run: Run | Fusion, kind: str, kept: Path, machine: dict) -> None:
     working.parent.mkdir(parents=True, exist_ok=True)
     given = parameters(run) | {name: value for name, value in machine.items() if name in MACHINE[kind]}
     try:
-        with tempfile.TemporaryDirectory(prefix="kernel.") as sockets:
+        with kernels.own_world() as folder:
             # Sockets in a folder that only this user may enter: through TCP ports anyone on the machine could listen.
-            private = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/socket"}})
+            private = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/socket"}})
             papermill.execute_notebook(
-                paths.book() / TEMPLATES[kind],
-                working,
+                _literal(paths.book() / TEMPLATES[kind]),
+                _literal(working),
                 given,
-                kernel_name="python3",
+                kernel_name=kernels.NAME,
                 cwd=paths.root(),
                 progress_bar=False,
                 stdout_file=sys.stdout,
@@ -155,6 +180,11 @@ def _execute(run: Run | Fusion, kind: str, kept: Path, machine: dict) -> None:
             shutil.copyfile(working, part)
         runs.seal(run.folder, [kept.name])
     working.unlink()
+
+
+def _literal(path: Path) -> str:
+    """A path that papermill, which puts parameters into the braces of one, leaves as it is."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def execute_run(run: Run, **machine: int) -> None:

@@ -24,7 +24,7 @@ def root() -> Path:
     if named := os.environ.get("VERYDEEP_ROOT"):
         folder = Path(named).expanduser().resolve()
         if not _is_checkout(folder):
-            raise VerydeepError(f"VERYDEEP_ROOT={named}: {folder} is no checkout of verydeep; set it to one, or unset it")
+            raise VerydeepError(f"VERYDEEP_ROOT={named}: no checkout of verydeep; set it to one, or unset it")
         return folder
     for start in (Path.cwd(), Path(__file__)):
         for folder in (start, *start.resolve().parents):

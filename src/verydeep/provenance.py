@@ -69,7 +69,13 @@ def _git(root: Path, *arguments: str, text: bool = True) -> subprocess.Completed
     command = ["git", "-c", "core.autocrlf=false", "-c", "core.eol=lf", *arguments]
     try:
         return subprocess.run(
-            command, cwd=root, env=environment | {"LC_ALL": "C"}, capture_output=True, text=text, timeout=60
+            command,
+            cwd=root,
+            env=environment | {"LC_ALL": "C"},
+            capture_output=True,
+            text=text,
+            timeout=60,
+            check=False,
         )
     except (OSError, subprocess.SubprocessError):
         return None

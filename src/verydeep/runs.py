@@ -386,10 +386,8 @@ def unchecked() -> list[str]:
         with contextlib.suppress(RecordError):  # said by check_folder
             commit = read_file(path).sources.get("commit")
             unknown += commit is not None and provenance.sources_sha256_at(commit) is None
-    return [
-        f"not checked: whether the sources of {unknown} of {len(records)} records are those of the commits they name, "
-        f"and whether rules were changed ({why})"
-    ]
+    made_by = f"the sources of {unknown} of {len(records)} records are those of the commits they name, and whether "
+    return [f"not checked: whether {made_by if unknown else ''}rules were changed ({why})"]
 
 
 def _check_fingerprints() -> list[str]:

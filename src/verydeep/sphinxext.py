@@ -8,6 +8,8 @@ networks on one crop. ``{result-table} 4 quarter`` shows Table 4 with the
 studies named beside the paper.
 """
 
+import atexit
+import contextlib
 import os
 from pathlib import Path
 from typing import ClassVar
@@ -27,6 +29,7 @@ from verydeep import (
     citation,
     claim_tables,
     claims,
+    kernels,
     lost_text,
     pages,
     paths,
@@ -196,12 +199,20 @@ def _has_parent(node: nodes.Node, *kinds: type[nodes.Node]) -> bool:
 
 def write_run_pages(app: Sphinx, config) -> None:
     """Check ``runs/`` and write its pages before the sources are read; a fault stops the build."""
+    _own_kernels()
     os.environ[chapters.BUILDING] = "1"
     if faults := runs.check_all() + history.undisclosed_changes():
         raise VerydeepError("; ".join(faults))
     pages.write_pages(paths.book() / "runs")
     pages.write_numbers(paths.book() / "runs" / "numbers")
     config.html_extra_path = [*config.html_extra_path, "runs/numbers"]
+
+
+def _own_kernels() -> None:
+    """Have the build's chapters run in kernels of our own, until this process ends."""
+    world = contextlib.ExitStack()
+    world.enter_context(kernels.own_world())
+    atexit.register(world.close)
 
 
 def publish(app: Sphinx, config) -> None:

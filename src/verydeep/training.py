@@ -21,8 +21,6 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 import torchvision
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from torch.utils.data import DataLoader
@@ -44,6 +42,10 @@ from verydeep.networks.initialisation import initialise, transfer_from_a
 from verydeep.schedules import Schedule
 from verydeep.studies import Run
 from verydeep.studies.plan import BATCH_NORM
+
+with launch.importing():
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
 #: A checkpoint is written after every epoch, and within an epoch when this many seconds have passed.
 CHECKPOINT_SECONDS = 300

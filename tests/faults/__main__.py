@@ -5,17 +5,18 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 
 from conftest import REPOSITORY
-from faults import around, cases, inputs, kills, machine
+from faults import around, cases, inputs, kills, machine, workflow
 from faults.world import World
 from verydeep import files, provenance
 from verydeep.progress import line as say
 
 #: Every instant twice, with other random times.
 CHAINS = 2
+#: Kills of the smoke study through Snakemake, and at most how many seconds after its victim's start one comes.
+WORKFLOW_KILLS, LONGEST = 20, 15.0
 
 
 def main(record: Path) -> int:
@@ -43,16 +44,21 @@ def main(record: Path) -> int:
 
 
 def _kills(folder: Path, whole: World, seconds: float) -> list[dict]:
-    found = []
+    survived = []
     for chain in range(CHAINS):
         # two fifths of a run are over before its training is
-        chained = kills.survive(folder / f"chain-{chain}", whole, list(kills.INSTANTS), chain, 0.4 * seconds)
-        for one in chained:
-            say(f"kill  {one.aim:24} after {one.seconds:4.1f} s  {'; '.join(one.faults) or 'survived'}")
-            found.append({"aim": one.aim, "hit": one.hit, "seconds": round(one.seconds, 2), "survived": not one.faults})
-    aimed = Counter(one["aim"] for one in found if one["hit"])
-    say(f"kills that met their instant: {aimed.total()} of {len(found)}")
-    return found
+        survived += kills.survive(folder / f"chain-{chain}", whole, list(kills.INSTANTS), chain, 0.4 * seconds)
+    study = World.new(folder / "study")
+    for fault in workflow.finish(study):
+        raise RuntimeError(fault)
+    survived += workflow.survive(World.new(folder / "study-killed"), study, WORKFLOW_KILLS, 0, LONGEST)
+    for one in survived:
+        say(f"kill  {one.aim:24} after {one.seconds:4.1f} s  {'; '.join(one.faults) or 'survived'}")
+    say(f"kills that met their instant: {sum(one.hit for one in survived)} of {len(survived)}")
+    return [
+        {"aim": one.aim, "hit": one.hit, "seconds": round(one.seconds, 2), "survived": not one.faults}
+        for one in survived
+    ]
 
 
 def _faults(folder: Path, whole: World) -> list[dict]:

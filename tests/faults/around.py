@@ -1,10 +1,15 @@
-"""What lies around a run: variables that other programs left. A table as that of :mod:`faults.machine`."""
+"""What lies around a run: variables, notebooks of other users, folders. A table as that of :mod:`faults.machine`."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
-from faults import small, variables
-from faults.machine import expect
-from faults.world import World
+from faults import checkouts, kills, small, variables, workflow
+from faults.machine import expect, finish, one_line, wait_for_epoch
+from faults.world import World, ended
+from verydeep import runs
 
 
 def variables_left_behind(folder: Path, whole: World) -> str:
@@ -19,4 +24,110 @@ def variables_left_behind(folder: Path, whole: World) -> str:
     return f"the same weights to the bit under {len(others)} such"
 
 
-FAULTS = (variables_left_behind,)
+def variables_from_the_start(folder: Path, whole: World) -> str:
+    """The same, all at once and there before Python starts, when libraries are imported."""
+    hashes = []
+    for number, left in enumerate(({}, variables.TAKEN_AWAY | variables.AT_IMPORT)):
+        world = World.new(folder / str(number))
+        small.make(world)
+        hashes.append(variables.weights_of_a_process(world, **left))
+    expect(hashes[0] == hashes[1], "other weights")
+    return f"the same weights to the bit under all {len(variables.TAKEN_AWAY | variables.AT_IMPORT)}"
+
+
+def hostile_home(folder: Path, monkey: World) -> dict[str, str]:
+    """The settings of a user whose notebooks live in another world: variables that name files in ``folder``."""
+    startup = folder / "home" / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00-mine.py").write_text("from math import *\nprint('a startup file ran')\nseed = 7\n")
+    (folder / "start.py").write_text("print('a startup file ran')\n")
+    kernel = folder / "jupyter" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text('{"argv": ["false"], "display_name": "Python 3", "language": "python"}')
+    (folder / "matplotlibrc").write_text("text.usetex: True\nbackend: pdf\n")
+    (monkey.root / "random.py").write_text("raise RuntimeError('not the random of Python')\n")
+    return {
+        "HOME": str(folder / "home"),
+        "IPYTHONDIR": str(folder / "home" / ".ipython"),
+        "JUPYTER_PATH": str(folder / "jupyter"),
+        "JUPYTER_DATA_DIR": str(folder / "jupyter"),
+        "MATPLOTLIBRC": str(folder / "matplotlibrc"),
+        "MPLBACKEND": "no such backend",
+        "PYTHONSTARTUP": str(folder / "start.py"),
+    }
+
+
+def notebooks_of_another_world(folder: Path, whole: World) -> str:
+    """Another kernel called python3, startup files, settings of matplotlib, relative folders, a path with braces."""
+    world = World.copy(whole, folder / "{a}" / "w")
+    hostile = hostile_home(folder, world)
+    with world.entered():
+        runs.unseal(world.runs / "smoke" / kills.RUN, ["evaluate.ipynb"])
+    (world.runs / "smoke" / kills.RUN / "evaluate.ipynb").unlink()
+    here = world.root / "book"
+    relative = {name: os.path.relpath(path, here) for name, path in world.environment.items()}
+    modules = os.pathsep.join(os.path.relpath(path, here) for path in sys.path if Path(path).is_dir())
+    done = subprocess.run(
+        world.command(*kills.COMMAND), cwd=here, env=os.environ | relative | hostile | {"PYTHONPATH": modules},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    expect(done.returncode == 0, f"{done.stdout[-300:]}{done.stderr[-800:]}")
+    expect("startup file" not in done.stdout + done.stderr, "a startup file ran")
+    (world.root / "random.py").unlink()
+    found = kills.broken(world) + kills.differences(world, whole)
+    expect(not found, "; ".join(found))
+    notebook = (world.runs / "smoke" / kills.RUN / "evaluate.ipynb").read_text()
+    expect("image/png" in notebook, "the notebook has no picture")
+    return done.stdout.strip().splitlines()[-1].replace(str(folder), "")
+
+
+def interrupted(folder: Path, whole: World) -> str:
+    """Ctrl-C while a notebook trains."""
+    world = World.new(folder)
+    command = world.start(*kills.COMMAND, start_new_session=True)
+    wait_for_epoch(command, 3)
+    os.killpg(command.pid, signal.SIGINT)
+    said = one_line(ended(command, timeout=120), "error: interrupted; the same command goes on where it was")
+    finish(world, whole)
+    return said
+
+
+def workflow_killed(folder: Path, whole: World) -> str:
+    """Snakemake, its child and the kernel are killed, one after the other, on the way to a network and its tests."""
+    undisturbed, world = World.copy(whole, folder / "undisturbed"), World.new(folder / "world")
+    target = f"artifacts/workflow/smoke/{kills.RUN}.tested"
+    found = workflow.survive(world, undisturbed, 3, 0, 6.0, target)
+    expect(not any(one.faults for one in found), str(found))
+    return f"{sum(one.hit for one in found)} kills; nothing was trained twice"
+
+
+def workflow_with_other_settings(folder: Path, whole: World) -> str:
+    """Snakemake is given other settings (``gpus=2``), or its marks are lost, after a run is finished."""
+    world = World.copy(whole, folder)
+    before = workflow.records(world)
+    target = f"artifacts/workflow/smoke/{kills.RUN}.tested"
+    for others in ((), ("gpus=2",)):
+        plan = workflow.plan(world, *others)
+        expect(f"/{kills.RUN}." not in plan, plan)
+        expect(not workflow.finish(world, target), workflow.said(world))
+    expect(workflow.records(world) == before, "a record changed")
+    return "the finished run is no part of the plan"
+
+
+def workflow_on_a_cluster(folder: Path, whole: World) -> str:
+    """The plan of the full study by the profile for Slurm, which has no number of cores."""
+    plan = workflow.plan(World.new(folder), "gpus=8", study="full", profile="workflow/profiles/slurm")
+    expect("evaluate" in plan and "Traceback" not in plan, plan)
+    return next(line for line in plan.splitlines() if line.startswith("study full"))
+
+
+FAULTS = (
+    variables_left_behind,
+    variables_from_the_start,
+    notebooks_of_another_world,
+    interrupted,
+    workflow_killed,
+    workflow_with_other_settings,
+    workflow_on_a_cluster,
+    *checkouts.FAULTS,
+)

@@ -46,7 +46,7 @@ def one_line(done: subprocess.CompletedProcess, pattern: str) -> str:
     return lines[0]
 
 
-def _after_epoch(training: subprocess.Popen, epoch: int) -> None:
+def wait_for_epoch(training: subprocess.Popen, epoch: int) -> None:
     """Wait until a training has said that this epoch is over."""
     for line in training.stdout:
         if f"epoch {epoch}/" in line:
@@ -178,7 +178,7 @@ def no_permission(folder: Path, whole: World) -> str:
 def clock_set_back(folder: Path, whole: World) -> str:
     """The clock is set back a day in the middle of training; what was written before now lies in the future."""
     world = World.new(folder)
-    kill_after_epoch(world, 4)
+    killwait_for_epoch(world, 4)
     for path in world.artifacts.rglob("*"):
         if path.is_file():
             os.utime(path, (time.time() + 86400,) * 2)
@@ -195,7 +195,7 @@ def two_trainings(folder: Path, whole: World) -> str:
     """The same training is started twice; the second leaves and touches nothing."""
     world = World.new(folder)
     first = world.start(*TRAIN)
-    _after_epoch(first, 1)
+    wait_for_epoch(first, 1)
     first.send_signal(signal.SIGSTOP)  # smoke is over too soon to be waited for
     said = one_line(world.run(*TRAIN), r"error: A-256-s0 is in the hands of process \d+ on .* since")
     first.send_signal(signal.SIGCONT)
@@ -223,7 +223,7 @@ def kernel_killed(folder: Path, whole: World) -> str:
     """The notebook's kernel is killed, as when memory runs out."""
     world = World.new(folder)
     command = world.start(*kills.COMMAND)
-    _after_epoch(command, 3)
+    wait_for_epoch(command, 3)
     for one in family(command)[1:]:
         one.kill()
     done = ended(command, timeout=120)
@@ -236,7 +236,7 @@ def asked_to_stop(folder: Path, whole: World) -> str:
     """SIGTERM to a training: it stops between two steps and saves where it is."""
     world = World.new(folder)
     training = world.start(*TRAIN)
-    _after_epoch(training, 3)
+    wait_for_epoch(training, 3)
     training.send_signal(signal.SIGTERM)
     done = ended(training, timeout=60)
     said = one_line(done, "error: A-256-s0: stopped by SIGTERM in epoch 4, state saved in .*; the same command goes on")
@@ -249,7 +249,7 @@ def worker_killed(folder: Path, whole: World) -> str:
     world = World.new(folder)
     command = (*TRAIN, "--processes", "2")
     together = world.start(*command)
-    _after_epoch(together, 2)
+    wait_for_epoch(together, 2)
     workers = [one for one in family(together)[1:] if one.ppid() == together.pid]
     started = time.monotonic()
     workers[-1].kill()
@@ -273,7 +273,7 @@ def torchrun_worker_killed(folder: Path, whole: World) -> str:
         stderr=subprocess.PIPE,
         text=True,
     )
-    _after_epoch(together, 2)
+    wait_for_epoch(together, 2)
     started = time.monotonic()
     family(together)[-1].kill()
     done = ended(together, timeout=120)
@@ -301,10 +301,10 @@ def _without_workers(error: str) -> str:
     return "\n".join(lines)
 
 
-def kill_after_epoch(world: World, epoch: int) -> None:
+def killwait_for_epoch(world: World, epoch: int) -> None:
     """Train, and SIGKILL after so many epochs."""
     training = world.start(*TRAIN)
-    _after_epoch(training, epoch)
+    wait_for_epoch(training, epoch)
     training.kill()
     training.communicate()
 

@@ -1,6 +1,9 @@
 """Environment variables that another program left behind: each changes no weight, or is refused in one line."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 from unittest import mock
 
 from faults import small
@@ -53,6 +56,35 @@ ONE_PROCESS = {
 }
 
 
+#: Variables that libraries read once, when they are imported, each with a value that they would take up, or fail on.
+AT_IMPORT = {
+    "TORCH_DISTRIBUTED_DEBUG": "DETAIL",
+    "USE_TORCH_XLA": "1",
+    "XLA_USE_BF16": "1",
+    "FSDP_VERSION": "none",
+    "TORCHINDUCTOR_MAX_AUTOTUNE": "1",
+    "TORCH_COMPILE_DEBUG": "1",
+    "PYTORCH_JIT": "0",
+    "PYTHONHASHSEED": "7",
+    "PYTHONOPTIMIZE": "2",
+}
+
+
+def weights_of_a_process(world: World, **left: str) -> str:
+    """As :func:`weights`, by a Python that is started under ``left``."""
+    program = (
+        "from faults import small\nfrom verydeep import training\nwith small.sets():\n    training.train(small.run())"
+    )
+    modules = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=world.root, capture_output=True, text=True, timeout=300,
+        env=os.environ | world.environment | {"PYTHONPATH": modules} | left,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(done.stderr[-1500:])
+    return files.sha256(world.runs / "small" / "A-256-s0" / "weights.safetensors")
+
+
 def weights(world: World, **variables: str) -> str:
     """The hash of the weights that :func:`small.run` gives under ``variables``, in a world that has its images."""
     from accelerate.state import AcceleratorState
@@ -87,3 +119,9 @@ for _name in launch.MPI_SIZES:
     refused_case(f"{_name} of an MPI launch", f"{_name}=2 is set as in a launch by MPI", **{_name: "2"})
 for _name in launch.PRECISIONS:
     refused_case(f"{_name}", f"{_name}=1 changes the precision", **{_name: "1"})
+
+
+@case("variable", "a debug level that torch does not know", "TORCH_DISTRIBUTED_DEBUG=perhaps: torch takes OFF")
+def unknown_debug_level(world: World) -> Entry:
+    os.environ["TORCH_DISTRIBUTED_DEBUG"] = "perhaps"
+    return ["study", "list"]

@@ -39,6 +39,7 @@ class World:
     @classmethod
     def copy(cls, of: "World", folder: Path) -> "World":
         """One that starts where another stands."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(of.folder, folder, symlinks=True)
         return cls(folder)
 
@@ -66,8 +67,8 @@ class World:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "verydeep", *arguments]
 
-    def start(self, *arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen:
-        """``verydeep`` with these arguments, in it, as a process of its own."""
+    def start(self, *arguments: str, prefix: tuple[str, ...] = (), **options) -> subprocess.Popen:
+        """``verydeep`` with these arguments, in it, as a process of its own; ``options`` are those of ``Popen``."""
         return subprocess.Popen(
             [*prefix, *self.command(*arguments)],
             cwd=self.root,
@@ -75,6 +76,7 @@ class World:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            **options,
         )
 
     def run(self, *arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess:

@@ -1,0 +1,69 @@
+"""The kernel of a notebook: this interpreter, and nothing of what its user has set up for other notebooks."""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from verydeep import paths
+
+#: The kernel that the notebooks name.
+NAME = "python3"
+#: Code that every Python of a user starts with, and a choice of where pictures are drawn.
+_TAKEN_AWAY = ("PYTHONSTARTUP", "MPLBACKEND")
+
+
+@contextlib.contextmanager
+def own_world() -> Iterator[Path]:
+    """Within the block a kernel that is started is this interpreter, whatever else is called ``python3``.
+
+    It finds no startup files, no profile and no settings of matplotlib, and the same folders as this process: paths
+    in its environment are absolute, since a kernel works in another folder.
+
+    Yields
+    ------
+    Path
+        A folder that only this user may enter, for the kernel's sockets; it is gone after the block.
+    """
+    with tempfile.TemporaryDirectory(prefix="kernel.") as name:
+        folder = Path(name)
+        spec = {
+            "argv": [
+                *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
+                "--InteractiveShellApp.ignore_cwd=True",  # a random.py that lies there is not Python's
+                "--Application.log_level=50",  # what ends a notebook is said by who started it
+            ],
+            "display_name": "Python 3",
+            "language": "python",
+        }
+        (folder / "kernels" / NAME).mkdir(parents=True)
+        (folder / "kernels" / NAME / "kernel.json").write_text(json.dumps(spec))
+        (folder / "matplotlibrc").touch()
+        before = dict(os.environ)
+        for variable in _TAKEN_AWAY:
+            os.environ.pop(variable, None)
+        os.environ.update(_absolute())
+        os.environ |= {
+            "JUPYTER_PATH": os.pathsep.join([name, *filter(None, [before.get("JUPYTER_PATH")])]),
+            "IPYTHONDIR": f"{name}/ipython",
+            "MATPLOTLIBRC": f"{name}/matplotlibrc",
+        }
+        try:
+            yield folder
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def _absolute() -> dict[str, str]:
+    """The variables that name our folders, and those of modules, as seen from here."""
+    found = {"VERYDEEP_ROOT": str(paths.root())}
+    for name, path in (("VERYDEEP_ARTIFACTS", paths.artifacts), ("VERYDEEP_DATA", paths.data)):
+        if os.environ.get(name):
+            found[name] = str(path())
+    if modules := os.environ.get("PYTHONPATH"):
+        found["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in modules.split(os.pathsep))
+    return found
