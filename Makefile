@@ -1,5 +1,5 @@
 # Two commands set up everything: make book, make test. Both install into .venv first.
-PYTHON ?= python3
+# PYTHON: the interpreter of the environment; by default the first new enough one that is found.
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
@@ -7,13 +7,16 @@ STAMP  := $(VENV)/.installed
 # Waiting threads sleep instead of spinning: the two cores of a small machine are often shared.
 export OMP_WAIT_POLICY ?= PASSIVE
 
+# One that does not work is removed before anything else, so that it is made again.
+$(shell sh .ci/venv.sh check $(VENV))
+
 .PHONY: book test faults smoke pages check lint clean
 .DEFAULT_GOAL := book
 
 # pip first: where a pin does not fit the Python at hand, a new one says so and an old one tries everything else for
 # hours. Then torch alone: with no torch installed yet, pip would look at every newer release for the others.
 $(STAMP): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	sh .ci/venv.sh make $(VENV) $(PYTHON)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch torchvision
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'

@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from faults import small as small_sets
+from faults.world import World
 from verydeep import files
 from verydeep.data import archives, base, downloads, sources, store, views
 from verydeep.data.images import decode
@@ -570,3 +572,24 @@ def test_the_manifest_hash_covers_every_field(opened):
         changed = manifest.copy()
         changed.loc[0, column] = value
         assert store.manifest_sha256(changed) != opened.manifest_sha256
+
+
+def test_what_desktops_leave_in_a_data_set_is_passed_over_and_everything_else_is_named(tmp_path):
+    world = World.new(tmp_path / "world")
+    for make, kind in ((small_sets.make, small_sets.Small), (small_sets.make_tiny, small_sets.SmallTiny)):
+        folder = make(world)
+        before = list(kind(folder).entries())
+        for place in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+            for name in (".DS_Store", "._n01_0.JPEG", "Thumbs.db", "desktop.ini", "__MACOSX/a.JPEG"):
+                (place / name).parent.mkdir(exist_ok=True)
+                (place / name).write_bytes(b"\x00")
+        assert list(kind(folder).entries()) == before
+        assert kind(folder).classes() == ["n01", "n02"]
+    stray = world.data / "small" / "train" / "n01" / "list.txt"
+    stray.write_text("x")
+    with pytest.raises(DataError, match=r"train/n01/list.txt: not an image; small has nothing else there, remove it"):
+        list(small_sets.Small(world.data / "small").entries())
+    stray.unlink()
+    (world.data / "small" / "train" / "spare").mkdir()
+    with pytest.raises(DataError, match=r"3 class folders, 2 expected; spare has no name of WordNet's: remove it\?"):
+        small_sets.Small(world.data / "small").classes()

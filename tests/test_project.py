@@ -148,6 +148,17 @@ SECRETS = [
 ]
 
 
+def test_no_file_changes_its_line_endings():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    asked = ["git", "check-attr", "-z", "--stdin", "text"]
+    found = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True, input=listed.stdout).stdout.split(
+        "\0"
+    )
+    assert len(found) > 1000 and {*found[2::3]} == {"unset"}
+
+
 def test_no_secret_is_committed(tmp_path):
     """The hook of pre-commit over every file; entropy alone is no sign here, where hashes are everywhere."""
     hook = [f"{sys.prefix}/bin/{SECRETS[0]}", *SECRETS[1:]]

@@ -181,3 +181,28 @@ def test_a_chapter_with_outputs_is_found(trained):
     cell.outputs = [nbformat.v4.new_output("stream", text="63.8")]
     nbformat.write(notebook, path)
     assert runs.check_all() == ["book/results/table3.ipynb: has outputs; clear them, the build makes them anew"]
+
+
+LITTER = (
+    ".DS_Store",
+    "._A-256-s0",
+    "Thumbs.db",
+    "desktop.ini",
+    ".ipynb_checkpoints/train.ipynb",
+    "._train.json",
+    "@eaDir/x",
+)
+
+
+@pytest.mark.parametrize("where", [".", "smoke", "smoke/A-256-s0"])
+def test_what_desktops_leave_under_runs_is_passed_over_and_everything_else_is_named(trained, where):
+    for name in LITTER:
+        path = trained / "runs" / where / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"\x00\x05\x16\x07")
+    assert runs.check_all() == []
+    assert [run.name for run in runs.recorded_runs(studies.load("smoke"))] == ["A-256-s0"]
+    assert [folder.name for folder in runs.run_folders()] == ["A-256-s0"]
+    (trained / "runs" / where / "notes~").touch()
+    (fault,) = runs.check_all()
+    assert fault.startswith((trained / "runs" / where / "notes~").relative_to(trained).as_posix())

@@ -62,6 +62,23 @@ def clear_parts(folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
+#: What desktops, Jupyter and file servers leave in any folder that they have been shown.
+_LITTER = {".DS_Store", ".localized", ".directory", "Thumbs.db", "ehthumbs.db", "desktop.ini", "__MACOSX", "@eaDir",
+           ".ipynb_checkpoints", ".fseventsd", ".Spotlight-V100", ".Trashes", "Icon\r"}  # fmt: skip
+_LITTER_BEGINS = ("._", ".Trash-", ".nfs", ".~lock.")
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder of this name is nobody's work: it is passed over wherever a folder is listed."""
+    return name in _LITTER or name.startswith(_LITTER_BEGINS)
+
+
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """What lies in ``folder`` by a pattern of :meth:`pathlib.Path.glob`, in order, without litter."""
+    found = (path for path in folder.glob(pattern) if not any(map(is_litter, path.relative_to(folder).parts)))
+    return sorted(found)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` in one piece."""
     with atomic(path) as part:

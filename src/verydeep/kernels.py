@@ -20,8 +20,8 @@ _TAKEN_AWAY = ("PYTHONSTARTUP", "MPLBACKEND")
 def own_world() -> Iterator[Path]:
     """Within the block a kernel that is started is this interpreter, whatever else is called ``python3``.
 
-    It finds no startup files, no profile and no settings of matplotlib, and the same folders as this process: paths
-    in its environment are absolute, since a kernel works in another folder.
+    It needs no home directory, and finds no startup files, no profile and no settings of matplotlib. It finds the same
+    folders as this process: paths in its environment are absolute, since a kernel works in another folder.
 
     Yields
     ------
@@ -48,6 +48,7 @@ def own_world() -> Iterator[Path]:
         os.environ.update(_absolute())
         os.environ |= {
             "JUPYTER_PATH": os.pathsep.join([name, *filter(None, [before.get("JUPYTER_PATH")])]),
+            **{f"JUPYTER_{kind}_DIR": f"{name}/jupyter" for kind in ("CONFIG", "DATA", "RUNTIME")},
             "IPYTHONDIR": f"{name}/ipython",
             "MATPLOTLIBRC": f"{name}/matplotlibrc",
         }

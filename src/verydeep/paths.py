@@ -75,8 +75,19 @@ def staging(path: Path) -> Path:
 
 
 def data() -> Path:
-    """Where data sets are unpacked: ``$VERYDEEP_DATA`` or ``~/data``."""
-    return Path(os.environ.get("VERYDEEP_DATA", "~/data")).expanduser().resolve()
+    """Where data sets are unpacked: ``$VERYDEEP_DATA`` or ``~/data``.
+
+    Raises
+    ------
+    VerydeepError
+        When this user has no home directory and the variable is not set.
+    """
+    try:
+        return Path(os.environ.get("VERYDEEP_DATA") or "~/data").expanduser().resolve()
+    except RuntimeError:
+        raise VerydeepError(
+            "this user has no home directory for data sets: set VERYDEEP_DATA to the folder in which they lie"
+        ) from None
 
 
 def package() -> Path:

@@ -119,7 +119,7 @@ def sources_sha256(package: Path | None = None) -> str:
     package = package or paths.package()
     lines = [
         f"{files.sha256(path)}  {path.relative_to(package).as_posix()}"
-        for path in package.rglob("*")
+        for path in files.listed(package, "**/*")
         if path.suffix in SOURCE_SUFFIXES and "__pycache__" not in path.parts
     ]
     return files.sha256_bytes("\n".join(sorted(lines)).encode())

@@ -316,13 +316,13 @@ def notebook_fault(path: Path) -> str | None:
 
 def run_folders() -> list[Path]:
     """Every folder ``runs/<study>/<run>`` there is."""
-    return sorted(path for path in paths.runs().glob("*/*") if path.is_dir() and not path.name.startswith("."))
+    return [path for path in files.listed(paths.runs(), "*/*") if path.is_dir()]
 
 
 def evaluated(study: str) -> list[RunName]:
     """The names of the runs of a study that were tested; a folder that names no run is left to :func:`check_all`."""
     found = []
-    for path in sorted(paths.runs().glob(f"{study}/*/evaluate.json")):
+    for path in files.listed(paths.runs(), f"{study}/*/evaluate.json"):
         with contextlib.suppress(VerydeepError):
             found.append(RunName.parse(path.parent.name))
     return found
@@ -338,7 +338,7 @@ def recorded_runs(study: Study) -> list[Run]:
     """
     found = []
     kind = "train" if study.train else "evaluate"
-    for path in sorted(paths.runs().glob(f"{study.name}/*/{kind}.json")):
+    for path in files.listed(paths.runs(), f"{study.name}/*/{kind}.json"):
         record = _parse_sealed(path, kind)
         if path.parent.name != (name := _run_name(record)):
             raise RecordError(f"{_short(path)}: is the record of another run, {name}")
@@ -351,7 +351,7 @@ def recorded_runs(study: Study) -> list[Run]:
 def recorded_fusions(study: Study) -> list[Fusion]:
     """Every fusion of networks of ``study`` that has a record; raises as :func:`recorded_runs` does."""
     found = []
-    for path in sorted(paths.runs().glob(f"{study.name}/*/fuse.json")):
+    for path in files.listed(paths.runs(), f"{study.name}/*/fuse.json"):
         record = _parse_sealed(path, "fuse")
         fusion = Fusion(tuple(member(f"{study.name}/{name}") for name in record.members), record.method)
         if fusion.folder != path.parent:
@@ -369,7 +369,7 @@ def all_runs(study: Study) -> list[Run]:
 
 def check_all() -> list[str]:
     """Every fault under ``runs/``, a line each: of the run folders, and files that belong to none."""
-    strays = [path for pattern in ("*", "*/*") for path in sorted(paths.runs().glob(pattern)) if path.is_file()]
+    strays = [path for pattern in ("*", "*/*") for path in files.listed(paths.runs(), pattern) if path.is_file()]
     faults = [f"{_short(path)}: belongs to no run" for path in strays]
     faults += [fault for folder in run_folders() for fault in check_folder(folder)]
     return faults + _check_fingerprints() + _check_chapters()
@@ -380,7 +380,7 @@ def unchecked() -> list[str]:
     why = provenance.git_unknown() or provenance.history_unknown()
     if why is None:
         return []
-    records = [path for path in sorted(paths.runs().glob("*/*/*.json")) if path.stem in _KINDS]
+    records = [path for path in files.listed(paths.runs(), "*/*/*.json") if path.stem in _KINDS]
     unknown = 0
     for path in records:
         with contextlib.suppress(RecordError):  # said by check_folder
@@ -393,7 +393,7 @@ def unchecked() -> list[str]:
 def _check_fingerprints() -> list[str]:
     """All runs of one study must be of the same images, the same of them held out."""
     faults, first = [], {}
-    for path in sorted(paths.runs().glob("*/*/*.json")):
+    for path in files.listed(paths.runs(), "*/*/*.json"):
         try:
             data = read_file(path).data if path.stem in _KINDS else None
         except RecordError:
@@ -411,8 +411,8 @@ def _check_fingerprints() -> list[str]:
 def _check_chapters() -> list[str]:
     """Chapters are kept without outputs: what they show is made when the book is built."""
     faults = []
-    for path in sorted(paths.book().rglob("*.ipynb")):
-        if "runs" in path.relative_to(paths.book()).parts or ".ipynb_checkpoints" in path.parts:
+    for path in files.listed(paths.book(), "**/*.ipynb"):
+        if "runs" in path.relative_to(paths.book()).parts:
             continue
         notebook = nbformat.read(path, as_version=4)
         if any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells):
@@ -427,7 +427,7 @@ def check_folder(folder: Path) -> list[str]:
     except RecordError as error:
         return [str(error)]
     faults = []
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {SEAL}
+    present = {path.relative_to(folder).as_posix() for path in files.listed(folder, "**/*") if path.is_file()} - {SEAL}
     faults += [f"{_short(folder / name)}: missing" for name in sorted(set(sums) - present)]
     faults += [f"{_short(folder / name)}: not listed in {SEAL}" for name in sorted(present - set(sums))]
     for name in sorted(present & set(sums)):

@@ -81,6 +81,33 @@ def notebooks_of_another_world(folder: Path, whole: World) -> str:
     return done.stdout.strip().splitlines()[-1].replace(str(folder), "")
 
 
+def no_home_directory(folder: Path, whole: World) -> str:
+    """A user without a home directory tests a network of the smoke study; other data sets ask for a folder."""
+    world = World.copy(whole, folder / "w")
+    with world.entered():
+        runs.unseal(world.runs / "smoke" / kills.RUN, ["evaluate.ipynb"])
+    (world.runs / "smoke" / kills.RUN / "evaluate.ipynb").unlink()
+    (folder / "nobody").mkdir()
+    (folder / "nobody" / "sitecustomize.py").write_text(
+        "import pwd\n\ndef getpwuid(uid):\n    raise KeyError(uid)\n\npwd.getpwuid = getpwuid\n"
+    )
+    kept = {name: value for name, value in os.environ.items() if name not in ("HOME", "VERYDEEP_DATA")}
+    kept |= {name: value for name, value in world.environment.items() if name != "VERYDEEP_DATA"}
+    kept["PYTHONPATH"] = os.pathsep.join([str(folder / "nobody"), *filter(os.path.isdir, sys.path)])
+
+    def call(*arguments: str) -> subprocess.CompletedProcess:
+        command = world.command(*arguments)
+        return subprocess.run(command, cwd=world.root, env=kept, capture_output=True, text=True, timeout=300)
+
+    done = call(*kills.COMMAND)
+    expect(done.returncode == 0, done.stderr[-800:])
+    found = kills.broken(world) + kills.differences(world, whole)
+    expect(not found, "; ".join(found))
+    return one_line(
+        call("data", "get", "tiny-imagenet"), "error: this user has no home directory .*: set VERYDEEP_DATA"
+    )
+
+
 def interrupted(folder: Path, whole: World) -> str:
     """Ctrl-C while a notebook trains."""
     world = World.new(folder)
@@ -125,6 +152,7 @@ FAULTS = (
     variables_left_behind,
     variables_from_the_start,
     notebooks_of_another_world,
+    no_home_directory,
     interrupted,
     workflow_killed,
     workflow_with_other_settings,

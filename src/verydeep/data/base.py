@@ -1,5 +1,6 @@
 """What every data set has: a list of its images and their encoded bytes. Nothing is decoded here."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from verydeep.errors import DataError
 
 SPLITS = ("train", "val")
 _SUFFIXES = (".jpeg", ".jpg", ".png")
+_WORDNET = re.compile(r"n\d+")
 
 
 @dataclass(frozen=True)
@@ -129,19 +131,25 @@ class ClassFolders(Source):
     def classes(self) -> list[str]:
         self.require()
         first = self.folder / next(iter(self.counts))
-        found = sorted(path.name for path in first.glob("*") if path.is_dir())
+        found = [path.name for path in files.listed(first, "*") if path.is_dir()]
         if len(found) != self.num_classes:
-            raise DataError(f"{first}: {len(found)} class folders, {self.num_classes} expected")
+            odd = next((name for name in found if not _WORDNET.fullmatch(name)), None)
+            asked = "" if odd is None else f"; {odd} has no name of WordNet's: remove it?"
+            raise DataError(f"{first}: {len(found)} class folders, {self.num_classes} expected{asked}")
         return found
 
     def _files(self, split: str, wnid: str) -> Iterator[Path]:
-        return (self.folder / split / wnid).rglob("*")
+        for path in files.listed(self.folder / split / wnid, "**/*"):
+            if path.suffix.lower() in _SUFFIXES:
+                yield path
+            elif not path.is_dir():
+                raise DataError(f"{path}: not an image; {self.name} has nothing else there, remove it")
 
     def entries(self) -> Iterator[Entry]:
         for split in self.counts:
             for label, wnid in enumerate(self.classes()):
-                files = [path for path in self._files(split, wnid) if path.suffix.lower() in _SUFFIXES]
-                if not files:
+                found = list(self._files(split, wnid))
+                if not found:
                     raise DataError(f"{self.folder / split / wnid}: class without an image")
-                for path in sorted(files):
+                for path in found:
                     yield Entry(split, label, path.relative_to(self.folder).as_posix())

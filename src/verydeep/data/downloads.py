@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pooch
 
-from verydeep import locks, paths
+from verydeep import files, locks, paths
 from verydeep.data.archives import extract
 from verydeep.errors import DataError
 
@@ -86,7 +86,7 @@ def _retrieve(name: str, archive: Archive, folder: Path, downloads: Path) -> Pat
 def _move(source: Path, target: Path, archive: Path) -> None:
     """Move what is in ``source`` into ``target``, into the folders that are there already."""
     target.mkdir(parents=True, exist_ok=True)
-    for path in source.iterdir():
+    for path in files.listed(source, "*"):
         there = target / path.name
         if path.is_dir() and there.is_dir():
             _move(path, there, archive)

@@ -3,13 +3,14 @@
 import io
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from PIL import Image
 
-from verydeep import paths
+from verydeep import files, paths
 from verydeep.data.base import SPLITS, ClassFolders, Entry, Source
 from verydeep.data.downloads import Archive
 from verydeep.errors import DataError, UnknownName
@@ -140,10 +141,10 @@ class TinyImagenet(Source):
         index = {wnid: label for label, wnid in enumerate(classes)}
         for label, wnid in enumerate(classes):
             images = self.folder / "train" / wnid / "images"
-            files = sorted(images.glob("*.JPEG"))
-            if not files:
+            found = files.listed(images, "*.JPEG")
+            if not found:
                 raise DataError(f"{images}: class without an image")
-            for path in files:
+            for path in found:
                 yield Entry("train", label, path.relative_to(self.folder).as_posix())
         labelled = []
         for name, wnid, *_ in self._lines("val/val_annotations.txt", 2):
@@ -181,6 +182,10 @@ class Digits(Source):
     num_classes = 10
     counts: ClassVar = {"train": 1433, "val": 364}
     shape = (8, 8)
+
+    def __init__(self, folder: Path | None = None):
+        # a user without a home directory has these too
+        super().__init__(folder or Path(find_spec("sklearn").origin).parent / "datasets" / "data")
 
     def require(self) -> None:
         """Nothing to place: the images are part of scikit-learn."""
