@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy, vgg
 from verydeep.networks.configurations import all_configurations, configuration
-from verydeep.networks.dense import posteriors, score_map, whole_positions
+from verydeep.networks.dense import posteriors, score_map, strips, whole_positions
 from verydeep.networks.initialisation import SCHEMES, initialise, transfer_from_a
 
 CONFIGS = list(all_configurations())
@@ -175,6 +175,67 @@ def test_an_image_smaller_than_the_window_is_refused():
     net = vgg.build("A", width_divisor=16, num_classes=7, crop=64)
     with pytest.raises(ValueError, match="smaller than the 2x2 window"):
         score_map(net, torch.zeros(1, 3, 64, 32))
+    with pytest.raises(ValueError, match="images of 900x32 give a last map of 29x1, smaller"):
+        score_map(net, torch.zeros(1, 3, 900, 32), pixels=1000)
+
+
+LENGTHS = [640, 641, 660, 687]  # a multiple of the stride, and one, twenty and all but one pixels more
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("portrait", [False, True])
+def test_an_image_in_strips_has_the_scores_of_the_whole(name, pooling, length, portrait):
+    torch.manual_seed(0)
+    net = vgg.build(name, width_divisor=16, num_classes=7, crop=64, pooling=pooling).eval()
+    initialise(net, "he", torch.Generator().manual_seed(0))
+    images = torch.randn(1, 3, 72, length)
+    images = images.mT if portrait else images
+    with torch.inference_mode():
+        whole = score_map(net, images)
+        assert whole.std() > 1e-2
+        for pixels in (1, 72 * 400, 72 * 500, 72 * 640):
+            cut = score_map(net, images, pixels)
+            assert cut.shape == whole.shape
+            assert (cut - whole).abs().max() < 1e-5 * whole.abs().max()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+def test_strips_take_every_position_once_and_are_as_short_as_asked(name, pooling):
+    net = vgg.build(name, width_divisor=16, num_classes=7, crop=64, pooling=pooling)
+    fc6 = anatomy.layers(configuration(name), **net.size)[-3]
+    least = fc6.receptive_field + fc6.stride
+    for length in range(64, 1400, 17):
+        positions = anatomy.last_map(length, pooling) - net.map_side + 1
+        for most in (1, least, least + 100, 1000):
+            cut = list(strips(net, length, most))
+            kept = [part.start // 32 + k for part, kept in cut for k in range(kept.start, kept.stop)]
+            assert kept == list(range(positions))
+            assert all(0 <= part.start < part.stop <= length for part, _ in cut)
+            assert max(part.stop - part.start for part, _ in cut) <= max(most, least)
+
+
+def test_only_images_beyond_the_limit_are_cut_and_no_more_pixels_go_through_the_network():
+    net = vgg.build("D", width_divisor=16, num_classes=7, crop=64).eval()
+    seen = []
+    net.features.register_forward_hook(lambda _, given, __: seen.append(tuple(given[0].shape)))
+    few, long = torch.randn(3, 3, 64, 96), torch.randn(2, 3, 1000, 64)
+    with torch.inference_mode():
+        assert torch.equal(posteriors(net, few, pixels=3 * 64 * 96), posteriors(net, few))
+        assert seen == [few.shape] * 2
+        seen.clear()
+        apart = posteriors(net, few, pixels=3 * 64 * 96 - 1)
+        assert seen == [(1, *few.shape[1:])] * 3
+        torch.testing.assert_close(apart, posteriors(net, few), atol=1e-5, rtol=0)
+        seen.clear()
+        cut = posteriors(net, long, pixels=64 * 500)
+        assert len(seen) > 4 and all(n * height * width <= 64 * 500 for n, _, height, width in seen)
+        torch.testing.assert_close(cut, posteriors(net, long), atol=1e-5, rtol=0)
+        seen.clear()
+        posteriors(net, long, pixels=1)  # less than a position sees
+        assert max(n * height * width for n, _, height, width in seen) <= 64 * (212 + 32 + 32)
 
 
 STD = {"paper": (0.1, 0.1), "paper-std": (0.01, 0.01), "notes": (0.01, 0.005)}

@@ -1,13 +1,19 @@
 """Passes over images, against naive loops, torchvision and timm."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 import timm
 import torch
 import torchvision
 
 from verydeep import posteriors, studies, training
-from verydeep.data.views import grid_positions, rescale
+from verydeep.data.views import CentreCrop, TrainingViews, draw_epoch, grid_positions, rescale
+from verydeep.errors import DataError
 from verydeep.networks import dense, vgg
 from verydeep.networks.configurations import all_configurations
 from verydeep.studies import schema
@@ -140,6 +146,77 @@ def test_images_that_wait_for_their_shape_are_bounded_too():
         given += len(positions)
         assert store.read - given <= 4 * one.pixels_per_batch / (40 * 40)
     assert given == 60
+
+
+NARROW = [(40, 61), (4, 100), (50, 50), (100, 4), (61, 40)]
+
+
+@pytest.mark.parametrize("method", ["dense", "multi-crop", "centre-crop"])
+@pytest.mark.parametrize("options", [{}, {"flip": False}, {"testing": schema.Testing(average="posteriors")}])
+def test_an_image_beyond_the_bound_has_the_posteriors_that_it_has_without(method, options):
+    store, rows = Shapes(NARROW), np.arange(len(NARROW))
+    most = 40 * 500
+    bounded, free = (make(pixels_per_batch=pixels, **options) for pixels in (most, 2**30))
+    seen = []
+    bounded.net.features.register_forward_hook(lambda _, given, __: seen.append(given[0][:, 0].numel()))
+    found, whole = (one.make(method, store, rows, 40) for one in (bounded, free))
+    assert max(seen) <= most < 40 * 1000
+    assert np.abs(found.posteriors - whole.posteriors).max() < 1e-5
+    assert (found.forward_passes, found.multiply_adds) == (whole.forward_passes, whole.multiply_adds)
+
+
+EXTREME = """
+import sys
+import numpy as np
+from test_posteriors import Shapes, make
+
+def peak():  # MB; getrusage would count the process that started this one
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    return int(status["VmHWM"].split()[0]) / 1024
+
+store, rows = Shapes([(40, 61), (61, 40), (4, 400), (50, 50), (40, 61)]), np.arange(5)
+bounded, free = make(pixels_per_batch=2**17), make(pixels_per_batch=2**30)
+bounded.make("dense", store, np.array([0, 1, 3, 4]), 256)
+peaks, found = [peak()], []
+for method in ("dense", "multi-crop", "centre-crop"):
+    bounded.make(method, store, rows, 256)
+peaks.append(peak())
+apart = bounded.make("dense", store, rows, 256).posteriors - free.make("dense", store, rows, 256).posteriors
+peaks.append(peak())
+print(*np.diff(peaks), np.abs(apart).max())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
+def test_one_image_of_4x400_pixels_takes_little_memory_among_ordinary_ones():
+    done = subprocess.run([sys.executable, "-c", EXTREME], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    bounded, free, apart = map(float, done.stdout.split()[-3:])
+    # at 256x25600 its 6.5 million pixels are 20 MB in 8 bits, 79 MB in float32, and 105 MB in each map of this network
+    assert bounded < 150 < free
+    assert apart < 1e-5
+
+
+def test_an_image_that_would_be_rescaled_beyond_all_measure_is_named():
+    store = Shapes([(40, 40), (1, 4000)])
+    store.manifest = pd.DataFrame({"name": ["square.png", "line.png"]})
+    with pytest.raises(DataError, match="line.png: 4000x1 pixels become 1024000x256 at the test scale 256, more than"):
+        make().make("centre-crop", store, np.arange(2), 256)
+
+
+def test_training_views_of_a_narrow_image_take_only_the_pixels_of_a_crop(monkeypatch):
+    from PIL import Image
+
+    sizes, resize = [], Image.Image.resize
+    monkeypatch.setattr(
+        Image.Image, "resize", lambda im, size, *a, **k: (sizes.append(size), resize(im, size, *a, **k))[1]
+    )
+    draws = draw_epoch(0, 0, 8)
+    for size in ((4, 400), (400, 4), (1, 60000)):
+        image = Shapes([size]).image(0)
+        views = [TrainingViews(224, 256, 512, True)(image, draws, i) for i in range(8)] + [CentreCrop(224, 384)(image)]
+        assert {view.shape for view in views} == {(224, 224, 3)}
+    assert set(sizes) == {(224, 224)}
 
 
 @pytest.mark.parametrize("config", all_configurations())

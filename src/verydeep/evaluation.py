@@ -31,7 +31,8 @@ def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progr
     Parameters
     ----------
     pixels_per_batch
-        Pixels that go through the network at once, flips not counted: bounds the memory.
+        Pixels that go through the network at once, flips not counted: bounds the memory. An image that is larger by
+        itself is tested in strips, with the same posteriors up to the rounding of sums.
     report
         Receives a line for every measurement.
 

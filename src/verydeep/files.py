@@ -63,14 +63,16 @@ def clear_parts(folder: Path) -> None:
 
 
 #: What desktops, Jupyter and file servers leave in any folder that they have been shown.
-_LITTER = {".DS_Store", ".localized", ".directory", "Thumbs.db", "ehthumbs.db", "desktop.ini", "__MACOSX", "@eaDir",
-           ".ipynb_checkpoints", ".fseventsd", ".Spotlight-V100", ".Trashes", "Icon\r"}  # fmt: skip
-_LITTER_BEGINS = ("._", ".Trash-", ".nfs", ".~lock.")
+_LITTER = {".ds_store", ".localized", ".directory", "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir",
+           ".ipynb_checkpoints", ".fseventsd", ".spotlight-v100", "icon\r", "$recycle.bin",
+           "system volume information"}  # fmt: skip
+_LITTER_BEGINS = ("._", ".trash", ".nfs", ".fuse_hidden", ".~lock.", "~$")
 
 
 def is_litter(name: str) -> bool:
     """Whether a file or folder of this name is nobody's work: it is passed over wherever a folder is listed."""
-    return name in _LITTER or name.startswith(_LITTER_BEGINS)
+    lower = name.lower()
+    return lower in _LITTER or lower.startswith(_LITTER_BEGINS)
 
 
 def listed(folder: Path, pattern: str) -> list[Path]:

@@ -17,7 +17,7 @@ from verydeep.data.views import (
 )
 from verydeep.networks import dense
 from verydeep.networks.dense import score_map
-from verydeep.posteriors import Tester
+from verydeep.posteriors import PIXELS_PER_BATCH, Tester
 from verydeep.studies import Fusion, Run
 from verydeep.studies.measurements import several, several_scales, single
 from verydeep.training import load_network, normaliser, open_data
@@ -102,8 +102,9 @@ def score_maps(run: Run) -> Figure:
     with torch.inference_mode():
         for scale in several_scales(run.train_scale):
             image = tester.rescaled(store, store.rows("val")[position], run.study.pixels(scale))
-            scores = score_map(net, normalise(image[None]))
-            said = dense.posteriors(net, normalise(image[None]), testing.average, testing.positions)[0]
+            x = normalise(image[None])
+            scores = score_map(net, x, PIXELS_PER_BATCH)
+            said = dense.posteriors(net, x, testing.average, testing.positions, PIXELS_PER_BATCH)[0]
             images.append(image)
             whole = [dense.whole_positions(side, net.crop, len(net.config.blocks)) for side in image.shape[:2]]
             counted.append(tuple(whole) if testing.positions == "whole" else tuple(scores.shape[2:]))
@@ -144,7 +145,7 @@ def posteriors_by_scale(run: Run, classes: int = 4, scales: int = 9) -> Figure:
         for scale in every:
             x = normalise(rescale(store.image(row), run.study.pixels(scale))[None])
             views = [x, x.flip(3)] if run.recipe.flip else [x]
-            options = (run.study.testing.average, run.study.testing.positions)
+            options = (run.study.testing.average, run.study.testing.positions, PIXELS_PER_BATCH)
             found.append(sum(dense.posteriors(net, view, *options)[0] for view in views).numpy() / len(views))
     found = np.stack(found)
     average = found[[every.index(scale) for scale in chosen]].mean(0)
@@ -185,9 +186,8 @@ def dense_against_crops(run: Run, images: int = 200) -> pd.DataFrame:
     rows = store.rows("val")[np.linspace(0, len(store.rows("val")) - 1, images, dtype=int)]
     table = []
     with torch.inference_mode():
-        whole = torch.cat(
-            [score_map(net, normalise(rescale(store.image(row), shorter)[None]))[:, :, :2, :2] for row in rows]
-        )
+        every = (normalise(rescale(store.image(row), shorter)[None]) for row in rows)
+        whole = torch.cat([score_map(net, x, PIXELS_PER_BATCH)[:, :, :2, :2] for x in every])
         for top in (0, step):
             for left in (0, step):
                 crops = np.stack([crop_of_rescaled(store.image(row), shorter, top, left, crop, crop) for row in rows])

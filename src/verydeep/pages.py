@@ -42,7 +42,7 @@ def write_pages(target: Path) -> None:
         if kept in path.parents or path == kept:
             continue
         if path.is_file() and path not in written:
-            path.unlink()
+            path.unlink(missing_ok=True)
         elif path.is_dir() and not any(path.iterdir()):
             path.rmdir()
 

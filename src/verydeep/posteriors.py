@@ -14,14 +14,17 @@ import numpy as np
 import torch
 
 from verydeep import progress
+from verydeep.data.images import MAX_PIXELS
 from verydeep.data.store import Store
-from verydeep.data.views import centre_position, grid_positions, rescale
+from verydeep.data.views import centre_position, grid_positions, rescale, scaled_size
+from verydeep.errors import DataError
 from verydeep.networks import anatomy, dense
 from verydeep.networks.vgg import VGG
 from verydeep.studies.schema import Testing
 from verydeep.training import Normaliser
 
-#: Pixels that go through the network at once: bounds memory whatever the size of the images.
+#: Pixels that go through the network at once: bounds its memory whatever the size of the images. An image that is
+#: larger by itself is cut into strips (:func:`verydeep.networks.dense.strips`), and is held in 8 bits only.
 PIXELS_PER_BATCH = 2**19
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -48,7 +51,8 @@ class Tester:
     flip
         Whether mirror images are used too.
     pixels_per_batch
-        Pixels that go through the network at once.
+        Pixels that go through the network at once, flips not counted. A crop, and a strip as long as one position of
+        the score map sees, go through it whole, however few these are.
     """
 
     net: VGG
@@ -70,7 +74,8 @@ class Tester:
         look = {"dense": self._dense, "multi-crop": self._grid, "centre-crop": self._centre}[method]
         with torch.inference_mode(), progress.bar(title=title, total=len(rows)) as bar:
             for positions, images in self.batches(store, rows, shorter):
-                posteriors, passes, cost = look(self.normalise(images))
+                within = images[..., 0].size <= self.pixels_per_batch
+                posteriors, passes, cost = look(self.normalise(images) if within else _Large(images, self.normalise))
                 found[positions] = posteriors.cpu().numpy()
                 forward_passes += passes * len(positions)
                 multiply_adds += cost * len(positions)
@@ -101,10 +106,22 @@ class Tester:
             yield _stack(batch)
 
     def rescaled(self, store: Store, row: int, shorter: int) -> np.ndarray:
-        """One image of the store, rescaled as ``testing`` says: uint8 (height, width, 3)."""
-        options = self.testing
+        """One image of the store, rescaled as ``testing`` says: uint8 (height, width, 3).
+
+        Raises
+        ------
+        DataError
+            When it is so narrow that it would have more pixels than any image may have that is read.
+        """
+        options, image = self.testing, store.image(row)
+        height, width = scaled_size(*image.shape[:2], shorter, options.longer_side)
+        if height * width > MAX_PIXELS:
+            raise DataError(
+                f"{store.manifest['name'].iat[row]}: {image.shape[1]}x{image.shape[0]} pixels become {width}x{height} "
+                f"at the test scale {shorter}, more than {MAX_PIXELS} allowed; crop it or take it out of the data set"
+            )
         return rescale(
-            store.image(row),
+            image,
             shorter,
             longer_side=options.longer_side,
             interpolation=options.interpolation,
@@ -117,8 +134,9 @@ class Tester:
     def _dense(self, x: torch.Tensor) -> tuple[torch.Tensor, int, int]:
         views = (x, x.flip(3)) if self.flip else (x,)
         options = (self.testing.average, self.testing.positions)
-        found = sum(dense.posteriors(self.net, view, *options) for view in views) / len(views)
+        found = sum(dense.posteriors(self.net, view, *options, self.pixels_per_batch) for view in views) / len(views)
         passes = 1 + self.flip
+        # Of the uncut image, as the paper would count: where strips overlap, more are made.
         return found, passes, passes * self._multiply_adds(tuple(x.shape[2:]))
 
     def _grid(self, x: torch.Tensor) -> tuple[torch.Tensor, int, int]:
@@ -144,12 +162,38 @@ class Tester:
             crops = [crop.flip(3) if view[2] else crop for crop, view in zip(crops, some, strict=True)]
             crops = torch.cat(crops).contiguous(memory_format=torch.channels_last)
             posteriors = dense.posteriors(self.net, crops).unflatten(0, (len(some), len(x)))
-            weights = torch.tensor([views[view] for view in some], dtype=torch.float32, device=x.device)
+            weights = torch.tensor([views[view] for view in some], dtype=torch.float32, device=posteriors.device)
             total = total + (posteriors * weights[:, None, None]).sum(0)
         return total / views.total(), len(views), len(views) * self._multiply_adds((side, side))
 
     def _multiply_adds(self, image: tuple[int, int]) -> int:
         return anatomy.multiply_adds(self.net.config, **self.net.size, image=image)
+
+
+@dataclass
+class _Large:
+    """Stands for the tensor (1, 3, height, width) of a normalised image, and normalises only the parts that are taken.
+
+    The whole in float32, and its mirror image, would take eight times the memory of the image itself.
+    """
+
+    images: np.ndarray  # uint8 (1, height, width, 3)
+    normalise: Normaliser
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        count, height, width, channels = self.images.shape
+        return count, channels, height, width
+
+    def flip(self, _: int) -> "_Large":
+        return _Large(self.images[:, :, ::-1], self.normalise)
+
+    def __getitem__(self, place: tuple[slice, ...]) -> torch.Tensor:
+        _, _, rows, columns = place
+        return self.normalise(np.ascontiguousarray(self.images[:, rows, columns]))
 
 
 def _stack(batch: list) -> tuple[np.ndarray, np.ndarray]:

@@ -1,12 +1,15 @@
 """The dense form of a network: FC layers as convolutions, applied to an image of any size (Sect. 3.2)."""
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 
+from verydeep.networks import anatomy
 from verydeep.networks.vgg import VGG
 
 
-def score_map(net: VGG, images: torch.Tensor) -> torch.Tensor:
+def score_map(net: VGG, images: torch.Tensor, pixels: int | None = None) -> torch.Tensor:
     """Class scores at every position of the last feature map.
 
     FC6 becomes a convolution as large as the last map of a training crop (7x7 in the paper), FC7 and FC8
@@ -19,6 +22,10 @@ def score_map(net: VGG, images: torch.Tensor) -> torch.Tensor:
     ----------
     images
         (batch, 3, height, width), both sides large enough for one window.
+    pixels
+        The most that go through the network at once; no limit by default. A larger batch goes image by image, and a
+        larger image in overlapping :func:`strips` along its longer side, with the same scores up to the rounding of
+        sums. A strip with a single position is cut no further, however few pixels are allowed.
 
     Returns
     -------
@@ -30,18 +37,63 @@ def score_map(net: VGG, images: torch.Tensor) -> torch.Tensor:
     ValueError
         When the last feature map is smaller than the window of FC6.
     """
-    fc6, fc7, fc8 = net.fully_connected().values()
-    # The convolutions may be in half precision (verydeep.posteriors); class scores are always in that of the FC layers.
-    maps = net.features(images.to(net.convolutions()["conv1_1"].weight.dtype)).to(fc6.weight.dtype)
-    side = net.map_side
-    if min(maps.shape[2:]) < side:
+    count, _, height, width = images.shape
+    side, last = net.map_side, [_last_map(net, length) for length in (height, width)]
+    if min(last) < side:
         raise ValueError(
-            f"images of {images.shape[2]}x{images.shape[3]} give a last map of {maps.shape[2]}x{maps.shape[3]}, "
+            f"images of {height}x{width} give a last map of {last[0]}x{last[1]}, "
             f"smaller than the {side}x{side} window of FC6 (trained on crops of {net.crop})"
         )
+    if pixels is None or count * height * width <= pixels:
+        return _scores(net, images)
+    if count > 1:
+        return torch.cat([score_map(net, image, pixels) for image in images.split(1)])
+    axis = 2 if height > width else 3
+
+    def along(part: slice) -> tuple[slice, ...]:
+        return tuple(part if k == axis else slice(None) for k in range(4))
+
+    cut = strips(net, max(height, width), pixels // min(height, width))
+    return torch.cat([_scores(net, images[along(part)])[along(kept)] for part, kept in cut], axis)
+
+
+def _scores(net: VGG, images: torch.Tensor) -> torch.Tensor:
+    """What :func:`score_map` gives, of images that are neither too small nor too large."""
+    fc6, fc7, fc8 = net.fully_connected().values()
+    side = net.map_side
+    # The convolutions may be in half precision (verydeep.posteriors); class scores are always in that of the FC layers.
+    maps = net.features(images.to(net.convolutions()["conv1_1"].weight.dtype)).to(fc6.weight.dtype)
     hidden = F.relu(F.conv2d(maps, fc6.weight.unflatten(1, (-1, side, side)), fc6.bias), inplace=True)
     hidden = F.relu(F.conv2d(hidden, fc7.weight[:, :, None, None], fc7.bias), inplace=True)
     return F.conv2d(hidden, fc8.weight[:, :, None, None], fc8.bias)
+
+
+def strips(net: VGG, length: int, most: int) -> Iterator[tuple[slice, slice]]:
+    """Cut a side of ``length`` pixels: (pixels of a strip, positions of the strip's score map that are kept).
+
+    Together the kept positions are those of the uncut side, each once. A strip begins at a multiple of the stride, so
+    that pooling pairs the same pixels, and holds the whole receptive field of every position that is kept, so that
+    none of them sees a border which the image does not have. At most ``most`` pixels long, or as long as a single
+    position needs: less than its receptive field and one stride (436 pixels for D of the paper).
+    """
+    layer = next(layer for layer in anatomy.layers(net.config, **net.size) if layer.name == "fc6")
+    stride, reach = layer.stride, layer.start + layer.receptive_field  # the first position sees pixels below ``reach``
+    before = -(layer.start // stride)  # whole strides that a position sees before its own place
+    positions, first = _last_map(net, length) - net.map_side + 1, 0
+    while first < positions:
+        skipped = max(0, first - before)
+        begin = skipped * stride
+        if begin + most >= length:
+            end, after = length, positions
+        else:
+            after = max(first, (begin + most - reach) // stride) + 1
+            end = min(length, (after - 1) * stride + reach)
+        yield slice(begin, end), slice(first - skipped, after - skipped)
+        first = after
+
+
+def _last_map(net: VGG, length: int) -> int:
+    return anatomy.last_map(length, net.size["pooling"], len(net.config.blocks))
 
 
 def whole_positions(length: int, crop: int, blocks: int = 5) -> int:
@@ -54,7 +106,9 @@ def whole_positions(length: int, crop: int, blocks: int = 5) -> int:
     return (length - crop) // 2**blocks + 1
 
 
-def posteriors(net: VGG, images: torch.Tensor, average: str = "scores", positions: str = "whole") -> torch.Tensor:
+def posteriors(
+    net: VGG, images: torch.Tensor, average: str = "scores", positions: str = "whole", pixels: int | None = None
+) -> torch.Tensor:
     """Class probabilities of whole images: (batch, classes).
 
     Parameters
@@ -64,8 +118,10 @@ def posteriors(net: VGG, images: torch.Tensor, average: str = "scores", position
     average
         ``"scores"``: class scores are averaged over the positions of the score map, then soft-maxed, as the paper's
         wording suggests (Sect. 3.2). ``"posteriors"``: the other way round.
+    pixels
+        The most that go through the network at once, as in :func:`score_map`.
     """
-    scores = score_map(net, images)
+    scores = score_map(net, images, pixels)
     if positions == "whole":
         rows, columns = (whole_positions(side, net.crop, len(net.config.blocks)) for side in images.shape[2:])
         scores = scores[:, :, :rows, :columns]

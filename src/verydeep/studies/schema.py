@@ -3,6 +3,7 @@
 import difflib
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from verydeep import paper
 from verydeep.data.sources import SOURCES
 from verydeep.errors import StudyError, UnknownName
+from verydeep.files import listed
 from verydeep.identity import TRAIN_SCALES, study_fault, variant_fault
 from verydeep.networks.configurations import all_configurations
 
@@ -245,7 +247,7 @@ def paper_networks() -> dict[str, list[str]]:
 
 def names() -> list[str]:
     """Names of the studies that ship with the package."""
-    return sorted(path.name.removesuffix(".yaml") for path in files(__package__).iterdir() if path.suffix == ".yaml")
+    return [path.stem for path in listed(Path(__file__).parent, "*.yaml")]
 
 
 @cache
