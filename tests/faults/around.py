@@ -1,11 +1,13 @@
 """What lies around a run: variables, notebooks of other users, folders. A table as that of :mod:`faults.machine`."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from conftest import REPOSITORY
 from faults import checkouts, kills, small, variables, workflow
 from faults.machine import expect, finish, one_line, wait_for_epoch
 from faults.world import World, ended
@@ -108,6 +110,44 @@ def no_home_directory(folder: Path, whole: World) -> str:
     )
 
 
+def litter_of_desktops(folder: Path, whole: World) -> str:
+    """Desktops leave files of theirs at every level of ``runs/``; they are passed over, and a stray file is named."""
+    world = World.copy(whole, folder)
+    places = [world.runs, world.runs / "smoke", world.runs / "smoke" / kills.RUN]
+    for place in places:
+        for name in (
+            ".DS_Store",
+            "._A-256-s0",
+            "Thumbs.db",
+            "Desktop.ini",
+            "~$notes.docx",
+            ".ipynb_checkpoints/a.ipynb",
+        ):
+            (place / name).parent.mkdir(exist_ok=True)
+            (place / name).write_bytes(b"\x00\x05\x16\x07")
+    done = world.run("check")
+    expect(
+        done.returncode == 0 and done.stdout.startswith("1 run checked: every file is as"), done.stdout + done.stderr
+    )
+    for place in places:
+        (place / "notes~").touch()
+    lines = world.run("check").stderr.splitlines()
+    expect(sum("notes~: " in line for line in lines) == len(places) == len(lines) - 1, str(lines))
+    return lines[0]
+
+
+def broken_environment(folder: Path, whole: World) -> str:
+    """``.venv`` was made by a Python without ``ensurepip``; ``make`` makes it anew."""
+    (folder / ".ci").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", ".ci/venv.sh"):
+        shutil.copy(REPOSITORY / name, folder / name)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / ".venv"], check=True)
+    (folder / ".venv" / ".installed").touch()
+    planned = subprocess.run(["make", "-n", "check"], cwd=folder, capture_output=True, text=True)
+    expect("sh .ci/venv.sh make .venv" in planned.stdout and not (folder / ".venv").exists(), planned.stdout)
+    return planned.stderr.strip()
+
+
 def interrupted(folder: Path, whole: World) -> str:
     """Ctrl-C while a notebook trains."""
     world = World.new(folder)
@@ -153,6 +193,8 @@ FAULTS = (
     variables_from_the_start,
     notebooks_of_another_world,
     no_home_directory,
+    litter_of_desktops,
+    broken_environment,
     interrupted,
     workflow_killed,
     workflow_with_other_settings,

@@ -120,6 +120,7 @@ def tarball(folder: Path, whole: World) -> str:
 
 def tarball_within_a_repository(folder: Path, whole: World) -> str:
     """A tarball that was unpacked within a repository of something else, whose commits are not ours."""
+    folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "-q")
     git(folder, "commit", "-q", "--allow-empty", "-m", "of something else")
     _unpack(repository(folder, whole), folder / "tarball")
