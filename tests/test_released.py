@@ -54,7 +54,7 @@ def released(checkout, tmp_path, monkeypatch):
         coarse.convert(mode).save(folder / f"ILSVRC2012_val_{label:08d}.JPEG")
     monkeypatch.setattr(sources.ImagenetValidation, "num_classes", CLASSES)
     monkeypatch.setattr(sources.ImagenetValidation, "counts", {"val": CLASSES})
-    text = (schema.files("verydeep.studies") / "released.yaml").read_text()
+    text = (schema.FOLDER / "released.yaml").read_text()
     keys = yaml.safe_load(text)
     keys["testing"]["crops_per_side"] = 2
     keys["why"]["testing.crops_per_side"] = "150 crops of 224 pixels take minutes an image"

@@ -14,7 +14,7 @@ SMOKE = schema.load("smoke")
 
 def smoke(**changes) -> str:
     """The smoke study as YAML with some keys changed; ``None`` removes one."""
-    keys = yaml.safe_load(schema.files("verydeep.studies").joinpath("smoke.yaml").read_text())
+    keys = yaml.safe_load((schema.FOLDER / "smoke.yaml").read_text())
     for path, value in changes.items():
         *parents, last = path.split("__")
         target = keys
@@ -225,7 +225,7 @@ def test_the_pilots_of_narrow_choose_rate_dropout_and_length_by_one_procedure():
 
 @pytest.mark.parametrize("name", studies.names())
 def test_the_head_of_a_study_file_says_the_command_the_cost_and_what_to_expect(name):
-    text = schema.files("verydeep.studies").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    text = (schema.FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
     head = text[: text.index("name:")]
     assert all(line.startswith("#") for line in head.splitlines())
     assert re.search(rf"^#   .*(verydeep run {name} |study={name} )", head, re.MULTILINE)

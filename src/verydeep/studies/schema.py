@@ -2,7 +2,6 @@
 
 import difflib
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,6 +25,9 @@ Scale = Literal[TRAIN_SCALES]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 Precision = Literal["float32", "bfloat16", "float16"]
+
+#: Where the studies that ship with the package lie.
+FOLDER = Path(__file__).parent
 
 
 class _Strict(BaseModel):
@@ -247,7 +249,7 @@ def paper_networks() -> dict[str, list[str]]:
 
 def names() -> list[str]:
     """Names of the studies that ship with the package."""
-    return [path.stem for path in listed(Path(__file__).parent, "*.yaml")]
+    return [path.stem for path in listed(FOLDER, "*.yaml")]
 
 
 @cache
@@ -263,7 +265,7 @@ def load(name: str) -> Study:
     """
     if name not in names():
         raise UnknownName("study", name, names())
-    file, path = files(__package__).joinpath(f"{name}.yaml"), f"studies/{name}.yaml"
+    file, path = FOLDER / f"{name}.yaml", f"studies/{name}.yaml"
     try:
         return parse(file.read_text(encoding="utf-8"), path)
     except UnicodeDecodeError:

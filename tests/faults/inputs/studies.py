@@ -23,7 +23,7 @@ def study_case(what: str, says: str, old: str = "", new: str = "", more: str | b
         content = more if isinstance(more, bytes) else (text + more).encode()
         (folder / "bad.yaml").write_bytes(content)
         schema.load.cache_clear()
-        return with_changed(schema, "files", lambda _: folder, ["study", "show", "bad"])
+        return with_changed(schema, "FOLDER", folder, ["study", "show", "bad"])
 
 
 study_case("unknown key", "epochs: unknown key", more="epochs: 3\n")
