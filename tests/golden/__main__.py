@@ -1,0 +1,17 @@
+"""``PYTHONPATH=tests python -m golden``: write anew what the recorded studies say, when it is meant to have changed."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import golden
+from conftest import REPOSITORY
+
+names = sorted(path.relative_to(REPOSITORY / "runs").as_posix() for path in (REPOSITORY / "runs").glob("quarter/*"))
+with tempfile.TemporaryDirectory() as folder:
+    found = golden.collect(golden.checkout(Path(folder) / "checkout", names))
+(golden.FOLDER / "runs.json").write_text(json.dumps(names, indent=0) + "\n")
+(golden.FOLDER / "keys.json").write_text(json.dumps(golden.keys(names), indent=0) + "\n")
+for kind, texts in found.items():
+    shown = golden.hashed(texts) if kind in golden.HASHED else texts
+    (golden.FOLDER / f"{kind}.json").write_text(json.dumps(shown, indent=0, sort_keys=True, ensure_ascii=False) + "\n")
