@@ -8,7 +8,7 @@ import numpy as np
 from verydeep import files, predictions, provenance
 
 if TYPE_CHECKING:  # torch would be most of the memory that benchmarks/manifest.py measures
-    from verydeep.posteriors import Tester
+    from verydeep.evaluation.tester import Tester
 
 
 def errors(tester: "Tester", method: str, store, rows: np.ndarray, shorter: int) -> dict[str, float]:

@@ -20,9 +20,10 @@ from common import write
 from safetensors.torch import load_file
 
 from verydeep import files, paths, provenance, runs
+from verydeep.assembly import device_record, open_data
 from verydeep.data.views import TrainingBatches, TrainingViews, draw_epoch
 from verydeep.studies import Run, load
-from verydeep.training import device_record, open_data, train
+from verydeep.training import train
 
 #: Epochs over which everything is compared, images of a piece, and the relative difference of a loss that is the same.
 SHORT, PIECES, SAME = 2, 8, 1e-5

@@ -14,11 +14,11 @@ import torch
 from common import errors, write
 from PIL import Image
 
+from verydeep.assembly import device_record, load_network, normaliser, open_data
 from verydeep.data.views import rescale
-from verydeep.posteriors import Tester
+from verydeep.evaluation.tester import Tester
 from verydeep.studies.fusions import member
 from verydeep.studies.measurements import several_scales, single_scale
-from verydeep.training import device_record, load_network, normaliser, open_data
 
 
 def blur(size: int, other: int) -> np.ndarray:

@@ -19,12 +19,12 @@ import click
 import torch
 from common import errors, write
 
+from verydeep.assembly import device_record, load_network, normaliser, open_data
 from verydeep.data.views import centre_position, grid_positions
+from verydeep.evaluation.tester import Tester
 from verydeep.networks.dense import whole_positions
-from verydeep.posteriors import Tester
 from verydeep.studies.fusions import member
 from verydeep.studies.measurements import MIRRORED_CENTRE, single_scale
-from verydeep.training import device_record, load_network, normaliser, open_data
 
 STRIDE = 32  # five poolings
 NETWORKS = ("A-256", "D-256", "E-256", "D-384", "E-384")

@@ -10,7 +10,8 @@ import jsonschema
 import pandas as pd
 import pytest
 
-from verydeep import cli, files, paths, runs, studies, verification
+from verydeep import cli, files, paths, runs, studies
+from verydeep.evaluation import verification
 
 
 def verydeep(*arguments):

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verydeep import evaluation, posteriors, predictions, runs, studies
+from verydeep import evaluation, predictions, runs, studies
 from verydeep.errors import RecordError, VerydeepError
+from verydeep.evaluation import tester
 from verydeep.studies.measurements import Measurement, several
 
 
@@ -95,7 +96,7 @@ def test_an_interrupted_evaluation_goes_on_with_the_next_pass(trained, monkeypat
     run = studies.find_run("smoke", "A", 256)
     (run.folder / "evaluate.json").unlink()
     shutil.rmtree(run.workspace / "posteriors")
-    made, make = [], posteriors.Tester.make
+    made, make = [], tester.Tester.make
 
     def stopped(self, method, store, rows, shorter):
         if len(made) == 3:
@@ -103,11 +104,11 @@ def test_an_interrupted_evaluation_goes_on_with_the_next_pass(trained, monkeypat
         made.append((method, shorter))
         return make(self, method, store, rows, shorter)
 
-    monkeypatch.setattr(posteriors.Tester, "make", stopped)
+    monkeypatch.setattr(tester.Tester, "make", stopped)
     with pytest.raises(KeyboardInterrupt):
         evaluation.evaluate(run, report=lambda line: None)
     assert not (run.folder / "evaluate.json").exists()
-    monkeypatch.setattr(posteriors.Tester, "make", lambda self, *a: made.append(a[::3]) or make(self, *a))
+    monkeypatch.setattr(tester.Tester, "make", lambda self, *a: made.append(a[::3]) or make(self, *a))
     evaluation.evaluate(run, report=lambda line: None)
     assert len(made) == len(set(made)) == 7  # nothing twice
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verydeep import evaluation, fusion, predictions, runs, studies
+from verydeep import evaluation, predictions, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
+from verydeep.evaluation import fusion, measure
 from verydeep.studies.fusions import Fusion, find_fusion, member, table6_fusions
 
 
@@ -35,7 +36,8 @@ def test_averaging_is_not_a_vote():
 @pytest.fixture
 def pair(trained):
     """A checkout with two evaluated networks: A with seed 0 and, its record moved, the same as seed 1 with noise."""
-    from verydeep import training, weights
+    from verydeep import assembly
+    from verydeep.networks import weights
 
     one = studies.find_run("smoke", "A", 256)
     other = studies.find_run("smoke", "A", 256, seed=1)
@@ -50,7 +52,7 @@ def pair(trained):
     ):
         (other.folder / name).unlink()
     record = runs.read_record(one, "train")
-    net = training.load_network(one)
+    net = assembly.load_network(one)
     for weight in net.parameters():
         weight.data += 0.02 * weight.std() * np.sign(np.sin(weight.numel()))
     digest = weights.publish(net, other.weights)
@@ -116,7 +118,7 @@ def test_an_untested_or_untrained_member_is_named_with_the_command(trained):
     ({"protocol": {"grid": "cells"}}, "A-256-s1 and A-256-s0 were tested by different protocols .grid."),
 ])  # fmt: skip
 def test_members_that_cannot_be_compared_are_refused(pair, monkeypatch, change, message):
-    monkeypatch.setattr(evaluation, "is_current", lambda run, record: True)
+    monkeypatch.setattr(measure, "is_current", lambda run, record: True)
     other = pair[1]
     record = runs.read_record(other, "evaluate")
     changed = {key: getattr(record, key) | value for key, value in change.items()}
@@ -133,7 +135,7 @@ def test_a_member_that_its_study_does_not_test_on_crops_is_named(pair, monkeypat
     kept = {name: errors for name, errors in record.measurements.items() if name.startswith(("dense", "centre"))}
     runs.write_record(other, record.model_copy(update={"measurements": kept}))
     runs.seal(other.folder, ["evaluate.json"])
-    monkeypatch.setattr(evaluation, "is_current", lambda run, record: True)
+    monkeypatch.setattr(measure, "is_current", lambda run, record: True)
     with pytest.raises(VerydeepError, match="A-256-s1 is not tested by both: .*take --method dense, or set"):
         fusion.fuse(find_fusion(NAMES, "both"), report=quiet)
 

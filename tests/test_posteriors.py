@@ -11,9 +11,11 @@ import timm
 import torch
 import torchvision
 
-from verydeep import posteriors, studies, training
+from verydeep import assembly, studies
+from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import CentreCrop, TrainingViews, draw_epoch, grid_positions, rescale
 from verydeep.errors import DataError
+from verydeep.evaluation import tester
 from verydeep.networks import dense, vgg
 from verydeep.networks.configurations import all_configurations
 from verydeep.studies import schema
@@ -40,9 +42,9 @@ def small(config="B", **options) -> vgg.VGG:
     return net
 
 
-def make(net=None, testing=None, **options) -> posteriors.Tester:
-    normalise = training.Normaliser(torch.tensor([120.0, 115.0, 110.0]), 60.0)
-    return posteriors.Tester(net or small(), normalise, testing or schema.Testing(), **options)
+def make(net=None, testing=None, **options) -> tester.Tester:
+    normalise = Normaliser(torch.tensor([120.0, 115.0, 110.0]), 60.0)
+    return tester.Tester(net or small(), normalise, testing or schema.Testing(), **options)
 
 
 SIZES = [(40, 61), (61, 40), (40, 61), (50, 50), (33, 90), (40, 61), (61, 40)]
@@ -272,8 +274,8 @@ def test_a_batch_normalised_network_is_tested_as_torchvisions():
 
 def test_every_pass_of_a_study_is_of_its_own_scale(trained):
     run = studies.find_run("smoke", "A", 256)
-    store, net = training.open_data(run), training.load_network(run)
-    one = posteriors.Tester(net, training.normaliser(run, store), run.study.testing, run.recipe.flip)
+    store, net = assembly.open_data(run), assembly.load_network(run)
+    one = tester.Tester(net, assembly.normaliser(run, store), run.study.testing, run.recipe.flip)
     rows = store.rows("val")[:8]
     found = [one.make("dense", store, rows, run.study.pixels(scale)).posteriors for scale in (224, 256, 288)]
     assert not np.allclose(found[0], found[1], atol=1e-3)

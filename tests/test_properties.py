@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from verydeep import notebooks, runs, studies, weights
+from verydeep import notebooks, runs, studies
 from verydeep.data import archives
 from verydeep.data.images import decode
 from verydeep.errors import DataError, RecordError, StudyError, VerydeepError
-from verydeep.networks import vgg
+from verydeep.networks import vgg, weights
 from verydeep.studies import schema
 
 EVERY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

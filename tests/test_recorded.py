@@ -6,13 +6,15 @@ import pytest
 import torch
 
 from conftest import REPOSITORY
-from verydeep import posteriors, results, runs, studies
+from verydeep import results, runs, studies
+from verydeep.assembly import load_network
 from verydeep.data import sources
 from verydeep.data.images import decode
+from verydeep.data.normaliser import Normaliser
 from verydeep.evaluation import mean
+from verydeep.evaluation.tester import Tester
 from verydeep.studies import measurements
 from verydeep.studies.schema import Recipe
-from verydeep.training import Normaliser, load_network
 
 STUDIES = ("quarter", "narrow", "wide", "full", "released")
 
@@ -95,7 +97,7 @@ def test_published_weights_give_the_recorded_predictions(run, images=48):
     normalise = Normaliser(
         torch.tensor(statistics["mean"]), statistics["deviation"] if run.recipe.unit_variance else 1.0
     )
-    tester = posteriors.Tester(load_network(run), normalise, run.study.testing, run.recipe.flip)
+    tester = Tester(load_network(run), normalise, run.study.testing, run.recipe.flip)
     table = pd.read_parquet(run.folder / "predictions.parquet")
     scale = run.train_scale
     asked = (measurements.single(scale), measurements.several(scale), measurements.several(scale, "both"))

@@ -9,10 +9,11 @@ import torchvision
 import yaml
 from PIL import Image
 
-from verydeep import evaluation, pages, results, runs, studies, tables, training, weights
+from verydeep import assembly, evaluation, pages, results, runs, studies, tables, training
 from verydeep.data import sources, store
+from verydeep.data.normaliser import Normaliser
 from verydeep.errors import DataError, VerydeepError
-from verydeep.networks import published, vgg
+from verydeep.networks import published, vgg, weights
 from verydeep.studies import plan, schema
 
 CLASSES = 4
@@ -31,7 +32,7 @@ def test_the_table_of_weights_is_torchvisions():
 
 
 def test_inputs_are_normalised_as_every_published_network_expects():
-    ours = training.Normaliser.torchvision()
+    ours = Normaliser.torchvision()
     image = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
     for one in published.published_weights().values():
         preset = torchvision.models.get_model_weights(one.name).IMAGENET1K_V1.transforms()
@@ -84,7 +85,7 @@ def test_published_weights_are_tested_in_every_way_and_the_gap_is_parted(release
     assert record.data == {
         "source": "imagenet-val",
         "counts": {"train": 0, "val": CLASSES},
-        "manifest_sha256": training.open_data(run).manifest_sha256,
+        "manifest_sha256": assembly.open_data(run).manifest_sha256,
     }
     assert runs.check_all() == []
     # the centre crop is torchvision's own evaluation, from the file to the class
@@ -112,7 +113,7 @@ def test_published_weights_are_tested_in_every_way_and_the_gap_is_parted(release
 
 
 def test_a_cmyk_image_counts_as_the_colours_a_viewer_shows(released):
-    found = training.open_data(released[0])
+    found = assembly.open_data(released[0])
     assert {found.image(row).shape[2] for row in range(CLASSES)} == {3}
 
 

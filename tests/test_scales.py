@@ -90,8 +90,8 @@ def test_the_mirrored_centre_crop_is_the_centre_crop_and_its_mirror_image():
     import torch
     from windows import Placed
 
+    from verydeep.evaluation.tester import Tester
     from verydeep.networks import vgg
-    from verydeep.posteriors import Tester
 
     torch.manual_seed(0)
     net = vgg.build("A", width_divisor=16, num_classes=5, crop=32).eval()

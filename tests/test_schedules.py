@@ -1,7 +1,7 @@
 import pytest
 
-from verydeep.schedules import Schedule
 from verydeep.studies import Recipe
+from verydeep.training.schedules import Schedule
 
 
 def test_cosine_rises_falls_and_ends_at_nothing():

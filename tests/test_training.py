@@ -15,9 +15,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from verydeep import checkpoints, files, runs, studies, training, weights
+from verydeep import files, runs, studies, training
 from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
-from verydeep.networks import vgg
+from verydeep.networks import vgg, weights
+from verydeep.training import checkpoints, loop
+from verydeep.training.updates import Updates
 
 
 def tiny_run(config="A", scale="256", **recipe) -> studies.Run:
@@ -98,17 +100,17 @@ def test_a_signal_saves_within_the_epoch_and_the_resumed_run_ends_in_the_same_bi
 
 def test_a_checkpoint_within_an_epoch_resumes_to_the_same_bits(checkout, reference, monkeypatch):
     run = tiny_run(dropout=0.5)
-    original, calls = training._Training._step, []
+    original, calls = Updates.update, []
 
-    def failing(self, batch):
+    def failing(self, *where):
         calls.append(1)
         if len(calls) == 60:
             raise KeyboardInterrupt  # as good as a crash: nothing is saved on this way out
-        return original(self, batch)
+        return original(self, *where)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-        patch.setattr(training._Training, "_step", failing)
+        patch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+        patch.setattr(Updates, "update", failing)
         with pytest.raises(KeyboardInterrupt):
             training.train(run, report=silent)
     saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)
@@ -142,16 +144,16 @@ def test_divergence_stops_with_the_epoch_the_rate_and_the_last_good_state(checko
 
 def test_accumulation_gives_the_updates_of_the_whole_batch(checkout, monkeypatch):
     """Loss by loss over the first steps; later a unit at the kink of a ReLU may fall to the other side."""
-    original = training._Training._step
+    original = Updates.update
     losses = {32: [], 8: []}
     for micro, seen in losses.items():
 
-        def noting(self, batch, seen=seen):
-            loss, correct = original(self, batch)
+        def noting(self, *where, seen=seen):
+            loss, correct = original(self, *where)
             seen.append(loss)
             return loss, correct
 
-        monkeypatch.setattr(training._Training, "_step", noting)
+        monkeypatch.setattr(Updates, "update", noting)
         run = tiny_run(epochs=1)
         training.train(run, micro_batch=micro, report=silent)
         for path in run.folder.iterdir():

@@ -4,8 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from verydeep import evaluation, files, runs, studies, verification
+from verydeep import evaluation, files, runs, studies
 from verydeep.errors import VerydeepError
+from verydeep.evaluation import verification
 
 
 @pytest.fixture

@@ -257,8 +257,8 @@ def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
     RUN is a folder below runs/STUDY, for example A-256-s0; by default every tested run that has such weights.
     """
     from verydeep import display, runs, studies
+    from verydeep.evaluation.verification import verify as verified
     from verydeep.studies.fusions import member
-    from verydeep.verification import verify as verified
 
     if names:
         asked = [member(f"{study}/{name}") for name in names]

@@ -6,6 +6,7 @@ import torch
 from matplotlib.figure import Figure
 
 from verydeep import display, figures, predictions, tables
+from verydeep.assembly import load_network, normaliser, open_data
 from verydeep.data.store import held_out
 from verydeep.data.views import (
     TrainingViews,
@@ -15,12 +16,11 @@ from verydeep.data.views import (
     grid_positions,
     rescale,
 )
+from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
 from verydeep.networks import dense
 from verydeep.networks.dense import score_map
-from verydeep.posteriors import PIXELS_PER_BATCH, Tester
 from verydeep.studies import Fusion, Run
 from verydeep.studies.measurements import several, several_scales, single
-from verydeep.training import load_network, normaliser, open_data
 
 
 def recipe(run: Run) -> pd.DataFrame:

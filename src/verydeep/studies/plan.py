@@ -13,6 +13,8 @@ from verydeep.studies.schema import PAPER_SCALES, RELEASED, Recipe, Study, load,
 
 #: The variant of a published network that normalises batches; the paper's networks do not.
 BATCH_NORM = "batch-norm"
+#: Where a network starts.
+RANDOM, TRANSFERRED, CONTINUED = "random", "transferred", "continued"
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,13 @@ class Run:
                 config, scale = self.config, "384"
         shared = self.variant and not self.pilot and f"{config}-{scale}" in self.study.variants[self.variant].networks
         return Run(self.study, config, scale, self.seed, self.variant if shared else None)
+
+    @property
+    def start(self) -> str:
+        """Where its weights come from (Sect. 3.1): drawn at random, some of A's transferred, or all of its parent's."""
+        if self.parent is None:
+            return RANDOM
+        return TRANSFERRED if self.train_scale == "256" else CONTINUED
 
     @property
     def multiply_adds(self) -> int:

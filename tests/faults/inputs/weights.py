@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from faults.cases import Entry, call, case
 from faults.kills import RUN
 from faults.world import World
-from verydeep import files, runs, studies, weights
-from verydeep.networks import vgg
+from verydeep import files, runs, studies
+from verydeep.networks import vgg, weights
 
 
 def weights_case(what: str, says: str, make: Callable[[Path], None], passed_off: bool = True):

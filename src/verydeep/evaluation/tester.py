@@ -15,13 +15,13 @@ import torch
 
 from verydeep import progress
 from verydeep.data.images import MAX_PIXELS
+from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
 from verydeep.data.views import centre_position, grid_positions, rescale, scaled_size
 from verydeep.errors import DataError
 from verydeep.networks import anatomy, dense
 from verydeep.networks.vgg import VGG
 from verydeep.studies.schema import Testing
-from verydeep.training import Normaliser
 
 #: Pixels that go through the network at once: bounds its memory whatever the size of the images. An image that is
 #: larger by itself is cut into strips (:func:`verydeep.networks.dense.strips`), and is held in 8 bits only.

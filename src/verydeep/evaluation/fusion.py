@@ -4,11 +4,12 @@ import time
 
 import pandas as pd
 
-from verydeep import display, evaluation, files, predictions, progress, provenance, runs
+from verydeep import display, files, predictions, progress, provenance, runs
+from verydeep.assembly import device_record
 from verydeep.errors import VerydeepError
-from verydeep.posteriors import PIXELS_PER_BATCH
+from verydeep.evaluation import measure
+from verydeep.evaluation.tester import PIXELS_PER_BATCH
 from verydeep.studies.fusions import Fusion
-from verydeep.training import device_record
 
 
 def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> pd.DataFrame:
@@ -56,9 +57,9 @@ def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
     """
     found = {}
     for run in fusion.members:
-        evaluation.require_trained(run)
+        measure.require_trained(run)
         record = runs.read_record(run, "evaluate")
-        if record is None or not evaluation.is_current(run, record):
+        if record is None or not measure.is_current(run, record):
             raise VerydeepError(f"{run.name} is not tested yet; run: {run.command}")
         if fusion.measurement(run).name not in record.measurements:
             raise VerydeepError(
@@ -81,16 +82,16 @@ def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRe
     started, clock, made_by = provenance.now(), time.monotonic(), provenance.sources()
     averages, members = [], {}
     for run in fusion.members:
-        passes = evaluation.Passes(run, pixels_per_batch, evaluated[run.name])
+        passes = measure.Passes(run, pixels_per_batch, evaluated[run.name])
         averages.append(passes.average(fusion.measurement(run)))
         members[run.name] = {
             "weights_sha256": passes.weights_sha256,
             "measurement": fusion.measurement(run).name,
             "posteriors": {name: made["posteriors_sha256"] for name, made in passes.made.items()},
         }
-    table = predictions.table(fusion.method, passes.names, passes.labels, evaluation.mean(averages))
+    table = predictions.table(fusion.method, passes.names, passes.labels, measure.mean(averages))
     runs.unseal(fusion.folder, ["predictions.parquet", "fuse.json"])
-    evaluation.write_predictions(fusion.folder, table)
+    measure.write_predictions(fusion.folder, table)
     first = evaluated[fusion.members[0].name]
     record = runs.FuseRecord(
         study=fusion.study.name,

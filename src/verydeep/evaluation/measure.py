@@ -15,12 +15,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from verydeep import display, files, predictions, progress, provenance, runs
+from verydeep.assembly import device_record, load_network, normaliser, open_data
+from verydeep.data.fingerprint import fingerprint
 from verydeep.data.store import Store
 from verydeep.errors import VerydeepError
-from verydeep.posteriors import PIXELS_PER_BATCH, Pass, Tester
+from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
 from verydeep.studies import Measurement, Run
 from verydeep.studies.measurements import measured_by, protocol
-from verydeep.training import data_record, device_record, load_network, normaliser, open_data
 
 
 def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> pd.DataFrame:
@@ -110,7 +111,7 @@ class _Evaluation:
             sources=self.made_by,
             environment=provenance.environment(),
             device=device_record(passes.device),
-            data=data_record(passes.store, run.study.data.held_out_per_class),
+            data=fingerprint(passes.store, run.study.data.held_out_per_class),
             started=self.started,
             finished=provenance.now(),
             cost={

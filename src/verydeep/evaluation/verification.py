@@ -5,12 +5,12 @@ import pandas as pd
 import torch
 
 from verydeep import display, predictions, provenance, runs
+from verydeep.assembly import device_record, load_network, normaliser, open_data
 from verydeep.errors import VerydeepError
-from verydeep.evaluation import mean, require_trained
-from verydeep.posteriors import Tester
+from verydeep.evaluation.measure import mean, require_trained
+from verydeep.evaluation.tester import Tester
 from verydeep.studies import Run
 from verydeep.studies.measurements import Measurement, protocol
-from verydeep.training import device_record, load_network, normaliser, open_data
 
 #: Elsewhere sums are added up in another order: how far a re-made test may be from the record, on another machine type.
 SAME_BEST_CLASS = 97.0  # percent of the images, at least

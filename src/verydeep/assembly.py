@@ -1,0 +1,94 @@
+"""What a run needs in memory: its network, its trained weights, its images, what it expects of them, and its device."""
+
+import platform
+
+import torch
+
+from verydeep import files, launch, runs
+from verydeep.data import sources
+from verydeep.data.normaliser import Normaliser
+from verydeep.data.store import Store, open_store
+from verydeep.errors import VerydeepError
+from verydeep.networks import vgg, weights
+from verydeep.networks.initialisation import initialise, transfer_from_a
+from verydeep.studies import Run
+from verydeep.studies.plan import BATCH_NORM, CONTINUED, TRANSFERRED
+
+
+def network(run: Run) -> vgg.VGG:
+    """The network of a run, with torch's default weights, in channels-last layout."""
+    net = vgg.build(
+        run.config,
+        **run.study.size(),
+        dropout=run.recipe.dropout,
+        lrn_alpha=run.study.network.lrn_alpha,
+        batch_norm=run.variant == BATCH_NORM,
+    )
+    return net.to(memory_format=torch.channels_last)
+
+
+def starting_network(run: Run, generator: torch.Generator) -> vgg.VGG:
+    """The network of a run before its first update: drawn at random, then filled from its parent (Sect. 3.1).
+
+    Raises
+    ------
+    VerydeepError
+        When the parent's weights are not those that it was trained to.
+    """
+    net = network(run)
+    initialise(net, run.recipe.initialisation, generator)
+    if run.start == TRANSFERRED:
+        transfer_from_a(net, load_network(run.parent))
+    elif run.start == CONTINUED:
+        _load_trained(net, run.parent)
+    net.features.requires_grad_(run.recipe.trained_layers == "all")
+    return net
+
+
+def load_network(run: Run) -> vgg.VGG:
+    """The network of a run from its published weights, in evaluation mode; torchvision's are downloaded if absent."""
+    launch.require_precision()
+    net = network(run)
+    if run.published:
+        weights.download(run.published, run.weights)
+        weights.load_torchvision(net, run.weights)
+    else:
+        _load_trained(net, run)
+    return net.eval()
+
+
+def _load_trained(net: vgg.VGG, run: Run) -> None:
+    """Load the weights that ``run`` was trained to, and no others that may lie in their place."""
+    record = runs.read_record(run, "train")
+    if record and run.weights.exists() and files.sha256(run.weights) != record.artefacts["weights.safetensors"]:
+        raise VerydeepError(
+            f"{run.weights}: not the weights that {run.name} was trained to; restore them (git checkout), or delete "
+            f"them and train again"
+        )
+    weights.load_into(net, run.weights)
+
+
+def normaliser(run: Run, store: Store, device="cpu") -> Normaliser:
+    """What the run's network expects of its input."""
+    if run.published:
+        return Normaliser.torchvision(device)
+    return Normaliser.of(store, run.recipe.unit_variance, device)
+
+
+def open_data(run: Run) -> Store:
+    """The images of the run's study."""
+    return open_store(sources.source(run.study.data.source))
+
+
+def device_record(device: torch.device, processes: int = 1) -> dict:
+    """Device, threads, instruction set, determinism flags, and the variables on which the last bits depend."""
+    return {
+        "type": device.type,
+        "name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "processes": processes,
+        "threads": torch.get_num_threads(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "variables": launch.recorded(),
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+    }

@@ -1,0 +1,27 @@
+"""The fingerprint of a data set in a record: which images there were, and which of them were held out."""
+
+from dataclasses import asdict
+
+from verydeep import files
+from verydeep.data.store import Store, held_out
+
+
+def fingerprint(store: Store, per_class: int | None) -> dict:
+    """Source, counts, hash of the manifest; with ``per_class``, which images are held out of each class.
+
+    ``per_class`` is ``None`` in a study that trains nothing.
+    """
+    known = {"source": store.source, "counts": store.counts(), "manifest_sha256": store.manifest_sha256}
+    if per_class is None:
+        return known
+    rows = held_out(store.manifest, per_class)
+    names = "\n".join(sorted(store.manifest["name"].iloc[rows]))
+    return known | {
+        "held_out": {
+            "rule": "smallest sha256 of the name, in each class",
+            "per_class": per_class,
+            "count": len(rows),
+            "sha256": files.sha256_bytes(names.encode()),
+        },
+        "statistics": asdict(store.statistics),
+    }

@@ -1,0 +1,40 @@
+"""What a network expects of its input: the mean RGB of the training images subtracted (Sect. 2.1)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torchvision
+
+from verydeep.data.store import Store
+
+
+@dataclass
+class Normaliser:
+    """Turns uint8 views into what the network sees: mean RGB subtracted (Sect. 2.1), colour shift added."""
+
+    mean: torch.Tensor  # (3,), in pixel values 0-255
+    divisor: float | torch.Tensor
+
+    @classmethod
+    def of(cls, store: Store, unit_variance: bool, device="cpu") -> "Normaliser":
+        mean = torch.tensor(store.statistics.mean, dtype=torch.float32, device=device)
+        return cls(mean, store.statistics.deviation if unit_variance else 1.0)
+
+    @classmethod
+    def torchvision(cls, device="cpu") -> "Normaliser":
+        """What torchvision's weights were trained on."""
+        preset = torchvision.models.VGG16_Weights.IMAGENET1K_V1.transforms()
+        mean, deviation = (255 * torch.tensor(values, device=device) for values in (preset.mean, preset.std))
+        return cls(mean, deviation)
+
+    def __call__(self, images: np.ndarray, shifts: np.ndarray | None = None) -> torch.Tensor:
+        """(n, height, width, 3) uint8 -> (n, 3, height, width) float32 in channels-last layout."""
+        n, height, width, _ = images.shape
+        offset = self.mean[None, None]
+        if shifts is not None:
+            offset = offset - torch.from_numpy(shifts).to(self.mean.device)[:, None]
+        # Arithmetic on whole rows of pixels: on three channels at a time it would take longer than a convolution.
+        x = torch.tensor(images, device=self.mean.device).to(torch.float32).view(n, height, 3 * width)
+        divisor = self.divisor if isinstance(self.divisor, float) else self.divisor.repeat(width)
+        return x.sub_(offset.repeat(1, 1, width)).div_(divisor).view(n, height, width, 3).permute(0, 3, 1, 2)

@@ -1,0 +1,55 @@
+"""The training images of a run: which rows of the store are trained on, which are held out, and how they are cut."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from verydeep import assembly
+from verydeep.data.store import Store, held_out
+from verydeep.data.views import CentreCrop, TrainingBatches, TrainingViews, draw_epoch
+from verydeep.errors import VerydeepError
+from verydeep.studies import Run
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """The store of a run's study, its rows for training and those held out; ``steps`` are full batches in an epoch."""
+
+    store: Store
+    rows: np.ndarray
+    held_out_rows: np.ndarray
+    views: TrainingViews
+    centre: CentreCrop
+    batch: int
+    seed: int
+
+    @classmethod
+    def of(cls, run: Run) -> "TrainingImages":
+        """Raises :class:`VerydeepError` when the images do not fill one batch."""
+        store = assembly.open_data(run)
+        aside = held_out(store.manifest, run.study.data.held_out_per_class)
+        rows = np.setdiff1d(store.rows("train"), aside)
+        if len(rows) < run.recipe.batch:
+            raise VerydeepError(f"{run.name}: {len(rows)} images do not fill a batch of {run.recipe.batch}")
+        low, high = run.scale_range
+        views = TrainingViews(run.study.crop, low, high, run.recipe.flip)
+        centre = CentreCrop(run.study.crop, (low + high) // 2)
+        return cls(store, rows, aside, views, centre, run.recipe.batch, run.seed)
+
+    @property
+    def steps(self) -> int:
+        return len(self.rows) // self.batch
+
+    def loader(self, epoch: int, first: int, part: int, parts: int) -> DataLoader:
+        """The batches of an epoch from step ``first`` on, as far as process ``part`` of ``parts`` has them."""
+        draws = draw_epoch(self.seed, epoch, len(self.rows))
+        batches = TrainingBatches(self.store, self.rows, self.views, draws, self.batch, part, parts)
+        return DataLoader(batches, batch_size=None, sampler=range(first, len(batches)), num_workers=_workers())
+
+
+def _workers() -> int:
+    """Processes that prepare views. On a CPU the network needs every core; a GPU waits for them."""
+    return min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 0

@@ -1,0 +1,118 @@
+"""Who trains: this process, or as many as a launch has or is asked for; parents first, and nothing twice."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from verydeep import assembly, errors, launch, progress, runs
+from verydeep.errors import VerydeepError
+from verydeep.studies import Run
+from verydeep.training import loop
+
+#: Images that one device takes at once unless told otherwise; the rest of its part of a batch is accumulated.
+MICRO_BATCH = 256
+
+
+def train(
+    run: Run, *, processes: int = 1, micro_batch: int = MICRO_BATCH, report: Callable[[str], None] = progress.line
+) -> Path:
+    """Train ``run``, and first whatever it starts from; do nothing for what is finished already.
+
+    Leaves ``history.csv``, ``weights.safetensors`` and ``train.json`` in the run's folder, and a checkpoint in
+    its workspace until then. Interrupted by SIGINT, SIGTERM or a kill, the same call goes on where it was.
+
+    Parameters
+    ----------
+    processes
+        Devices to train on. With more than one, processes are started here (from a notebook too); under
+        ``torchrun`` or ``accelerate launch`` leave it at 1.
+    micro_batch
+        Images that a device takes at once. A smaller one needs less memory and gives the same update, by
+        accumulating gradients until the study's batch is full.
+    report
+        Receives a line for every epoch. With several processes it is called in the first of them, and so must be
+        a function of a module.
+
+    Returns
+    -------
+    Path
+        The run's folder.
+
+    Raises
+    ------
+    TrainingDiverged
+        When the loss is no longer finite; names the epoch, the rate and the last good checkpoint.
+    Interrupted
+        After a signal, with the state saved.
+    """
+    if not run.study.train:
+        raise VerydeepError(f"the study {run.study.name} trains nothing: it tests published weights")
+    launch.require_precision()
+    rank, size = launch.process()
+    if size > 1 and processes > 1:
+        raise VerydeepError(f"a launcher has started {size} processes already: leave --processes at 1")
+    if _is_trained(run):
+        runs.seal_record(run, "train")
+        report(f"{run.name}: already trained")
+        return run.folder
+    if run.parent is not None:
+        train(run.parent, processes=processes, micro_batch=micro_batch, report=report)
+    # Of the processes that torchrun has started, the first holds the run for all.
+    with runs.working_on(run) if rank == 0 else contextlib.nullcontext():
+        if _is_trained(run):
+            pass  # by the process that had it until now
+        elif processes > 1:
+            _launch(processes, run, micro_batch, report)
+        else:
+            loop.fit(run, micro_batch, report)
+    return run.folder
+
+
+def _is_trained(run: Run) -> bool:
+    return runs.read_record(run, "train") is not None and (run.pilot or run.weights.exists())
+
+
+def _launch(processes: int, run: Run, *arguments) -> None:
+    """What torchrun does, from within a program or a notebook: so many processes, and an end when one of them fails.
+
+    They are started afresh: a forked one would inherit the locks of threads that it does not have.
+    """
+    assembly.open_data(run)  # decoded once, before every process wants it
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        start_method="spawn",
+        run_id=run.name,
+    )
+    level, threads = logging.root.manager.disable, os.environ.get("OMP_NUM_THREADS")
+    logging.disable(logging.CRITICAL)  # what went wrong is said below, once
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    try:
+        with launch.undisturbed():
+            elastic_launch(config, loop.fit)(run, *arguments)
+    except ChildFailedError as error:
+        raise VerydeepError(_why_failed(run, error, processes)) from None
+    finally:
+        logging.disable(level)
+        if threads is None:
+            del os.environ["OMP_NUM_THREADS"]
+
+
+def _why_failed(run: Run, error: ChildFailedError, processes: int) -> str:
+    """One line: the rank of the process that ended first, why, and what to do."""
+    rank, failure = error.get_first_failure()
+    which = f"{run.name}: rank {rank} of {processes} processes"
+    if failure.exitcode < 0:
+        return f"{which} was ended by {failure.signal_name()}, and the others stopped; the same command goes on"
+    message = failure.message if isinstance(failure.message, str) else failure.message["message"]
+    kind, _, message = message.strip().splitlines()[0].partition(": ")
+    return f"{which}: {message if hasattr(errors, kind) else f'{kind}: {message}'}"

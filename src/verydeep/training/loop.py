@@ -1,0 +1,178 @@
+"""The loop over epochs: from a run's start or its checkpoint to its record."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+from verydeep import files, launch, progress, provenance
+from verydeep.errors import Interrupted, TrainingDiverged
+from verydeep.studies import Run
+from verydeep.training import checkpoints, record
+from verydeep.training.accelerators import accelerator
+from verydeep.training.images import TrainingImages
+from verydeep.training.signals import StopRequest
+from verydeep.training.updates import Updates
+from verydeep.training.validation import held_out_errors
+
+#: A checkpoint is written after every epoch, and within an epoch when this many seconds have passed.
+CHECKPOINT_SECONDS = 300
+
+
+@dataclass
+class State:
+    """The part of a training's state that is neither weights nor momentum."""
+
+    epoch: int = 0
+    step: int = 0  # within the epoch
+    loss_sum: float = 0.0
+    correct: int = 0
+    seconds: float = 0.0  # spent in this epoch, over all sessions
+    history: list[dict] = field(default_factory=list)
+    sessions: list[dict] = field(default_factory=list)
+
+    def next_epoch(self) -> None:
+        self.epoch, self.step, self.loss_sum, self.correct, self.seconds = self.epoch + 1, 0, 0.0, 0, 0.0
+
+
+def fit(run: Run, micro_batch: int, report: Callable[[str], None]) -> None:
+    """Train ``run``, whose parent is trained, from its start or its checkpoint to its record.
+
+    Raises as :func:`verydeep.training.train` does.
+    """
+    with launch.undisturbed():
+        Training(run, micro_batch, report).fit()
+
+
+class Training:
+    """One training. What it is made of is there when it is made: its images, its updates, and where it stands."""
+
+    def __init__(self, run: Run, micro_batch: int, report: Callable[[str], None]):
+        self.run, self.report = run, report
+        self.started, self.made_by = provenance.now(), provenance.sources()  # while they are what was imported
+        self.accelerator = accelerator(run)
+        with self.accelerator.main_process_first():  # one builds the store, the others open it
+            self.images = TrainingImages.of(run)
+        self.updates = Updates(run, self.images, self.accelerator, micro_batch)
+        self.stop = StopRequest(self.accelerator)
+        self.checkpoint = run.workspace / "checkpoint.pt"
+        self.state = self._resumed()
+        self.session = {
+            "started": self.started,
+            "seconds": 0.0,
+            "images": 0,
+            "sources_sha256": self.made_by["sources_sha256"],
+            "load_average": 0.0,
+        }
+        self.state.sessions.append(self.session)
+        self.begun = self.saved = time.monotonic()
+
+    def identity(self) -> dict:
+        """What must be the same for a checkpoint to be gone on with."""
+        parent = self.run.parent
+        return {
+            "recipe": self.run.recipe.model_dump(mode="json"),
+            "network": self.run.study.network.model_dump() | {"config": self.run.config},
+            "data": self.images.store.manifest_sha256,
+            "held-out images": self.run.study.data.held_out_per_class,
+            "parent": files.sha256(parent.weights) if parent else None,
+        }
+
+    def _resumed(self) -> State:
+        found = checkpoints.load(self.checkpoint, self.identity())
+        if found is None:
+            return State()
+        self.updates.load(found)
+        state = State(**found["progress"])
+        self.updates.schedule.errors = [row["held_out_top1_error"] for row in state.history]
+        self.report(f"{self.run.name}: goes on at epoch {state.epoch + 1}, step {state.step}")
+        return state
+
+    def save(self) -> None:
+        """Write a checkpoint, from the first process."""
+        self._count_session()
+        if self.accelerator.is_main_process:
+            saved = {"identity": self.identity(), "progress": asdict(self.state)} | self.updates.state()
+            checkpoints.save(self.checkpoint, saved)
+        self.saved = time.monotonic()
+
+    def _count_session(self) -> None:
+        self.session["seconds"] = time.monotonic() - self.begun
+        self.session["load_average"] = provenance.load_average()
+
+    def fit(self) -> None:
+        with self.stop.listening():
+            while not self.updates.schedule.finished:
+                self._epoch()
+        if self.accelerator.is_main_process:
+            self._count_session()
+            record.write(
+                self.run, self.updates.plain, self.images, self.state.history, self.state.sessions, self.made_by,
+                self.accelerator.device, self.accelerator.num_processes,
+            )  # fmt: skip
+            self.checkpoint.unlink(missing_ok=True)
+        self.accelerator.wait_for_everyone()
+        self.accelerator.end_training()
+
+    def _epoch(self) -> None:
+        state, part, parts = self.state, self.accelerator.process_index, self.accelerator.num_processes
+        loader = self.images.loader(state.epoch, state.step, part, parts)
+        started, before = time.monotonic(), state.seconds
+        title = f"{self.run.name} epoch {state.epoch + 1}/{self.run.recipe.epochs}"
+        self.updates.net.train()
+        for batch in progress.bar(loader, title, unit="batch"):
+            loss, correct = self._update(batch)
+            state.loss_sum += loss
+            state.correct += correct
+            state.step += 1
+            state.seconds = before + time.monotonic() - started
+            self.session["images"] += self.run.recipe.batch
+            if self.stop.made():
+                self.save()
+                raise Interrupted(
+                    f"{self.run.name}: stopped by {self.stop.name} in epoch {state.epoch + 1}, state saved in "
+                    f"{self.checkpoint}; the same command goes on"
+                )
+            if parts == 1 and time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+                self.save()
+        row = self._row()
+        state.history.append(row)
+        self.updates.schedule.errors.append(row["held_out_top1_error"])
+        state.next_epoch()
+        self.save()
+        if self.accelerator.is_main_process:
+            self.report(_line(self.run, row))
+
+    def _update(self, batch) -> tuple[float, int]:
+        try:
+            return self.updates.update(batch, self.state.epoch, self.state.step)
+        except TrainingDiverged as error:
+            last = self.checkpoint if self.checkpoint.exists() else "the start: no checkpoint was written yet"
+            raise TrainingDiverged(
+                f"{self.run.name}: {error}; the last good state is {last}. Lower learning_rate or set clip_norm"
+            ) from None
+
+    def _row(self) -> dict:
+        """The line of the history for the epoch that is over."""
+        state, images, updates = self.state, self.images, self.updates
+        seen = images.steps * self.run.recipe.batch
+        updates.net.eval()
+        held_out = held_out_errors(
+            updates.plain, images.store, images.held_out_rows, images.centre, updates.normalise, self.accelerator
+        )
+        return {
+            "epoch": state.epoch + 1,
+            "learning_rate": updates.rate(state.epoch, images.steps - 1),
+            "train_loss": state.loss_sum / images.steps,
+            "train_top1_error": 100 * (1 - state.correct / seen),
+            **held_out,
+            "images_per_second": seen / state.seconds,
+            "seconds": state.seconds,
+        }
+
+
+def _line(run: Run, row: dict) -> str:
+    return (
+        f"{run.name}: epoch {row['epoch']}/{run.recipe.epochs}  rate {row['learning_rate']:.2g}  "
+        f"loss {row['train_loss']:.3f}  held-out top-1 {row['held_out_top1_error']:.1f} "
+        f"top-5 {row['held_out_top5_error']:.1f}  {row['images_per_second']:.0f} images/s"
+    )

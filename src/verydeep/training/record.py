@@ -1,0 +1,79 @@
+"""What a finished training leaves behind: weights, history and record, each after what it names."""
+
+import pandas as pd
+import torch
+
+from verydeep import assembly, files, provenance, runs
+from verydeep.data.fingerprint import fingerprint
+from verydeep.networks import weights
+from verydeep.networks.vgg import VGG
+from verydeep.studies import Run
+from verydeep.training.images import TrainingImages
+
+
+def write(
+    run: Run, net: VGG, images: TrainingImages, history: list[dict], sessions: list[dict], made_by: dict,
+    device: torch.device, processes: int,
+) -> None:  # fmt: skip
+    """Write and seal ``weights.safetensors``, ``history.csv`` and ``train.json``.
+
+    Parameters
+    ----------
+    history
+        A row for each epoch; the last one's errors (percent) are the record's metrics.
+    made_by
+        The sources that were imported (:func:`verydeep.provenance.sources`).
+    """
+    kept = ["weights.safetensors"] if run.weights.parent == run.folder else []
+    runs.unseal(run.folder, ["train.json", "history.csv", *kept])
+    digest = weights.publish(net, run.weights)
+    with files.atomic(run.folder / "history.csv") as part:
+        pd.DataFrame(history).to_csv(part, index=False)
+    last, parent = history[-1], run.parent
+    record = runs.TrainRecord(
+        study=run.study.name,
+        config=run.config,
+        train_scale=run.train_scale,
+        variant=run.variant,
+        seed=run.seed,
+        parameters=_parameters(run),
+        parent={"run": parent.name, "weights_sha256": files.sha256(parent.weights)} if parent else None,
+        sources=made_by,
+        environment=provenance.environment(),
+        device=assembly.device_record(device, processes),
+        data=fingerprint(images.store, run.study.data.held_out_per_class),
+        started=sessions[0]["started"],
+        finished=provenance.now(),
+        cost=_cost(run, images, history, sessions),
+        sessions=[runs.Session(**session) for session in sessions],
+        metrics={key: last[key] for key in last if key.startswith(("train", "held_out"))},
+        artefacts={"weights.safetensors": digest, "history.csv": files.sha256(run.folder / "history.csv")},
+    )
+    runs.write_record(run, record)
+    runs.seal(run.folder, ["train.json", "history.csv", *kept])
+
+
+def _parameters(run: Run) -> dict:
+    low, high = run.scale_range
+    return {
+        "recipe": run.recipe.model_dump(mode="json"),
+        "network": run.study.network.model_dump(mode="json"),
+        "num_classes": run.study.num_classes,
+        "crop": run.study.crop,
+        "scale_min": low,
+        "scale_max": high,
+    }
+
+
+def _cost(run: Run, images: TrainingImages, history: list[dict], sessions: list[dict]) -> dict:
+    seen = len(history) * images.steps * run.recipe.batch
+    return {
+        "training_images": len(images.rows),
+        "epochs": len(history),
+        "steps": len(history) * images.steps,
+        "images_seen": seen,
+        "seconds": sum(session["seconds"] for session in sessions),
+        "images_per_second": seen / sum(row["seconds"] for row in history),
+        # forward, and twice that for the gradients with respect to activations and weights
+        "multiply_adds": 3 * seen * run.multiply_adds,
+    }

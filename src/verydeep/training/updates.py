@@ -1,0 +1,109 @@
+"""One update of the weights: the loss over a batch, split over processes and in parts, and a step (Sect. 3.1)."""
+
+import contextlib
+import math
+
+import torch
+import torch.nn.functional as F
+
+from verydeep import assembly
+from verydeep.data.normaliser import Normaliser
+from verydeep.data.views import colour_shifts
+from verydeep.errors import TrainingDiverged
+from verydeep.studies import Run
+from verydeep.training import seeds
+from verydeep.training.accelerators import Accelerator
+from verydeep.training.images import TrainingImages
+from verydeep.training.schedules import Schedule
+
+
+class Updates:
+    """The network of a run, its optimiser, and what one batch does to them.
+
+    ``plain`` is the network without what accelerate wraps around it for several processes.
+    """
+
+    def __init__(self, run: Run, images: TrainingImages, accelerator: Accelerator, micro_batch: int):
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        self.run, self.recipe, self.images = run, run.recipe, images
+        self.accelerator, self.micro_batch = accelerator, micro_batch
+        self.schedule = Schedule(run.recipe, images.steps)
+        self.normalise = Normaliser.of(images.store, run.recipe.unit_variance, accelerator.device)
+        generator = torch.Generator().manual_seed(seeds.seed(run.seed, seeds.WEIGHTS, 0))
+        net = assembly.starting_network(run, generator)
+        learning = [weight for weight in net.parameters() if weight.requires_grad]
+        optimiser = torch.optim.SGD(
+            learning, lr=0.0, momentum=run.recipe.momentum, weight_decay=run.recipe.weight_decay
+        )
+        self.net, self.optimiser = accelerator.prepare(net, optimiser)
+        self.plain = accelerator.unwrap_model(self.net)
+
+    def state(self) -> dict:
+        """Weights, momentum and the scaler of float16, for a checkpoint."""
+        scaler = self.accelerator.scaler
+        return {
+            "net": self.plain.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else None,
+        }
+
+    def load(self, state: dict) -> None:
+        """Go on from what :meth:`state` gave."""
+        self.plain.load_state_dict(state["net"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+
+    def rate(self, epoch: int, step: int) -> float:
+        """The learning rate of a step of an epoch."""
+        return self.schedule.rate(epoch * self.images.steps + step)
+
+    def update(self, batch, epoch: int, step: int) -> tuple[float, int]:
+        """One update over this process's part of a batch; the loss over all of it, and how many images were right.
+
+        Raises
+        ------
+        TrainingDiverged
+            When the loss is no longer finite; the weights are then those of the step before.
+        """
+        parts, number = self.accelerator.num_processes, epoch * self.images.steps + step
+        draw = number * parts + self.accelerator.process_index
+        torch.manual_seed(seeds.seed(self.run.seed, seeds.DROPOUT, draw))
+        rate = self.rate(epoch, step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        loss, correct = self._gradients(batch)
+        if not math.isfinite(loss):
+            raise TrainingDiverged(f"loss is {loss} in epoch {epoch + 1}, step {step}, at rate {rate:.3g}")
+        if self.recipe.clip_norm is not None:
+            self.accelerator.clip_grad_norm_(self.net.parameters(), self.recipe.clip_norm)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        return loss, int(correct.item())
+
+    def _gradients(self, batch) -> tuple[float, torch.Tensor]:
+        """Loss and right answers over the whole batch, and the gradients left in the network."""
+        device, parts = self.accelerator.device, self.accelerator.num_processes
+        shifts = None
+        if self.recipe.colour_shift:
+            shifts = colour_shifts(self.images.store.statistics, batch.colour, self.recipe.colour_shift)
+        images = self.normalise(batch.images, shifts)
+        labels = torch.from_numpy(batch.labels).to(device)
+        # parts of a batch may differ by an image, so each counts by its images in the average over processes
+        part_size = self.recipe.batch / parts
+        total, correct = torch.zeros((), device=device), torch.zeros((), device=device)
+        starts = range(0, len(labels), self.micro_batch)
+        for start in starts:
+            last = start == starts[-1]
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.net):
+                part = slice(start, start + self.micro_batch)
+                with self.accelerator.autocast():
+                    scores = self.net(images[part])
+                loss = F.cross_entropy(scores.float(), labels[part], reduction="sum") / part_size
+                self.accelerator.backward(loss)
+            total += loss.detach()
+            correct += (scores.detach().argmax(1) == labels[part]).sum()
+        if parts > 1:
+            total = self.accelerator.reduce(total, "mean")
+            correct = self.accelerator.reduce(correct, "sum")
+        return total.item(), correct
