@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verydeep import files, predictions, provenance
+from verydeep import files
+from verydeep.runs import predictions, provenance
 
 if TYPE_CHECKING:  # torch would be most of the memory that benchmarks/manifest.py measures
     from verydeep.evaluation.tester import Tester

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from common import write
 
-from verydeep import provenance
 from verydeep.assembly import device_record, network, normaliser
 from verydeep.data import sources
 from verydeep.data.store import open_store
 from verydeep.evaluation.tester import Tester
 from verydeep.networks import dense
+from verydeep.runs import provenance
 from verydeep.studies import find_run
 
 

@@ -22,8 +22,8 @@ import numpy as np
 from common import write
 from PIL import Image
 
-from verydeep import provenance
 from verydeep.data import sources, store, views
+from verydeep.runs import provenance
 
 STEPS = ("store", "open", "verify", "sample")
 SAMPLED = 20_000

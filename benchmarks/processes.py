@@ -19,9 +19,10 @@ import torch
 from common import write
 from safetensors.torch import load_file
 
-from verydeep import files, paths, provenance, runs
+from verydeep import files, paths, runs
 from verydeep.assembly import device_record, open_data
 from verydeep.data.views import TrainingBatches, TrainingViews, draw_epoch
+from verydeep.runs import provenance
 from verydeep.studies import Run, load
 from verydeep.training import train
 

@@ -8,8 +8,9 @@ import pytest
 import yaml
 from cffconvert.cli.create_citation import create_citation
 
-from verydeep import citation, provenance, publication, results, runs, studies
+from verydeep import citation, publication, results, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
+from verydeep.runs import provenance
 
 
 def test_the_entry_leads_back_to_the_number(trained):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from conftest import REPOSITORY
-from verydeep import claim_tables, claims, files, paper, predictions, results, runs, studies
+from verydeep import claim_tables, claims, files, paper, results, runs, studies
 from verydeep.claims import (
     AGREES,
     AS_PRINTED,
@@ -26,6 +26,7 @@ from verydeep.claims import (
 from verydeep.claims.evidence import Evidence
 from verydeep.claims.fairness import CONDITIONS
 from verydeep.errors import UnknownName
+from verydeep.runs import predictions
 from verydeep.statistics import Interval
 from verydeep.studies.fusions import table6_fusions
 from verydeep.studies.measurements import measured_by

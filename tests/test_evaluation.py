@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verydeep import evaluation, predictions, runs, studies
+from verydeep import evaluation, runs, studies
 from verydeep.errors import RecordError, VerydeepError
 from verydeep.evaluation import tester
+from verydeep.runs import predictions
 from verydeep.studies.measurements import Measurement, several
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verydeep import evaluation, predictions, runs, studies
+from verydeep import evaluation, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.evaluation import fusion, measure
+from verydeep.runs import predictions
 from verydeep.studies.fusions import Fusion, find_fusion, member, table6_fusions
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verydeep import predictions
 from verydeep.errors import VerydeepError
+from verydeep.runs import predictions
 
 
 def made_up(name: str, posteriors: list[list[float]], labels: list[int]) -> pd.DataFrame:

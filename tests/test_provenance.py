@@ -10,8 +10,9 @@ from faults import checkouts
 from faults.checkouts import NUMBER, git, verydeep
 from faults.machine import NotPossible
 from faults.world import World
-from verydeep import paths, provenance
+from verydeep import paths
 from verydeep.errors import VerydeepError
+from verydeep.runs import provenance
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ import nbformat
 import pytest
 
 from conftest import REPOSITORY
-from verydeep import provenance, runs, studies
+from verydeep import runs, studies
 from verydeep.errors import RecordError
+from verydeep.runs import provenance
 
 
 @pytest.fixture

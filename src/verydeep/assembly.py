@@ -4,13 +4,14 @@ import platform
 
 import torch
 
-from verydeep import files, launch, runs
+from verydeep import files, runs
 from verydeep.data import sources
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store, open_store
 from verydeep.errors import VerydeepError
 from verydeep.networks import vgg, weights
 from verydeep.networks.initialisation import initialise, transfer_from_a
+from verydeep.runs import variables
 from verydeep.studies import Run
 from verydeep.studies.plan import BATCH_NORM, CONTINUED, TRANSFERRED
 
@@ -47,7 +48,7 @@ def starting_network(run: Run, generator: torch.Generator) -> vgg.VGG:
 
 def load_network(run: Run) -> vgg.VGG:
     """The network of a run from its published weights, in evaluation mode; torchvision's are downloaded if absent."""
-    launch.require_precision()
+    variables.require_precision()
     net = network(run)
     if run.published:
         weights.download(run.published, run.weights)
@@ -88,7 +89,7 @@ def device_record(device: torch.device, processes: int = 1) -> dict:
         "processes": processes,
         "threads": torch.get_num_threads(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
-        "variables": launch.recorded(),
+        "variables": variables.recorded(),
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "cuda": torch.version.cuda if device.type == "cuda" else None,
     }

@@ -5,9 +5,10 @@ from functools import cache
 
 import yaml
 
-from verydeep import paths, provenance, publication, runs
+from verydeep import paths, publication, runs
 from verydeep.errors import VerydeepError
 from verydeep.results import Number
+from verydeep.runs import provenance
 from verydeep.studies import load
 from verydeep.studies.measurements import METHODS
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from verydeep import launch, locks
+from verydeep import locks
 from verydeep.errors import VerydeepError
 
 
@@ -18,7 +18,9 @@ from verydeep.errors import VerydeepError
 @click.version_option(package_name="verydeep")
 def cli() -> None:
     """A reproduction study of VGG (arXiv 1409.1556)."""
-    launch.require_importable()
+    from verydeep.runs import variables
+
+    variables.require_importable()
 
 
 def _network(command):

@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from verydeep import display, figures, predictions, tables
+from verydeep import display, figures, tables
 from verydeep.assembly import load_network, normaliser, open_data
 from verydeep.data.store import held_out
 from verydeep.data.views import (
@@ -19,6 +19,7 @@ from verydeep.data.views import (
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
 from verydeep.networks import dense
 from verydeep.networks.dense import score_map
+from verydeep.runs import predictions
 from verydeep.studies import Fusion, Run
 from verydeep.studies.measurements import several, several_scales, single
 
@@ -82,7 +83,7 @@ def _an_image(run: Run) -> tuple[int, pd.Series]:
     """Position among the validation images, and prediction, of one on which multi-scale testing changes most.
 
     The image that gained most probability of its true class against testing at the smallest scale alone: a case in
-    which the scale matters, chosen by a rule and not by eye (:func:`verydeep.predictions.gained_most`).
+    which the scale matters, chosen by a rule and not by eye (:func:`verydeep.runs.predictions.gained_most`).
     """
     table = pd.read_parquet(run.folder / "predictions.parquet")
     smallest = f"dense-{several_scales(run.train_scale)[0]}"

@@ -8,7 +8,8 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from verydeep import citation, figures, files, notebooks, provenance, publication, reports, results, runs, tables
+from verydeep import citation, figures, files, notebooks, publication, reports, results, runs, tables
+from verydeep.runs import provenance
 from verydeep.statistics import error_interval
 from verydeep.studies import Fusion, Recipe, Run, Study, load, names
 from verydeep.studies.measurements import single

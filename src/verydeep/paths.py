@@ -47,6 +47,14 @@ def runs() -> Path:
     return root() / "runs"
 
 
+def short(path: Path) -> str:
+    """A path as it is called in the checkout; one outside of it in full."""
+    try:
+        return path.relative_to(root()).as_posix()
+    except ValueError:
+        return str(path)
+
+
 def book() -> Path:
     """The chapters."""
     return root() / "book"

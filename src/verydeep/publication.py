@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from verydeep import paths, provenance
+from verydeep import paths
 from verydeep.errors import VerydeepError
+from verydeep.runs import provenance
 
 
 def book_url() -> str | None:

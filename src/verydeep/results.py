@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from verydeep import paper, paths, predictions, runs
+from verydeep import paper, paths, runs
 from verydeep.errors import UnknownName
 from verydeep.identity import NumberId
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
+from verydeep.runs import predictions
 from verydeep.statistics import error, error_interval, seed_spread
 from verydeep.studies import Measurement, Run, Study, load, planned_runs, table6_fusions
 from verydeep.studies.fusions import method_of, table6_row

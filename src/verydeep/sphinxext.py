@@ -33,7 +33,6 @@ from verydeep import (
     lost_text,
     pages,
     paths,
-    provenance,
     publication,
     results,
     runs,
@@ -42,6 +41,7 @@ from verydeep import (
 from verydeep.claims import history
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.paper import addresses
+from verydeep.runs import provenance
 from verydeep.studies import load, planned_runs
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,9 @@ from pathlib import Path
 from conftest import REPOSITORY
 from faults import around, cases, inputs, kills, machine, workflow
 from faults.world import World
-from verydeep import files, provenance
+from verydeep import files
 from verydeep.progress import line as say
+from verydeep.runs import provenance
 
 #: Every instant twice, with other random times.
 CHAINS = 2

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from conftest import REPOSITORY
-from faults import checkouts, kills, small, variables, workflow
+from faults import checkouts, kills, leftovers, small, workflow
 from faults.machine import expect, finish, one_line, wait_for_epoch
 from faults.world import World, ended
 from verydeep import runs
@@ -16,12 +16,12 @@ from verydeep import runs
 
 def variables_left_behind(folder: Path, whole: World) -> str:
     """Variables of accelerate, MPI and torchrun that another program left: the weights are those without them."""
-    others = [*({name: value} for name, value in variables.TAKEN_AWAY.items()), variables.ONE_PROCESS]
+    others = [*({name: value} for name, value in leftovers.TAKEN_AWAY.items()), leftovers.ONE_PROCESS]
     hashes = set()
     for number, left in enumerate([{}, *others]):
         world = World.new(folder / str(number))
         small.make(world)
-        hashes.add(variables.weights(world, **left))
+        hashes.add(leftovers.weights(world, **left))
         expect(len(hashes) == 1, f"{left} gives other weights")
     return f"the same weights to the bit under {len(others)} such"
 
@@ -29,12 +29,12 @@ def variables_left_behind(folder: Path, whole: World) -> str:
 def variables_from_the_start(folder: Path, whole: World) -> str:
     """The same, all at once and there before Python starts, when libraries are imported."""
     hashes = []
-    for number, left in enumerate(({}, variables.TAKEN_AWAY | variables.AT_IMPORT)):
+    for number, left in enumerate(({}, leftovers.TAKEN_AWAY | leftovers.AT_IMPORT)):
         world = World.new(folder / str(number))
         small.make(world)
-        hashes.append(variables.weights_of_a_process(world, **left))
+        hashes.append(leftovers.weights_of_a_process(world, **left))
     expect(hashes[0] == hashes[1], "other weights")
-    return f"the same weights to the bit under all {len(variables.TAKEN_AWAY | variables.AT_IMPORT)}"
+    return f"the same weights to the bit under all {len(leftovers.TAKEN_AWAY | leftovers.AT_IMPORT)}"
 
 
 def hostile_home(folder: Path, monkey: World) -> dict[str, str]:

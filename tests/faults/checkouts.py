@@ -14,7 +14,8 @@ from conftest import REPOSITORY
 from faults import kills
 from faults.machine import NotPossible, expect, one_line
 from faults.world import World
-from verydeep import files, provenance, runs
+from verydeep import files, runs
+from verydeep.runs import provenance
 
 NUMBER = "smoke.table3.A-256.top1"
 _AUTHOR = ("-c", "user.name=a", "-c", "user.email=a@b.c")

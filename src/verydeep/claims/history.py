@@ -5,8 +5,9 @@ from functools import cache
 
 import yaml
 
-from verydeep import paths, provenance
+from verydeep import paths
 from verydeep.claims.rulebook import Rule, earlier_rules, rules
+from verydeep.runs import provenance
 
 _FIELDS = {field.name for field in fields(Rule)}
 

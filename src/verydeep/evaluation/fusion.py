@@ -4,11 +4,12 @@ import time
 
 import pandas as pd
 
-from verydeep import display, files, predictions, progress, provenance, runs
+from verydeep import display, files, progress, runs
 from verydeep.assembly import device_record
 from verydeep.errors import VerydeepError
 from verydeep.evaluation import measure
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
+from verydeep.runs import predictions, provenance
 from verydeep.studies.fusions import Fusion
 
 

@@ -14,12 +14,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from verydeep import display, files, predictions, progress, provenance, runs
+from verydeep import display, files, progress, runs
 from verydeep.assembly import device_record, load_network, normaliser, open_data
 from verydeep.data.fingerprint import fingerprint
 from verydeep.data.store import Store
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
+from verydeep.runs import predictions, provenance
 from verydeep.studies import Measurement, Run
 from verydeep.studies.measurements import measured_by, protocol
 

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from verydeep import display, predictions, provenance, runs
+from verydeep import display, runs
 from verydeep.assembly import device_record, load_network, normaliser, open_data
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.measure import mean, require_trained
 from verydeep.evaluation.tester import Tester
+from verydeep.runs import predictions, provenance
 from verydeep.studies import Run
 from verydeep.studies.measurements import Measurement, protocol
 

@@ -4,11 +4,11 @@ import os
 
 import torch
 
-from verydeep import launch
 from verydeep.errors import VerydeepError
+from verydeep.runs import variables
 from verydeep.studies import Run
 
-with launch.importing():
+with variables.importing():
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
@@ -27,7 +27,7 @@ def accelerator(run: Run) -> Accelerator:
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # without it cuBLAS is not deterministic
     AcceleratorState._reset_state()  # a parent trained before this may have had another precision
     # accelerate joins the processes of a machine without accelerators only when it is told that there are none
-    on_cpu = launch.asks_for_cpu() or not torch.accelerator.is_available()
+    on_cpu = variables.asks_for_cpu() or not torch.accelerator.is_available()
     made = Accelerator(cpu=on_cpu, mixed_precision=precision)
     if run.recipe.precision == "float16" and made.device.type != "cuda":
         raise VerydeepError(f"{run.name}: precision float16 needs a GPU; bfloat16 and float32 run anywhere")

@@ -9,8 +9,9 @@ from pathlib import Path
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from verydeep import assembly, errors, launch, progress, runs
+from verydeep import assembly, errors, progress, runs
 from verydeep.errors import VerydeepError
+from verydeep.runs import variables
 from verydeep.studies import Run
 from verydeep.training import loop
 
@@ -52,8 +53,8 @@ def train(
     """
     if not run.study.train:
         raise VerydeepError(f"the study {run.study.name} trains nothing: it tests published weights")
-    launch.require_precision()
-    rank, size = launch.process()
+    variables.require_precision()
+    rank, size = variables.process()
     if size > 1 and processes > 1:
         raise VerydeepError(f"a launcher has started {size} processes already: leave --processes at 1")
     if _is_trained(run):
@@ -97,7 +98,7 @@ def _launch(processes: int, run: Run, *arguments) -> None:
     logging.disable(logging.CRITICAL)  # what went wrong is said below, once
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     try:
-        with launch.undisturbed():
+        with variables.undisturbed():
             elastic_launch(config, loop.fit)(run, *arguments)
     except ChildFailedError as error:
         raise VerydeepError(_why_failed(run, error, processes)) from None

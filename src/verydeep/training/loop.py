@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
-from verydeep import files, launch, progress, provenance
+from verydeep import files, progress
 from verydeep.errors import Interrupted, TrainingDiverged
+from verydeep.runs import provenance, variables
 from verydeep.studies import Run
 from verydeep.training import checkpoints, record
 from verydeep.training.accelerators import accelerator
@@ -39,7 +40,7 @@ def fit(run: Run, micro_batch: int, report: Callable[[str], None]) -> None:
 
     Raises as :func:`verydeep.training.train` does.
     """
-    with launch.undisturbed():
+    with variables.undisturbed():
         Training(run, micro_batch, report).fit()
 
 

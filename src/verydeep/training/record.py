@@ -3,10 +3,11 @@
 import pandas as pd
 import torch
 
-from verydeep import assembly, files, provenance, runs
+from verydeep import assembly, files, runs
 from verydeep.data.fingerprint import fingerprint
 from verydeep.networks import weights
 from verydeep.networks.vgg import VGG
+from verydeep.runs import provenance
 from verydeep.studies import Run
 from verydeep.training.images import TrainingImages
 
@@ -22,7 +23,7 @@ def write(
     history
         A row for each epoch; the last one's errors (percent) are the record's metrics.
     made_by
-        The sources that were imported (:func:`verydeep.provenance.sources`).
+        The sources that were imported (:func:`verydeep.runs.provenance.sources`).
     """
     kept = ["weights.safetensors"] if run.weights.parent == run.folder else []
     runs.unseal(run.folder, ["train.json", "history.csv", *kept])

@@ -1,7 +1,7 @@
 """The table of bad inputs: every module adds its cases to :data:`faults.cases.CASES`."""
 
-from faults import variables
+from faults import leftovers
 from faults.cases import CASES
 from faults.inputs import archives, datasets, images, parameters, records, studies, weights
 
-__all__ = ["CASES", "archives", "datasets", "images", "parameters", "records", "studies", "variables", "weights"]
+__all__ = ["CASES", "archives", "datasets", "images", "leftovers", "parameters", "records", "studies", "weights"]

@@ -7,28 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from faults import small, variables
+from faults import leftovers, small
 from faults.world import World
-from verydeep import files, launch, runs
+from verydeep import files, runs
 from verydeep.errors import VerydeepError
+from verydeep.runs import variables
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> tuple[World, str]:
     world = World.new(tmp_path_factory.mktemp("undisturbed") / "world")
     small.make(world)
-    return world, variables.weights(world)
+    return world, leftovers.weights(world)
 
 
 @pytest.mark.parametrize("left", [
-    *({name: value} for name, value in variables.TAKEN_AWAY.items()), variables.ONE_PROCESS,
+    *({name: value} for name, value in leftovers.TAKEN_AWAY.items()), leftovers.ONE_PROCESS,
 ], ids=lambda left: "=".join(next(iter(left.items()))) if len(left) == 1 else "a launch of one")  # fmt: skip
 def test_a_variable_left_by_another_program_changes_no_weight(undisturbed, tmp_path, left):
     _, expected = undisturbed
     mine = World.new(tmp_path / "world")
     small.make(mine)
     before = dict(os.environ)
-    assert variables.weights(mine, **left) == expected
+    assert leftovers.weights(mine, **left) == expected
     assert dict(os.environ) == before
 
 
@@ -37,24 +38,24 @@ def test_a_thread_count_is_part_of_the_record(undisturbed, monkeypatch):
     with world.entered():
         device = runs.read_record(small.run(), "train").device
     assert device["instruction_set"]
-    assert device["variables"] == launch.recorded() | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    assert device["variables"] == variables.recorded() | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
     monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
     monkeypatch.setenv("AWS_SECRET", "x")
-    assert launch.recorded()["MKL_CBWR"] == "COMPATIBLE" and "AWS_SECRET" not in launch.recorded()
+    assert variables.recorded()["MKL_CBWR"] == "COMPATIBLE" and "AWS_SECRET" not in variables.recorded()
 
 
 def test_the_whole_launch_of_torchrun_is_believed(monkeypatch):
-    for name, value in zip(launch.TORCHRUN, ("3", "8", "1", "2", "node0", "29500"), strict=True):
+    for name, value in zip(variables.TORCHRUN, ("3", "8", "1", "2", "node0", "29500"), strict=True):
         monkeypatch.setenv(name, value)
-    assert launch.process() == (3, 8)
+    assert variables.process() == (3, 8)
     monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
-    with launch.undisturbed():
-        assert launch.process() == (3, 8) and launch.asks_for_cpu()
+    with variables.undisturbed():
+        assert variables.process() == (3, 8) and variables.asks_for_cpu()
         assert "ACCELERATE_MIXED_PRECISION" not in os.environ
     monkeypatch.delenv("MASTER_PORT")
     with pytest.raises(VerydeepError, match="RANK=3, WORLD_SIZE=8, .* but MASTER_PORT not: unset them, or start"):
-        launch.process()
+        variables.process()
 
 
 @pytest.mark.parametrize("launcher", [
@@ -89,7 +90,7 @@ def test_processes_within_a_launch_are_refused(undisturbed, tmp_path, monkeypatc
     world = World.new(tmp_path / "world")
     from verydeep import training
 
-    for name, value in zip(launch.TORCHRUN, ("0", "2", "0", "2", "localhost", "1"), strict=True):
+    for name, value in zip(variables.TORCHRUN, ("0", "2", "0", "2", "localhost", "1"), strict=True):
         monkeypatch.setenv(name, value)
     with world.entered(), small.sets(), pytest.raises(VerydeepError, match="has started 2 processes already"):
         training.train(small.run(), processes=2)

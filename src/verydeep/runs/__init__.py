@@ -1,0 +1,58 @@
+"""Run folders: records with a schema, the seal over their files, and the check that both hold.
+
+A folder ``runs/<study>/<run>/`` holds ``train.json`` and ``evaluate.json`` (the records), the files they name,
+and ``SHA256SUMS``, the seal: a line for every file in the folder, in the format of ``sha256sum``. Files are
+written whole or not at all, a record after the files it names, and the seal last.
+"""
+
+from verydeep.runs.checks import check_all, check_folder, notebook_fault, unchecked
+from verydeep.runs.folders import (
+    all_runs,
+    covers,
+    evaluated,
+    is_complete,
+    recorded_fusions,
+    recorded_runs,
+    run_folders,
+    seal_record,
+    working_on,
+)
+from verydeep.runs.records import (
+    EvaluateRecord,
+    FuseRecord,
+    Session,
+    TrainRecord,
+    read_file,
+    read_fusion,
+    read_record,
+    write_record,
+)
+from verydeep.runs.seals import SEAL, read_seal, seal, unseal
+
+__all__ = [
+    "SEAL",
+    "EvaluateRecord",
+    "FuseRecord",
+    "Session",
+    "TrainRecord",
+    "all_runs",
+    "check_all",
+    "check_folder",
+    "covers",
+    "evaluated",
+    "is_complete",
+    "notebook_fault",
+    "read_file",
+    "read_fusion",
+    "read_record",
+    "read_seal",
+    "recorded_fusions",
+    "recorded_runs",
+    "run_folders",
+    "seal",
+    "seal_record",
+    "unchecked",
+    "unseal",
+    "working_on",
+    "write_record",
+]

@@ -1,0 +1,157 @@
+"""The check of everything under ``runs/``: a line for every fault, and for what could not be looked at."""
+
+import contextlib
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+from verydeep import files, paths
+from verydeep.errors import RecordError
+from verydeep.paths import short
+from verydeep.runs import predictions, provenance
+from verydeep.runs.folders import run_folders, stale_members
+from verydeep.runs.records import KINDS, EvaluateRecord, FuseRecord, parse, read_file, run_name
+from verydeep.runs.seals import SEAL, read_seal
+from verydeep.studies import load, names
+
+NOTEBOOKS = ("train.ipynb", "evaluate.ipynb", "fuse.ipynb")
+
+
+def notebook_fault(path: Path) -> str | None:
+    """Why an executed notebook does not count as success, or ``None``.
+
+    A notebook that failed under papermill passes a strict book build, so this is looked for by hand.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises what json, jsonschema and itself raise
+        return f"not a notebook ({type(error).__name__}: {str(error).splitlines()[0]})"
+    papermill = notebook.metadata.get("papermill", {})
+    if papermill.get("exception"):
+        return "papermill recorded a failure"
+    if "end_time" not in papermill or papermill["end_time"] is None:
+        return "papermill did not finish it"
+    for cell in notebook.cells:
+        if any(output.output_type == "error" for output in cell.get("outputs", [])):
+            return "a cell ended in an error"
+    return None
+
+
+def check_all() -> list[str]:
+    """Every fault under ``runs/``, a line each: of the run folders, and files that belong to none."""
+    strays = [path for pattern in ("*", "*/*") for path in files.listed(paths.runs(), pattern) if path.is_file()]
+    faults = [f"{short(path)}: belongs to no run" for path in strays]
+    faults += [fault for folder in run_folders() for fault in check_folder(folder)]
+    return faults + _check_fingerprints() + _check_chapters()
+
+
+def unchecked() -> list[str]:
+    """What :func:`check_all` could not look at in this checkout, a line each, with the reason."""
+    why = provenance.git_unknown() or provenance.history_unknown()
+    if why is None:
+        return []
+    records = [path for path in files.listed(paths.runs(), "*/*/*.json") if path.stem in KINDS]
+    unknown = 0
+    for path in records:
+        with contextlib.suppress(RecordError):  # said by check_folder
+            commit = read_file(path).sources.get("commit")
+            unknown += commit is not None and provenance.sources_sha256_at(commit) is None
+    made_by = f"the sources of {unknown} of {len(records)} records are those of the commits they name, and whether "
+    return [f"not checked: whether {made_by if unknown else ''}rules were changed ({why})"]
+
+
+def _check_fingerprints() -> list[str]:
+    """All runs of one study must be of the same images, the same of them held out."""
+    faults, first = [], {}
+    for path in files.listed(paths.runs(), "*/*/*.json"):
+        try:
+            data = read_file(path).data if path.stem in KINDS else None
+        except RecordError:
+            continue  # said by check_folder
+        if data is None:
+            continue
+        fingerprint = (data.get("manifest_sha256"), data.get("held_out", {}).get("sha256"))
+        study = path.parent.parent.name
+        known, where = first.setdefault(study, (fingerprint, path))
+        if fingerprint != known:
+            faults.append(f"{short(path)}: was made from other images, or others held out, than {short(where)}")
+    return faults
+
+
+def _check_chapters() -> list[str]:
+    """Chapters are kept without outputs: what they show is made when the book is built."""
+    faults = []
+    for path in files.listed(paths.book(), "**/*.ipynb"):
+        if "runs" in path.relative_to(paths.book()).parts:
+            continue
+        notebook = nbformat.read(path, as_version=4)
+        if any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells):
+            faults.append(f"{short(path)}: has outputs; clear them, the build makes them anew")
+    return faults
+
+
+def check_folder(folder: Path) -> list[str]:
+    """Every fault of one run folder, a line each; empty when it holds."""
+    try:
+        sums = read_seal(folder)
+    except RecordError as error:
+        return [str(error)]
+    faults = []
+    present = {path.relative_to(folder).as_posix() for path in files.listed(folder, "**/*") if path.is_file()} - {SEAL}
+    faults += [f"{short(folder / name)}: missing" for name in sorted(set(sums) - present)]
+    faults += [f"{short(folder / name)}: not listed in {SEAL}" for name in sorted(present - set(sums))]
+    for name in sorted(present & set(sums)):
+        if files.sha256(folder / name) != sums[name]:
+            faults.append(f"{short(folder / name)}: content differs from its sha256 in {SEAL}")
+    for name in NOTEBOOKS:
+        if name in present and (fault := notebook_fault(folder / name)):
+            faults.append(f"{short(folder / name)}: {fault}")
+    for kind in KINDS:
+        if f"{kind}.json" in present:
+            faults += _check_record(folder, kind, sums)
+    if not present & {"train.json", "fuse.json"} and not _is_of_published_weights(folder):
+        faults.append(f"{short(folder)}: has no train.json")
+    return faults
+
+
+def _is_of_published_weights(folder: Path) -> bool:
+    return folder.parent.name in names() and not load(folder.parent.name).train
+
+
+def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
+    path = folder / f"{kind}.json"
+    try:
+        record = parse(path, kind)
+    except RecordError as error:
+        return [str(error)]
+    faults = []
+    if record.study != folder.parent.name:
+        faults.append(f"{short(path)}: says study {record.study!r}, lies under {folder.parent.name!r}")
+    if kind != "fuse" and folder.name != (name := run_name(record)):
+        faults.append(f"{short(path)}: is the record of {name}, lies in the folder {folder.name}")
+    for name, digest in record.artefacts.items():
+        if name in sums and sums[name] != digest:
+            faults.append(f"{short(path)}: names another sha256 for {name} than {SEAL}")
+    committed = provenance.sources_sha256_at(record.sources["commit"]) if record.sources.get("commit") else None
+    if committed and record.sources["dirty"] is False and committed != record.sources["sources_sha256"]:
+        faults.append(f"{short(path)}: was made by other sources than those of the commit it names")
+    if kind == "evaluate" and "weights.safetensors" in sums and record.weights_sha256 != sums["weights.safetensors"]:
+        faults.append(f"{short(path)}: was made from other weights than weights.safetensors")
+    if kind == "fuse":
+        faults += stale_members(folder, record)
+    if kind != "train" and sums.get("predictions.parquet") == files.sha256(folder / "predictions.parquet"):
+        faults += _check_errors(folder, record)
+    return faults
+
+
+def _check_errors(folder: Path, record: EvaluateRecord | FuseRecord) -> list[str]:
+    """Every error in the record must be what the predictions beside it yield."""
+    table = pd.read_parquet(folder / "predictions.parquet")
+    faults = []
+    for name, found in record.measurements.items():
+        again = predictions.errors(table[table["measurement"] == name])
+        for key, value in found.items():
+            if again[key] != value:
+                faults.append(f"{short(folder)}: {name}: {key} is {value}, predictions.parquet yields {again[key]}")
+    return faults

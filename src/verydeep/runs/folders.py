@@ -1,0 +1,148 @@
+"""Run folders: which there are, whether they are complete, and who works on one."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from verydeep import files, locks, paths
+from verydeep.errors import RecordError, VerydeepError
+from verydeep.identity import RunName
+from verydeep.paths import short
+from verydeep.runs import provenance
+from verydeep.runs.records import (
+    EvaluateRecord,
+    FuseRecord,
+    parse,
+    parse_sealed,
+    read_fusion,
+    read_record,
+    record_path,
+    run_name,
+)
+from verydeep.runs.seals import SEAL, read_seal, seal
+from verydeep.studies import Fusion, Run, Study, planned_runs
+from verydeep.studies.fusions import member
+from verydeep.studies.measurements import measured_by, protocol
+
+
+@contextlib.contextmanager
+def working_on(run: Run | Fusion) -> Iterator[None]:
+    """Be the only process at work on ``run`` within the block; first clear away what a killed one left half-written.
+
+    Raises
+    ------
+    Busy
+        When another process is at work on it; says which.
+    StorageError
+        When its folder could not be written: better said now than after weeks of training.
+    VerydeepError
+        When the sources that were imported are not those of this checkout.
+    """
+    provenance.require_own_sources()
+    files.require_writable(run.folder)
+    with locks.hold(run.workspace / ".work.lock", run.name):
+        for folder in (run.workspace, run.folder):
+            files.clear_parts(folder)
+        yield
+
+
+def seal_record(run: Run, kind: str) -> None:
+    """Seal a finished record that a kill has left unsealed.
+
+    Raises
+    ------
+    RecordError
+        When a file is not the one that the record names; then nothing is sealed.
+    """
+    path = record_path(run, kind)
+    if (run.folder / SEAL).exists() and path.name in read_seal(run.folder):
+        return
+    record = parse(path, kind)
+    there = {name: digest for name, digest in record.artefacts.items() if (run.folder / name).exists()}
+    for name, digest in there.items():
+        if files.sha256(run.folder / name) != digest:
+            raise RecordError(f"{short(run.folder / name)}: is not the file that {path.name} names")
+    seal(run.folder, [path.name, *there])
+
+
+def is_complete(run: Run | Fusion, kind: str) -> bool:
+    """Whether the record of this kind is there, sealed, and has everything that the study asks for now."""
+    path = record_path(run, kind)
+    if not path.exists() or not (run.folder / SEAL).exists():
+        return False
+    if read_seal(run.folder).get(path.name) != files.sha256(path):
+        return False
+    if kind == "fuse":
+        return not stale_members(run.folder, read_fusion(run))
+    return kind != "evaluate" or covers(run, read_record(run, kind))
+
+
+def covers(run: Run, record: EvaluateRecord) -> bool:
+    """Whether an evaluation has every measurement that the study asks for, by the protocol it now has."""
+    asked = {measurement.name for measurement in measured_by(run)}
+    return asked <= set(record.measurements) and record.protocol == protocol(run)
+
+
+def run_folders() -> list[Path]:
+    """Every folder ``runs/<study>/<run>`` there is."""
+    return [path for path in files.listed(paths.runs(), "*/*") if path.is_dir()]
+
+
+def evaluated(study: str) -> list[RunName]:
+    """The names of the runs of a study that were tested; a folder that names no run is left to :func:`check_all`."""
+    found = []
+    for path in files.listed(paths.runs(), f"{study}/*/evaluate.json"):
+        with contextlib.suppress(VerydeepError):
+            found.append(RunName.parse(path.parent.name))
+    return found
+
+
+def recorded_runs(study: Study) -> list[Run]:
+    """Every run of ``study`` that has a record, also those it does not plan: another seed, another network.
+
+    Raises
+    ------
+    RecordError
+        When a record does not fit its schema or lies in the folder of another run.
+    """
+    found = []
+    kind = "train" if study.train else "evaluate"
+    for path in files.listed(paths.runs(), f"{study.name}/*/{kind}.json"):
+        record = parse_sealed(path, kind)
+        if path.parent.name != (name := run_name(record)):
+            raise RecordError(f"{short(path)}: is the record of another run, {name}")
+        if record.variant is not None and record.variant not in study.variants:
+            raise RecordError(f"{short(path)}: is of a variant that the study does not have, {record.variant}")
+        found.append(Run(study, record.config, record.train_scale, record.seed, record.variant))
+    return found
+
+
+def recorded_fusions(study: Study) -> list[Fusion]:
+    """Every fusion of networks of ``study`` that has a record; raises as :func:`recorded_runs` does."""
+    found = []
+    for path in files.listed(paths.runs(), f"{study.name}/*/fuse.json"):
+        record = parse_sealed(path, "fuse")
+        fusion = Fusion(tuple(member(f"{study.name}/{name}") for name in record.members), record.method)
+        if fusion.folder != path.parent:
+            raise RecordError(f"{short(path)}: is the record of another fusion, {fusion.name}")
+        found.append(fusion)
+    return found
+
+
+def all_runs(study: Study) -> list[Run]:
+    """The runs a study plans, its pilots, and whatever else was recorded."""
+    planned = planned_runs(study) + planned_runs(study, pilots=True)
+    names = {run.name for run in planned}
+    return planned + [run for run in recorded_runs(study) if run.name not in names]
+
+
+def stale_members(folder: Path, record: FuseRecord) -> list[str]:
+    """The networks of a fusion must be those that lie beside it."""
+    faults = []
+    for name, digest in record.weights().items():
+        evaluated = folder.with_name(name) / "evaluate.json"
+        if not evaluated.exists():
+            faults.append(f"{short(folder)}: its member {name} has no evaluate.json")
+        elif parse(evaluated, "evaluate").weights_sha256 != digest:
+            faults.append(f"{short(folder)}: was made from other weights of {name} than are there")
+    return faults

@@ -1,0 +1,175 @@
+"""Records: what a training, an evaluation and a fusion left behind, each with a schema."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from verydeep import files
+from verydeep.errors import RecordError, VerydeepError
+from verydeep.identity import RunName
+from verydeep.paths import short
+from verydeep.runs.seals import SEAL, read_seal
+from verydeep.studies import Fusion, Run
+
+SCHEMA_VERSION = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    study: str
+    sources: dict
+    environment: dict
+    device: dict
+    data: dict
+    started: str
+    finished: str
+    artefacts: dict[str, str]
+
+
+class Session(BaseModel):
+    """One stretch of training between a start or resume and the next stop."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    started: str
+    seconds: float
+    images: int
+    sources_sha256: str
+    load_average: float | None
+
+
+class _RunRecord(_Record):
+    config: str
+    train_scale: str
+    variant: str | None
+    seed: int
+    parameters: dict
+
+
+class TrainRecord(_RunRecord):
+    """What a training left behind. Errors are in percent, on held-out images."""
+
+    kind: Literal["train"] = "train"
+    parent: dict | None
+    cost: dict
+    sessions: list[Session]
+    metrics: dict
+
+
+class EvaluateRecord(_RunRecord):
+    """What an evaluation left behind: a row of metrics for every measurement, in percent.
+
+    ``passes`` has for every pass over the images its cost and the sha256 of its posteriors, which are kept outside
+    git.
+    """
+
+    kind: Literal["evaluate"] = "evaluate"
+    weights_sha256: str
+    protocol: dict
+    cost: dict
+    passes: dict[str, dict]
+    measurements: dict[str, dict]
+
+
+class FuseRecord(_Record):
+    """What a fusion of networks left behind.
+
+    ``members`` has for every run its weights' sha256, its measurement, and the sha256 of the posteriors used.
+    """
+
+    kind: Literal["fuse"] = "fuse"
+    method: str
+    members: dict[str, dict]
+    protocol: dict
+    cost: dict
+    measurements: dict[str, dict]
+
+    def weights(self) -> dict[str, str]:
+        """Run name -> sha256 of the weights that were tested."""
+        return {name: member["weights_sha256"] for name, member in self.members.items()}
+
+
+KINDS: dict[str, type[_Record]] = {"train": TrainRecord, "evaluate": EvaluateRecord, "fuse": FuseRecord}
+
+
+def record_path(run: Run | Fusion, kind: str) -> Path:
+    return run.folder / f"{kind}.json"
+
+
+def write_record(run: Run | Fusion, record: _Record) -> None:
+    """Write a record; its files must be in place, since a folder with a record counts as finished."""
+    files.write_text(record_path(run, record.kind), record.model_dump_json(indent=1) + "\n")
+
+
+def read_record(run: Run, kind: str) -> TrainRecord | EvaluateRecord | None:
+    """The record of a run, or ``None`` when it has none yet.
+
+    Raises
+    ------
+    RecordError
+        When the file is not a record of this run.
+    """
+    path = record_path(run, kind)
+    if not path.exists():
+        return None
+    record = parse_sealed(path, kind)
+    if (record.study, record.config, record.train_scale, record.variant, record.seed) != (
+        run.study.name,
+        run.config,
+        run.train_scale,
+        run.variant,
+        run.seed,
+    ):
+        raise RecordError(f"{short(path)}: is the record of another run, {record.config}-{record.train_scale}")
+    return record
+
+
+def read_fusion(fusion: Fusion) -> FuseRecord | None:
+    """The record of a fusion, or ``None`` when it has none yet; raises as :func:`read_record` does."""
+    path = record_path(fusion, "fuse")
+    if not path.exists():
+        return None
+    record = parse_sealed(path, "fuse")
+    if (record.study, record.method, [*record.members]) != (
+        fusion.study.name,
+        fusion.method,
+        [run.name for run in fusion.members],
+    ):
+        raise RecordError(f"{short(path)}: is the record of another fusion, {'+'.join(record.members)}")
+    return record
+
+
+def read_file(path: Path) -> TrainRecord | EvaluateRecord | FuseRecord:
+    """The record in ``path``, whose name says its kind; raises as :func:`read_record` does."""
+    return parse(path, path.stem)
+
+
+def parse_sealed(path: Path, kind: str):
+    """The record in ``path``, which must be the one that was sealed, if it was."""
+    if (path.parent / SEAL).exists():
+        sealed = read_seal(path.parent).get(path.name)
+        if sealed is not None and sealed != files.sha256(path):
+            raise RecordError(
+                f"{short(path)}: content differs from its sha256 in {SEAL}; restore it (git checkout), or delete it "
+                f"to make it again"
+            )
+    return parse(path, kind)
+
+
+def parse(path: Path, kind: str):
+    try:
+        return KINDS[kind].model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"])) or "the file"
+        raise RecordError(f"{short(path)}: {where}: {fault['msg']}") from None
+
+
+def run_name(record: _RunRecord) -> str:
+    try:
+        return str(RunName(record.config, record.train_scale, record.variant, record.seed))
+    except VerydeepError as error:
+        return f"no run ({error})"
