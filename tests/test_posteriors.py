@@ -191,7 +191,7 @@ print(*np.diff(peaks), np.abs(apart).max())
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
 def test_one_image_of_4x400_pixels_takes_little_memory_among_ordinary_ones():
-    done = subprocess.run([sys.executable, "-c", EXTREME], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", EXTREME], cwd=Path(__file__).parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     bounded, free, apart = map(float, done.stdout.split()[-3:])
     # at 256x25600 its 6.5 million pixels are 20 MB in 8 bits, 79 MB in float32, and 105 MB in each map of this network

@@ -14,6 +14,7 @@ from verydeep.data import sources, store
 from verydeep.data.normaliser import Normaliser
 from verydeep.errors import DataError, VerydeepError
 from verydeep.networks import published, vgg, weights
+from verydeep.runs import checks
 from verydeep.studies import plan, schema
 
 CLASSES = 4
@@ -60,7 +61,7 @@ def released(checkout, tmp_path, monkeypatch):
     keys["testing"]["crops_per_side"] = 2
     keys["why"]["testing.crops_per_side"] = "150 crops of 224 pixels take minutes an image"
     study = schema.parse(yaml.safe_dump(keys), "released.yaml")
-    for module in (plan, results, tables, pages, runs):
+    for module in (plan, results, tables, pages, checks):
         monkeypatch.setattr(module, "load", lambda name: study)
     run = plan.Run(study, "A", "torchvision", 0)
     torch.manual_seed(0)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from verydeep import claims, display, statistics
 from verydeep.claims import Rule, Verdict, history
-from verydeep.claims.evidence import Evidence
+from verydeep.claims.evidence import evidence_of
 
 _FAIR = {
     "fits": "each network fits its training images at least as well as the one that it is compared with",
@@ -104,7 +104,7 @@ def on_one_crop(study: str) -> display.Table:
 
 def comparisons(study: str) -> display.Table:
     """Every comparison behind the claims that has been run: the two rows, the differences, and McNemar's exact p."""
-    evidence = Evidence(study)
+    evidence = evidence_of(study)
     rows = []
     for verdict in claims.verdicts(study):
         for pair in verdict.compared:

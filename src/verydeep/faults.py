@@ -8,7 +8,12 @@ from verydeep import display, paths
 from verydeep.errors import VerydeepError
 
 #: Part of the record -> what it holds, in words.
-PARTS = {"kills": "kills", "faults": "faults of the machine", "bad_inputs": "bad inputs"}
+PARTS = {
+    "kills": "kills of a run",
+    "workflow_kills": "kills of a study through Snakemake",
+    "faults": "faults of the machine, and of what lies around a run",
+    "bad_inputs": "bad inputs",
+}
 
 
 def _record() -> dict:
@@ -35,7 +40,7 @@ def kills() -> pd.DataFrame:
     """Every kill: the file that was being written, any time, or the process below Snakemake; seconds after the start;
     whether all was well then.
     """
-    frame = pd.DataFrame(_record()["kills"])
+    frame = pd.DataFrame(_record()["kills"] + _record()["workflow_kills"])
     return display.table(frame.rename(columns={"aim": "aimed at", "hit": "met"}))
 
 

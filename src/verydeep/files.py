@@ -58,7 +58,7 @@ def require_writable(folder: Path) -> None:
 
 def clear_parts(folder: Path) -> None:
     """Remove from ``folder`` the temporary files that a killed process left there."""
-    for part in folder.glob(f".*{_PART}"):
+    for part in folder.rglob(f".*{_PART}"):
         part.unlink(missing_ok=True)
 
 

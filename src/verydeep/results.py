@@ -85,12 +85,7 @@ def numbers(study: str) -> list[Number]:
     RecordError
         For a record that does not fit its schema.
     """
-    spec = load(study)
-    found = _table2(spec)
-    for table in ("table3", "table4", "table5"):
-        found += [cell for row in rows(table, spec) for cell in _cells(table, row)]
-    found += _table6(spec)
-    return found + [cell for row in rows("centre-crop", spec) for cell in _cells("centre-crop", row)]
+    return list(read(study).numbers)
 
 
 def number(identity: str) -> Number:
@@ -103,11 +98,45 @@ def number(identity: str) -> Number:
     UnknownName
         When there is none; the message lists the nearest.
     """
-    asked = NumberId.parse(identity)
-    known = {found.id: found for found in numbers(asked.study)}
-    if identity not in known:
-        raise UnknownName("number", identity, difflib.get_close_matches(identity, known, 3, 0))
-    return known[identity]
+    return read(NumberId.parse(identity).study).number(identity)
+
+
+class Snapshot:
+    """A study's records as of now, read once: its numbers, in the order of :func:`numbers`."""
+
+    def __init__(self, study: Study):
+        self.study = study
+        found = _table2(study)
+        for table in ("table3", "table4", "table5"):
+            found += [cell for row in rows(table, study) for cell in _cells(table, row)]
+        found += _table6(study)
+        found += [cell for row in rows("centre-crop", study) for cell in _cells("centre-crop", row)]
+        self.numbers = tuple(found)
+        self._by_id = {number.id: number for number in found}
+
+    def number(self, identity: str) -> Number:
+        """One number; raises :class:`UnknownName` when there is none, with the nearest."""
+        if identity not in self._by_id:
+            raise UnknownName("number", identity, difflib.get_close_matches(identity, self._by_id, 3, 0))
+        return self._by_id[identity]
+
+
+def read(study: str) -> Snapshot:
+    """The records of a study; read again only when one of them has changed. Raises as :func:`numbers` does."""
+    spec = load(study)
+    return _read(study, id(spec), stamp(study))
+
+
+@lru_cache(maxsize=16)
+def _read(study: str, spec: int, changed: tuple) -> Snapshot:
+    return Snapshot(load(study))
+
+
+def stamp(study: str) -> tuple:
+    """Which records a study has, told without reading one: it is another whenever one of them is."""
+    found = [path for pattern in ("*.json", runs.SEAL) for path in (paths.runs() / study).glob(f"*/{pattern}")]
+    stats = [(str(path), path.stat()) for path in sorted(found)]
+    return tuple((path, one.st_ino, one.st_mtime_ns, one.st_size) for path, one in stats)
 
 
 def paper_number(identity: str) -> float | int:

@@ -20,42 +20,54 @@ CHAINS = 2
 WORKFLOW_KILLS, LONGEST = 20, 15.0
 
 
-def main(record: Path) -> int:
-    """Do it all in a temporary folder; write ``record`` and return the number of what was not survived."""
-    folder, started = Path(tempfile.mkdtemp(prefix="faults.")), time.monotonic()
+def main(record: Path, *parts: str) -> int:
+    """Do all :data:`PARTS`, or those named, in a temporary folder; return how much was not survived.
+
+    What was done takes the place of the same part in ``record``, with the sources and the machine that did it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="faults."))
+    known = json.loads(record.read_text()) if parts and record.exists() else {"made": {}}
+    bad = 0
     try:
-        undisturbed = time.monotonic()
         whole = kills.reference(folder / "undisturbed")
-        seconds = time.monotonic() - undisturbed
-        found = {
-            "kills": _kills(folder, whole, seconds),
-            "faults": _faults(folder, whole),
-            "bad_inputs": _inputs(folder, whole),
-        }
+        for part in parts or PARTS:
+            begun = time.monotonic()
+            known[part] = found = PARTS[part](folder, whole)
+            survived = sum(one["survived"] for one in found)
+            say(f"{part} survived / tried: {survived} / {len(found)}, {(time.monotonic() - begun) / 60:.1f} minutes")
+            bad += len(found) - survived
+            known["made"][part] = {
+                "sources": provenance.sources(),
+                "environment": provenance.environment(),
+                "seconds": time.monotonic() - begun,
+            }
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    bad = sum(not one["survived"] for part in found.values() for one in part)
-    for title, part in (("kills survived", "kills"), ("faults", "faults"), ("bad inputs", "bad_inputs")):
-        say(f"{title} / tried: {sum(one['survived'] for one in found[part])} / {len(found[part])}")
-    took = time.monotonic() - started
-    say(f"{took / 60:.1f} minutes")
-    environment = {"sources": provenance.sources(), "environment": provenance.environment(), "seconds": took}
-    files.write_text(record, json.dumps(environment | {"undisturbed_seconds": seconds} | found, indent=1) + "\n")
+    files.write_text(record, json.dumps(known, indent=1) + "\n")
     return bad
 
 
-def _kills(folder: Path, whole: World, seconds: float) -> list[dict]:
+def _kills(folder: Path, whole: World) -> list[dict]:
+    undisturbed = time.monotonic()
+    kills.reference(folder / "timed")
+    seconds = time.monotonic() - undisturbed
     survived = []
     for chain in range(CHAINS):
         # two fifths of a run are over before its training is
         survived += kills.survive(folder / f"chain-{chain}", whole, list(kills.INSTANTS), chain, 0.4 * seconds)
+    return _said(survived)
+
+
+def _workflow(folder: Path, whole: World) -> list[dict]:
     study = World.new(folder / "study")
     for fault in workflow.finish(study):
         raise RuntimeError(fault)
-    survived += workflow.survive(World.new(folder / "study-killed"), study, WORKFLOW_KILLS, 0, LONGEST)
+    return _said(workflow.survive(World.new(folder / "study-killed"), study, WORKFLOW_KILLS, 0, LONGEST))
+
+
+def _said(survived: list[kills.Kill]) -> list[dict]:
     for one in survived:
         say(f"kill  {one.aim:24} after {one.seconds:4.1f} s  {'; '.join(one.faults) or 'survived'}")
-    say(f"kills that met their instant: {sum(one.hit for one in survived)} of {len(survived)}")
     return [
         {"aim": one.aim, "hit": one.hit, "seconds": round(one.seconds, 2), "survived": not one.faults}
         for one in survived
@@ -95,5 +107,11 @@ def _short(said: str, folder: Path) -> str:
     return said.replace(f"{folder}/", "").replace(str(REPOSITORY), "").replace(sys.prefix, "")
 
 
+#: What ``python -m faults PART ...`` does, in the order of all of it.
+PARTS = {"kills": _kills, "workflow_kills": _workflow, "faults": _faults, "bad_inputs": _inputs}
+
 if __name__ == "__main__":
-    sys.exit(1 if main(Path(sys.argv[1]) if len(sys.argv) > 1 else REPOSITORY / "benchmarks" / "faults.json") else 0)
+    asked = sys.argv[1:]
+    if unknown := [part for part in asked if part not in PARTS]:
+        sys.exit(f"error: unknown part {unknown[0]!r}: choose among {', '.join(PARTS)}")
+    sys.exit(1 if main(REPOSITORY / "benchmarks" / "faults.json", *asked) else 0)

@@ -152,7 +152,7 @@ def interrupted(folder: Path, whole: World) -> str:
     """Ctrl-C while a notebook trains."""
     world = World.new(folder)
     command = world.start(*kills.COMMAND, start_new_session=True)
-    wait_for_epoch(command, 3)
+    wait_for_epoch(command, 1)
     os.killpg(command.pid, signal.SIGINT)
     said = one_line(ended(command, timeout=120), "error: interrupted; the same command goes on where it was")
     finish(world, whole)

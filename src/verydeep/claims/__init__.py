@@ -7,8 +7,8 @@ the test was a *fair* one. Only a fair test that agrees counts as reproduced.
 from collections import Counter
 from dataclasses import dataclass
 
-from verydeep import paper, results, statistics
-from verydeep.claims.evidence import Evidence
+from verydeep import paper, results
+from verydeep.claims.evidence import Evidence, evidence_of
 from verydeep.claims.fairness import CONDITIONS, Condition, unhurt
 from verydeep.claims.rulebook import Rule, earlier_rules, rules
 from verydeep.errors import UnknownName
@@ -116,7 +116,7 @@ def verdicts(study: str) -> list[Verdict]:
     UnknownName
         For a study that does not exist.
     """
-    evidence = Evidence(study)
+    evidence = evidence_of(study)
     return [judge(evidence, claim, rules().get(claim["number"])) for claim in paper.claims()]
 
 
@@ -128,7 +128,7 @@ def verdict(study: str, number: int) -> Verdict:
     UnknownName
         For a study, or a number of a claim, that does not exist.
     """
-    return judge(Evidence(study), _claim(number), rules().get(number))
+    return judge(evidence_of(study), _claim(number), rules().get(number))
 
 
 def _claim(number: int) -> dict:
@@ -148,7 +148,7 @@ def on_one_crop(study: str) -> dict[int, tuple[Verdict, Verdict]]:
     UnknownName
         For a study that does not exist.
     """
-    evidence = Evidence(study)
+    evidence = evidence_of(study)
     both = {}
     for number, rule in rules().items():
         dense = rule.within_table3()
@@ -168,7 +168,7 @@ def under_earlier_rules(study: str) -> list[Verdict]:
     UnknownName
         For a study that does not exist.
     """
-    evidence = Evidence(study)
+    evidence = evidence_of(study)
     return [judge(evidence, _claim(rule.number), rule) for rule in earlier_rules()]
 
 
@@ -230,10 +230,9 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
             Compared(*pair, *beside) for pair, *beside in zip(pairs, printed, _each(evidence, pairs), strict=True)
         ]
         return Verdict(**said, compared=compared, paper=theirs)
-    wrong = evidence.wrong([reference for pair in pairs for reference in pair])
-    together = [(wrong[first], wrong[second]) for first, second in pairs]
-    differences = [statistics.mean_difference([pair]) for pair in together]
-    average = statistics.mean_difference(together)
+    seeds = evidence.seeds([reference for pair in pairs for reference in pair])
+    differences = [evidence.difference([pair], seeds) for pair in pairs]
+    average = evidence.difference(pairs, seeds)
     found, least = decide(rule, differences, average)
     compared = [Compared(*pair, *beside) for pair, *beside in zip(pairs, printed, differences, strict=True)]
     return Verdict(
@@ -244,8 +243,8 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
         direction=found,
         conditions=tuple(CONDITIONS[name](evidence, pairs) for name in rule.fair),
         way=way,
-        n=together[0][0].shape[1],
-        seeds=together[0][0].shape[0],
+        n=evidence.numbers[pairs[0][0]].n,
+        seeds=len(seeds),
         tested=evidence.first_test(pairs),
     )
 
@@ -255,8 +254,7 @@ def _each(evidence: Evidence, pairs: list[list[str]]) -> list[Interval | None]:
     differences = []
     for first, second in pairs:
         ran = evidence.complete([[first, second]])
-        wrong = evidence.wrong([first, second]) if ran else {}
-        differences.append(statistics.mean_difference([(wrong[first], wrong[second])]) if ran else None)
+        differences.append(evidence.difference([[first, second]], evidence.seeds([first, second])) if ran else None)
     return differences
 
 

@@ -1,15 +1,34 @@
 """What the records of one study say of the rows that claims compare."""
 
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from verydeep import paths, results, runs
 from verydeep.identity import seed_of
 from verydeep.results import Number
+from verydeep.statistics import Interval, mean_difference
 from verydeep.studies import Run, load, table6_fusions
 
 _TABLES = ("table3", "table4", "table5", "centre-crop")
+
+
+def evidence_of(study: str) -> "Evidence":
+    """What the records of a study say now; they are read again only when one of them has changed.
+
+    Raises
+    ------
+    UnknownName
+        For a study that does not exist.
+    """
+    return _evidence(study, id(load(study)), results.stamp(study))
+
+
+@lru_cache(maxsize=16)
+def _evidence(study: str, spec: int, changed: tuple) -> "Evidence":
+    return Evidence(study)
 
 
 class Evidence:
@@ -25,6 +44,9 @@ class Evidence:
             f"{table}.{row.name}": (row.run,) for table in _TABLES for row in results.rows(table, spec)
         }
         self.networks |= {f"table6.{name}": fusion.members for name, fusion in table6_fusions(spec).items()}
+        self._fitted: dict[tuple, tuple[float, int] | None] = {}
+        self._tested: dict[Path, str | None] = {}
+        self._differences: dict[tuple, Interval] = {}
 
     def has(self, pairs: list[list[str]]) -> bool:
         """Whether the study has a cell for every row."""
@@ -42,18 +64,32 @@ class Evidence:
     def wrong(self, references: list[str]) -> dict[str, np.ndarray]:
         """Row -> which images it answers wrongly, bool (seeds, images), for the seeds that all the rows have."""
         seeds = self.seeds(references)
-        answers = {}
-        for reference in set(references):
-            number = self.numbers[reference]
-            rows = {seed_of(run): wrong for run, wrong in zip(number.runs, results.wrong(number), strict=True)}
-            answers[reference] = np.stack([rows[seed] for seed in seeds])
-        return answers
+        return {reference: self._answers(reference, seeds) for reference in set(references)}
+
+    def difference(self, pairs: list[list[str]], seeds: list[int]) -> Interval:
+        """Average over pairs of rows of the first's error less the second's, percent points, over ``seeds``."""
+        asked = (tuple(map(tuple, pairs)), tuple(seeds))
+        if asked not in self._differences:
+            wrong = {reference: self._answers(reference, seeds) for pair in pairs for reference in pair}
+            self._differences[asked] = mean_difference([(wrong[first], wrong[second]) for first, second in pairs])
+        return self._differences[asked]
+
+    def _answers(self, reference: str, seeds: list[int]) -> np.ndarray:
+        number = self.numbers[reference]
+        rows = {seed_of(run): wrong for run, wrong in zip(number.runs, results.wrong(number), strict=True)}
+        return np.stack([rows[seed] for seed in seeds])
 
     def training_error(self, reference: str, seeds: list[int]) -> tuple[float, int] | None:
         """A network's top-1 error (percent) on the random crops of its last epoch, and how many those were.
 
         The error is the mean over ``seeds``, the count that of all of them; ``None`` where a record is missing.
         """
+        asked = (reference, *seeds)
+        if asked not in self._fitted:
+            self._fitted[asked] = self._read_training_error(reference, seeds)
+        return self._fitted[asked]
+
+    def _read_training_error(self, reference: str, seeds: list[int]) -> tuple[float, int] | None:
         (run,) = self.networks[reference]
         records = [runs.read_record(replace(run, seed=seed), "train") for seed in seeds]
         if None in records:
@@ -65,5 +101,11 @@ class Evidence:
         """When the first test of any of the rows was started, ISO 8601."""
         numbers = [self.numbers[reference] for pair in pairs for reference in pair]
         folders = {paths.runs() / number.study / run for number in numbers for run in number.runs}
-        records = [folder / f"{kind}.json" for folder in folders for kind in ("evaluate", "fuse")]
-        return min((runs.read_file(path).started for path in records if path.exists()), default=None)
+        return min((started for folder in folders if (started := self._started(folder))), default=None)
+
+    def _started(self, folder: Path) -> str | None:
+        """When the test in a run folder was started."""
+        if folder not in self._tested:
+            records = [folder / f"{kind}.json" for kind in ("evaluate", "fuse")]
+            self._tested[folder] = next((runs.read_file(path).started for path in records if path.exists()), None)
+        return self._tested[folder]

@@ -53,8 +53,7 @@ def unhurt(evidence: Evidence, pairs: list[list[str]]) -> Condition:
         both = [f"centre-crop.{network}", f"table3.{network}"]
         if not evidence.complete([both]):
             return Condition("unhurt", None, f"{network} was not tested in both ways")
-        wrong = evidence.wrong(both)
-        gain = statistics.mean_difference([(wrong[both[0]], wrong[both[1]])])
+        gain = evidence.difference([both], evidence.seeds(both))
         if gain.high < 0:
             hurt.append(f"{network} {-gain.value:.1f}")
     if hurt:

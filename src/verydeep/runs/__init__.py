@@ -25,6 +25,7 @@ from verydeep.runs.records import (
     read_file,
     read_fusion,
     read_record,
+    record_path,
     write_record,
 )
 from verydeep.runs.seals import SEAL, read_seal, seal, unseal
@@ -46,6 +47,7 @@ __all__ = [
     "read_fusion",
     "read_record",
     "read_seal",
+    "record_path",
     "recorded_fusions",
     "recorded_runs",
     "run_folders",
