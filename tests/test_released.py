@@ -9,7 +9,7 @@ import torchvision
 import yaml
 from PIL import Image
 
-from verydeep import assembly, evaluation, pages, results, runs, studies, tables, training
+from verydeep import assembly, evaluation, files, pages, results, runs, studies, tables, training
 from verydeep.data import sources, store
 from verydeep.data.normaliser import Normaliser
 from verydeep.errors import DataError, VerydeepError
@@ -68,7 +68,7 @@ def released(checkout, tmp_path, monkeypatch):
     reference = torchvision.models.vgg11(num_classes=CLASSES).eval()
     run.weights.parent.mkdir(parents=True)
     torch.save(reference.state_dict(), run.weights)
-    digest = evaluation.files.sha256(run.weights)[:8]
+    digest = files.sha256(run.weights)[:8]
     known = dict(published.published_weights())
     known["A", False] = dataclasses.replace(known["A", False], sha256_prefix=digest)
     monkeypatch.setattr(plan, "published_weights", lambda: known)
