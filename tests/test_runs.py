@@ -207,3 +207,13 @@ def test_what_desktops_leave_under_runs_is_passed_over_and_everything_else_is_na
     (trained / "runs" / where / "notes~").touch()
     (fault,) = runs.check_all()
     assert fault.startswith((trained / "runs" / where / "notes~").relative_to(trained).as_posix())
+
+
+def test_what_a_kill_left_half_written_is_cleared_away_wherever_it_lies_in_the_workspace(trained):
+    run = studies.find_run("smoke", "A", 256)
+    left = [run.workspace / ".checkpoint.pt.x.part", run.workspace / "posteriors" / ".dense-256.safetensors.x.part"]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with runs.working_on(run):
+        assert not any(path.exists() for path in left)
