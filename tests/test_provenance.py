@@ -75,6 +75,8 @@ def test_sources_that_are_not_those_of_the_commit_are_called_dirty(repository, t
     monkeypatch.setattr(paths, "package", lambda: package)
     assert provenance.sources()["dirty"] is False
     assert provenance.sources()["commit"] == provenance.git("rev-parse", "HEAD")
+    (package / ".DS_Store").touch()
+    assert provenance.sources()["dirty"] is False
     change(package)
     assert provenance.sources()["dirty"] is True
 

@@ -13,7 +13,7 @@ from verydeep.errors import Busy, StorageError
 
 #: How long a lock is waited for: a notebook's kernel notices within a second that what started it was killed.
 PATIENCE = 5.0
-#: Set where one is waited for as long as it takes: for a kernel, what started it was told so.
+#: Environment variable: while it is set, a lock is waited for as long as it takes. A notebook's kernel inherits it.
 WAITS = "VERYDEEP_WAIT"
 
 

@@ -37,7 +37,15 @@ def variables_from_the_start(folder: Path, whole: World) -> str:
     return f"the same weights to the bit under all {len(leftovers.TAKEN_AWAY | leftovers.AT_IMPORT)}"
 
 
-def hostile_home(folder: Path, monkey: World) -> dict[str, str]:
+def _forget_notebook(world: World) -> None:
+    """Leave the notebook of a finished test to be executed again: seconds, since its passes are recorded."""
+    run = world.runs / "smoke" / kills.RUN
+    with world.entered():
+        runs.unseal(run, ["evaluate.ipynb"])
+    (run / "evaluate.ipynb").unlink()
+
+
+def hostile_home(folder: Path, world: World) -> dict[str, str]:
     """The settings of a user whose notebooks live in another world: variables that name files in ``folder``."""
     startup = folder / "home" / ".ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
@@ -47,7 +55,7 @@ def hostile_home(folder: Path, monkey: World) -> dict[str, str]:
     kernel.mkdir(parents=True)
     (kernel / "kernel.json").write_text('{"argv": ["false"], "display_name": "Python 3", "language": "python"}')
     (folder / "matplotlibrc").write_text("text.usetex: True\nbackend: pdf\n")
-    (monkey.root / "random.py").write_text("raise RuntimeError('not the random of Python')\n")
+    (world.root / "random.py").write_text("raise RuntimeError('not the random of Python')\n")
     return {
         "HOME": str(folder / "home"),
         "IPYTHONDIR": str(folder / "home" / ".ipython"),
@@ -63,9 +71,7 @@ def notebooks_of_another_world(folder: Path, whole: World) -> str:
     """Another kernel called python3, startup files, settings of matplotlib, relative folders, a path with braces."""
     world = World.copy(whole, folder / "{a}" / "w")
     hostile = hostile_home(folder, world)
-    with world.entered():
-        runs.unseal(world.runs / "smoke" / kills.RUN, ["evaluate.ipynb"])
-    (world.runs / "smoke" / kills.RUN / "evaluate.ipynb").unlink()
+    _forget_notebook(world)
     here = world.root / "book"
     relative = {name: os.path.relpath(path, here) for name, path in world.environment.items()}
     modules = os.pathsep.join(os.path.relpath(path, here) for path in sys.path if Path(path).is_dir())
@@ -86,9 +92,7 @@ def notebooks_of_another_world(folder: Path, whole: World) -> str:
 def no_home_directory(folder: Path, whole: World) -> str:
     """A user without a home directory tests a network of the smoke study; other data sets ask for a folder."""
     world = World.copy(whole, folder / "w")
-    with world.entered():
-        runs.unseal(world.runs / "smoke" / kills.RUN, ["evaluate.ipynb"])
-    (world.runs / "smoke" / kills.RUN / "evaluate.ipynb").unlink()
+    _forget_notebook(world)
     (folder / "nobody").mkdir()
     (folder / "nobody" / "sitecustomize.py").write_text(
         "import pwd\n\ndef getpwuid(uid):\n    raise KeyError(uid)\n\npwd.getpwuid = getpwuid\n"

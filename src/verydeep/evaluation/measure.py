@@ -102,11 +102,7 @@ class _Evaluation:
         runs.unseal(run.folder, ["predictions.parquet", "evaluate.json"])
         write_predictions(run.folder, table.astype({"measurement": "category"}))
         record = runs.EvaluateRecord(
-            study=run.study.name,
-            config=run.config,
-            train_scale=run.train_scale,
-            variant=run.variant,
-            seed=run.seed,
+            **runs.identity(run),
             parameters={"pixels": {name: passes.pixels(name) for name in passes.made}},
             protocol=protocol(run),
             sources=self.made_by,

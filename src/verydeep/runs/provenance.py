@@ -110,8 +110,16 @@ def is_committed(path: Path) -> bool:
 @cache
 def _uncommitted(root: Path) -> tuple[str, ...]:
     """Files and folders (with a slash at the end) under ``runs/`` that the commit has not, or has otherwise."""
-    listed = git("status", "--porcelain", "-z", "--untracked-files=normal", "--ignored", "--", "runs") or ""
-    return tuple(entry[3:] for entry in listed.split("\0") if entry)
+    return _changed("--untracked-files=normal", "--ignored", "--", "runs") or ()
+
+
+def _changed(*asked: str) -> tuple[str, ...] | None:
+    """The paths that ``git status`` lists, without the litter of desktops; ``None`` where git does not answer."""
+    listed = git("status", "--porcelain", "-z", *asked)
+    if listed is None:
+        return None
+    found = [entry[3:] for entry in listed.split("\0") if entry]
+    return tuple(path for path in found if not files.is_litter(Path(path).name))
 
 
 def sources_sha256(package: Path | None = None) -> str:
@@ -171,8 +179,10 @@ def sources() -> dict:
     if commit is None:
         return known | {"unknown": git_unknown() or "nothing is committed yet"}
     # new files count, and so do those that somebody's git is told to ignore
-    changed = git("status", "--porcelain", "--untracked-files=all", "--", "src", "book", "pyproject.toml")
-    return known | {"commit": commit, "dirty": changed != "" or sources_sha256_at(commit) != imported}
+    changed = _changed("--untracked-files=all", "--", "src", "book", "pyproject.toml")
+    if changed is None:
+        return known | {"commit": commit, "unknown": "git does not say what was changed"}
+    return known | {"commit": commit, "dirty": bool(changed) or sources_sha256_at(commit) != imported}
 
 
 def load_average() -> float | None:

@@ -104,6 +104,17 @@ def write_record(run: Run | Fusion, record: _Record) -> None:
     files.write_text(record_path(run, record.kind), record.model_dump_json(indent=1) + "\n")
 
 
+def identity(run: Run) -> dict:
+    """The keys by which a record says of which run it is."""
+    return {
+        "study": run.study.name,
+        "config": run.config,
+        "train_scale": run.train_scale,
+        "variant": run.variant,
+        "seed": run.seed,
+    }
+
+
 def read_record(run: Run, kind: str) -> TrainRecord | EvaluateRecord | None:
     """The record of a run, or ``None`` when it has none yet.
 
@@ -116,13 +127,7 @@ def read_record(run: Run, kind: str) -> TrainRecord | EvaluateRecord | None:
     if not path.exists():
         return None
     record = parse_sealed(path, kind)
-    if (record.study, record.config, record.train_scale, record.variant, record.seed) != (
-        run.study.name,
-        run.config,
-        run.train_scale,
-        run.variant,
-        run.seed,
-    ):
+    if any(getattr(record, key) != value for key, value in identity(run).items()):
         raise RecordError(f"{short(path)}: is the record of another run, {record.config}-{record.train_scale}")
     return record
 

@@ -32,11 +32,7 @@ def write(
         pd.DataFrame(history).to_csv(part, index=False)
     last, parent = history[-1], run.parent
     record = runs.TrainRecord(
-        study=run.study.name,
-        config=run.config,
-        train_scale=run.train_scale,
-        variant=run.variant,
-        seed=run.seed,
+        **runs.identity(run),
         parameters=_parameters(run),
         parent={"run": parent.name, "weights_sha256": files.sha256(parent.weights)} if parent else None,
         sources=made_by,
