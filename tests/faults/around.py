@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from conftest import REPOSITORY
@@ -186,10 +187,31 @@ def workflow_with_other_settings(folder: Path, whole: World) -> str:
 
 
 def workflow_on_a_cluster(folder: Path, whole: World) -> str:
-    """The plan of the full study by the profile for Slurm, which has no number of cores."""
-    plan = workflow.plan(World.new(folder), "gpus=8", study="full", profile="workflow/profiles/slurm")
-    expect("evaluate" in plan and "Traceback" not in plan, plan)
-    return next(line for line in plan.splitlines() if line.startswith("study full"))
+    """The full study by the profile for Slurm, which has no number of cores: a job reaches ``sbatch``."""
+    world, asked = World.new(folder), folder / "asked.txt"
+    sbatch = folder / "bin" / "sbatch"
+    sbatch.parent.mkdir()
+    sbatch.write_text(f'#!/bin/sh\necho "$@" > {asked}.part && mv {asked}.part {asked}\nexit 1\n')
+    for name in ("sacct", "sacctmgr", "scontrol", "sinfo", "squeue"):  # are asked first, and know of no cluster
+        (sbatch.parent / name).write_text("#!/bin/sh\n")
+    for program in sbatch.parent.iterdir():
+        program.chmod(0o755)
+    search = os.pathsep.join([str(sbatch.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = [sys.executable, "-m", "snakemake", "--config", "study=full", "gpus=8"]
+    with (folder / "snakemake.log").open("w") as log:
+        snakemake = subprocess.Popen(
+            [*command, "--profile", "workflow/profiles/slurm"], cwd=world.root, stdout=log, stderr=log,
+            env=os.environ | world.environment | {"PATH": search},
+        )  # fmt: skip
+        until = time.monotonic() + 120
+        while not asked.exists() and snakemake.poll() is None and time.monotonic() < until:
+            time.sleep(0.1)
+        snakemake.kill()
+        snakemake.wait()
+    said = (folder / "snakemake.log").read_text()
+    expect(asked.exists() and "total number of cores" not in said and "Traceback" not in said, said[-800:])
+    expect("--cpus-per-task=16" in asked.read_text(), asked.read_text())
+    return next(line for line in said.splitlines() if line.startswith("study full"))
 
 
 FAULTS = (
