@@ -156,7 +156,9 @@ def broken_environment(folder: Path, whole: World) -> str:
 def interrupted(folder: Path, whole: World) -> str:
     """Ctrl-C while a notebook trains."""
     world = World.new(folder)
-    command = world.start(*kills.COMMAND, start_new_session=True)
+    # a terminal's program hears Ctrl-C; what a script starts in the background, as a harness may be, does not
+    hears = ("env", "--default-signal=INT")
+    command = world.start(*kills.COMMAND, prefix=hears, start_new_session=True)
     wait_for_epoch(command, 1)
     os.killpg(command.pid, signal.SIGINT)
     said = one_line(ended(command, timeout=120), "error: interrupted; the same command goes on where it was")
