@@ -7,12 +7,14 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from verydeep import architecture, claims, demonstrations, notes
+from verydeep.chapters import network_tables, study_notes
+from verydeep.chapters.live import demonstrations
 from verydeep.networks import anatomy, footprints, peers, signals, vgg
 from verydeep.networks.configurations import configuration
 from verydeep.networks.dense import score_map
 from verydeep.networks.initialisation import SCHEMES
 from verydeep.networks.stacks import Stack, lines, receptive_field
+from verydeep.results import claims
 
 SIX = ["A", "A-LRN", "B", "C", "D", "E"]
 #: The paper's size, a dense input at full size, and the study `quarter`.
@@ -92,7 +94,7 @@ def test_the_effective_field_is_smaller_than_the_theoretical_and_lies_within():
 
 
 def test_one_dimension_has_the_notes_outputs():
-    units = {stack.name: [len(layer) for layer in lines(8, stack)] for pair in architecture.STACKS for stack in pair}
+    units = {stack.name: [len(layer) for layer in lines(8, stack)] for pair in network_tables.STACKS for stack in pair}
     assert units == {"2 x conv3": [8, 6, 4], "1 x conv5": [8, 4], "3 x conv3": [8, 6, 4, 2], "1 x conv7": [8, 2]}
     assert lines(8, Stack(3, 3))[-1][0].tolist() == [True] * 7 + [False]
     with pytest.raises(ValueError, match="6 inputs are too few for 1 x conv7"):
@@ -101,8 +103,8 @@ def test_one_dimension_has_the_notes_outputs():
 
 @pytest.mark.parametrize("channels", [1, 64, 512])
 def test_stacks_are_real_convolutions(channels):
-    table = architecture.stack_table(channels)
-    for small, large in architecture.STACKS:
+    table = network_tables.stack_table(channels)
+    for small, large in network_tables.STACKS:
         with torch.device("meta"):
             few = [torch.nn.Conv2d(channels, channels, small.kernel) for _ in range(small.layers)]
             many = torch.nn.Conv2d(channels, channels, large.kernel)
@@ -111,20 +113,20 @@ def test_stacks_are_real_convolutions(channels):
         assert row["of the one layer"] == many.weight.numel()
     assert table.loc["3 x conv3", "the one layer has more (%)"] == 81.5
     with pytest.raises(ValueError, match="channels must be at least 1"):
-        architecture.stack_table(0)
+        network_tables.stack_table(0)
 
 
 def test_the_table_of_layers_has_the_notes_values_and_its_totals():
-    table = architecture.layer_table("D")
+    table = network_tables.layer_table("D")
     assert table.loc["fc6", "weights"] == 102_760_448 and table.loc["fc7", "weights"] == 16_777_216
     assert table.loc["conv3_1", "activations"] == 802_816
     assert table.loc["all", "weights"] + table.loc["all", "biases"] == 138_357_544
     assert table.loc["all", "memory (MiB)"] == pytest.approx(table.loc["all", "activations"] * 4 / 2**20, abs=0.01)
-    assert architecture.shapes().loc["conv5_3", "A"] == "" != architecture.shapes().loc["conv5_3", "D"]
+    assert network_tables.shapes().loc["conv5_3", "A"] == "" != network_tables.shapes().loc["conv5_3", "D"]
 
 
 def test_a_one_by_one_reduction_costs_what_real_layers_cost():
-    table = architecture.one_by_one(32, 100, 20, 64)
+    table = network_tables.one_by_one(32, 100, 20, 64)
     with torch.device("meta"):
         net = torch.nn.Sequential(
             torch.nn.Conv2d(100, 20, 1, bias=False), torch.nn.Conv2d(20, 64, 3, padding=1, bias=False)
@@ -137,7 +139,7 @@ def test_a_one_by_one_reduction_costs_what_real_layers_cost():
 
 
 def test_pooling_3x3_gives_the_sizes_of_real_layers():
-    table = architecture.pooling_table("D", 224)
+    table = network_tables.pooling_table("D", 224)
     x = torch.empty(1, 1, 224, 224, device="meta")
     for layer in table.index:
         x = torch.nn.functional.max_pool2d(x, 3, 2)
@@ -186,24 +188,24 @@ def test_normalisation_is_drawn_and_timed():
 
 
 def test_every_note_is_checked_and_every_check_is_used(checkout):
-    found = notes.notes("quarter")
+    found = study_notes.notes("quarter")
     assert [one.id for one in found] == [f"N{k}" for k in range(1, 23)]
-    assert len({one["check"] for one in notes._statements()}) == 22 == len(notes.CHECKS)
+    assert len({one["check"] for one in study_notes._statements()}) == 22 == len(study_notes.CHECKS)
     assert {one.verdict for one in found} == {"right", "wrong", "depends", "undecided"}
     assert all(one.computed for one in found)
     assert all(one.why for one in found if one.verdict != "right")
 
 
 def test_a_note_that_the_computation_contradicts_fails_the_build(checkout, monkeypatch):
-    stated = [dict(one) for one in notes._statements()]
+    stated = [dict(one) for one in study_notes._statements()]
     next(one for one in stated if one["id"] == "N10")["verdict"] = "right"
-    monkeypatch.setattr(notes, "_statements", lambda: stated)
+    monkeypatch.setattr(study_notes, "_statements", lambda: stated)
     with pytest.raises(AssertionError, match="N10: stated right, computed: conv3_1 is 56x56x256 = 802,816"):
-        notes.notes("quarter")
+        study_notes.notes("quarter")
 
 
 def test_the_notes_page_has_an_anchor_and_a_link_for_each(checkout):
-    text = architecture.notes_markdown("quarter", root="/")
+    text = study_notes.notes_markdown("quarter", root="/")
     for k in range(1, 23):
         assert f'<span id="N{k}"></span>[N{k}](/' in text
 
@@ -215,7 +217,7 @@ def test_the_notes_page_has_an_anchor_and_a_link_for_each(checkout):
 def test_a_note_that_runs_decide_has_their_verdict(monkeypatch, verdict, said):
     made_up = SimpleNamespace(number=1, verdict=verdict)
     monkeypatch.setattr(claims, "verdict", lambda study, number: made_up)
-    note = next(one for one in notes.notes("quarter") if one.id == "N9")
+    note = next(one for one in study_notes.notes("quarter") if one.id == "N9")
     assert note.verdict == said
     assert "A 29.6, A-LRN 29.7" in note.computed and note.computed.endswith(f"in quarter: {verdict}")
 

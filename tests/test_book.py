@@ -15,7 +15,9 @@ import threading
 import jsonschema
 import pytest
 
-from verydeep import citation, lost_text, results
+from verydeep import results
+from verydeep.book import lost_text
+from verydeep.results import citation
 
 pytestmark = pytest.mark.book
 
@@ -230,7 +232,7 @@ def numbers(html):
     """The numbers of the checkout that the book was built from, by identity."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VERYDEEP_ROOT", str(html.parents[1]))
-        return {number.id: number for number in results.numbers("smoke")}
+        return {number.id: number for number in results.read("smoke").numbers}
 
 
 @pytest.mark.browser

@@ -8,8 +8,8 @@ import papermill
 import pytest
 
 from conftest import REPOSITORY
-from verydeep import chapters as verydeep_chapters
 from verydeep import notebooks, results
+from verydeep.chapters import reruns
 
 #: Chapter -> other parameters than its own, and what its outputs must then show.
 OTHERS = {
@@ -79,7 +79,7 @@ def test_a_chapter_about_a_table_shows_the_study_that_it_was_asked_for(table, tr
     assert said == "The tables and pictures are of the study smoke; the numbers in sentences are of quarter.\n"
     shown = [output.data.get("text/html", "") for output in outputs if output.output_type != "stream"]
     assert not any("quarter." in text or "quarter/" in text for text in shown)
-    numbers = [number for number in results.numbers("smoke") if number.table == f"table{table}" and number.value]
+    numbers = [number for number in results.read("smoke").numbers if number.table == f"table{table}" and number.value]
     assert bool(numbers) == (table < 6)  # A alone is trained, and tested in every way
     both = "".join(shown[:2])  # the paper's rows, and the others
     for number in numbers:
@@ -109,7 +109,7 @@ def test_a_chapter_refuses_a_parameter_that_it_does_not_have(chapter, trained):
 
 
 def test_the_page_about_rerunning_lists_the_parameters_of_every_chapter():
-    listed = verydeep_chapters.parameters()["parameters"]
+    listed = reruns.parameters()["parameters"]
     assert {*OTHERS, *(path.removesuffix(".ipynb") for path in notebooks.TEMPLATES.values())} == {*listed.index}
     assert listed["networks/pooling"] == 'config = "D" (A, A-LRN, B, C, D or E); crop = 224 (pixels)'
 

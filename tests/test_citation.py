@@ -8,8 +8,9 @@ import pytest
 import yaml
 from cffconvert.cli.create_citation import create_citation
 
-from verydeep import citation, publication, results, runs, studies
+from verydeep import results, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
+from verydeep.results import citation, publication
 from verydeep.runs import provenance
 
 

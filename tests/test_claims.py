@@ -8,8 +8,11 @@ import pandas as pd
 import pytest
 
 from conftest import REPOSITORY
-from verydeep import claim_tables, claims, files, paper, results, runs, studies
-from verydeep.claims import (
+from verydeep import files, paper, results, runs, studies
+from verydeep.chapters import claim_tables
+from verydeep.errors import UnknownName
+from verydeep.results import claims
+from verydeep.results.claims import (
     AGREES,
     AS_PRINTED,
     IN_PART,
@@ -23,11 +26,10 @@ from verydeep.claims import (
     UNFAIR,
     history,
 )
-from verydeep.claims.evidence import Evidence
-from verydeep.claims.fairness import CONDITIONS
-from verydeep.errors import UnknownName
+from verydeep.results.claims.evidence import Evidence
+from verydeep.results.claims.fairness import CONDITIONS
+from verydeep.results.statistics import Interval
 from verydeep.runs import predictions
-from verydeep.statistics import Interval
 from verydeep.studies.fusions import table6_fusions
 from verydeep.studies.measurements import measured_by
 
@@ -116,11 +118,11 @@ def fuse(name, wrong, trained):
 
 
 def verdict(number):
-    return claims.verdict("smoke", number)
+    return results.read("smoke").verdict(number)
 
 
 def test_every_claim_has_a_verdict_and_nothing_is_tested_before_it_ran(checkout):
-    verdicts = claims.verdicts("quarter")
+    verdicts = results.read("quarter").verdicts
     assert [one.number for one in verdicts] == [claim["number"] for claim in paper.claims()] == list(range(1, 33))
     assert {one.verdict for one in verdicts} == {NOT_TESTED}
     assert all(one.ours is None for one in verdicts)
@@ -129,12 +131,12 @@ def test_every_claim_has_a_verdict_and_nothing_is_tested_before_it_ran(checkout)
 def test_one_verdict_is_that_of_all(network):
     network("B", 256, 100)
     network("C", 256, 60)
-    assert claims.verdict("smoke", 5) == claims.verdicts("smoke")[4]
+    assert results.read("smoke").verdict(5) == results.read("smoke").verdicts[4]
     table = claim_tables.claims_table("smoke", 8, 5)
     assert table.index.tolist() == [8, 5]
     assert table["verdict"].tolist() == [NOT_TESTED, REPRODUCED]
     with pytest.raises(UnknownName, match="unknown claim 33"):
-        claims.verdict("smoke", 33)
+        results.read("smoke").verdict(33)
 
 
 def test_a_verdict_may_hang_on_the_way_of_testing(network):
@@ -142,13 +144,13 @@ def test_a_verdict_may_hang_on_the_way_of_testing(network):
     network("D", 384, 100, centre_crop=60)
     network("E", 256, 60, centre_crop=100)
     network("E", 384, 60, centre_crop=100)
-    both = claims.on_one_crop("smoke")
+    both = results.read("smoke").on_one_crop
     assert set(both) == {1, 3, 4, 5, 6, 8}  # of the others, no comparison is within Table 3
     dense, cropped = both[4]
     assert [pair.ours.value for pair in dense.compared[:2]] == pytest.approx([40 / N * 100] * 2)
     assert [pair.ours.value for pair in cropped.compared[:2]] == pytest.approx([-40 / N * 100] * 2)
     assert cropped.compared[0].second == "centre-crop.E-256"
-    assert dense.paper == cropped.paper == pytest.approx(claims.verdict("smoke", 4).paper)
+    assert dense.paper == cropped.paper == pytest.approx(results.read("smoke").verdict(4).paper)
     table = claim_tables.on_one_crop("smoke")
     assert table.loc[1, "paper's difference"] == "-0.10" and table.loc[1, "dense: direction"] == NOT_TESTED
 
@@ -156,7 +158,7 @@ def test_a_verdict_may_hang_on_the_way_of_testing(network):
 def test_on_one_crop_a_rule_keeps_its_comparisons_within_table_3(network):
     network("B", 256, 60, centre_crop=100)
     network("C", 256, 100, centre_crop=60)
-    dense, cropped = claims.on_one_crop("smoke")[5]
+    dense, cropped = results.read("smoke").on_one_crop[5]
     assert len(dense.compared) == len(cropped.compared) == 1
     assert (dense.verdict, cropped.verdict) == (NOT_REPRODUCED, REPRODUCED)
 
@@ -166,17 +168,17 @@ def test_on_one_crop_the_papers_rows_stay_beside_their_comparison(network, monke
     rule = replace(claims.rules()[5], compare=[["table4.B-256", "table4.C-256"], ["table3.B-256", "table3.C-256"]])
     rule = replace(rule, paper=[["table3.A-256", "table3.E-256"], ["table3.A-256", "table3.D-256"]])
     monkeypatch.setattr(claims, "rules", lambda: {5: rule})
-    dense, cropped = claims.on_one_crop("smoke")[5]
+    dense, cropped = results.read("smoke").on_one_crop[5]
     assert dense.paper == cropped.paper == pytest.approx(29.6 - 27.0)
 
 
 def test_the_tally_counts_the_claims_that_have_a_rule(network):
     total = len(claims.rules())
-    assert claims.tally("smoke") == dict.fromkeys(claims.VERDICTS, 0) | {NOT_TESTED: total}
+    assert results.read("smoke").tally() == dict.fromkeys(claims.VERDICTS, 0) | {NOT_TESTED: total}
     network("B", 256, 100)
     for wrong, found in [(60, REPRODUCED), (140, NOT_REPRODUCED)]:
         network("C", 256, wrong)
-        counted = claims.tally("smoke")
+        counted = results.read("smoke").tally()
         assert {verdict: count for verdict, count in counted.items() if count} == {found: 1, NOT_TESTED: total - 1}
 
 
@@ -184,7 +186,7 @@ def test_the_tally_counts_the_claims_that_have_a_rule(network):
     "rule", [*claims.rules().values(), *claims.earlier_rules()], ids=lambda rule: f"claim-{rule.number}"
 )
 def test_every_rule_is_of_cells_that_the_recorded_study_has(rule):
-    cells = {number.id for number in results.numbers("quarter")}
+    cells = {number.id for number in results.read("quarter").numbers}
     assert rule.rule in ("lower", "not-lower", "same") and rule.combine in ("mean", "each")
     assert rule.combine == "mean" or rule.rule == "lower"  # which comparison speaks least is told for these
     assert set(rule.fair) <= set(CONDITIONS) and rule.if_hurt in (None, "centre-crop")
@@ -199,7 +201,7 @@ def test_every_rule_is_of_cells_that_the_recorded_study_has(rule):
 
 
 def test_the_papers_own_differences_stand_beside(checkout):
-    verdicts = claims.verdicts("quarter")
+    verdicts = results.read("quarter").verdicts
     assert verdicts[0].paper == pytest.approx(29.6 - 29.7)
     assert verdicts[2].paper == pytest.approx(29.6 - (28.7 + 28.1 + 27.0 + 27.3) / 4)
     assert verdicts[5].paper == pytest.approx((1.1 + 1.3 + 1.7) / 3)
@@ -276,7 +278,7 @@ def test_depth_is_compared_at_equal_training_among_networks_that_were_all_run(ne
         ["table3.A-256-longer", "table3.B-256"],
         ["table3.A-256", "table3.B-256"],
     ]
-    assert claims.verdict("smoke", 3).compared[0].first == "table3.A-256"  # smoke has no other A
+    assert results.read("smoke").verdict(3).compared[0].first == "table3.A-256"  # smoke has no other A
     recorded = claims._pairs(Evidence("quarter"), rule)
     assert len({reference.endswith("-long-0.01") for _, reference in recorded}) == 1
 
@@ -418,4 +420,4 @@ def test_the_rules_dates_stand_beside_the_first_test(monkeypatch):
 
 def test_no_damaged_run_passes_for_a_made_up_one(trained):
     shutil.rmtree(trained / "runs/smoke/A-256-s0")
-    assert {one.verdict for one in claims.verdicts("smoke")} == {NOT_TESTED}
+    assert {one.verdict for one in results.read("smoke").verdicts} == {NOT_TESTED}

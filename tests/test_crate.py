@@ -12,8 +12,9 @@ from rocrate_validator import models, services
 from rocrate_validator.utils.http import HttpRequester
 
 from conftest import REPOSITORY
-from verydeep import crate, runs, studies
+from verydeep import runs, studies
 from verydeep.errors import VerydeepError
+from verydeep.results import crate
 
 ADDRESS = "https://w3id.org/ro/crate/1.1/context"
 CONTEXT = REPOSITORY / "tests/data/ro-crate-1.1-context.jsonld"  # what lies at that address; CC0

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from conftest import REPOSITORY
-from verydeep import display, runs, studies
-from verydeep.statistics import Interval
+from verydeep import runs, studies
+from verydeep.chapters import display
+from verydeep.results.statistics import Interval
 
 MODULES = (
     "tables",
@@ -166,14 +167,15 @@ def test_what_was_measured_is_shown_with_its_units():
 
 
 def test_the_terminal_says_none_in_words(monkeypatch):
-    from verydeep import pages, reports
+    from verydeep.book import pages
+    from verydeep.results import status
 
     monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
     for name in studies.names():
-        for text in (reports.show_study(name), pages.study_page(studies.load(name))):
+        for text in (status.show_study(name), pages.study_page(studies.load(name))):
             assert "None" not in text and "nan" not in text.split()
     assert runs.read_record(studies.find_run("quarter", "A", 256), "train")
-    line = next(line for line in reports.status("quarter").splitlines() if line.startswith("A-256-s0 "))
+    line = next(line for line in status.status("quarter").splitlines() if line.startswith("A-256-s0 "))
     assert re.search(r"held-out top-1 +[\d.]+ % .*dense-256 [\d.]+ / [\d.]+ %", line)
 
 

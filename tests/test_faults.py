@@ -8,7 +8,7 @@ import pytest
 from conftest import REPOSITORY
 from faults import around, cases, inputs, kills, machine, workflow
 from faults.world import World
-from verydeep import faults, figures
+from verydeep.chapters import faults, figures
 from verydeep.errors import VerydeepError
 
 

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from test_properties import EVERY
-from verydeep import citation, paths, results, runs, studies
+from verydeep import paths, results, runs, studies
 from verydeep.errors import RecordError, StudyError, VerydeepError
-from verydeep.identity import TRAIN_SCALES, NumberId, RunName, variant_fault
 from verydeep.networks.configurations import all_configurations
+from verydeep.results import citation
+from verydeep.results.identity import NumberId
 from verydeep.studies import schema
 from verydeep.studies.fusions import member
+from verydeep.studies.names import TRAIN_SCALES, RunName, variant_fault
 
 # Any text at all, and text made of what names are made of, among it what could be taken for another part.
 PIECES = st.sampled_from(["s", "s0", "s1", "s01", "short", "0.25", "long", "-", ".", "+", "/", " ", "256", "both", "D"])
@@ -118,10 +120,10 @@ def test_the_published_schema_admits_what_is_parsed():
 
 
 def test_a_variant_that_begins_with_an_s_breaks_no_number(trained):
-    before = results.numbers("smoke")
+    before = results.read("smoke").numbers
     for name in ("A-256-short-s0", "A-256-s-s0", "A-256-s1.5-s0", "A-256-s01", "A-256-two words-s0"):
         shutil.copytree(trained / "runs/smoke/A-256-s0", trained / "runs/smoke" / name)
-    assert results.numbers("smoke") == before
+    assert results.read("smoke").numbers == before
     assert {fault.partition(": ")[0] for fault in runs.check_all()} == {
         f"runs/smoke/{name}/{kind}.json"
         for name in ("A-256-short-s0", "A-256-s-s0", "A-256-s1.5-s0", "A-256-s01", "A-256-two words-s0")

@@ -7,7 +7,7 @@ from docutils import nodes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verydeep import lost_text
+from verydeep.book import lost_text
 
 #: The lines of the front page that once lost two numbers.
 ONCE_LOST = """A, for one, reaches {result}`quarter.table3.A-256.top1` % top-1 and {result}`quarter.table3.A-256.top5`

@@ -11,7 +11,10 @@ import yaml
 from cffconvert.cli.create_citation import create_citation
 
 from conftest import REPOSITORY
-from verydeep import __version__, lost_text, pages, reports, studies, tables
+from verydeep import __version__, studies
+from verydeep.book import lost_text, pages
+from verydeep.chapters import error_tables
+from verydeep.results import status
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 REQUIRED = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
@@ -61,7 +64,7 @@ def test_the_citation_is_valid_and_of_this_version():
 def test_the_readme_shows_the_numbers_of_the_records(monkeypatch):
     monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
     readme = (REPOSITORY / "README.md").read_text()
-    assert tables.headline("quarter") in readme, "run: verydeep readme"
+    assert error_tables.headline("quarter") in readme, "run: verydeep readme"
 
 
 def test_every_fault_free_run_has_a_page(trained):
@@ -133,10 +136,10 @@ def test_a_wrong_study_is_one_line_in_snakemake_too(tmp_path):
 def test_a_dry_run_says_when_nothing_is_left(trained, monkeypatch):
     spec = studies.load("smoke")
     only_a = spec.model_copy(update={"networks": {"256": ["A"]}})
-    assert reports.plan(only_a).endswith(
+    assert status.plan(only_a).endswith(
         "of 1 networks 1 trained and 1 tested, of 0 fusions 0 made; nothing is left to run"
     )
-    assert "nothing" not in reports.plan(spec)
+    assert "nothing" not in status.plan(spec)
 
 
 SECRETS = [

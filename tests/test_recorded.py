@@ -58,7 +58,7 @@ def test_one_study_has_one_data_fingerprint():
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_number_recomputes_from_the_predictions_to_the_printed_digit(study):
-    for number in results.numbers(study):
+    for number in results.read(study).numbers:
         if number.status == "done" and number.n:
             again = results.wrong(number)
             assert again.shape == (len(number.runs), number.n)

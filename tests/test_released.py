@@ -1,6 +1,7 @@
 """The study of torchvision's weights, on generated images in ImageNet's layout and weights of its constructors."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ import torchvision
 import yaml
 from PIL import Image
 
-from verydeep import assembly, evaluation, files, pages, results, runs, studies, tables, training
+from verydeep import assembly, evaluation, files, results, runs, studies, training
+from verydeep.book import pages
+from verydeep.chapters import testing_tables
 from verydeep.data import sources, store
 from verydeep.data.normaliser import Normaliser
 from verydeep.errors import DataError, VerydeepError
 from verydeep.networks import published, vgg, weights
-from verydeep.runs import checks
 from verydeep.studies import plan, schema
 
 CLASSES = 4
@@ -60,10 +62,12 @@ def released(checkout, tmp_path, monkeypatch):
     keys = yaml.safe_load(text)
     keys["testing"]["crops_per_side"] = 2
     keys["why"]["testing.crops_per_side"] = "150 crops of 224 pixels take minutes an image"
-    study = schema.parse(yaml.safe_dump(keys), "released.yaml")
-    for module in (plan, results, tables, pages, checks):
-        monkeypatch.setattr(module, "load", lambda name: study)
-    run = plan.Run(study, "A", "torchvision", 0)
+    folder = tmp_path / "studies"
+    shutil.copytree(schema.FOLDER, folder)
+    (folder / "released.yaml").write_text(yaml.safe_dump(keys))
+    monkeypatch.setattr(schema, "FOLDER", folder)
+    schema.load.cache_clear()
+    run = plan.Run(schema.load("released"), "A", "torchvision", 0)
     torch.manual_seed(0)
     reference = torchvision.models.vgg11(num_classes=CLASSES).eval()
     run.weights.parent.mkdir(parents=True)
@@ -72,7 +76,8 @@ def released(checkout, tmp_path, monkeypatch):
     known = dict(published.published_weights())
     known["A", False] = dataclasses.replace(known["A", False], sha256_prefix=digest)
     monkeypatch.setattr(plan, "published_weights", lambda: known)
-    return run, reference
+    yield run, reference
+    schema.load.cache_clear()
 
 
 def test_published_weights_are_tested_in_every_way_and_the_gap_is_parted(released, capsys):
@@ -99,7 +104,7 @@ def test_published_weights_are_tested_in_every_way_and_the_gap_is_parted(release
             theirs = reference(preset(image)[None]).softmax(1)[0]
         assert np.allclose(row, theirs, atol=1e-4)
     # and it reaches the table of the gap
-    gap = tables.protocol_gap()
+    gap = testing_tables.protocol_gap()
     measured = record.measurements
     assert gap.loc["vgg11", "centre crop"] == pytest.approx(measured["centre-crop-256"]["top1_error"], abs=0.01)
     parts = gap.loc["vgg11", ["of it testing", "of it training"]].sum()

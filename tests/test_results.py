@@ -4,12 +4,14 @@ import re
 
 import pytest
 
-from verydeep import figures, paper, results, runs, statistics, studies, tables
+from verydeep import paper, results, runs, studies
+from verydeep.chapters import costs, display, error_tables, figures, paper_tables, testing_tables, training_tables
 from verydeep.errors import UnknownName
+from verydeep.results import statistics
 
 
 def test_every_cell_is_listed_and_not_run_is_said(checkout):
-    numbers = results.numbers("quarter")
+    numbers = results.read("quarter").numbers
     variants = [variant for variant in studies.load("quarter").variants.values() if not variant.pilot]
     networks = 12 + 1 + sum(len(variant.networks) for variant in variants)  # the paper's, B-5x5-256, the variants
     tables_3_and_4, table_5, table_6, crops = 2 * networks, 3 * 2, 4, networks  # Table 5: D and E with jitter
@@ -82,7 +84,7 @@ def test_parameters_are_compared_with_the_paper_at_full_size_only():
 
 
 def test_table1_stands_as_printed():
-    table = tables.table1()
+    table = paper_tables.table1()
     assert table.columns.get_level_values("config").tolist() == ["A", "A-LRN", "B", "C", "D", "E"]
     assert (table == "maxpool").all(axis=1).sum() == 5
     assert [cell for cell in table["C"].iloc[:, 0] if cell.startswith("conv1")] == [
@@ -93,12 +95,12 @@ def test_table1_stands_as_printed():
 
 
 def test_table2_rounds_to_the_printed_figures():
-    table = tables.table2()
+    table = paper_tables.table2()
     assert table["rounded (millions)"].tolist() == table["paper (millions)"].tolist() == [133, 133, 133, 134, 138, 144]
 
 
 def test_table3_puts_the_paper_beside_the_study(trained):
-    table = tables.errors(3, ["smoke", "quarter"])
+    table = error_tables.errors(3, ["smoke", "quarter"])
     assert table.index.tolist()[:6] == ["A-256", "A-LRN-256", "B-256", "C-256", "C-384", "C-jitter"]
     assert table.loc["A-256", ("paper", "top-1")] == 29.6
     assert table.loc["A-256", ("smoke", "top-1")] == results.number("smoke.table3.A-256.top1").value
@@ -106,38 +108,38 @@ def test_table3_puts_the_paper_beside_the_study(trained):
 
 
 def test_the_markdown_table_links_what_was_run(trained):
-    text = tables.errors_markdown(3, ["smoke"], lambda one: f"[{one.value:.1f}](/runs/{one.study}/{one.run}.md)")
+    text = error_tables.errors_markdown(3, ["smoke"], lambda one: f"[{one.value:.1f}](/runs/{one.study}/{one.run}.md)")
     a = next(line for line in text.splitlines() if line.startswith("| A |"))
     assert f"[{results.number('smoke.table3.A-256.top1').value:.1f}](/runs/smoke/A-256-s0.md)" in a
-    assert text.count(tables.NOT_RUN) == 2 * 11
+    assert text.count(display.NOT_RUN) == 2 * 11
 
 
 @pytest.mark.parametrize(("table", "rows"), [(3, 12), (4, 10), (5, 6), (6, 4), (7, 15)])
 def test_every_table_stands_in_the_papers_row_order_with_its_errors(checkout, table, rows):
     printed = paper.table(table)
-    frame = tables.errors(table, ["quarter"])
+    frame = error_tables.errors(table, ["quarter"])
     assert len(frame) == len(printed) == rows
     assert frame["paper", "top-1"].fillna(-1).tolist() == printed["top1_val_error"].fillna(-1).tolist()
     assert frame["quarter", "top-1"].isna().all()
-    text = tables.errors_markdown(table, ["quarter"], lambda one: one.id)
+    text = error_tables.errors_markdown(table, ["quarter"], lambda one: one.id)
     ours = 3 if table == 7 else rows
-    assert text.count(tables.NOT_RUN) == 2 * ours
+    assert text.count(display.NOT_RUN) == 2 * ours
 
 
 def test_rows_that_the_paper_does_not_have_stand_apart(trained):
-    assert tables.errors(3, ["quarter"], others=True).index.tolist() == [
+    assert error_tables.errors(3, ["quarter"], others=True).index.tolist() == [
         "B-5x5-256", "A-256-longer", "D-jitter-fc-only",
         "A-256-long", "A-256-long-0.01", "B-256-long-0.01", "C-256-long-0.01", "D-256-long-0.01", "E-256-long-0.01",
         "A-256-longest",
     ]  # fmt: skip
-    others = tables.errors(4, ["smoke"], others=True)
+    others = error_tables.errors(4, ["smoke"], others=True)
     assert others.loc["A-256", ("smoke", "top-1")] == results.number("smoke.table4.A-256.top1").value
-    assert "A-256" not in tables.errors(4, ["smoke"]).index
+    assert "A-256" not in error_tables.errors(4, ["smoke"]).index
 
 
 def test_what_both_ways_gain_over_each_is_the_difference_of_their_cells():
-    table = tables.both_ways("quarter")
-    known = {found.id: found.value for found in results.numbers("quarter")}
+    table = testing_tables.dense_against_multi_crop("quarter")
+    known = {found.id: found.value for found in results.read("quarter").numbers}
     assert {"A-256", "D-256", "D-jitter", "E-jitter"} <= set(table.index)
     for row in table.index:
         values = {method: known[f"quarter.table5.{row}-{method}.top1"] for method in ("dense", "multi-crop", "both")}
@@ -149,8 +151,8 @@ def test_what_both_ways_gain_over_each_is_the_difference_of_their_cells():
 
 
 def test_what_networks_gain_together_is_the_difference_to_the_best_of_them():
-    table = tables.together("quarter")
-    known = {found.id: found.value for found in results.numbers("quarter")}
+    table = testing_tables.fusion_gains("quarter")
+    known = {found.id: found.value for found in results.read("quarter").numbers}
     row = table.loc[("A-256 + D-256", "dense")]
     alone = [known["quarter.table4.A-256.top1"], known["quarter.table4.D-256.top1"]]
     assert (row["best alone"], row["worst alone"]) == pytest.approx((min(alone), max(alone)))
@@ -160,17 +162,17 @@ def test_what_networks_gain_together_is_the_difference_to_the_best_of_them():
 
 
 def test_a_study_without_networks_tested_together_has_an_empty_table(checkout):
-    assert tables.together("quarter").empty
+    assert testing_tables.fusion_gains("quarter").empty
 
 
 def test_the_gain_of_a_later_table_is_the_difference_of_the_rows_in_both(checkout):
-    gain = tables.gain(3, 4, ["quarter"])
+    gain = error_tables.gain(3, 4, ["quarter"])
     assert gain.loc["D-jitter", ("paper", "top-1")] == pytest.approx(25.6 - 24.8)
     assert len(gain) == 10 and gain["paper", "top-1"].min() == pytest.approx(0.2)
 
 
 def test_the_cost_of_testing_is_that_of_the_record(trained):
-    cost = tables.testing_cost("smoke")
+    cost = costs.testing_cost("smoke")
     record = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate")
     assert cost.index.get_level_values("method").tolist() == [
         "centre-crop", "dense", "dense", "multi-crop", "both",
@@ -178,54 +180,54 @@ def test_the_cost_of_testing_is_that_of_the_record(trained):
     both = cost.xs("both", level="method").iloc[0]
     assert both["forward passes"] == 3 + 1 + 25 + 25
     assert both["top-1"] == record.measurements["both-224+256+288"]["top1_error"]
-    assert tables.testing_cost("quarter").empty == (not list((trained / "runs").glob("quarter/*")))
+    assert costs.testing_cost("quarter").empty == (not list((trained / "runs").glob("quarter/*")))
 
 
 def test_the_cost_at_the_papers_size_is_counted():
-    cost = tables.paper_cost()
+    cost = costs.paper_cost()
     assert cost.loc["D", "centre crop"] == 15.5
     assert cost.loc["D", "multi-crop"] == pytest.approx(150 * 15.47, rel=1e-3)
     assert (cost["both"] > cost["multi-crop"]).all() and (cost["dense, three scales"] < cost["multi-crop"]).all()
 
 
 def test_the_gap_of_torchvisions_weights_is_known_and_its_parts_are_not_yet(checkout):
-    gap = tables.protocol_gap()
+    gap = testing_tables.protocol_gap()
     assert gap.loc["vgg16", "gap"] == pytest.approx(28.41 - 24.8)
     assert gap.loc["vgg11", "gap"] == pytest.approx(30.98 - 29.6)
     assert gap[["of it testing", "of it training"]].isna().all(axis=None)
 
 
 def test_pilots_are_listed_with_what_they_changed(checkout):
-    table = tables.pilots("quarter")
+    table = training_tables.pilots("quarter")
     assert table.loc[("dropout", "A-256"), "changes"] == "dropout: 0.5"
     assert table.loc[("rate-0.01", "E-256"), "changes"] == "learning_rate: 0.01"
     assert table.loc["base", "changes"].to_dict() == dict.fromkeys(("A-256", "C-256", "E-256"), "nothing")
     assert table.index.is_unique
-    assert set(table["held-out top-1"]) == {tables.NOT_RUN}
+    assert set(table["held-out top-1"]) == {display.NOT_RUN}
 
 
 def test_how_long_a_network_was_trained_counts_what_it_starts_from(trained):
-    table = tables.training("smoke")
+    table = training_tables.training("smoke")
     epochs = {scale: studies.load("smoke").resolve(scale).epochs for scale in ("256", "384", "jitter")}
     assert table.loc["A-256", ["starts from", "with its ancestors'"]].tolist() == ["", epochs["256"]]
     assert table.loc["D-jitter", "starts from"] == "D-384"
     assert table.loc["D-jitter", "with its ancestors'"] == 2 * epochs["256"] + epochs["384"] + epochs["jitter"]
     record = runs.read_record(studies.find_run("smoke", "A", 256), "train")
     assert table.loc["A-256", "training loss"] == round(record.metrics["train_loss"], 2)
-    assert table.loc["D-jitter", "training loss"] == tables.NOT_RUN
+    assert table.loc["D-jitter", "training loss"] == display.NOT_RUN
 
 
 def test_a_network_of_a_further_seed_has_a_line_of_its_own(checkout):
-    table = tables.training("narrow")
+    table = training_tables.training("narrow")
     assert table.index.is_unique
     assert table.loc["D-256", "starts from"] == "A-256" and table.loc["D-256-s1", "starts from"] == "A-256-s1"
 
 
 def test_the_picture_of_table3_has_a_place_for_every_row(trained):
-    figure = figures.errors_picture(tables.errors(3, ["smoke", "quarter"]), ["smoke", "quarter"])
+    figure = figures.errors_picture(error_tables.errors(3, ["smoke", "quarter"]), ["smoke", "quarter"])
     paper, smoke = figure.axes  # quarter has nothing to show
     for axes in (paper, smoke):
-        assert [label.get_text() for label in axes.get_yticklabels()] == tables.errors(3, []).index.tolist()
+        assert [label.get_text() for label in axes.get_yticklabels()] == error_tables.errors(3, []).index.tolist()
     assert smoke.patches[0].get_width() == results.number("smoke.table3.A-256.top1").value
     assert [text.get_text() for text in smoke.texts].count(" not run") == 11
     assert figure.get_size_inches()[1] < 6

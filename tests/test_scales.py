@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from conftest import REPOSITORY
-from verydeep import display, results, runs, scales, studies
+from verydeep import results, runs, studies
+from verydeep.chapters import display, scale_tables
 from verydeep.data.views import centre_position
 from verydeep.errors import VerydeepError
 from verydeep.studies import measurements
@@ -33,7 +34,7 @@ def test_the_control_changes_the_sharpness_alone(size, other):
 
 def test_each_scale_is_what_its_measurement_says(trained):
     measured = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate").measurements
-    table = scales.each_scale("smoke")
+    table = scale_tables.each_scale("smoke")
     assert table.index.tolist() == ["A-256"]  # what was not run has no row
     row = table.loc["A-256"]
     assert row["top-1 at one scale"] == pytest.approx(measured["dense-256"]["top1_error"])
@@ -45,7 +46,7 @@ def test_each_scale_is_what_its_measurement_says(trained):
         lost = measured[name]["top1_error"] - measured["dense-256"]["top1_error"]
         assert float(row[heading].split()[0]) == pytest.approx(lost, abs=0.006)
     assert "lost at the middle Q" not in table
-    assert scales.each_scale("full").empty
+    assert scale_tables.each_scale("full").empty
 
 
 def test_the_real_loss_stands_beside_the_blurs(trained):
@@ -55,20 +56,20 @@ def test_the_real_loss_stands_beside_the_blurs(trained):
     record |= {"study": "smoke", "rates": {name: {"top1_error": error} for name, error in rates.items()}}
     path.write_text(json.dumps(record))
     measured = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate").measurements
-    table = scales.blur("smoke")
+    table = scale_tables.blur("smoke")
     assert table.index.tolist() == [("A-256", 224)]
     row = table.iloc[0]
     assert row["at Q"] == pytest.approx(measured["dense-224"]["top1_error"], abs=0.006)
     assert (row["lost by the blur"], row["lost at Q"]) == (2.5, pytest.approx(row["at Q"] - 10, abs=0.006))
-    assert scales.blur("quarter").empty  # measured in another study
+    assert scale_tables.blur("quarter").empty  # measured in another study
     path.unlink()
     with pytest.raises(VerydeepError, match=r"no record; run: python benchmarks/resampling.py"):
-        scales.blur("smoke")
+        scale_tables.blur("smoke")
 
 
 def test_the_recorded_control_is_of_the_recorded_networks(monkeypatch):
     monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
-    table = scales.blur("quarter")
+    table = scale_tables.blur("quarter")
     assert {"A-256", "D-256"} <= set(table.index.get_level_values("network"))
     for network, row in table.groupby(level="network").first().iterrows():
         assert row["at Q=S"] == pytest.approx(results.number(f"quarter.table3.{network}.top1").value, abs=0.3)
@@ -120,4 +121,4 @@ def test_no_text_has_another_name_for_it():
 
 def test_the_table_is_shown_with_units(monkeypatch):
     monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
-    assert "lost by the blur (points)" in display.text(scales.blur("quarter")).columns
+    assert "lost by the blur (points)" in display.text(scale_tables.blur("quarter")).columns

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from verydeep import statistics
+from verydeep.results import statistics
 
 
 def draws(n, *rates, seed=0):

@@ -103,7 +103,7 @@ def study_list() -> None:
 @click.argument("name")
 def study_show(name: str) -> None:
     """Print a study's recipe and the runs it needs, with their cost."""
-    from verydeep.reports import show_study
+    from verydeep.results.status import show_study
 
     click.echo(show_study(name))
 
@@ -176,17 +176,18 @@ def _given(options: dict) -> dict:
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 def numbers(study: str, as_json: bool) -> None:
     """List every cell of every table the study can fill."""
-    from verydeep import results, tables
+    from verydeep import results
+    from verydeep.chapters import error_tables
 
-    found = results.numbers(study)
+    every = results.read(study).numbers
     if as_json:
-        click.echo(json.dumps([results.as_dict(one) for one in found], indent=1))
+        click.echo(json.dumps([results.as_dict(number) for number in every], indent=1))
         return
-    wide = max(len(one.id) for one in found)
+    wide = max(len(number.id) for number in every)
     click.echo(f"{'number':{wide}}  {'errors in %, parameters in millions':36}  in the paper")
-    for one in found:
-        printed = "" if one.paper is None else str(one.paper)
-        click.echo(f"{one.id:{wide}}  {tables.cell(one, 2):36}  {printed}".rstrip())
+    for number in every:
+        printed = "" if number.paper is None else str(number.paper)
+        click.echo(f"{number.id:{wide}}  {error_tables.cell(number, 2):36}  {printed}".rstrip())
 
 
 @cli.command()
@@ -199,7 +200,8 @@ def cite(identity: str, form: str | None) -> None:
     Each says the version, the commit and the page, with the book's address where it is set
     ($VERYDEEP_BOOK_URL, or html: baseurl: in _config.yml).
     """
-    from verydeep import citation, results
+    from verydeep import results
+    from verydeep.results import citation
 
     found = results.number(identity)
     forms = [form] if form else list(citation.FORMATS)
@@ -211,7 +213,7 @@ def cite(identity: str, form: str | None) -> None:
 @click.option("--to", type=click.Path(path_type=Path), help="Folder to write; <study>-crate by default.")
 def crate(study: str, to: Path | None) -> None:
     """Write the study's recorded runs as a Workflow Run RO-Crate."""
-    from verydeep.crate import write_crate
+    from verydeep.results.crate import write_crate
 
     click.echo(f"{write_crate(study, to or Path(f'{study}-crate'))}: written")
 
@@ -220,9 +222,9 @@ def crate(study: str, to: Path | None) -> None:
 @click.argument("study")
 def status(study: str) -> None:
     """Show what is done, running and missing."""
-    from verydeep import reports
+    from verydeep.results import status
 
-    click.echo(reports.status(study))
+    click.echo(status.status(study))
 
 
 def _counted(number: int, what: str) -> str:
@@ -236,7 +238,7 @@ def check() -> None:
     Prints a line for each fault.
     """
     from verydeep import runs
-    from verydeep.claims import history
+    from verydeep.results.claims import history
 
     folders, faults = runs.run_folders(), runs.check_all() + history.undisclosed_changes()
     for fault in faults:
@@ -258,7 +260,8 @@ def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
     Starts from the weights that are published, or lie in the workspace.
     RUN is a folder below runs/STUDY, for example A-256-s0; by default every tested run that has such weights.
     """
-    from verydeep import display, runs, studies
+    from verydeep import runs, studies
+    from verydeep.chapters import display
     from verydeep.evaluation.verification import verify as verified
     from verydeep.studies.fusions import member
 
@@ -272,7 +275,7 @@ def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
     for run in asked:
         table = verified(run, images)
         click.echo(f"{run.name}: agrees with its record")
-        click.echo(display.text(table).to_string())
+        click.echo(display.text(display.table(table, units={"recorded": "%", "again": "%"})).to_string())
 
 
 @cli.command()
@@ -280,11 +283,12 @@ def readme() -> None:
     """Write the headline table of the README anew from the records."""
     import re
 
-    from verydeep import files, paths, tables
+    from verydeep import files, paths
+    from verydeep.chapters import error_tables
 
     path = paths.root() / "README.md"
     text = path.read_text(encoding="utf-8")
-    table = f"<!-- headline -->\n{tables.headline('quarter')}\n<!-- end -->"
+    table = f"<!-- headline -->\n{error_tables.headline('quarter')}\n<!-- end -->"
     files.write_text(path, re.sub(r"<!-- headline -->.*?<!-- end -->", lambda _: table, text, flags=re.DOTALL))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from verydeep.errors import VerydeepError
 
 #: Many a project has a book with a ``_config.yml``; only that of a checkout names this extension.
-_MARK = "verydeep.sphinxext"
+_MARK = "verydeep.book.extension"
 
 
 def root() -> Path:

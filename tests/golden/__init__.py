@@ -44,22 +44,25 @@ def checkout(folder: Path, run_folders: list[str]) -> Path:
 
 def collect(root: Path) -> dict[str, dict[str, str]]:
     """Everything that ``root`` says: kind -> name -> text."""
-    from verydeep import citation, claims, pages, reports, results, studies, tables
+    from verydeep import results, studies
+    from verydeep.book import pages
+    from verydeep.chapters import error_tables
+    from verydeep.results import citation, status
 
     found: dict[str, dict[str, str]] = {kind: {} for kind in ("numbers", "verdicts", "citations", "shown", "reports")}
     with mock.patch.dict(os.environ, {"VERYDEEP_ROOT": str(root), "VERYDEEP_ARTIFACTS": str(root / "artifacts")}):
         for study in studies.names():
-            for number in results.numbers(study):
+            for number in results.read(study).numbers:
                 found["numbers"][number.id] = _text(results.as_dict(number))
                 if number.status == "done":
                     cited = "\n".join(form(number) for form in citation.FORMATS.values())
                     found["citations"][number.id] = _elsewhere(cited, root)
-            for verdict in claims.verdicts(study):
+            for verdict in results.read(study).verdicts:
                 said = asdict(verdict) | {"verdict": verdict.verdict, "size": verdict.size, "fair": verdict.fair}
                 found["verdicts"][f"{study}.{verdict.number}"] = _text(said)
-            found["reports"][f"{study} plan"] = reports.plan(studies.load(study))
-            found["reports"][f"{study} show"] = reports.show_study(study)
-        found["reports"]["headline"] = tables.headline("quarter")
+            found["reports"][f"{study} plan"] = status.plan(studies.load(study))
+            found["reports"][f"{study} show"] = status.show_study(study)
+        found["reports"]["headline"] = error_tables.headline("quarter")
         for name, text in _chapters(root):
             found["shown"][name] = text
         with mock.patch.object(Figure, "savefig", lambda self, path, **_: Path(path).touch()):  # not compared, and slow
@@ -97,7 +100,7 @@ def _chapters(root: Path):
 
 def _shown(source: str, namespace: dict) -> str:
     """What a cell prints and what its last line is worth, as text; pictures are nothing."""
-    from verydeep import display
+    from verydeep.chapters import display
 
     *statements, last = ast.parse(source).body
     with contextlib.redirect_stdout(io.StringIO()) as printed:

@@ -2,9 +2,7 @@
 
 import time
 
-import pandas as pd
-
-from verydeep import display, files, progress, runs
+from verydeep import files, progress, runs
 from verydeep.assembly import device_record
 from verydeep.errors import VerydeepError
 from verydeep.evaluation import measure
@@ -13,7 +11,7 @@ from verydeep.runs import predictions, provenance
 from verydeep.studies.fusions import Fusion
 
 
-def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> pd.DataFrame:
+def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> dict[str, dict]:
     """Test the networks of ``fusion`` together; do nothing when that is done already for the same weights.
 
     The members' posteriors are taken from their workspaces, and made from the published weights where they are not
@@ -21,8 +19,8 @@ def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=pro
 
     Returns
     -------
-    DataFrame
-        A row for each member and one for all together: n, top1_error and top5_error in percent.
+    dict
+        For each member by its name, and for ``together``: ``n``, ``top1_error`` and ``top5_error`` in percent.
 
     Raises
     ------
@@ -39,7 +37,7 @@ def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=pro
     rows["together"] = record.measurements[fusion.method]
     together = rows["together"]
     report(f"{fusion.name}: top-1 {together['top1_error']:.2f}  top-5 {together['top5_error']:.2f}  n {together['n']}")
-    return display.errors(rows)
+    return rows
 
 
 def _finished(fusion: Fusion, digests: dict[str, str]) -> runs.FuseRecord | None:

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from verydeep import display, files, progress, runs
+from verydeep import files, progress, runs
 from verydeep.assembly import device_record, load_network, normaliser, open_data
 from verydeep.data.fingerprint import fingerprint
 from verydeep.data.store import Store
@@ -25,7 +25,7 @@ from verydeep.studies import Measurement, Run
 from verydeep.studies.measurements import measured_by, protocol
 
 
-def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> pd.DataFrame:
+def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> dict[str, dict]:
     """Test ``run`` in every way its study asks; do nothing for what is finished already.
 
     Leaves ``predictions.parquet`` and ``evaluate.json`` in the run's folder.
@@ -40,8 +40,8 @@ def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progr
 
     Returns
     -------
-    DataFrame
-        A row a measurement: n, top1_error and top5_error in percent.
+    dict
+        By the measurement's name: ``n``, ``top1_error`` and ``top5_error`` in percent.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progr
         with runs.working_on(run):
             # made by the process that had the run until now, or to be made here
             record = _finished(run) or _Evaluation(run, pixels_per_batch, report).finish()
-    return display.errors(record.measurements)
+    return record.measurements
 
 
 def _finished(run: Run) -> runs.EvaluateRecord | None:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from verydeep import display, runs
+from verydeep import runs
 from verydeep.assembly import device_record, load_network, normaliser, open_data
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.measure import mean, require_trained
@@ -74,8 +74,7 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     same = machine_type(provenance.environment(), device_record(device)) == machine_type(
         record.environment, record.device
     )
-    frame = display.table(pd.DataFrame(compared).T, units={"recorded": "%", "again": "%"})
-    return _judge(run, frame, same and images is None)
+    return _judge(run, pd.DataFrame(compared).T, same and images is None)
 
 
 def _compare(before: pd.DataFrame, again: pd.DataFrame) -> dict:

@@ -8,7 +8,6 @@ import torch
 import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 
-from verydeep import display
 from verydeep.networks import vgg
 
 #: Name -> a constructor at full width, for 1000 classes and square inputs of so many pixels.
@@ -80,14 +79,13 @@ def depth(net: torch.nn.Module, side: int = 224) -> int:
 def compare(side: int = 224, names: tuple[str, ...] = tuple(PEERS)) -> pd.DataFrame:
     """:func:`measure` for every network, a row each."""
     with torch.device("meta"):
-        frame = pd.DataFrame({name: measure(PEERS[name](side), side) for name in names}).T
-    return display.table(frame)
+        return pd.DataFrame({name: measure(PEERS[name](side), side) for name in names}).T
 
 
 def speed(side: int = 224, seconds: float = 1.0, names: tuple[str, ...] = tuple(PEERS)) -> pd.DataFrame:
     """:func:`images_per_second` for every network, a row each."""
-    found = {name: images_per_second(_constant(PEERS[name], side), side, seconds=seconds) for name in names}
-    return display.table(pd.DataFrame({"images/s": found}))
+    rates = {name: images_per_second(_constant(PEERS[name], side), side, seconds=seconds) for name in names}
+    return pd.DataFrame({"images/s": rates})
 
 
 def _constant(build: Callable[[int], torch.nn.Module], side: int) -> torch.nn.Module:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from verydeep import files, locks, paths
 from verydeep.errors import RecordError, VerydeepError
-from verydeep.identity import RunName
 from verydeep.paths import short
 from verydeep.runs import provenance
 from verydeep.runs.records import (
@@ -23,6 +22,7 @@ from verydeep.runs.seals import SEAL, read_seal, seal
 from verydeep.studies import Fusion, Run, Study, planned_runs
 from verydeep.studies.fusions import member
 from verydeep.studies.measurements import measured_by, protocol
+from verydeep.studies.names import RunName
 
 
 @contextlib.contextmanager

@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from verydeep import files
 from verydeep.errors import RecordError, VerydeepError
-from verydeep.identity import RunName
 from verydeep.paths import short
 from verydeep.runs.seals import SEAL, read_seal
 from verydeep.studies import Fusion, Run
+from verydeep.studies.names import RunName
 
 SCHEMA_VERSION = 1
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from verydeep import paper, paths
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.identity import RunName
 from verydeep.studies.measurements import SEVERAL, Measurement, several
+from verydeep.studies.names import RunName
 from verydeep.studies.plan import Run, find_run
 from verydeep.studies.schema import Study, load
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from verydeep import paths
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.identity import RunName
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import Configuration, all_configurations, configuration
 from verydeep.networks.published import Published, published_weights
+from verydeep.studies.names import RunName
 from verydeep.studies.schema import PAPER_SCALES, RELEASED, Recipe, Study, load, names
 
 #: The variant of a published network that normalises batches; the paper's networks do not.
@@ -37,7 +37,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Its folder's: :class:`verydeep.identity.RunName`."""
+        """Its folder's: :class:`verydeep.studies.names.RunName`."""
         return str(self._named)
 
     @property

@@ -12,8 +12,8 @@ from verydeep import paper
 from verydeep.data.sources import SOURCES
 from verydeep.errors import StudyError, UnknownName
 from verydeep.files import listed
-from verydeep.identity import TRAIN_SCALES, study_fault, variant_fault
 from verydeep.networks.configurations import all_configurations
+from verydeep.studies.names import TRAIN_SCALES, study_fault, variant_fault
 
 #: The paper's training scales by name, (Smin, Smax) in its own pixels (Sect. 3.1).
 PAPER_SCALES = {"256": (256, 256), "384": (384, 384), "jitter": (256, 512)}

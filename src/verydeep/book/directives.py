@@ -1,0 +1,77 @@
+"""What a page shows by a directive, and the links that sentences get by themselves.
+
+``{result-table} 4 quarter`` shows Table 4 with the studies named beside the paper.
+"""
+
+from typing import ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+from sphinx.util.docutils import SphinxDirective
+
+from verydeep.chapters import error_tables, study_notes
+from verydeep.paper import addresses
+from verydeep.studies import load, planned_runs
+
+
+class NotesChecked(SphinxDirective):
+    """The study notes, each with what was computed and the verdict; the argument is the study that supplies runs."""
+
+    required_arguments = 1
+
+    def run(self):
+        return self.parse_text_to_nodes(study_notes.notes_markdown(self.arguments[0], root="/"))
+
+
+class ResultTable(SphinxDirective):
+    """A table of the paper beside the studies named, with links to the runs.
+
+    With ``:brief:`` it has only the top-1 errors.
+    """
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec: ClassVar = {"brief": directives.flag}
+
+    def run(self):
+        number, *studies = self.arguments[0].split()
+        for study in studies:
+            for run in planned_runs(load(study)):
+                self.env.note_dependency(str(run.folder / "evaluate.json"))
+        brief = "brief" in self.options
+        form = "" if brief else " cell"
+        text = error_tables.errors_markdown(int(number), studies, lambda cell: f"{{result}}`{cell.id}{form}`", brief)
+        return self.parse_text_to_nodes(text)
+
+
+class LinkedSections(SphinxTransform):
+    """Every section of the paper that a sentence names leads to it."""
+
+    default_priority = 700
+
+    def apply(self, **kwargs):
+        for text in list(self.document.findall(nodes.Text)):
+            named = addresses.sections(text.astext())
+            if not named or _has_parent(text, nodes.reference, nodes.literal, nodes.FixedTextElement, nodes.raw):
+                continue
+            parts, at, whole = [], 0, text.astext()
+            for begins, ends, url in named:
+                parts += [nodes.Text(whole[at:begins]), nodes.reference("", whole[begins:ends], refuri=url)]
+                at = ends
+            text.parent.replace(text, [part for part in (*parts, nodes.Text(whole[at:])) if part.astext()])
+
+
+def _has_parent(node: nodes.Node, *kinds: type[nodes.Node]) -> bool:
+    while node := node.parent:
+        if isinstance(node, kinds):
+            return True
+    return False
+
+
+def setup(app: Sphinx) -> None:
+    """Register the directives and the links with Sphinx."""
+    app.add_transform(LinkedSections)
+    app.add_directive("result-table", ResultTable)
+    app.add_directive("notes-checked", NotesChecked)

@@ -1,0 +1,66 @@
+"""The Sphinx extension of the book: pages for the runs, roles for what sentences say of them, and what they need."""
+
+import atexit
+import contextlib
+import os
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+from verydeep import paths, runs
+from verydeep.book import directives, lost_text, pages, roles, theme
+from verydeep.chapters import display
+from verydeep.errors import VerydeepError
+from verydeep.notebooks import kernels
+from verydeep.results.claims import history
+
+logger = logging.getLogger(__name__)
+
+
+def write_run_pages(app: Sphinx, config) -> None:
+    """Check ``runs/`` and write its pages before the sources are read; a fault stops the build."""
+    _own_kernels()
+    os.environ[display.BUILDING] = "1"
+    if faults := runs.check_all() + history.undisclosed_changes():
+        raise VerydeepError("; ".join(faults))
+    pages.write_pages(paths.book() / "runs")
+    pages.write_numbers(paths.book() / "runs" / "numbers")
+    config.html_extra_path = [*config.html_extra_path, "runs/numbers"]
+
+
+def _own_kernels() -> None:
+    """Have the build's chapters run in kernels of our own, until this process ends."""
+    world = contextlib.ExitStack()
+    world.enter_context(kernels.own_world())
+    atexit.register(world.close)
+
+
+def _warn_of_lost_text(app: Sphinx, document: nodes.document) -> None:
+    """Warn of words of a source that its page lacks; the strict build fails on it."""
+    path = Path(app.env.doc2path(app.env.docname))
+    page = lost_text.rendered(document)
+    for source in lost_text.prose(path):
+        for line, words in lost_text.lost(source, page):
+            logger.warning(
+                "not shown by the page: %r (what begins with %% or stands in <!-- --> is a comment)",
+                words,
+                location=(app.env.docname, line if path.suffix != ".ipynb" else None),
+            )
+
+
+def _outdated(app: Sphinx, env, added, changed, removed) -> list[str]:
+    """Read every chapter again at each build: what it shows depends on ``runs/``, not only on its own text."""
+    return [name for name in env.found_docs if not name.startswith("runs/")]
+
+
+def setup(app: Sphinx) -> dict:
+    """Register with Sphinx, before the table of contents is read (priority 900 in sphinx_external_toc)."""
+    roles.setup(app)
+    directives.setup(app)
+    theme.setup(app)
+    app.connect("config-inited", write_run_pages, priority=100)
+    app.connect("env-get-outdated", _outdated)
+    app.connect("doctree-read", _warn_of_lost_text)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

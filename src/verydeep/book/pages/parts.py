@@ -1,0 +1,26 @@
+"""Parts that several pages have."""
+
+from verydeep.studies import Recipe, Study, recipes
+
+#: Commits are shown at this length.
+SHORT = 10
+
+#: The files of a run that its page offers for download; the executed notebooks are pages of their own.
+DOWNLOADS = ("train.json", "evaluate.json", "fuse.json", "history.csv", "predictions.parquet", "weights.safetensors")
+
+
+def errors(measured: dict) -> list[str]:
+    return [f"{measured[key]:.1f}" for key in ("top1_error", "top5_error")]
+
+
+def recipe_table(study: Study, scale: str, recipe: Recipe) -> list[str]:
+    lines = ["| setting | paper | here | why |", "|:--|:--|:--|:--|"]
+    for row in recipes.recipe_rows(study, scale, recipe):
+        paper, here = ("none" if row[whose] is None else row[whose] for whose in ("paper", "study"))
+        here = f"**{here}**" if row["study"] != row["paper"] else here
+        lines.append(f"| {row['meaning']} | {paper} | {here} | {row['why']} |")
+    return lines
+
+
+def two_columns(rows: dict[str, str]) -> list[str]:
+    return ["| | |", "|:--|:--|", *(f"| {name} | {value} |" for name, value in rows.items())]

@@ -1,0 +1,200 @@
+"""The pages of a run and of a fusion."""
+
+from verydeep import notebooks, results, runs
+from verydeep.book.pages.parts import DOWNLOADS, SHORT, errors, recipe_table, two_columns
+from verydeep.results import citation, publication
+from verydeep.results.statistics import error_interval
+from verydeep.runs import provenance
+from verydeep.studies import Fusion, Recipe, Run
+
+
+def run_page(run: Run) -> str:
+    """One run: what it measured, how it was made, and how to repeat it."""
+    trained, evaluated = runs.read_record(run, "train"), runs.read_record(run, "evaluate")
+    study = run.study
+    title = f"# {study.name}: network {run.config}, train scale {run.train_scale}"
+    lines = ["---", "orphan: true", "---", title + (f", {run.variant}" if run.variant else ""), ""]
+    if run.published:
+        made = f"torchvision's weights `{run.published.name}`, from {run.published.url}."
+    else:
+        low, high = run.scale_range
+        scale = f"S={low}" if low == high else f"S drawn from [{low}; {high}]"
+        made = f"seed {run.seed}: {scale} pixels, crops of {study.crop}."
+    lines += [f"Run `{run.name}` of the study [{study.name}](../{study.name}.md), {made}", ""]
+    if run.variant:
+        lines += [f"Variant `{run.variant}`: {study.variants[run.variant].why}.", ""]
+    if evaluated:
+        lines += _measured(evaluated.measurements)
+        lines += _numbers(run)
+    if trained:
+        lines += [
+            "## Learning curve",
+            "",
+            f"```{{image}} {run.name}-curve.png",
+            f":alt: Loss, errors and learning rate of {run.name} by epoch",
+            "```",
+            "",
+        ]
+    lines += _notebooks(run)
+    lines += ["## Made by", "", *two_columns({**(_trained(trained) if trained else {}), **_tested(evaluated)}), ""]
+    if trained:
+        lines += [
+            "## Recipe",
+            "",
+            *recipe_table(study, run.train_scale, Recipe.model_validate(trained.parameters["recipe"])),
+            "",
+        ]
+    kinds = [kind for kind, record in (("train", trained), ("evaluate", evaluated)) if record]
+    lines += _repeat(run, kinds, (trained or evaluated).sources)
+    if evaluated and run.weights.parent == run.folder:
+        lines += [
+            f"Without training: `verydeep verify {study.name} {run.name}` tests the published weights anew and "
+            "compares every prediction with the recorded one.",
+            "",
+        ]
+    return "\n".join([*lines, *_files(run)])
+
+
+def fusion_page(fusion: Fusion) -> str:
+    """One fusion: what it measured, its members, how it was made, and how to repeat it."""
+    record, study = runs.read_fusion(fusion), fusion.study
+    members = " and ".join(run.row for run in fusion.members)
+    lines = ["---", "orphan: true", "---", f"# {study.name}: {members} together, {fusion.method}", ""]
+    lines += [
+        f"The soft-max outputs of {len(fusion.members)} networks of the study [{study.name}](../{study.name}.md), "
+        "averaged (Section 4.4).",
+        "",
+        *_measured(record.measurements),
+        *_numbers(fusion),
+        "## Members",
+        "",
+        "| network | tested by | top-1 (%) | top-5 (%) | weights |",
+        "|:--|:--|--:|--:|:--|",
+    ]
+    for run in fusion.members:
+        member = record.members[run.name]
+        cells = errors(runs.read_record(run, "evaluate").measurements[member["measurement"]])
+        lines.append(
+            f"| [{run.name}]({run.name}.md) | {member['measurement']} | {cells[0]} | {cells[1]} | "
+            f"`{member['weights_sha256'][:SHORT]}` |"
+        )
+    lines += ["", *_notebooks(fusion), "## Made by", "", *two_columns(_tested(record)), ""]
+    return "\n".join([*lines, *_repeat(fusion, ["fuse"], record.sources), *_files(fusion)])
+
+
+def _measured(measurements: dict[str, dict]) -> list[str]:
+    lines = ["## Measured", "", "| measurement | top-1 error (%) | top-5 error (%) | images |", "|:--|--:|--:|--:|"]
+    for name, measured in measurements.items():
+        cells = []
+        for key in ("top1_error", "top5_error"):
+            bounds = error_interval(measured[key], measured["n"])
+            cells.append(f"{measured[key]:.2f} [{bounds[0]:.2f}, {bounds[1]:.2f}]")
+        lines.append(f"| {name} | {cells[0]} | {cells[1]} | {measured['n']} |")
+    return [*lines, "", "In brackets the 95 % interval over the validation images; one seed.", ""]
+
+
+def _numbers(run: Run | Fusion) -> list[str]:
+    """The numbers that rest on a run, each with an anchor of its name and the words to cite it."""
+    numbers = [number for number in results.read(run.study.name).numbers if run.name in number.runs]
+    if not numbers:
+        return []
+    lines = ["## Numbers", "", "The numbers that rest on this run. Open one to cite it.", ""]
+    lines += ["| identity | value | paper |", "|:--|:--|--:|"]
+    for number in numbers:
+        printed = "" if number.paper is None else f"{number.paper}"
+        lines.append(f'| <span id="{number.id}"></span>`{number.id}` | {citation.value(number)} | {printed} |')
+    for number in numbers:
+        lines += ["", f"````{{dropdown}} Cite {number.id}", "", citation.plain(number), ""]
+        lines += ["```bibtex", citation.bibtex(number), "```", "````"]
+    return [*lines, ""]
+
+
+def _notebooks(run: Run | Fusion) -> list[str]:
+    executed = [kind for kind in notebooks.TEMPLATES if (run.folder / f"{kind}.ipynb").exists()]
+    links = ", ".join(f"[{kind}]({run.name}-{kind}.ipynb)" for kind in executed)
+    return [f"The notebooks as they were executed: {links}.", ""] if executed else []
+
+
+def _repeat(run: Run | Fusion, kinds: list[str], sources: dict) -> list[str]:
+    commands = [notebooks.command(run, kind) for kind in kinds]
+    checkout = f"git checkout {sources['commit']}" if sources["commit"] else "# from which commit is not known"
+    return ["## Repeat it", "", "```bash", checkout, *commands, "```", ""]
+
+
+def _files(run: Run | Fusion) -> list[str]:
+    lines = ["## Files", "", "| file | sha256 |", "|:--|:--|"]
+    for name, digest in runs.read_seal(run.folder).items():
+        shown = f"{{download}}`{name} <{run.name}/{name}>`" if name in DOWNLOADS else f"`{name}`"
+        lines.append(f"| {shown} | `{digest}` |")
+    return [
+        *lines,
+        "",
+        f"In the repository: {_in_repository(run)}. Check them with `verydeep check`.",
+        "",
+    ]
+
+
+def _in_repository(run: Run | Fusion) -> str:
+    folder = f"runs/{run.study.name}/{run.name}"
+    url = publication.commit_url(provenance.head().commit or "HEAD")
+    return f"[`{folder}/`]({url}/{folder})" if url else f"`{folder}/`"
+
+
+def _sessions(trained: runs.TrainRecord) -> str:
+    count = len(trained.sessions)
+    return f"{count} session" + ("" if count == 1 else "s")
+
+
+def _trained(trained: runs.TrainRecord) -> dict[str, str]:
+    cost, data, counts = trained.cost, trained.data, trained.data["counts"]
+    sources, machine, device = trained.sources, trained.environment, trained.device
+    rows = {"started from": "random weights"}
+    if parent := trained.parent:
+        rows["started from"] = f"[{parent['run']}]({parent['run']}.md), weights `{parent['weights_sha256'][:SHORT]}`"
+    rows["commit"] = f"{_commit(sources)}; package sources `{sources['sources_sha256'][:SHORT]}`"
+    rows["data"] = (
+        f"{data['source']}: {counts['train']} training images of which {data['held_out']['count']} are held out, "
+        f"{counts['val']} validation images; manifest `{data['manifest_sha256'][:SHORT]}`, held-out images "
+        f"`{data['held_out']['sha256'][:SHORT]}` ({data['held_out']['rule']})"
+    )
+    rows["trained"] = (
+        f"{cost['epochs']} epochs, {cost['images_seen']} images, {cost['multiply_adds']:.3g} multiply-adds, "
+        f"{trained.parameters['recipe']['precision']}"
+    )
+    rows["wall time"] = (
+        f"{cost['seconds'] / 60:.1f} minutes in {_sessions(trained)}, {cost['images_per_second']:.0f} "
+        f"images/s; load average at the end {trained.sessions[-1].load_average:.1f} on {machine['cores']} cores"
+    )
+    rows["machine"] = (
+        f"{machine['processor']}, {device['type']}, {device['threads']} threads, {device['processes']} process(es)"
+    )
+    rows["software"] = _software(machine)
+    rows["date"] = trained.started
+    return rows
+
+
+def _tested(record: runs.EvaluateRecord | runs.FuseRecord | None) -> dict[str, str]:
+    if record is None:
+        return {}
+    sources, machine = record.sources, record.environment
+    protocol = record.protocol
+    return {
+        "tested": f"{record.started}, in {record.cost['seconds']:.0f} s, commit {_commit(sources)}",
+        "tested on": f"{machine['processor']}, {record.device['type']}, {record.device['threads']} threads",
+        "tested with": _software(machine),
+        "protocol": ", ".join(f"{key} {value}" for key, value in protocol.items()),
+    }
+
+
+def _software(machine: dict) -> str:
+    packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items() if number)
+    return f"Python {machine['python']}, {packages}"
+
+
+def _commit(sources: dict) -> str:
+    """The commit of the sources, and whether they were as it has them: what is not known is said to be so."""
+    if not sources["commit"]:
+        return f"unknown ({sources['unknown']})" if "unknown" in sources else "unknown"
+    shown, url = f"`{sources['commit'][:SHORT]}`", publication.commit_url(sources["commit"])
+    changed = "" if sources["dirty"] is False else ", with changes that were not committed"
+    return (f"[{shown}]({url})" if url else shown) + changed

@@ -1,0 +1,100 @@
+"""The page of a study."""
+
+from verydeep import runs
+from verydeep.book.pages.parts import errors, recipe_table
+from verydeep.chapters import display
+from verydeep.studies import Study, recipes
+from verydeep.studies.measurements import single
+from verydeep.studies.schema import Testing
+
+
+def study_page(study: Study) -> str:
+    """One study: its purpose, what of it is done, and its recipe against the paper's."""
+    lines = [f"# Study `{study.name}`", "", f"**{study.title}.** {study.purpose} Runs on: {study.where}.", ""]
+    network = study.network
+    lines += [
+        f"Data: `{study.data.source}`, {study.num_classes} classes, {recipes.held_out_words(study)}. "
+        f"Networks: widths divided by {network.width_divisor}, lengths by "
+        f"{network.length_divisor}, so crops of {study.crop} pixels.",
+        "",
+    ]
+    lines += _testing(study)
+    if not study.train:
+        lines += ["## Networks", "", "| network | weights | state | top-1 (%) | top-5 (%) |", "|:--|:--|:--|--:|--:|"]
+        for run in runs.all_runs(study):
+            record = runs.read_record(run, "evaluate")
+            shown = f"[{run.name}]({study.name}/{run.name}.md)" if record else run.name
+            cells = errors(record.measurements[single(run.train_scale).name]) if record else ["", ""]
+            state = "done" if record else display.NOT_RUN
+            lines.append(f"| {shown} | torchvision {run.published.name} | {state} | {cells[0]} | {cells[1]} |")
+        return "\n".join([*lines, ""])
+    lines += [
+        "## Runs",
+        "",
+        "| run | starts from | state | held-out top-1 (%) | top-1 (%) | top-5 (%) |",
+        "|:--|:--|:--|--:|--:|--:|",
+    ]
+    for run in runs.all_runs(study):
+        trained, evaluated = runs.read_record(run, "train"), runs.read_record(run, "evaluate")
+        shown = f"[{run.name}]({study.name}/{run.name}.md)" if trained else run.name
+        held_out = f"{trained.metrics['held_out_top1_error']:.1f}" if trained else ""
+        both = errors(evaluated.measurements[single(run.train_scale).name]) if evaluated else ["", ""]
+        start = run.parent.name if run.parent else "random weights"
+        state = (
+            "pilot, done"
+            if trained and run.pilot
+            else ("done" if evaluated else "trained" if trained else display.NOT_RUN)
+        )
+        lines.append(f"| {shown} | {start} | {state} | {held_out} | {both[0]} | {both[1]} |")
+    lines += [
+        "",
+        "Errors in percent; top-1 and top-5 on the validation images, by single-scale dense evaluation.",
+        "",
+    ]
+    if fusions := runs.recorded_fusions(study):
+        lines += [
+            "Several networks tested together:",
+            "",
+            "| networks | method | top-1 (%) | top-5 (%) |",
+            "|:--|:--|--:|--:|",
+        ]
+        for fusion in fusions:
+            cells = errors(runs.read_fusion(fusion).measurements[fusion.method])
+            members = ", ".join(run.row for run in fusion.members)
+            lines.append(f"| [{members}]({study.name}/{fusion.name}.md) | {fusion.method} | {cells[0]} | {cells[1]} |")
+        lines.append("")
+    lines += [
+        "## Recipe",
+        "",
+        "At S=256; in bold what departs from the paper.",
+        "",
+        *recipe_table(study, "256", study.resolve("256")),
+        "",
+    ]
+    for scale, title in {"384": "S=384", "jitter": "scale jitter"}.items():
+        if study.networks.get(scale):
+            changed = ", ".join(_changed(study, scale)) or "nothing changes"
+            lines += [f"With {title}: {changed}.", ""]
+    return "\n".join(lines)
+
+
+def _testing(study: Study) -> list[str]:
+    """How the study settles what the paper leaves open about testing."""
+    lines = [
+        "## Testing",
+        "",
+        "What the paper leaves open; in bold where this study departs from our usual reading.",
+        "",
+    ]
+    lines += ["| setting | value | usual | why |", "|:--|:--|:--|:--|"]
+    for key, field in Testing.model_fields.items():
+        ours = getattr(study.testing, key)
+        shown = f"**{ours}**" if ours != field.default else f"{ours}"
+        lines.append(f"| {field.description} | {shown} | {field.default} | {study.why.get(f'testing.{key}', '')} |")
+    return [*lines, ""]
+
+
+def _changed(study: Study, scale: str) -> list[str]:
+    """What a later stage sets otherwise than the first."""
+    first, later = study.resolve("256"), study.resolve(scale)
+    return [f"{key} {value} instead of {getattr(first, key)}" for key, value in later if getattr(first, key) != value]

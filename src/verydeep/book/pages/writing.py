@@ -1,0 +1,118 @@
+"""Every page that the build writes itself, and the files beside them."""
+
+import json
+import shutil
+from importlib import resources
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+from verydeep import files, notebooks, results, runs
+from verydeep.book.pages.numbers import numbers_page
+from verydeep.book.pages.parts import DOWNLOADS
+from verydeep.book.pages.runs import fusion_page, run_page
+from verydeep.book.pages.studies import study_page
+from verydeep.chapters import figures
+from verydeep.results import citation, publication
+from verydeep.runs import provenance
+from verydeep.studies import Fusion, Run, load, names
+
+
+def write_pages(target: Path) -> None:
+    """Write a page for every study and run below ``target`` (``book/runs``); what is no longer there is removed.
+
+    Raises
+    ------
+    RecordError
+        When a record does not fit its schema.
+    """
+    written = {_write(target / "numbers.md", numbers_page())}
+    for name in names():
+        study = load(name)
+        written.add(_write(target / f"{name}.md", study_page(study)))
+        for run in runs.recorded_runs(study):
+            written |= _write_run(target / name, run)
+        for fusion in runs.recorded_fusions(study):
+            written.add(_write(target / name / f"{fusion.name}.md", fusion_page(fusion)))
+            written |= _write_files(target / name, fusion)
+    kept = target / "numbers"
+    for path in sorted(target.rglob("*"), reverse=True):
+        if kept in path.parents or path == kept:
+            continue
+        if path.is_file() and path not in written:
+            path.unlink(missing_ok=True)
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def write_numbers(target: Path) -> None:
+    """Write what the book offers to programs: every number as JSON (with its schema) and CSV, ``CITATION.cff``."""
+    numbers = [results.as_dict(number) for name in names() for number in results.read(name).numbers]
+    software = citation.software()
+    published = {
+        "title": software["title"],
+        "version": str(software["version"]),
+        "released": publication.is_released(str(software["version"])),
+        "commit": provenance.head().commit,
+        "address": publication.book_url(),
+        "repository": publication.repository_url(),
+        "numbers": numbers,
+    }
+    _write(target / "numbers.json", json.dumps(published, indent=1) + "\n")
+    frame = pd.DataFrame(numbers).assign(runs=[" ".join(number["runs"]) for number in numbers])
+    _write(target / "numbers.csv", frame.to_csv(index=False, lineterminator="\n"))
+    schema = resources.files("verydeep.book").joinpath("static/numbers.schema.json").read_text(encoding="utf-8")
+    _write(target / "numbers.schema.json", schema)
+    _write(target / "CITATION.cff", citation.cff())
+
+
+def _write(path: Path, text: str) -> Path:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:  # an unchanged page is not built again
+        files.write_text(path, text)
+    return path
+
+
+def _write_run(folder: Path, run: Run) -> set[Path]:
+    written = {_write(folder / f"{run.name}.md", run_page(run))}
+    history = run.folder / "history.csv"
+    if history.exists():
+        curve = folder / f"{run.name}-curve.png"
+        if not curve.exists() or curve.stat().st_mtime < history.stat().st_mtime:
+            curve.parent.mkdir(parents=True, exist_ok=True)
+            figures.learning_curve(pd.read_csv(history), f"{run.study.name}: {run.name}").savefig(curve, dpi=110)
+        written.add(curve)
+    return written | _write_files(folder, run)
+
+
+def _write_files(folder: Path, run: Run | Fusion) -> set[Path]:
+    """The executed notebooks as pages, and the files offered for download."""
+    written = set()
+    for kind in notebooks.TEMPLATES:
+        executed = run.folder / f"{kind}.ipynb"
+        if executed.exists():
+            written.add(_write(folder / f"{run.name}-{kind}.ipynb", _notebook_page(executed, run, kind)))
+    shared = folder / run.name  # the files offered for download
+    for name in DOWNLOADS:
+        if (run.folder / name).exists():
+            shared.mkdir(parents=True, exist_ok=True)
+            if not (shared / name).exists() or files.sha256(shared / name) != files.sha256(run.folder / name):
+                shutil.copyfile(run.folder / name, shared / name)
+            written.add(shared / name)
+    return written
+
+
+def _notebook_page(executed: Path, run: Run | Fusion, kind: str) -> str:
+    """The executed notebook as a page of its own: not executed again, its links one level deeper."""
+    notebook = nbformat.read(executed, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace("](../", "](../../")
+    verb = {"train": "trained", "evaluate": "tested", "fuse": "tested"}[kind]
+    title = f"# {run.study.name}: how {run.name} was {verb}\n\n"
+    title += f"The notebook as papermill executed it. Back to [the run]({run.name}.md)."
+    notebook.cells[0].source = notebook.cells[0].source.replace("# ", "## ", 1)
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(title, id="run-page"))
+    notebook.metadata["orphan"] = True
+    notebook.metadata["mystnb"] = {"execution_mode": "off"}
+    return nbformat.writes(notebook)

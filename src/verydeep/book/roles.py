@@ -1,0 +1,122 @@
+"""What sentences say of the runs: the roles ``{result}``, ``{paper}`` and ``{verdict}``.
+
+``{result}`quarter.table3.D-384.top1` `` prints a reproduced number and links to its run;
+``{paper}`table3.D-384.top1` `` prints the published one. An unknown identity is a warning, which the
+strict build turns into a failure. ``{verdict}`quarter.3` `` prints what a study says of the paper's
+claim 3, and the difference that says it; ``{verdict}`quarter.3 centre-crop` `` what it says of the same
+networks on one crop.
+"""
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxRole
+
+from verydeep import results
+from verydeep.book import lost_text
+from verydeep.chapters import claim_tables, display
+from verydeep.errors import UnknownName, VerydeepError
+from verydeep.results import citation
+from verydeep.results.claims import Verdict
+
+
+class BookRole(SphinxRole):
+    """A role of this book; what it prints keeps the source, by which the check of lost text finds it.
+
+    A role gives ``show()``: the nodes that it prints, and the messages of what is wrong with it.
+    """
+
+    def run(self):
+        shown, messages = self.show()
+        source = {lost_text.SOURCE: f"{{{self.name}}}`{self.text}`"}
+        return [nodes.inline("", "", *shown, **source)] if shown else [], messages
+
+    def _warn(self, message: str):
+        return [], [self.inliner.reporter.warning(message, line=self.lineno)]
+
+
+class ResultRole(BookRole):
+    """A reproduced number with its spread, linked to its place on the run's page; what it is shows on hovering.
+
+    After the identity may stand ``bare`` (the value alone), ``cell`` (the value with its interval, for a table), or
+    ``required`` (a number that has not been run is a warning; otherwise it prints *not run*).
+    """
+
+    forms = frozenset({"bare", "cell", "required"})
+
+    def show(self):
+        identity, *asked = self.text.split()
+        if unknown := sorted(set(asked) - self.forms):
+            return self._warn(f"unknown option {unknown[0]!r} of {{result}}: choose of {', '.join(sorted(self.forms))}")
+        try:
+            number = results.number(identity)
+        except VerydeepError as error:
+            return self._warn(str(error))
+        if number.status != "done":
+            if "required" in asked:
+                return self._warn(f"{identity} has not been run")
+            return [nodes.inline(display.NOT_RUN, display.NOT_RUN, classes=["result"])], []
+        text = f"{number.value:.1f}" if number.low is not None else f"{number.value:.3g}"
+        shown = [nodes.inline(text, text, classes=["result"])]
+        if number.low is not None and "cell" not in asked and "bare" not in asked:
+            spread = f" ± {(number.high - number.low) / 2:.1f}"
+            shown.append(nodes.inline(spread, spread, classes=["spread"]))
+        page, _, anchor = citation.page(number).partition(".html")
+        address = self.env.app.builder.get_relative_uri(self.env.docname, page) + anchor
+        reference = nodes.reference("", "", *shown, internal=True, refuri=address)
+        reference["reftitle"] = citation.hover(number)
+        wrapped = [nodes.inline("", "", reference, classes=["result-link"])]
+        if "cell" in asked and number.low is not None:
+            interval = f" {number.low:.1f}–{number.high:.1f}"
+            wrapped.append(nodes.inline(interval, interval, classes=["interval"]))
+        return wrapped, []
+
+
+class PaperRole(BookRole):
+    """A number as the paper printed it."""
+
+    def show(self):
+        try:
+            text = f"{results.paper_number(self.text)}"
+        except VerydeepError as error:
+            return self._warn(str(error))
+        return [nodes.inline(text, text, classes=["paper-number"])], []
+
+
+class VerdictRole(BookRole):
+    """A study's verdict on one of the paper's claims, with the difference behind it, linked to the table of claims.
+
+    After the claim may stand ``centre-crop``: the verdict on the same networks tested on one crop.
+    """
+
+    def show(self):
+        claim, *asked = self.text.split()
+        study, _, number = claim.partition(".")
+        number = int(number) if number.isdigit() else number
+        try:
+            if unknown := sorted(set(asked) - {"centre-crop"}):
+                raise VerydeepError(f"unknown option {unknown[0]!r} of {{verdict}}: it has centre-crop")
+            verdict = _on_one_crop(study, number) if asked else results.read(study).verdict(number)
+        except VerydeepError as error:
+            return self._warn(str(error))
+        page = "results/table3" if asked else "results/claims"
+        address = self.env.app.builder.get_relative_uri(self.env.docname, page)
+        reference = nodes.reference("", "", nodes.inline("", verdict.verdict), internal=True, refuri=address)
+        reference["reftitle"] = verdict.rule.reads if verdict.rule else "no study tests this claim"
+        shown = [nodes.inline("", "", reference, classes=["verdict"])]
+        if behind := claim_tables.in_parentheses(verdict):
+            shown.append(nodes.inline("", f" ({behind})", classes=["interval"]))
+        return shown, []
+
+
+def _on_one_crop(study: str, number: int | str) -> Verdict:
+    tested = results.read(study).on_one_crop
+    if number not in tested:
+        raise UnknownName("claim about Table 3", number, list(tested))
+    return tested[number][1]
+
+
+def setup(app: Sphinx) -> None:
+    """Register the roles with Sphinx."""
+    app.add_role("result", ResultRole())
+    app.add_role("paper", PaperRole())
+    app.add_role("verdict", VerdictRole())

@@ -1,0 +1,133 @@
+"""The reproducibility checklist of NeurIPS and ACM, each item answered from the records and the project's files."""
+
+import pandas as pd
+
+from verydeep import paths, results, runs
+from verydeep.chapters import display, settings
+from verydeep.data.sources import SOURCES
+from verydeep.results import citation
+from verydeep.studies import Run, Study, load, planned_runs
+
+
+def checklist(study: str) -> pd.DataFrame:
+    """One row an item: what is asked, the answer for ``study``, and where it can be seen.
+
+    Columns: asked by, item, answer, see (an address within the book or a file of the repository).
+    """
+    spec = load(study)
+    made = [run for run in runs.all_runs(spec) if runs.read_record(run, "train")]
+    found = [
+        ("NeurIPS", "Claims and what was found are stated", _claims(study), "results/claims"),
+        ("NeurIPS", "Limitations are discussed", f"{_departures(study)} departures from the paper", "departures"),
+        (
+            "NeurIPS",
+            "Code is available",
+            f"{citation.software()['license']}, with two commands that run it",
+            "README.md",
+        ),
+        ("NeurIPS", "Dependencies are stated", f"{_pinned()} packages pinned", "constraints.txt"),
+        ("NeurIPS", "Data, splits and their preparation are stated", _data(spec, made), f"runs/{study}"),
+        ("NeurIPS", "Hyper-parameters and how they were chosen are stated", _hyper_parameters(spec), "training/recipe"),
+        ("NeurIPS", "Number of training and evaluation runs", _runs(spec, made), f"runs/{study}"),
+        ("NeurIPS", "Seeds", _seeds(spec, made), "runs/numbers"),
+        ("NeurIPS", "Error bars and how they are computed", _error_bars(study), "cite"),
+        ("NeurIPS", "Computing infrastructure", _machines(made), f"runs/{study}"),
+        ("NeurIPS", "Compute: time and work", _cost(made), f"runs/{study}"),
+        ("NeurIPS", "Licences of data and code", f"data: {SOURCES[spec.data.source].licence}", "reproduce"),
+        ("NeurIPS", "Trained models are available", _weights(made), f"runs/{study}"),
+        ("ACM", "Artifacts documented, consistent, complete, exercisable", _complete(spec), "reproduce"),
+        ("ACM", "Artifacts can be checked", f"{_sealed(spec)} files with their sha256; `verydeep check`", "reproduce"),
+        ("ACM", "Results reproduced by others", "none known", "reproduce"),
+    ]
+    return display.table(pd.DataFrame(found, columns=["asked by", "item", "answer", "see"]))
+
+
+def _claims(study: str) -> str:
+    verdicts = pd.Series([verdict.verdict for verdict in results.read(study).verdicts]).value_counts()
+    return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+
+
+def _departures(study: str) -> int:
+    return settings.all_departures(study)["setting"].nunique()
+
+
+def _pinned() -> int | str:
+    path = paths.root() / "constraints.txt"
+    return len(path.read_text().split()) if path.exists() else "no"
+
+
+def _data(study: Study, made: list[Run]) -> str:
+    if not made:
+        return f"{study.data.source}; nothing has been run"
+    data = runs.read_record(made[0], "train").data
+    return (
+        f"{data['source']}: {data['counts']['train']} training images, {data['held_out']['count']} of them held out "
+        f"({data['held_out']['rule']}), {data['counts']['val']} validation images; manifest "
+        f"{data['manifest_sha256'][:10]}"
+    )
+
+
+def _hyper_parameters(study: Study) -> str:
+    pilots = planned_runs(study, pilots=True)
+    done = sum(runs.read_record(run, "train") is not None for run in pilots)
+    settings = len(type(study.resolve("256")).model_fields)
+    return f"{settings} settings; {done} of {len(pilots)} pilots on held-out images run"
+
+
+def _runs(study: Study, made: list[Run]) -> str:
+    pilots = sum(run.pilot for run in made)
+    tested = sum(runs.read_record(run, "evaluate") is not None for run in made)
+    planned = len(planned_runs(study))
+    return f"{len(made) - pilots} of {planned} networks and {pilots} pilots trained, {tested} tested"
+
+
+def _seeds(study: Study, made: list[Run]) -> str:
+    seeds = sorted({run.seed for run in made} | set(study.seeds))
+    which = f"one seed, number {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds, {', '.join(map(str, seeds))}"
+    return f"{which}; every draw is a function of seed, epoch and image"
+
+
+def _error_bars(study: str) -> str:
+    done = results.read(study).done
+    if not done:
+        return "no number has been run"
+    several = sum(len(number.runs) > 1 for number in done)
+    return (
+        f"{len(done)} errors with a 95 % interval over {done[0].n} validation images (Wilson); {several} over several "
+        f"seeds too; differences by paired bootstrap and McNemar's exact test"
+    )
+
+
+def _machines(made: list[Run]) -> str:
+    found = {}
+    for run in made:
+        record = runs.read_record(run, "train")
+        machine = record.environment
+        name = f"{machine['processor']}, {machine['cores']} cores, {record.device['type']}"
+        found[name] = found.get(name, 0) + 1
+    return "; ".join(f"{name} ({count} runs)" for name, count in found.items()) or "nothing has been run"
+
+
+def _cost(made: list[Run]) -> str:
+    records = [runs.read_record(run, "train") for run in made]
+    hours = sum(record.cost["seconds"] for record in records) / 3600
+    work = sum(record.cost["multiply_adds"] for record in records)
+    tests = [record for run in made if (record := runs.read_record(run, "evaluate"))]
+    testing = sum(record.cost["seconds"] for record in tests) / 3600
+    return f"{hours:.1f} hours of training ({work:.2g} multiply-adds), {testing:.1f} hours of testing"
+
+
+def _weights(made: list[Run]) -> str:
+    published = sum((run.folder / "weights.safetensors").exists() for run in made)
+    return f"{published} networks, in half precision, from which every number is measured"
+
+
+def _complete(study: Study) -> str:
+    numbers = results.read(study.name).numbers
+    done = sum(number.status == "done" for number in numbers)
+    return f"{done} of {len(numbers)} numbers of the study have been run"
+
+
+def _sealed(study: Study) -> int:
+    folders = [run.folder for run in [*runs.recorded_runs(study), *runs.recorded_fusions(study)]]
+    return sum(len(runs.read_seal(folder)) for folder in folders)

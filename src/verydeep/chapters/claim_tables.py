@@ -1,0 +1,186 @@
+"""The verdicts on the paper's claims as DataFrames: the three parts, the rules and their dates, every comparison."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from verydeep import results
+from verydeep.chapters import display
+from verydeep.results import claims, statistics
+from verydeep.results.claims import Rule, Verdict, history
+
+_FAIR = {
+    "fits": "each network fits its training images at least as well as the one that it is compared with",
+    "unhurt": "dense testing is not worse than a centre crop for any of the networks",
+}
+_POINTS = dict.fromkeys(("paper's difference", "ours", "dense: ours", "centre crop: ours"), "points")
+_UNTOLD = "unknown: this copy has no history in git"
+
+
+def claims_table(study: str, *only: int) -> display.Table:
+    """The claims that a study can test, and the verdict in its three parts: direction, size, fair test.
+
+    Differences of top-1 errors in percent points, averaged over the comparisons of the rule or, where each must hold,
+    of the one that speaks least for the claim; positive where the row that the paper finds better has the lower error.
+
+    Parameters
+    ----------
+    only
+        The numbers of the claims to show, in this order; all by default.
+    """
+    snapshot = results.read(study)
+    asked = [snapshot.verdict(number) for number in only] or snapshot.verdicts
+    rows = [
+        {
+            "claim": verdict.number,
+            "in the paper": verdict.statement,
+            "paper's difference": display.signed(verdict.paper),
+            "ours": display.difference(verdict.ours) + (", on a centre crop" if verdict.way else ""),
+            "comparisons that agree": agreement(verdict),
+            "direction": verdict.direction or "",
+            "size": verdict.size or "",
+            "fair test": fair_test(verdict),
+            "verdict": verdict.verdict,
+        }
+        for verdict in asked
+        if verdict.rule is not None
+    ]
+    return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS, caption=_coverage(asked))
+
+
+def rules_table(study: str) -> display.Table:
+    """What each rule compares and asks, since when it stands, and when the first test that it judges was started."""
+    rows = []
+    for verdict in results.read(study).verdicts:
+        if verdict.rule is None:
+            continue
+        rows.append(
+            {
+                "claim": verdict.number,
+                "rule": verdict.rule.reads,
+                "a fair test asks that": "; ".join(_FAIR[name] for name in verdict.rule.fair) or "nothing more",
+                "rule of": _since(verdict.rule),
+                "first test": (verdict.tested or claims.NOT_TESTED)[:16].replace("T", " "),
+            }
+        )
+    return display.table(pd.DataFrame(rows).set_index("claim"))
+
+
+def changed_rules(study: str) -> display.Table:
+    """Every rule that was changed: as it was, when and why, and what it said of the study's records.
+
+    An earlier rule asked for no fair test; the direction is what it said.
+    """
+    rows, snapshot = [], results.read(study)
+    for verdict in claims.under_earlier_rules(snapshot.evidence):
+        today = snapshot.verdict(verdict.number)
+        rows.append(
+            {
+                "claim": verdict.number,
+                "earlier rule": verdict.rule.reads,
+                "of": _since(verdict.rule),
+                "why it was changed": verdict.rule.why,
+                "by the earlier rule": _in_short(verdict),
+                "by today's": f"{today.verdict}: {_in_short(today)}" if today.direction else today.verdict,
+            }
+        )
+    return display.table(pd.DataFrame(rows).set_index("claim"))
+
+
+def on_one_crop(study: str) -> display.Table:
+    """The claims about Table 3 tested densely, and beside them on a centre crop instead."""
+    rows, tested = [], results.read(study).on_one_crop
+    for dense, cropped in tested.values():
+        row = {
+            "claim": dense.number,
+            "in few words": dense.rule.name,
+            "paper's difference": display.signed(dense.paper),
+        }
+        for way, verdict in (("dense", dense), ("centre crop", cropped)):
+            row[f"{way}: ours"] = display.difference(verdict.ours)
+            row[f"{way}: direction"] = verdict.direction or claims.NOT_TESTED
+        rows.append(row)
+    caption = _coverage(dense for dense, _ in tested.values())
+    return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS, caption=caption)
+
+
+def comparisons(study: str) -> display.Table:
+    """Every comparison behind the claims that has been run: the two rows, the differences, and McNemar's exact p."""
+    rows, snapshot = [], results.read(study)
+    for verdict in snapshot.verdicts:
+        for pair in verdict.compared:
+            if pair.ours is None:
+                continue
+            wrong = snapshot.evidence.wrong([pair.first, pair.second])
+            compared = statistics.compare(wrong[pair.first], wrong[pair.second])
+            rows.append(
+                {
+                    "claim": verdict.number,
+                    "first": pair.first,
+                    "second": pair.second,
+                    "paper's difference": pair.paper,
+                    "difference": pair.ours.value,
+                    "low": pair.ours.low,
+                    "high": pair.ours.high,
+                    "only first wrong": compared.only_first,
+                    "only second wrong": compared.only_second,
+                    "p": compared.p,
+                    "detectable": statistics.minimum_detectable_difference(
+                        compared.n, (compared.only_first + compared.only_second) / compared.n
+                    ),
+                }
+            )
+    frame = pd.DataFrame(rows)
+    if frame.empty:
+        return display.table(frame)
+    units = dict.fromkeys(("paper's difference", "difference", "low", "high", "detectable"), "points")
+    missing = {"p": "several seeds", "paper's difference": ""}
+    frame = frame.set_index(["claim", "first", "second"])
+    caption = _coverage(snapshot.verdicts)
+    return display.table(frame.round(dict.fromkeys(units, 3)), units=units, missing=missing, caption=caption)
+
+
+def agreement(verdict: Verdict) -> str:
+    """``9 of 10``, and how many of the others are surely against the claim."""
+    if verdict.direction is None:
+        return ""
+    against = f", {verdict.opposed} surely against" if verdict.opposed else ""
+    return f"{verdict.agreeing} of {len(verdict.compared)}{against}"
+
+
+def fair_test(verdict: Verdict) -> str:
+    """``yes``, or ``no`` with what the records say."""
+    if verdict.direction is None:
+        return ""
+    failed = [condition.detail for condition in verdict.conditions if not condition.holds]
+    return f"no; {'; '.join(failed)}" if failed else "yes"
+
+
+def in_parentheses(verdict: Verdict) -> str:
+    """What stands behind a verdict in a sentence: the difference, its direction where the test was no fair one."""
+    if verdict.ours is None:
+        return ""
+    direction = "" if verdict.fair else f"{verdict.direction}, "
+    way = " on a centre crop" if verdict.way else ""
+    ours = verdict.ours
+    return f"{direction}{ours.value:+.1f} points{way}, {ours.low:+.1f} to {ours.high:+.1f}"
+
+
+def _coverage(verdicts: Iterable[Verdict]) -> str:
+    tested = [verdict for verdict in verdicts if verdict.n is not None]
+    if not tested:
+        return ""
+    return display.coverage(tested[0].n, min(verdict.seeds for verdict in tested))
+
+
+def _in_short(verdict: Verdict) -> str:
+    if verdict.ours is None:
+        return verdict.verdict
+    return f"{verdict.direction}, {verdict.ours.value:+.2f}" + (" on a centre crop" if verdict.way else "")
+
+
+def _since(rule: Rule) -> str:
+    if history.versions() is None:
+        return _UNTOLD
+    version = history.since(rule)
+    return "not committed yet" if version is None else f"{version.date[:16].replace('T', ' ')}, {version.commit[:7]}"

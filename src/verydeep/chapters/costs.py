@@ -1,0 +1,127 @@
+"""What training and testing cost: multiply-adds, time, memory, and what was measured side by side."""
+
+import json
+
+import pandas as pd
+
+from verydeep import paper, paths, results, runs
+from verydeep.chapters import display, error_tables
+from verydeep.errors import VerydeepError
+from verydeep.networks import anatomy
+from verydeep.networks.configurations import all_configurations
+from verydeep.studies import load, planned_runs
+from verydeep.studies.measurements import several_scales
+
+
+def study_cost(study: str) -> dict[str, float]:
+    """What a study has cost so far: networks trained and planned, pilots, hours, multiply-adds (1e15)."""
+    spec = load(study)
+    networks, pilots = planned_runs(spec), planned_runs(spec, pilots=True)
+    trained, tried, tested = (
+        [record for run in asked if (record := runs.read_record(run, kind))]
+        for asked, kind in ((networks, "train"), (pilots, "train"), (networks, "evaluate"))
+    )
+    operations = [record.cost["multiply_adds"] for record in trained + tried]
+    operations += [made["multiply_adds"] for record in tested for made in record.passes.values()]
+    return {
+        "networks": len(trained),
+        "planned": len(networks),
+        "pilots": len(tried),
+        "hours": sum(record.cost["seconds"] for record in trained + tried + tested) / 3600,
+        "operations": sum(operations) / 1e15,
+        "cores": max((record.environment["cores"] for record in trained), default=0),
+    }
+
+
+def testing_cost(study: str) -> pd.DataFrame:
+    """What each way of testing costs and gives, for every network of a study that has been tested.
+
+    One row a network and method: forward passes and multiply-adds (billions) an image, images a second as
+    measured, on how many threads and how busy the machine was, and the top-1 and top-5 error in percent.
+    """
+    tested = []
+    spec = load(study)
+    for row in [row for table in ("centre-crop", "table3", "table5") for row in results.rows(table, spec)]:
+        record = runs.read_record(row.run, "evaluate")
+        if record is None:
+            continue
+        passes = [record.passes[single.name] for single in row.measurement.passes]
+        images, seconds = passes[0]["images"], sum(made["seconds"] for made in passes)
+        measured = record.measurements[row.measurement.name]
+        tested.append(
+            {
+                "network": row.run.row,
+                "method": row.measurement.method,
+                "test Q": ", ".join(map(str, row.measurement.test_scales)),
+                "forward passes": sum(made["forward_passes"] for made in passes) / images,
+                "multiply-adds (billions)": sum(made["multiply_adds"] for made in passes) / images / 1e9,
+                "images/s": images / seconds,
+                "threads": record.device["threads"],
+                "load": record.cost["load_average"],
+                "top-1": measured["top1_error"],
+                "top-5": measured["top5_error"],
+            }
+        )
+    frame = pd.DataFrame(tested)
+    if frame.empty:
+        return frame
+    order = {row: k for k, row in enumerate(dict.fromkeys(run.row for run in planned_runs(spec)))}
+    frame = frame.sort_values("network", key=lambda names: names.map(order), kind="stable")
+    frame = frame.set_index(["network", "method", "test Q"])
+    frame = frame.round({"multiply-adds (billions)": 3, "images/s": 0, "load": 1})
+    return display.table(frame, units=error_tables.ERRORS | {"load": "processes"})
+
+
+def benchmark(name: str) -> pd.DataFrame:
+    """The rates of a side-by-side measurement in ``benchmarks/``, a row each.
+
+    Raises
+    ------
+    VerydeepError
+        When it has no record; says how to make it.
+    """
+    path = paths.root() / "benchmarks" / f"{name}.json"
+    if not path.exists():
+        raise VerydeepError(f"{path}: no record; run: python benchmarks/{name}.py")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    frame = pd.DataFrame(record["rates"]).T.map(_rounded).rename(columns=_benchmarked)
+    frame = frame.assign(threads=record["device"]["threads"], machine=record["environment"]["processor"])
+    return display.table(frame)
+
+
+def _benchmarked(column: str) -> str:
+    """The heading of a column of a benchmark's record."""
+    spoken = {"top1_error": "top-1 error (%)", "top5_error": "top-5 error (%)", "peak_memory_mib": "peak memory (MiB)"}
+    spoken["held_out_top1_error_at_the_end"] = "held-out top-1 error at the end (%)"
+    return spoken.get(column, column.replace("_", " "))
+
+
+def _rounded(value):
+    """Three significant digits, and no fewer than the whole part."""
+    if not isinstance(value, float):
+        return value
+    return round(value) if abs(value) >= 100 else float(f"{value:.3g}")
+
+
+def paper_cost(crops_per_side: int = 5) -> pd.DataFrame:
+    """Multiply-adds (billions) of testing one square image at the paper's size, by network and way of testing.
+
+    Mirror images are counted. Dense testing at one scale is at Q=256, several scales are those of jittered networks.
+    """
+    scales = several_scales("jitter")
+    costs = {}
+    for name in dict.fromkeys(paper.table(2)["config"]):
+        config = all_configurations()[name]
+        crop = anatomy.multiply_adds(config) / 1e9
+        dense = {scale: 2 * anatomy.multiply_adds(config, image=(scale, scale)) / 1e9 for scale in (256, *scales)}
+        crops = 2 * crops_per_side**2 * len(scales) * crop
+        every_scale = sum(dense[scale] for scale in scales)
+        costs[name] = {
+            "centre crop": crop,
+            "dense, one scale": dense[256],
+            "dense, three scales": every_scale,
+            "multi-crop": crops,
+            "both": every_scale + crops,
+        }
+    frame = pd.DataFrame(costs).T.round(1).rename_axis("config")
+    return display.table(frame, units=dict.fromkeys(frame, "billion multiply-adds"))

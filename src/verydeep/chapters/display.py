@@ -1,0 +1,182 @@
+"""How values are shown to people, in one way everywhere: errors, differences, p-values, missing values, units."""
+
+import html
+import numbers
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+NOT_RUN = "not run"
+#: Set while the book is built: then a cell can lead to a page of it.
+BUILDING = "VERYDEEP_BUILDS_BOOK"
+
+# Some cells hold a sentence; a notebook would cut it short.
+pd.set_option("display.max_colwidth", None)
+
+_SMALLEST_P = 1e-3
+_GROUPED = 10_000  # from here on digits are grouped by thousands
+
+
+def signed(points: float | None) -> str:
+    """A difference in percent points with its sign, or nothing."""
+    return "" if points is None else f"{points:+.2f}"
+
+
+def difference(interval) -> str:
+    """A difference in percent points with its interval (``value``, ``low``, ``high``), or ``not run`` for ``None``."""
+    return NOT_RUN if interval is None else f"{interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+
+
+def with_interval(value: float, low: float, high: float, digits: int = 1) -> str:
+    """A value with its interval, ``63.8 [62.9, 64.8]``."""
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def coverage(images: int, seeds: int, kind: str = "validation") -> str:
+    """What the intervals of a table cover, in words: over which images, and over how many seeds."""
+    over = f"the {images:,} {kind} images"
+    if seeds == 1:
+        return f"Intervals: 95 %, over {over}, for the one seed trained; another seed may move a number further."
+    return f"Intervals: 95 %, over the {seeds} seeds trained and {over}."
+
+
+def p_value(p: float) -> str:
+    """A p-value to three decimals; one that would be rounded to nothing is ``< 0.001``."""
+    return f"< {_SMALLEST_P}" if p < _SMALLEST_P else f"{p:.3f}"
+
+
+class Table(pd.DataFrame):
+    """A DataFrame that keeps its numbers, and shows itself as :func:`text` makes it. Make one with :func:`table`."""
+
+    @property
+    def _constructor(self):
+        return Table
+
+    def __repr__(self) -> str:
+        return repr(text(self))
+
+    def _repr_html_(self) -> str | None:
+        shown, caption = _linked(text(self), self.attrs.get("links", {})), self.attrs.get("caption")
+        return shown.replace("<thead>", f"<caption>{html.escape(caption)}</caption><thead>", 1) if caption else shown
+
+
+def table(
+    frame: pd.DataFrame,
+    *,
+    units: dict[str, str] | None = None,
+    missing: str | dict = NOT_RUN,
+    blank: frozenset[tuple] = frozenset(),
+    caption: str = "",
+    links: dict[str, Callable[[str], str]] | None = None,
+) -> Table:
+    """``frame`` as a table for people.
+
+    Parameters
+    ----------
+    units
+        Heading -> unit, shown behind it in brackets. Of headings in two levels it is the lower one.
+    missing
+        What is shown in place of a missing value; or for each column, or group of columns, what is.
+    blank
+        (row, column) of the cells that cannot have a value, in which nothing is shown.
+    caption
+        What stands under the table, for example :func:`coverage`.
+    links
+        Heading of a column or of the rows -> the address to which a cell with that text leads.
+    """
+    shown = Table(frame)
+    shown.attrs = frame.attrs | {"units": units or {}, "missing": missing, "blank": blank, "caption": caption}
+    shown.attrs["links"] = links or {}
+    return shown
+
+
+def _linked(shown: pd.DataFrame, links: dict[str, Callable[[str], str]]) -> str:
+    """A table of texts as HTML, its cells below the headings of ``links`` as links."""
+    for heading in links:
+        if heading == shown.index.name:
+            shown.index = pd.Index([f"\x00{heading}\x00{cell}\x00" for cell in shown.index], name=heading)
+        else:
+            shown[heading] = [f"\x00{heading}\x00{cell}\x00" for cell in shown[heading]]
+
+    def link(cell: re.Match) -> str:
+        return f'<a href="{html.escape(links[cell[1]](html.unescape(cell[2])))}">{cell[2]}</a>'
+
+    return re.sub("\x00([^\x00]*)\x00([^\x00]*)\x00", link, shown._repr_html_())
+
+
+def errors(measured: dict[str, dict]) -> Table:
+    """What was measured, a row a measurement: ``n`` (images), ``top1_error`` and ``top5_error`` in percent."""
+    frame = pd.DataFrame(measured).T.convert_dtypes()
+    return table(frame, units={"n": "images", "top1_error": "%", "top5_error": "%"})
+
+
+def text(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table's cells as they are shown, all text, under headings with their units."""
+    missing, blank = frame.attrs.get("missing", NOT_RUN), frame.attrs.get("blank", frozenset())
+    columns = []
+    for place, name in enumerate(frame.columns):
+        instead = _missing(missing, name)
+        cells = _column(frame.iloc[:, place], name, instead)
+        columns.append(["" if (row, name) in blank else cell for row, cell in zip(frame.index, cells, strict=True)])
+    rows = list(zip(*columns, strict=True))
+    shown = pd.DataFrame(rows, index=frame.index, columns=frame.columns, dtype=object)
+    units = frame.attrs.get("units", {})
+    shown.columns, shown.index = _with_units(frame.columns, units), _with_units(frame.index, units)
+    return shown
+
+
+def _missing(missing: str | dict, column) -> str:
+    if isinstance(missing, str):
+        return missing
+    group = column[0] if isinstance(column, tuple) else column
+    return missing.get(column, missing.get(group, NOT_RUN))
+
+
+def _with_units(labels: pd.Index, units: dict[str, str]) -> pd.Index:
+    """Headings with their units; also of rows, for a table that was turned round."""
+
+    def shown(label):
+        return f"{label} ({units[label]})" if label in units else label
+
+    if isinstance(labels, pd.MultiIndex):
+        last = labels.nlevels - 1
+        return pd.MultiIndex.from_tuples([(*label[:last], shown(label[last])) for label in labels], names=labels.names)
+    return pd.Index([shown(label) for label in labels], name=labels.name, dtype=object)
+
+
+def _column(values: pd.Series, name, missing: str) -> list[str]:
+    if name == "p":
+        return [missing if pd.isna(p) else p_value(p) for p in values]
+    floats = [float(value) for value in values if _is_float(value)]
+    digits = _digits(floats)
+    return [_cell(value, digits, missing) for value in values]
+
+
+def _is_float(value) -> bool:
+    return isinstance(value, float | np.floating) and np.isfinite(value)
+
+
+def _digits(floats: list[float]) -> int | None:
+    """Decimals for a column, as few as its values need and no more than can matter; ``None`` for widely spread ones."""
+    sizes = [abs(value) for value in floats if value]
+    if sizes and min(sizes) < 1e-3:
+        return None
+    most = 2 if sizes and max(sizes) >= 10 else 3
+    needed = (k for k in range(most) if all(abs(round(value, k) - value) < 1e-9 for value in floats))
+    return next(needed, most)
+
+
+def _cell(value, digits: int | None, missing: str) -> str:
+    if value is None or ((np.isscalar(value) or value is pd.NA) and pd.isna(value)):
+        return missing
+    if isinstance(value, bool | np.bool_ | str):
+        return str(value)
+    if isinstance(value, numbers.Integral):
+        return f"{value:,}" if abs(value) >= _GROUPED else str(value)
+    if _is_float(value):
+        if digits is None:
+            return f"{value:.3g}"
+        return f"{value:,.{digits}f}" if abs(value) >= _GROUPED else f"{value:.{digits}f}"
+    return str(value)

@@ -1,0 +1,183 @@
+"""Tables 3 to 7 of the paper beside a study's numbers: as DataFrames, as Markdown, and as HTML with links."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from verydeep import paper, results
+from verydeep.chapters import display
+from verydeep.chapters.display import NOT_RUN
+from verydeep.errors import UnknownName
+from verydeep.results import Number, Snapshot, paper_number, paper_row
+from verydeep.studies import load
+
+#: The unit of each heading of errors.
+ERRORS = dict.fromkeys(("top-1", "top-5", "top-5, test images"), "%")
+
+# What a study's own number stands beside each of the paper's own rows of Table 7.
+_TABLE7 = {"VGG-2": "table6.2-both", "VGG-1": "table5.E-jitter-both", "VGG-7": "table6.7-dense"}
+
+
+def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame:
+    """Table 3, 4, 5, 6 or 7: the paper's errors beside those of each study, in percent, in the paper's row order.
+
+    Numbers that have not been run, or that the paper does not have, are missing values.
+
+    Parameters
+    ----------
+    others
+        Instead of the paper's rows, those of the studies' networks that its table does not have.
+    """
+    heads = _other_heads(table, studies) if others else _paper_heads(table)
+    names = {row: _TABLE7.get(row) if table == 7 else f"table{table}.{row}" for row in heads}
+    blank: set[tuple] = set()
+    columns = {("", key): [head[key] for head in heads.values()] for key in next(iter(heads.values()), {})}
+    if not others:
+        tested = ("top1", "top5", "top5_test") if table in (6, 7) else ("top1", "top5")
+        for metric in tested:
+            columns["paper", _spoken(metric)] = [_printed(f"table{table}.{row}.{metric}") for row in heads]
+    for study in studies:
+        snapshot = results.read(study)
+        for metric in ("top1", "top5"):
+            cells = {row: _cell(snapshot, name, metric) for row, name in names.items()}
+            values = [None if cell is None else cell.value for cell in cells.values()]
+            columns[study, _spoken(metric)] = pd.array(values, dtype="Float64")
+            absent = (row for row, cell in cells.items() if cell is None)
+            blank |= {(row, (study, _spoken(metric))) for row in absent}
+    frame = pd.DataFrame(columns, index=list(heads))
+    units = ERRORS | {"train S": "pixels", "test Q": "pixels"}
+    return display.table(frame, units=units, missing={"": "", "paper": ""}, blank=frozenset(blank))
+
+
+def _cell(snapshot: Snapshot, row: str | None, metric: str) -> Number | None:
+    """The number of a row, ``table3.D-384``; ``None`` where the study has none."""
+    identity = f"{snapshot.study.name}.{row}.{metric}"
+    return snapshot.number(identity) if snapshot.has(identity) else None
+
+
+def _spoken(metric: str) -> str:
+    return {"top1": "top-1", "top5": "top-5", "top5_test": "top-5, test images"}[metric]
+
+
+def _printed(identity: str) -> float | None:
+    try:
+        return paper_number(identity)
+    except UnknownName:
+        return None
+
+
+def _paper_heads(table: int) -> dict[str, dict]:
+    """Row name -> what the paper prints to the left of the errors."""
+    heads = {}
+    for row in paper.table(table).itertuples():
+        if table == 7:
+            reference = "" if pd.isna(row.reference) else row.reference
+            evaluation = "" if pd.isna(row.evaluation) else row.evaluation
+            count = "" if pd.isna(row.n_nets) else row.n_nets
+            head = {"method": row.method, "reference": reference, "networks": count, "evaluation": evaluation}
+        elif table == 6:
+            members = paper.table("6-members")
+            members = members[members["fusion_id"] == row.fusion_id].itertuples()
+            shown = [f"{m.config}-{paper.scale_name(m.train_min, m.train_max)}" for m in members]
+            head = {"networks": ", ".join(shown), "evaluation": row.evaluation}
+        else:
+            head = _head(row.config, paper.scale_name(row.train_min, row.train_max), row.test_sizes)
+            head |= {"evaluation": row.evaluation} if table == 5 else {}
+        heads[paper_row(table, row)] = head
+    return heads
+
+
+def _other_heads(table: int, studies: list[str]) -> dict[str, dict]:
+    if table in (6, 7):
+        return {}
+    printed, heads = _paper_heads(table), {}
+    for study in studies:
+        for row in results.rows(f"table{table}", load(study)):
+            if row.name not in printed:
+                head = _head(row.run.config, row.run.train_scale, ";".join(map(str, row.measurement.test_scales)))
+                head |= {"evaluation": row.measurement.method} if table == 5 else {}
+                heads[row.name] = head | {"variant": row.run.variant or ""}
+    return heads
+
+
+def _head(config: str, scale: str, test_scales: str) -> dict:
+    trained = {"jitter": "[256;512]", "torchvision": "random areas"}.get(scale, scale)
+    return {"config": config, "train S": trained, "test Q": test_scales.replace(";", ", ")}
+
+
+def cell(number: Number, digits: int = 1) -> str:
+    """A number with its interval as text, or ``not run``."""
+    if number.status != "done":
+        return NOT_RUN
+    if number.low is None:
+        return f"{number.value:.{digits}f}"
+    return display.with_interval(number.value, number.low, number.high, digits)
+
+
+def errors_markdown(table: int, studies: list[str], show: Callable[[Number], str], brief: bool = False) -> str:
+    """:func:`errors` as a Markdown table; parameters as those of :func:`errors_text`."""
+    head, numeric, rows = errors_text(table, studies, show, brief=brief)
+    aligned = ["--:" if right else ":--" for right in numeric]
+    lines = ["| " + " | ".join(head) + " |", "|" + "|".join(aligned) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
+
+
+def errors_text(
+    table: int, studies: list[str], show: Callable[[Number], str], others: bool = False, brief: bool = False
+) -> tuple[list[str], list[bool], list[list[str]]]:
+    """:func:`errors` as text: the headings, which columns hold numbers, and the cells row by row.
+
+    Parameters
+    ----------
+    show
+        How a reproduced number is written; one that has not been run says so by itself.
+    brief
+        Only the networks and their top-1 errors.
+    """
+    frame = errors(table, studies, others)
+    if brief:
+        frame = frame.loc[:, [name in ("config", "train S", "top-1") for _, name in frame.columns]]
+    sources = list(dict.fromkeys(source for source, _ in frame.columns if source))
+    head = [name for source, name in frame.columns if not source]
+    numeric = [False] * len(head)
+    for source in sources:
+        names = [f"{name} (%)" for group, name in frame.columns if group == source]
+        head += [f"{source} {names[0]}", *names[1:]]
+        numeric += [True] * len(names)
+    rows = []
+    snapshots = {study: results.read(study) for study in studies}
+    for row in frame.index:
+        name = _TABLE7.get(row) if table == 7 else f"table{table}.{row}"
+        shown = []
+        for (source, column), value in frame.loc[row].items():
+            if not source:
+                shown.append(str(value))
+            elif source == "paper":
+                shown.append("" if pd.isna(value) else f"{value:.1f}")
+            else:
+                number = _cell(snapshots[source], name, column.replace("-", ""))
+                shown.append("" if number is None else show(number) if number.status == "done" else NOT_RUN)
+        rows.append(shown)
+    return head, numeric, rows
+
+
+def headline(study: str) -> str:
+    """Table 3 for the README: the paper beside one study, with links to the run folders."""
+    return errors_markdown(
+        3, [study], lambda cell: f"[{cell.value:.1f}](runs/{study}/{cell.run}) ({cell.low:.1f}–{cell.high:.1f})"
+    )
+
+
+def gain(before: int, after: int, studies: list[str]) -> pd.DataFrame:
+    """What a later of the paper's tables gains over an earlier one, in percent points, for the rows both have."""
+    old, new = errors(before, studies), errors(after, studies)
+    same = [row for row in new.index if row in old.index]
+    columns = [column for column in new.columns if column[0] and column in old.columns]
+    frame = (old.loc[same, columns] - new.loc[same, columns]).astype("Float64").round(2)
+    return display.table(frame, units=dict.fromkeys(ERRORS, "points"), missing={"paper": ""})
+
+
+def coverage(study: str) -> str:
+    """What the intervals of a study's errors cover."""
+    done = results.read(study).done
+    return display.coverage(done[0].n, min(len(number.runs) for number in done)) if done else ""

@@ -1,0 +1,46 @@
+"""The book's pictures. Each function takes plain data and returns a matplotlib figure; no torch."""
+
+from verydeep.chapters.figures.images import crop_grid, image_grid, posteriors_by_scale, prediction_grid, score_maps
+from verydeep.chapters.figures.networks import (
+    configurations_diagram,
+    footprint,
+    peers_picture,
+    receptive_fields,
+    shares,
+    signals,
+    stacks_in_one_dimension,
+)
+from verydeep.chapters.figures.numbers import (
+    METHOD_MARKERS,
+    cost_picture,
+    errors_picture,
+    forest,
+    heat_map,
+    kills,
+    learning_curve,
+)
+from verydeep.chapters.figures.style import finished, use_style
+
+__all__ = [
+    "METHOD_MARKERS",
+    "configurations_diagram",
+    "cost_picture",
+    "crop_grid",
+    "errors_picture",
+    "finished",
+    "footprint",
+    "forest",
+    "heat_map",
+    "image_grid",
+    "kills",
+    "learning_curve",
+    "peers_picture",
+    "posteriors_by_scale",
+    "prediction_grid",
+    "receptive_fields",
+    "score_maps",
+    "shares",
+    "signals",
+    "stacks_in_one_dimension",
+    "use_style",
+]

@@ -1,0 +1,168 @@
+"""Pictures of what was measured: errors, verdicts, costs, curves."""
+
+import textwrap
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from verydeep.chapters.figures.style import BLOCKS, HELD_OUT, HELD_OUT_TOP5, RIGHT, TRAIN, WRONG, finished, use_style
+
+
+def learning_curve(history: pd.DataFrame, title: str) -> Figure:
+    """Loss, errors (percent) and learning rate after every epoch, from a run's ``history.csv``."""
+    use_style()
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.1), layout="constrained")
+    epochs = history["epoch"]
+    marker = "o" if len(history) < 30 else None
+    line = {"marker": marker, "markersize": 3.5, "linewidth": 1.6}
+    left.plot(epochs, history["train_loss"], color=TRAIN, label="training crops", **line)
+    left.plot(epochs, history["held_out_loss"], color=HELD_OUT, label="held out", **line)
+    left.set(title="Cross-entropy", xlabel="epoch", ylim=(0, None))
+    middle.plot(epochs, history["train_top1_error"], color=TRAIN, label="training crops, top-1", **line)
+    middle.plot(epochs, history["held_out_top1_error"], color=HELD_OUT, label="held out, top-1", **line)
+    middle.plot(epochs, history["held_out_top5_error"], color=HELD_OUT_TOP5, label="held out, top-5", **line)
+    middle.set(title="Error (%)", xlabel="epoch", ylim=(0, 100))
+    right.plot(epochs, history["learning_rate"], color="#333333", **line)
+    right.set(title="Learning rate, end of epoch", xlabel="epoch", yscale="log")
+    for axes in (left, middle):
+        axes.legend(frameon=False, fontsize=8)
+    figure.suptitle(title, fontsize=11, fontweight="bold")
+    return finished(figure)
+
+
+def errors_picture(frame: pd.DataFrame, studies: list[str]) -> Figure:
+    """Top-1 error of every row of :func:`verydeep.chapters.error_tables.errors`, the paper's and those run here."""
+    use_style()
+    columns = [source for source in ("paper", *studies) if (source, "top-1") in frame]
+    shown = [source for source in columns if frame[source, "top-1"].notna().any()]
+    figure, panels = plt.subplots(
+        1,
+        len(shown),
+        figsize=(4.2 * len(shown), 0.9 + 0.3 * len(frame)),
+        layout="constrained",
+        squeeze=False,
+    )
+    places = np.arange(len(frame))
+    for axes, source in zip(panels.flat, shown, strict=True):
+        errors = frame[source, "top-1"].to_numpy(float, na_value=np.nan)
+        axes.barh(places, np.nan_to_num(errors), color=HELD_OUT if source == "paper" else BLOCKS[1], height=0.65)
+        for place, error in zip(places, errors, strict=True):
+            text = " not run" if np.isnan(error) else f" {error:.1f}"
+            axes.text(np.nan_to_num(error), place, text, va="center", fontsize=8)
+        axes.set_yticks(places, frame.index)
+        axes.invert_yaxis()
+        axes.set(title="paper, ILSVRC-2012" if source == "paper" else source, xlabel="top-1 error (%)")
+        axes.set_xlim(0, 1.15 * np.nanmax(errors))
+    return finished(figure)
+
+
+_VERDICTS = {
+    "reproduced": RIGHT,
+    "reproduced in part": "#6b8e23",
+    "not reproduced": WRONG,
+    "undecided": "#a8701a",
+    "not tested fairly": "#6b7078",
+    "not tested": "#6b7078",
+}
+
+
+def forest(verdicts: list, brief: bool = False) -> Figure:
+    """Every tested claim: the paper's difference and ours with its interval, coloured by the verdict.
+
+    A test that was no fair one has a hollow mark.
+
+    Parameters
+    ----------
+    verdicts
+        Of :func:`verydeep.results.claims.verdicts`; those without a rule are left out.
+    brief
+        Half as large, with a few words for each claim.
+    """
+    use_style()
+    shown = [one for one in verdicts if one.rule is not None]
+    size = (4.3, 0.9 + 0.31 * len(shown)) if brief else (8.6, 1.1 + 0.5 * len(shown))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    for place, one in enumerate(shown):
+        colour = _VERDICTS[one.verdict]
+        if one.ours is not None:
+            axes.plot(
+                [one.ours.low, one.ours.high], [place, place], color=colour, linewidth=2.4, solid_capstyle="round"
+            )
+            inside = colour if one.fair else "white"
+            axes.plot(one.ours.value, place, "o", color=colour, markerfacecolor=inside, markersize=7)
+        if one.paper is not None:
+            axes.plot(one.paper, place, "|", color="black", markersize=13, markeredgewidth=1.6)
+        for side in (1, -1) if one.rule.rule == "same" else (1,) if one.rule.margin else ():
+            axes.plot(side * one.rule.margin, place, marker="4" if side > 0 else "3", color="#777777", markersize=9)
+        axes.text(1.01, place, one.verdict, transform=axes.get_yaxis_transform(), va="center", fontsize=9, color=colour)
+    axes.axvline(0, color="#777777", linewidth=0.8)
+    long = [textwrap.fill(f"{one.number}. {one.statement}", 44) for one in shown]
+    axes.set_yticks(range(len(shown)), [one.rule.name for one in shown] if brief else long, fontsize=9)
+    axes.invert_yaxis()
+    unit = "" if brief else " (percent points), positive as the paper has it"
+    axes.set(xlabel=f"difference in top-1 error{unit}")
+    handles = [
+        plt.Line2D([], [], color="black", marker="|", linestyle="", markersize=11, markeredgewidth=1.6, label="paper"),
+        plt.Line2D([], [], color="#555555", marker="o", linewidth=2.4, label="ours, 95 % interval"),
+        plt.Line2D([], [], color="#6b7078", marker="o", markerfacecolor="white", linestyle="", label="no fair test"),
+        plt.Line2D([], [], color="#777777", marker="4", linestyle="", markersize=9, label="margin of no difference"),
+    ]
+    kinds = 3 if brief else 4
+    place = {"loc": "lower center", "bbox_to_anchor": (0.3, 1.0), "ncols": kinds, "columnspacing": 1.0}
+    axes.legend(handles=handles[:kinds], frameon=False, fontsize=9, **place)
+    return finished(figure)
+
+
+METHOD_MARKERS = {"centre-crop": "v", "dense": "o", "multi-crop": "s", "both": "D"}
+
+
+def cost_picture(frame: pd.DataFrame) -> Figure:
+    """Top-1 error against multiply-adds an image, of :func:`verydeep.chapters.costs.testing_cost`: a line a network."""
+    use_style()
+    figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
+    flat = frame.reset_index()
+    colours = sns.color_palette("colorblind", flat["network"].nunique())
+    for colour, (network, group) in zip(colours, flat.groupby("network", sort=False), strict=True):
+        rows = group.sort_values("multiply-adds (billions)")
+        axes.plot(rows["multiply-adds (billions)"], rows["top-1"], color=colour, linewidth=1, label=network)
+        for row in rows.to_dict("records"):
+            axes.plot(
+                row["multiply-adds (billions)"], row["top-1"], METHOD_MARKERS[row["method"]], color=colour, markersize=6
+            )
+    networks = axes.legend(frameon=False, fontsize=8, title="network", loc="upper left", bbox_to_anchor=(1.01, 1))
+    axes.add_artist(networks)
+    kinds = [plt.Line2D([], [], color="#555555", marker=m, linestyle="", label=k) for k, m in METHOD_MARKERS.items()]
+    axes.legend(handles=kinds, frameon=False, fontsize=8, title="method", loc="lower left", bbox_to_anchor=(1.01, 0))
+    axes.set(xscale="log", xlabel="multiply-adds an image (billions)", ylabel="top-1 error (%)")
+    return finished(figure)
+
+
+def kills(frame: pd.DataFrame) -> Figure:
+    """When each kill of :func:`verydeep.chapters.faults.kills` came, a row for each file or process it was aimed at."""
+    use_style()
+    order = list(dict.fromkeys(frame["aimed at"]))
+    figure, axes = plt.subplots(figsize=(8, 0.3 * len(order) + 1.0), layout="constrained")
+    for met, face in ((True, RIGHT), (False, "none")):
+        part = frame[frame["met"] == met]
+        colours = [RIGHT if survived else WRONG for survived in part["survived"]]
+        places = [order.index(aim) for aim in part["aimed at"]]
+        axes.scatter(part["seconds"], places, s=42, facecolors=colours if met else face, edgecolors=colours)
+    axes.set_yticks(range(len(order)), order)
+    axes.invert_yaxis()
+    axes.set(xlabel="seconds after the start", xlim=(0, None))
+    axes.grid(axis="y", linewidth=0.4)
+    return finished(figure)
+
+
+def heat_map(frame: pd.DataFrame, label: str) -> Figure:
+    """A square table as colours with its values written in."""
+    use_style()
+    size = 2.2 + 0.62 * len(frame)
+    figure, axes = plt.subplots(figsize=(size + 1, size), layout="constrained")
+    sns.heatmap(frame, annot=True, fmt=".1f", cmap="crest", square=True, ax=axes, cbar_kws={"label": label})
+    axes.tick_params(axis="x", rotation=45)
+    axes.tick_params(axis="y", rotation=0)
+    return finished(figure)

@@ -1,0 +1,1 @@
+"""What chapters compute on real networks: nothing but their notebooks imports it."""

@@ -1,0 +1,205 @@
+"""What the training and evaluation notebooks show of one run: its recipe, views, curves and predictions."""
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from verydeep.assembly import load_network, normaliser, open_data
+from verydeep.chapters import display, figures, settings
+from verydeep.data.store import held_out
+from verydeep.data.views import (
+    TrainingViews,
+    colour_shifts,
+    crop_of_rescaled,
+    draw_epoch,
+    grid_positions,
+    rescale,
+)
+from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
+from verydeep.networks import dense
+from verydeep.networks.dense import score_map
+from verydeep.runs import predictions
+from verydeep.studies import Fusion, Run
+from verydeep.studies.measurements import several, several_scales, single
+
+
+def recipe(run: Run) -> pd.DataFrame:
+    """Every setting of the run beside the paper's, with the reason where they differ."""
+    return settings.recipe(run.study.name, run.train_scale, run.variant)
+
+
+def training_views(run: Run, images: int = 4, epochs: int = 5) -> Figure:
+    """What this very run sees: a few training images and their crops in the first epochs.
+
+    The first column is the whole image; the others are the crop, flip and colour that the run's seed draws.
+    """
+    store = open_data(run)
+    rows = np.setdiff1d(store.rows("train"), held_out(store.manifest, run.study.data.held_out_per_class))
+    chosen = np.linspace(0, len(rows) - 1, images + 2, dtype=int)[1:-1]
+    low, high = run.scale_range
+    view = TrainingViews(run.study.crop, low, high, run.recipe.flip)
+    shown, titles = [], []
+    labels = store.manifest["label"].to_numpy()
+    for i in chosen:
+        image = store.image(rows[i])
+        shown.append(image)
+        titles.append(store.words[labels[rows[i]]][:18])
+        for epoch in range(epochs):
+            draws = draw_epoch(run.seed, epoch, len(rows))
+            shift = colour_shifts(store.statistics, draws.colour[[i]], run.recipe.colour_shift)
+            shown.append((view(image, draws, i) + shift).clip(0, 255).astype(np.uint8))
+            titles.append(f"epoch {epoch + 1}")
+    return figures.image_grid(shown, titles, columns=epochs + 1)
+
+
+def learning_curve(run: Run) -> Figure:
+    """Loss, errors and learning rate of a finished training."""
+    history = pd.read_csv(run.folder / "history.csv")
+    return figures.learning_curve(history, f"{run.study.name}: {run.name}")
+
+
+def examples(run: Run, count: int = 16) -> Figure:
+    """Validation images with what the network said of them, spread evenly over the validation set."""
+    store = open_data(run)
+    table = pd.read_parquet(run.folder / "predictions.parquet")
+    table = table[table["measurement"] == single(run.train_scale).name]
+    chosen = np.linspace(0, len(table) - 1, count, dtype=int)
+    rows = store.rows("val")[chosen]
+    return figures.prediction_grid([store.image(row) for row in rows], table.iloc[chosen], store.words)
+
+
+def confident_mistakes(run: Run, count: int = 8) -> Figure:
+    """The validation images on which the network was most sure of a wrong class."""
+    store = open_data(run)
+    table = pd.read_parquet(run.folder / "predictions.parquet")
+    table = table[table["measurement"] == single(run.train_scale).name].reset_index(drop=True)
+    wrong = table[~predictions.hits(table, 1)].sort_values("probability_1", ascending=False, kind="stable").head(count)
+    rows = store.rows("val")[wrong.index]
+    return figures.prediction_grid([store.image(row) for row in rows], wrong, store.words)
+
+
+def _an_image(run: Run) -> tuple[int, pd.Series]:
+    """Position among the validation images, and prediction, of one on which multi-scale testing changes most.
+
+    The image that gained most probability of its true class against testing at the smallest scale alone: a case in
+    which the scale matters, chosen by a rule and not by eye (:func:`verydeep.runs.predictions.gained_most`).
+    """
+    table = pd.read_parquet(run.folder / "predictions.parquet")
+    smallest = f"dense-{several_scales(run.train_scale)[0]}"
+    return predictions.gained_most(table, several(run.train_scale).name, smallest)
+
+
+def score_maps(run: Run) -> Figure:
+    """The probability of the predicted class at every position of the score map, at each test scale.
+
+    Shown for the validation image that testing at several scales helped most.
+    """
+    store, net = open_data(run), load_network(run)
+    position, row = _an_image(run)
+    normalise, testing = normaliser(run, store), run.study.testing
+    tester = Tester(net, normalise, testing.model_copy(update={"precision": "float32"}), run.recipe.flip)
+    images, maps, titles, counted = [], [], [], []
+    with torch.inference_mode():
+        for scale in several_scales(run.train_scale):
+            image = tester.rescaled(store, store.rows("val")[position], run.study.pixels(scale))
+            x = normalise(image[None])
+            scores = score_map(net, x, PIXELS_PER_BATCH)
+            said = dense.posteriors(net, x, testing.average, testing.positions, PIXELS_PER_BATCH)[0]
+            images.append(image)
+            whole = [dense.whole_positions(side, net.crop, len(net.config.blocks)) for side in image.shape[:2]]
+            counted.append(tuple(whole) if testing.positions == "whole" else tuple(scores.shape[2:]))
+            maps.append(scores.softmax(1)[0, row["class_1"]].numpy())
+            titles.append(f"Q={scale}: {store.words[int(said.argmax())][:16]} {100 * float(said.max()):.0f}%")
+    figure = figures.score_maps(images, maps, counted, titles)
+    figure.suptitle(f"probability of {store.words[row['class_1']]}", fontsize=10)
+    return figure
+
+
+def crop_grid(run: Run) -> Figure:
+    """The crops of multi-crop testing on a validation image, at each test scale."""
+    store = open_data(run)
+    position, _ = _an_image(run)
+    images, titles, positions = [], [], []
+    testing = run.study.testing
+    for scale in several_scales(run.train_scale):
+        image = rescale(store.image(store.rows("val")[position]), run.study.pixels(scale))
+        sides = image.shape[:2]
+        places = [grid_positions(side, run.study.crop, testing.crops_per_side, testing.grid) for side in sides]
+        distinct = len(set(places[0])) * len(set(places[1]))
+        images.append(image)
+        positions.append(tuple(places))
+        titles.append(f"Q={scale}: {image.shape[1]}x{image.shape[0]} pixels, {distinct} places")
+    return figures.crop_grid(images, titles, positions, run.study.crop)
+
+
+def posteriors_by_scale(run: Run, classes: int = 4, scales: int = 9) -> Figure:
+    """How the posteriors of a validation image move with the test scale, for the classes that lead somewhere."""
+    store, net = open_data(run), load_network(run)
+    position, _ = _an_image(run)
+    chosen = several_scales(run.train_scale)
+    least = run.study.crop * run.study.network.length_divisor
+    every = sorted({*chosen, *np.linspace(max(least, chosen[0] - 32), chosen[-1] + 64, scales, dtype=int).tolist()})
+    row, normalise = store.rows("val")[position], normaliser(run, store)
+    found = []
+    with torch.inference_mode():
+        for scale in every:
+            x = normalise(rescale(store.image(row), run.study.pixels(scale))[None])
+            views = [x, x.flip(3)] if run.recipe.flip else [x]
+            options = (run.study.testing.average, run.study.testing.positions, PIXELS_PER_BATCH)
+            found.append(sum(dense.posteriors(net, view, *options)[0] for view in views).numpy() / len(views))
+    found = np.stack(found)
+    average = found[[every.index(scale) for scale in chosen]].mean(0)
+    shown = np.argsort(-found.max(0), kind="stable")[:classes]
+    names = [store.words[k][:22] for k in shown]
+    return figures.posteriors_by_scale(every, found[:, shown], average[shown], names)
+
+
+def disagreement(fusion: Fusion) -> Figure:
+    """How often each pair of a fusion's members names different best classes, percent of the validation images."""
+    best = {}
+    for run in fusion.members:
+        table = pd.read_parquet(run.folder / "predictions.parquet", columns=["measurement", "image", "class_1"])
+        best[run.row] = table[table["measurement"] == fusion.measurement(run).name].set_index("image")["class_1"]
+    frame = pd.DataFrame(best)
+    shares = pd.DataFrame({a: {b: 100 * (frame[a] != frame[b]).mean() for b in frame} for a in frame})
+    return figures.heat_map(shares, "different best class (%)")
+
+
+def dense_against_crops(run: Run, images: int = 200) -> pd.DataFrame:
+    """How far dense evaluation is from cropping the image at each window of the score map.
+
+    Both see the window, but a crop is padded with zeros where dense evaluation has the neighbouring image (Sect.
+    3.2); and where the crop is not a multiple of 32 pixels and pooling rounds up, the window's last cells see the
+    pixels beyond the crop. Windows lie a multiple of 32 pixels apart, where the crop's own grid of poolings falls
+    together with the image's.
+
+    Returns
+    -------
+    DataFrame
+        A row a window: its position in pixels, the median absolute difference of class scores, the scores' own
+        standard deviation, and the share of images (percent) that both give the same best class.
+    """
+    store, net = open_data(run), load_network(run)
+    normalise = normaliser(run, store)
+    crop, step = run.study.crop, 2 ** len(run.configuration.blocks)
+    shorter = max(run.scale_range[1], crop + step)
+    rows = store.rows("val")[np.linspace(0, len(store.rows("val")) - 1, images, dtype=int)]
+    table = []
+    with torch.inference_mode():
+        every = (normalise(rescale(store.image(row), shorter)[None]) for row in rows)
+        whole = torch.cat([score_map(net, x, PIXELS_PER_BATCH)[:, :, :2, :2] for x in every])
+        for top in (0, step):
+            for left in (0, step):
+                crops = np.stack([crop_of_rescaled(store.image(row), shorter, top, left, crop, crop) for row in rows])
+                cropped = net(normalise(crops))
+                dense = whole[:, :, top // step, left // step]
+                table.append(
+                    {
+                        "window at (pixels)": f"({top}, {left})",
+                        "median |difference| of scores": float((dense - cropped).abs().median()),
+                        "standard deviation of scores": float(cropped.std()),
+                        "same best class (%)": 100 * float((dense.argmax(1) == cropped.argmax(1)).float().mean()),
+                    }
+                )
+    return display.table(pd.DataFrame(table).set_index("window at (pixels)").round(2))

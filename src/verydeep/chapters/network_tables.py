@@ -1,0 +1,157 @@
+"""Tables of the networks' architecture, computed from Table 1."""
+
+import pandas as pd
+
+from verydeep.chapters import display
+from verydeep.networks import anatomy
+from verydeep.networks.configurations import all_configurations, configuration
+from verydeep.networks.stacks import Stack
+
+
+def layer_table(config: str, crop: int = 224, **size) -> pd.DataFrame:
+    """Every layer of a configuration: output shape, weights, biases, activations, memory, work, receptive field.
+
+    Memory is that of the activations in single precision, MiB; a last row has the totals.
+
+    Parameters
+    ----------
+    crop, size
+        As in :func:`verydeep.networks.anatomy.layers`.
+    """
+    found = anatomy.layers(configuration(config), crop=crop, **size)
+    rows = [
+        {
+            "layer": layer.name,
+            "channels": layer.shape[0],
+            "height": layer.shape[1],
+            "width": layer.shape[2],
+            "weights": layer.weights,
+            "biases": layer.biases,
+            "activations": layer.activations,
+            "memory (MiB)": layer.activations * 4 / 2**20,
+            "multiply-adds": layer.multiply_adds,
+            "receptive field": layer.receptive_field,
+            "stride": layer.stride,
+            "first pixel": layer.start,
+        }
+        for layer in found
+    ]
+    frame = pd.DataFrame(rows).set_index("layer")
+    counted = ["weights", "biases", "activations", "memory (MiB)", "multiply-adds"]
+    total = frame[counted].sum().to_frame("all").T
+    frame = pd.concat([frame, total]).astype({name: "Int64" for name in frame if name != "memory (MiB)"})
+    units = dict.fromkeys(("receptive field", "stride"), "pixels") | dict.fromkeys(("height", "width"), "positions")
+    return display.table(frame.rename_axis("layer").round(2), units=units, missing="")
+
+
+def shapes() -> pd.DataFrame:
+    """The output shape of every layer of all six configurations at the paper's size, a column each."""
+    columns = {}
+    for name in ("A", "A-LRN", "B", "C", "D", "E"):
+        found = anatomy.layers(all_configurations()[name])
+        columns[name] = {layer.name: "x".join(map(str, layer.shape[::-1])) for layer in found}
+    order = [layer.name for layer in anatomy.layers(all_configurations()["E"])]
+    order.insert(1, "lrn1")
+    return display.table(pd.DataFrame(columns).reindex(order).fillna(""))
+
+
+def fc_share() -> pd.DataFrame:
+    """Weights in the FC layers of all six configurations, and their share of all weights in percent."""
+    rows = {}
+    for name in ("A", "A-LRN", "B", "C", "D", "E"):
+        found = anatomy.layers(all_configurations()[name])
+        fc = {layer.name: layer.weights for layer in found if layer.kind == "fc"}
+        total = sum(layer.weights for layer in found)
+        rows[name] = fc | {"all FC": sum(fc.values()), "all": total, "FC share (%)": 100 * sum(fc.values()) / total}
+    counts = ("fc6", "fc7", "fc8", "all FC", "all")
+    frame = pd.DataFrame(rows).T.astype(dict.fromkeys(counts, int)).round(1)
+    return display.table(frame, units=dict.fromkeys(counts, "weights"))
+
+
+STACKS = ((Stack(3, 2), Stack(5, 1)), (Stack(3, 3), Stack(7, 1)))
+
+
+def stack_table(channels: int) -> pd.DataFrame:
+    """Stacks of 3x3 layers against the one layer of the same receptive field, with C channels in and out.
+
+    Raises
+    ------
+    ValueError
+        When ``channels`` is not positive.
+    """
+    if channels < 1:
+        raise ValueError(f"channels must be at least 1, not {channels}")
+    rows = []
+    for small, large in STACKS:
+        few, many = small.weights(channels), large.weights(channels)
+        rows.append(
+            {
+                "stack": small.name,
+                "instead of": large.name,
+                "receptive field": small.receptive_field,
+                "weights of the stack": few,
+                "of the one layer": many,
+                "the one layer has more (%)": round(100 * (many / few - 1), 1),
+                "ReLUs": f"{small.layers} instead of {large.layers}",
+            }
+        )
+    units = {"receptive field": "pixels", "of the one layer": "weights"}
+    return display.table(pd.DataFrame(rows).set_index("stack"), units=units)
+
+
+def one_by_one(height: int = 224, channels: int = 100, reduced: int = 20, out: int = 64) -> pd.DataFrame:
+    """A 1x1 convolution before a 3x3 or 5x5 one: weights and multiply-adds with and without the reduction.
+
+    Parameters
+    ----------
+    height
+        Side of the square map.
+    channels, reduced, out
+        Channels that come in, that the 1x1 convolution leaves, and that the larger convolution gives.
+    """
+    rows = []
+    for kernel in (3, 5):
+        direct = kernel**2 * channels * out
+        less = channels * reduced + kernel**2 * reduced * out
+        rows.append(
+            {
+                "convolution": f"{kernel}x{kernel}, {channels} to {out}",
+                "weights directly": direct,
+                f"weights after 1x1 to {reduced}": less,
+                "multiply-adds directly (millions)": direct * height**2 / 1e6,
+                "multiply-adds after 1x1 (millions)": less * height**2 / 1e6,
+                "saved (%)": 100 * (1 - less / direct),
+            }
+        )
+    return display.table(pd.DataFrame(rows).set_index("convolution").round(1))
+
+
+def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:
+    """2x2 pooling with stride 2 against AlexNet's 3x3 with stride 2: map sizes, weights and receptive field.
+
+    3x3 pooling is taken without padding and rounded down, as in AlexNet; smaller maps change the first FC layer.
+    """
+    spec = configuration(config)
+    two = {layer.name: layer for layer in anatomy.layers(spec, crop=crop)}
+    side, field, stride = crop, 1, 1
+    rows = []
+    for b, block in enumerate(spec.blocks, 1):
+        field += sum(conv.kernel - 1 for conv in block) * stride
+        side = (side - 3) // 2 + 1
+        field, stride = field + 2 * stride, 2 * stride
+        layer = two[f"pool{b}"]
+        rows.append(
+            {
+                "layer": f"pool{b}",
+                "map with 2x2": layer.shape[1],
+                "map with 3x3": side,
+                "receptive field with 2x2": layer.receptive_field,
+                "with 3x3": field,
+                "3x3: inputs in two windows (%)": round(100 * (side - 1) / (2 * side + 1), 1),
+            }
+        )
+    frame = pd.DataFrame(rows).set_index("layer")
+    channels = spec.blocks[-1][-1].channels
+    frame.attrs["fc6"] = (two["fc6"].weights, channels * side**2 * spec.fc[0])
+    units = dict.fromkeys(("map with 2x2", "map with 3x3"), "positions a side")
+    return display.table(frame, units=units | dict.fromkeys(("receptive field with 2x2", "with 3x3"), "pixels"))

@@ -1,0 +1,32 @@
+"""The parameters of a chapter, checked."""
+
+from verydeep import notebooks
+from verydeep.studies import load
+
+#: The study that the sentences of the chapters speak of.
+RECORDED = "quarter"
+
+
+def check(namespace: dict, *known: str, about: str = RECORDED) -> None:
+    """Check a chapter's parameters; call it with ``globals()`` in the first code cell after them.
+
+    Where the chapter shows a study, says so if that is another than the one which the sentences are about.
+
+    Parameters
+    ----------
+    known
+        The parameters that the chapter has; ``study`` alone by default.
+    about
+        The study that the chapter's sentences are about.
+
+    Raises
+    ------
+    UnknownName
+        For a parameter that the chapter does not have, or a study that does not exist.
+    """
+    study = notebooks.checked(namespace, known or ("study",)).get("study")
+    if study is None:
+        return
+    load(study)
+    if study != about:
+        print(f"The tables and pictures are of the study {study}; the numbers in sentences are of {about}.")

@@ -1,0 +1,64 @@
+"""What there is to rerun: the studies, and the chapters with their parameters."""
+
+import os
+from collections.abc import Iterator
+
+import nbformat
+import pandas as pd
+import yaml
+
+from verydeep import paths
+from verydeep.chapters import display
+from verydeep.results import status
+from verydeep.studies import load, names
+
+
+def parameters() -> display.Table:
+    """The parameters of every chapter that has some, in the order of the book: name, value by default, and meaning."""
+    rows = []
+    for name in _in_order(yaml.safe_load((paths.book() / "_toc.yml").read_text(encoding="utf-8"))):
+        path = paths.book() / f"{name}.ipynb"
+        for cell in nbformat.read(path, as_version=4).cells if path.exists() else []:
+            if "parameters" in cell.metadata.get("tags", []):
+                rows.append({"chapter": name, "parameters": "; ".join(_assignments(cell.source))})
+    links = {"chapter": lambda name: f"{name}.html"} if os.environ.get(display.BUILDING) else {}
+    return display.table(pd.DataFrame(rows).set_index("chapter"), links=links)
+
+
+def _in_order(contents) -> Iterator[str]:
+    """The names of the files in a table of contents."""
+    if isinstance(contents, dict):
+        if "file" in contents:
+            yield contents["file"]
+        contents = contents.values()
+    if not isinstance(contents, str | bool | int):
+        for item in contents:
+            yield from _in_order(item)
+
+
+def _assignments(source: str) -> Iterator[str]:
+    """Each ``name = value`` of a cell, with its comment in brackets."""
+    for line in source.splitlines():
+        assigned, _, comment = line.partition("#")
+        yield f"{assigned.strip()} ({comment.strip()})" if comment else assigned.strip()
+
+
+def studies() -> display.Table:
+    """Every study: its data, the size of its networks, where it runs, and how long its trainings take there."""
+    rows = []
+    for study in map(load, names()):
+        network = study.network
+        size = f"widths / {network.width_divisor}, lengths / {network.length_divisor}"
+        rows.append(
+            {
+                "study": study.name,
+                "": study.title,
+                "data": study.data.source,
+                "networks": "the paper's" if network.width_divisor == network.length_divisor == 1 else size,
+                "crop": study.crop,
+                "runs on": study.where,
+                "all trainings take": status.training_time(study),
+            }
+        )
+    links = {"study": lambda name: f"runs/{name}.html"} if os.environ.get(display.BUILDING) else {}
+    return display.table(pd.DataFrame(rows).set_index("study"), units={"crop": "pixels"}, links=links)

@@ -1,0 +1,52 @@
+"""A table of the paper beside a study's numbers, each leading to its run."""
+
+import html
+import os
+
+from verydeep.chapters import display, error_tables
+from verydeep.paper import addresses
+from verydeep.results import Number, citation
+
+
+class ResultTable:
+    """A table of the paper beside a study's numbers, shown by Jupyter and in the book."""
+
+    def __init__(self, head: list[str], numeric: list[bool], rows: list[list[str]], caption: str):
+        """The head is text, the cells and the caption are HTML."""
+        self.head, self.numeric, self.rows, self.caption = head, numeric, rows, caption
+
+    def _repr_html_(self) -> str:
+        head = self._row("th", [html.escape(name) for name in self.head])
+        body = "".join(self._row("td", cells) for cells in self.rows)
+        caption = f"<caption>{self.caption}</caption>"
+        return f'<table class="result-table">{caption}<thead>{head}</thead><tbody>{body}</tbody></table>'
+
+    def _row(self, tag: str, cells: list[str]) -> str:
+        aligned = ["right" if right else "left" for right in self.numeric]
+        shown = [f'<{tag} class="text-{side}">{cell}</{tag}>' for side, cell in zip(aligned, cells, strict=True)]
+        return f"<tr>{''.join(shown)}</tr>"
+
+
+def result_table(table: int, study: str, others: bool = False) -> ResultTable:
+    """Table 3, 4, 5, 6 or 7 of the paper beside the numbers of ``study``, errors in percent.
+
+    In the book a number leads to its run; what it is shows on hovering.
+
+    Parameters
+    ----------
+    others
+        Instead of the paper's rows, those of the study's networks that its table does not have.
+    """
+    theirs = f'<a href="{addresses.table_url(table)}">Table {table} of the paper</a>'
+    caption = f"Beside {theirs}, errors in percent. {html.escape(error_tables.coverage(study))}"
+    return ResultTable(*error_tables.errors_text(table, [study], _linked, others), caption)
+
+
+def _linked(number: Number) -> str:
+    value = f"{number.value:.1f}"
+    said = html.escape(citation.hover(number))
+    if os.environ.get(display.BUILDING):
+        shown = f'<a class="result" href="../{citation.page(number)}" title="{said}">{value}</a>'
+    else:
+        shown = f'<span class="result" title="{said}">{value}</span>'
+    return f'{shown} <span class="interval">{number.low:.1f}–{number.high:.1f}</span>'

@@ -1,0 +1,76 @@
+"""A study's settings beside the paper's: recipe, departures, and what the paper leaves open."""
+
+from typing import get_args
+
+import pandas as pd
+
+from verydeep import paper
+from verydeep.chapters import display
+from verydeep.paper import addresses
+from verydeep.studies import Study, load, recipes
+
+
+def recipe(study: str, train_scale: str = "256", variant: str | None = None) -> pd.DataFrame:
+    """Every setting of a study's recipe beside the paper's, with the reason where they differ."""
+    spec = load(study)
+    rows = recipes.recipe_rows(spec, train_scale, spec.resolve(train_scale, variant))
+    return display.table(pd.DataFrame(rows, dtype=object).set_index("setting"), missing="none")
+
+
+def departures(study: str, train_scale: str = "256") -> pd.DataFrame:
+    """The rows of :func:`recipe` that differ from the paper's."""
+    frame = recipe(study, train_scale)
+    return frame[[ours != papers for ours, papers in zip(frame["study"], frame["paper"], strict=True)]]
+
+
+def gaps(study: str) -> pd.DataFrame:
+    """What the paper leaves open, how a study settles it, and the other readings there are."""
+    spec = load(study)
+    rows = []
+    for gap in paper.gaps():
+        settled, others = gap.get("settled", ""), ""
+        if key := gap.get("key"):
+            value, others = _setting(spec, key)
+            settled = f"`{key}`: {value}" + (f"; {settled}" if settled else "")
+        rows.append({"section": gap["section"], "open": gap["open"], "settled": settled, "other readings": others})
+    return display.table(pd.DataFrame(rows).set_index("section"), links={"section": addresses.section_url})
+
+
+def _setting(study: Study, key: str) -> tuple[object, str]:
+    """The value of a dotted key of a study, and the other values it may have."""
+    group, _, name = key.partition(".")
+    holder = study.resolve("256") if group == "recipe" else getattr(study, group)
+    value = getattr(holder, name)
+    choices = get_args(type(holder).model_fields[name].annotation)
+    if type(value) is bool:
+        choices = (True, False)
+    return value, ", ".join(str(choice) for choice in choices if choice != value)
+
+
+def all_departures(study: str) -> pd.DataFrame:
+    """Every setting in which a study departs from the paper: of its networks, its recipe at each scale, its testing."""
+    spec = load(study)
+    every = []
+    for key, field in type(spec.network).model_fields.items():
+        every.append(_departure("network", key, field.description, field.default, getattr(spec.network, key), spec))
+    for scale in spec.networks if spec.train else ():
+        for row in recipes.recipe_rows(spec, scale, spec.resolve(scale)):
+            where = f"training, {scale}"
+            every.append(_departure(where, row["setting"], row["meaning"], row["paper"], row["study"], spec))
+    for key, field in type(spec.testing).model_fields.items():
+        ours = getattr(spec.testing, key)
+        every.append(_departure("testing", f"testing.{key}", field.description, field.default, ours, spec))
+    rows = [row for row in every if row["paper"] != row["here"]]
+    frame = pd.DataFrame(rows, columns=["where", "setting", "meaning", "paper", "here", "why"], dtype=object)
+    return display.table(frame.set_index("where"), missing="none")
+
+
+def _departure(where: str, key: str, meaning: str, paper_value, ours, study: Study) -> dict:
+    return {
+        "where": where,
+        "setting": key.removeprefix("testing."),
+        "meaning": meaning,
+        "paper": paper_value,
+        "here": ours,
+        "why": study.why.get(key, ""),
+    }

@@ -1,0 +1,242 @@
+"""The study notes, checked: for each of N1 to N22 what was computed, and the verdict.
+
+Every check computes what it shows, and raises when the notes' verdict in ``notes.yaml`` is not what came out.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import yaml
+
+from verydeep import paper, results
+from verydeep.networks import anatomy
+from verydeep.networks.configurations import all_configurations, configuration
+from verydeep.networks.stacks import Stack, lines, receptive_field
+from verydeep.results import claims
+
+D = "D"
+
+#: The verdict of a statement that is right or wrong as the runs of a study say.
+RUNS = "runs"
+
+
+@dataclass(frozen=True)
+class Note:
+    """One statement of the notes: what was computed, the verdict, and why if it is not right.
+
+    The verdict is right, wrong or depends; of a statement that only runs can tell, undecided too.
+    """
+
+    id: str
+    statement: str
+    computed: str
+    verdict: str
+    why: str
+    see: str
+
+
+@cache
+def _statements() -> list[dict]:
+    return yaml.safe_load(files(__package__).joinpath("notes.yaml").read_text(encoding="utf-8"))
+
+
+def notes(study: str = "quarter") -> list[Note]:
+    """All 22 statements, checked now; ``study`` supplies what only runs can tell.
+
+    Raises
+    ------
+    AssertionError
+        When a computation contradicts the verdict that ``notes.yaml`` states.
+    """
+    checked = []
+    for said in _statements():
+        holds, computed = CHECKS[said["check"]](study)
+        verdict = said["verdict"]
+        if verdict == RUNS:
+            verdict = {True: "right", False: "wrong", None: "undecided"}[holds]
+        stated = {"right": True, "wrong": False, "depends": None, "undecided": None}[verdict]
+        assert stated is None or holds is stated, f"{said['id']}: stated {verdict}, computed: {computed}"
+        checked.append(Note(said["id"], said["statement"], computed, verdict, said.get("why", ""), said["see"]))
+    return checked
+
+
+def _layers(name: str = D, **size) -> dict[str, anatomy.Layer]:
+    return {layer.name: layer for layer in anatomy.layers(configuration(name), **size)}
+
+
+def n1_placing(study):
+    table = paper.table(7).set_index(["method", "n_nets"])["top5_test_error"]
+    ours, google = table["VGG", "7"], table["GoogLeNet", "7"]
+    rest = paper.table(7)
+    others = rest[~rest["method"].isin(["VGG", "GoogLeNet"])]["top5_test_error"].dropna()
+    holds = google < ours < others.min()
+    return bool(
+        holds
+    ), f"Table 7, test top-5 error of the submissions: GoogLeNet {google}, VGG {ours}, the next {others.min()}"
+
+
+def n2_groups(study):
+    kinds = [layer.kind for layer in _layers().values()]
+    blocks = "".join({"conv": "c", "maxpool": "p", "fc": "f"}[kind] for kind in kinds)
+    last = list(_layers().values())[-1]
+    holds = re.fullmatch(r"(c+p){5}f{3}", blocks) is not None and last.shape == (1000, 1, 1)
+    return (
+        holds,
+        f"D from Table 1: {blocks.count('p')} poolings, {blocks.count('f')} FC layers, {last.shape[0]} classes",
+    )
+
+
+def n3_best(study):
+    table = paper.table(4)
+    lowest = table["top1_val_error"].min()
+    names = sorted(table[table["top1_val_error"] == lowest]["config"])
+    return names == ["D", "E"], f"Table 4: lowest top-1 error {lowest} by {' and '.join(names)}"
+
+
+def n4_stacks(study):
+    small, large = Stack(3, 2), Stack(5, 1)
+    holds = all(
+        small.weights(c) < large.weights(c) and Stack(3, 3).weights(c) < Stack(7, 1).weights(c) for c in (1, 64, 512)
+    )
+    return holds, f"for C=64: {small.name} {small.weights(64):,}, {large.name} {large.weights(64):,} weights"
+
+
+def n5_pooling(study):
+    table = paper.table(1)
+    sizes = sorted(set(table[table["kind"] == "maxpool"]["kernel_size"].dropna().astype(int)))
+    return sizes == [2], f"Table 1: pooling of {sizes[0]}x{sizes[0]}; five of them take 224 to {anatomy.last_map(224)}"
+
+
+def n6_widths(study):
+    pools = [layer for layer in _layers().values() if layer.kind == "maxpool"]
+    sides, channels = [224] + [p.shape[1] for p in pools], [3] + [p.shape[0] for p in pools]
+    factor = pools[-1].activations / 4096
+    holds = sides == [224, 112, 56, 28, 14, 7] and channels == [3, 64, 128, 256, 512, 512] and round(factor) == 6
+    shown = f"{'-'.join(map(str, sides))} and {'-'.join(map(str, channels))}"
+    return holds, f"{shown}; {pools[-1].activations} / 4096 = {factor:.1f}"
+
+
+def n7_any_size(study):
+    least = next(size for size in range(1, 224) if anatomy.last_map(size) >= 7)
+    rows = {size: _layers(image=(size, size))["fc8"].shape[1] for size in (224, 256, 384, 512)}
+    shown = ", ".join(f"{size}: {side}x{side}" for size, side in rows.items())
+    return least == 193, f"score maps {shown}; the smallest input is {least} pixels"
+
+
+def n8_several_scales(study):
+    four, three = paper.table(4), paper.table(3)
+    both = four.merge(three, on=["config", "train_min", "train_max"], suffixes=("", "_single"))
+    gain = both["top1_val_error_single"] - both["top1_val_error"]
+    return bool((gain > 0).all()), f"Table 3 to Table 4: top-1 error falls in {(gain > 0).sum()} of {len(gain)} rows"
+
+
+def n9_lrn(study):
+    table = paper.table(3).set_index("config")["top1_val_error"]
+    verdict = results.read(study).verdict(1).verdict
+    holds = {claims.REPRODUCED: bool(table["A-LRN"] >= table["A"]), claims.NOT_REPRODUCED: False}.get(verdict)
+    return holds, f"Table 3 of the paper: A {table['A']}, A-LRN {table['A-LRN']}; in {study}: {verdict}"
+
+
+def n10_slips(study):
+    table = _layers()
+    third, conv2_1 = table["conv3_1"], table["conv2_1"]
+    holds = third.shape == (128, 112, 112)  # as the notes have it
+    channels, height, width = third.shape
+    return holds, (
+        f"conv3_1 is {height}x{width}x{channels} = {third.activations:,}; conv2_1 has 3x3x64x128 = {conv2_1.weights:,} "
+        "weights"
+    )
+
+
+def n11_fc_weights(study):
+    table = _layers()
+    weights = [table[name].weights for name in ("fc6", "fc7", "fc8")]
+    share = 100 * sum(weights) / sum(layer.weights for layer in table.values())
+    holds = weights == [102_760_448, 16_777_216, 4_096_000] and share > 50
+    return holds, f"{', '.join(f'{w:,}' for w in weights)}; {share:.1f} % of all weights of D"
+
+
+def n12_eighty_one(study):
+    small, large = Stack(3, 3).weights(1), Stack(7, 1).weights(1)
+    return (small, large) == (27, 49), f"{small} C^2 and {large} C^2: {100 * (large / small - 1):.0f} % more"
+
+
+def n13_recursion(study):
+    fields = receptive_field([(3, 1)] * 3)
+    return fields == [
+        3,
+        5,
+        7,
+    ], f"{', '.join(map(str, fields))}; one output of D's pool5 sees {_layers()['pool5'].receptive_field}"
+
+
+def n14_one_dimension(study):
+    units = {(k, n): len(lines(8, Stack(k, n))[-1]) for k, n in ((3, 3), (7, 1), (3, 2), (5, 1))}
+    holds = units[3, 3] == units[7, 1] == 2 and units[3, 2] == units[5, 1] == 4
+    return holds, ", ".join(f"{Stack(*key).name}: {count}" for key, count in units.items())
+
+
+def n15_footprint(study):
+    conv5 = _layers()["conv5_3"]
+    return None, f"conv5_3 of D depends on {conv5.receptive_field} pixels a side, all of which back-propagation reaches"
+
+
+def n16_more_relus(study):
+    deeper, smaller = (results.read(study).verdict(number).verdict for number in (5, 7))
+    return None, f"in {study}: C better than B, {deeper}; B better than B with 5x5, {smaller}"
+
+
+def n17_fc_initialisation(study):
+    facts = paper.table("in-text").set_index("fact")["value"]
+    variance = float(facts["variance of random initial weights"])
+    holds = abs(variance**0.5 - 0.005) < 1e-9
+    return holds, f"the paper: variance {variance:g}, a standard deviation of {variance**0.5:g}, in every layer"
+
+
+def n18_group_sizes(study):
+    shown = {name: "-".join(str(len(block)) for block in all_configurations()[name].blocks) for name in "ABCDE"}
+    return None, ", ".join(f"{name} {sizes}" for name, sizes in shown.items())
+
+
+def n19_peers(study):
+    layers = _layers()
+    return True, f"D is one chain of {len(layers)} layers; GoogLeNet and ResNet branch and join"
+
+
+def n20_fc_kernels(study):
+    layers = _layers()
+    side = layers["pool5"].shape[1]
+    inputs = [layers["fc6"].weights // 4096, layers["fc7"].weights // 4096, layers["fc8"].weights // 1000]
+    holds = side == 7 and inputs == [512 * 7 * 7, 4096, 4096]
+    seen = f"FC6 sees {side}x{side}x512 = {inputs[0]:,} inputs, FC7 and FC8 {inputs[1]:,}"
+    return holds, f"{seen}: kernels {side}x{side}, 1x1, 1x1"
+
+
+def n21_one_by_one(study):
+    direct = 3 * 3 * 100 * 20
+    reduced = 100 * 20 + 3 * 3 * 20 * 20
+    return (
+        reduced < direct,
+        f"224x224x100 by 20 kernels: 224x224x20; before a 3x3 to 20 channels {reduced:,} weights, not {direct:,}",
+    )
+
+
+def n22_size(study):
+    work = anatomy.multiply_adds(configuration(D)) / 1e9
+    megabytes = 4 * anatomy.parameters(configuration(D)) / 2**20
+    return work > 10 and megabytes > 500, f"D: {megabytes:.0f} MiB of weights, {work:.1f} billion multiply-adds a crop"
+
+
+CHECKS = {name: check for name, check in list(globals().items()) if re.match("n[0-9]+_", name)}
+
+
+def notes_markdown(study: str = "quarter", root: str = "") -> str:
+    """The notes, checked: a Markdown table, a row each with an anchor of its id and a link to its section."""
+    rows = ["| note | the notes say | computed | verdict |", "|:--|:--|:--|:--|"]
+    for note in notes(study):
+        verdict = f"**{note.verdict}**" + (f": {note.why}" if note.why else "")
+        name = f'<span id="{note.id}"></span>[{note.id}]({root}{note.see.replace(".html", ".ipynb")})'
+        rows.append(f"| {name} | {note.statement} | {note.computed} | {verdict} |")
+    return "\n".join(rows)

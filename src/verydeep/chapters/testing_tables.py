@@ -1,0 +1,114 @@
+"""The ways of testing against each other: dense and multi-crop, one scale and several, one network and several."""
+
+import pandas as pd
+
+from verydeep import paper, results, runs
+from verydeep.chapters import display, error_tables
+from verydeep.errors import UnknownName
+from verydeep.results import statistics
+from verydeep.studies import Measurement, Run, load
+from verydeep.studies.measurements import SEVERAL, several, single
+
+
+def dense_against_multi_crop(study: str) -> pd.DataFrame:
+    """Table 5's question, for every network of a study that was tested so: what each way adds to the other.
+
+    Top-1 error in percent by each way and by both; then what both gain over each, in percent points with the paired
+    95 % interval, positive where both are better.
+    """
+    snapshot, rows = results.read(study), {}
+    for network in dict.fromkeys(row.run.row for row in results.rows("table5", snapshot.study)):
+        cells = {method: snapshot.number(f"{study}.table5.{network}-{method}.top1") for method in SEVERAL}
+        if any(cell.status != "done" for cell in cells.values()):
+            continue
+        rows[network] = {method: cell.value for method, cell in cells.items()}
+        for method in SEVERAL[:-1]:
+            pair = (results.wrong(cells[method]), results.wrong(cells["both"]))
+            rows[network][f"both, over {method}"] = display.difference(statistics.mean_difference([pair]))
+    frame = pd.DataFrame.from_dict(rows, orient="index").round(2).rename_axis("network")
+    units = {name: "points" if ", over " in name else "%" for name in frame}
+    return display.table(frame, units=units, caption=error_tables.coverage(study))
+
+
+def fusion_gains(study: str) -> pd.DataFrame:
+    """What averaging gives, for every set of networks of a study that was tested together.
+
+    One row a set and way of testing: the top-1 error in percent of its best and its worst member alone, tested the
+    same way, and of all together; then what all gain over the best, in percent points with the paired 95 % interval,
+    positive where all are better.
+    """
+    rows = []
+    for fusion in runs.recorded_fusions(load(study)):
+        alone = {
+            run.row: results.wrong_images(study, run.name, fusion.measurement(run).name, 1) for run in fusion.members
+        }
+        every = results.wrong_images(study, fusion.name, fusion.method, 1)
+        best = min(alone.values(), key=lambda wrong: wrong.mean())
+        rows.append(
+            {
+                "networks": " + ".join(alone),
+                "tested": fusion.method,
+                "best alone": 100 * best.mean(),
+                "worst alone": 100 * max(wrong.mean() for wrong in alone.values()),
+                "together": 100 * every.mean(),
+                "gain over the best": display.difference(statistics.mean_difference([(best[None], every[None])])),
+            }
+        )
+    if not rows:
+        return display.table(pd.DataFrame())
+    frame = pd.DataFrame(rows).round(2).set_index(["networks", "tested"])
+    units = {name: "points" if "gain" in name else "%" for name in frame}
+    return display.table(frame, units=units, caption=error_tables.coverage(study))
+
+
+def protocol_gap(study: str = "released") -> pd.DataFrame:
+    """pytorch/vision#223: how much of the gap between torchvision's figures and the paper's is the way of testing.
+
+    One row a published network of torchvision that the study tests. The gap in top-1 error between torchvision's figure
+    (centre crop) and the paper's (dense, the best it prints for that configuration alone) is the sum of two parts: what
+    the same weights gain when they are tested in the paper's way, and what is left, the training's. In percent and
+    percent points; what has not been run is a missing value.
+    """
+    rows = []
+    for row in results.rows("centre-crop", load(study)):
+        if not row.run.published:
+            continue
+        run, stated = row.run, row.run.published.top1_error
+        record = runs.read_record(run, "evaluate")
+        measured = {name: values["top1_error"] for name, values in record.measurements.items()} if record else {}
+        printed, like = _best_dense(run)
+        ours = measured.get(like.name)
+        rows.append(
+            {
+                "network": run.published.name,
+                "configuration": run.config,
+                "torchvision's figure": stated,
+                "centre crop": measured.get(row.measurement.name),
+                "dense, one scale": measured.get(single(run.train_scale).name),
+                "dense, three scales": measured.get(several(run.train_scale).name),
+                "multi-crop": measured.get(several(run.train_scale, "multi-crop").name),
+                "both": measured.get(several(run.train_scale, "both").name),
+                "paper, dense": printed,
+                "gap": stated - printed,
+                "of it testing": None if ours is None else stated - ours,
+                "of it training": None if ours is None else ours - printed,
+            }
+        )
+    if not rows:
+        return display.table(pd.DataFrame(), caption=f"The study {study} tests no published weights.")
+    frame = pd.DataFrame(rows).set_index("network").convert_dtypes().round(2)
+    units = {name: "points" if name == "gap" or name.startswith("of it") else "%" for name in frame}
+    return display.table(frame, units={name: unit for name, unit in units.items() if name != "configuration"})
+
+
+def _best_dense(run: Run) -> tuple[float, Measurement]:
+    """The paper's best dense top-1 error of a configuration, and the measurement to hold against it.
+
+    Table 4's, over three scales, where it has the configuration; Table 3's otherwise.
+    """
+    for table, measurement in ((4, several(run.train_scale)), (3, single(run.train_scale))):
+        printed = paper.table(table)
+        printed = printed[printed["config"] == run.config]["top1_val_error"]
+        if len(printed):
+            return float(printed.min()), measurement
+    raise UnknownName("configuration of Tables 3 and 4", run.config, paper.table(3)["config"].unique())

@@ -1,0 +1,85 @@
+"""How the networks of a study were trained: its pilots, and how far each network came."""
+
+import pandas as pd
+
+from verydeep import runs
+from verydeep.chapters import display
+from verydeep.chapters.display import NOT_RUN
+from verydeep.results.statistics import error_interval
+from verydeep.studies import Run, Study, lineage, load, planned_runs
+
+_HELD_OUT = {"held-out top-1": "%", "held-out top-5": "%"}
+
+
+def pilots(study: str) -> pd.DataFrame:
+    """The short runs by which a study's recipe was chosen: what each changed, and its errors on held-out images.
+
+    One row a pilot and network. Errors are in percent with their 95 % interval over the held-out images; a pilot that
+    has not been run says so.
+    """
+    spec = load(study)
+    rows = []
+    for run in planned_runs(spec, pilots=True):
+        base = spec.resolve(run.train_scale)
+        changed = {key: value for key, value in run.recipe if key != "epochs" and value != getattr(base, key)}
+        record = runs.read_record(run, "train")
+        row = {
+            "pilot": run.variant.removeprefix("pilot-"),
+            "network": f"{run.config}-{run.train_scale}",
+            "changes": ", ".join(f"{key}: {value}" for key, value in changed.items()) or "nothing",
+            "why": spec.variants[run.variant].why,
+            "epochs": run.recipe.epochs,
+        }
+        for metric in ("top1", "top5"):
+            row[f"held-out {metric.replace('top', 'top-')}"] = _held_out(record, metric)
+        row["training loss"] = round(record.metrics["train_loss"], 2) if record else NOT_RUN
+        rows.append(row)
+    if not rows:
+        return display.table(pd.DataFrame())
+    frame = pd.DataFrame(rows).set_index(["pilot", "network"])
+    return display.table(frame, units=_HELD_OUT, caption=_held_out_coverage(spec))
+
+
+def training(study: str) -> pd.DataFrame:
+    """How long each network of a study was trained, with all that it starts from, and how far it came.
+
+    Training loss and top-1 error (percent) are means over the last epoch, on its random crops. The held-out error, with
+    its 95 % interval, is that of the images held out from the training set. What has not been run says so. A network
+    of another seed than the study's first has the seed in its name.
+    """
+    rows = []
+    for run in planned_runs(load(study)):
+        record = runs.read_record(run, "train")
+        rows.append(
+            {
+                "network": _with_seed(run),
+                "starts from": _with_seed(run.parent) if run.parent else "",
+                "epochs": run.recipe.epochs,
+                "with its ancestors'": sum(one.recipe.epochs for one in lineage(run)),
+                "training loss": round(record.metrics["train_loss"], 2) if record else NOT_RUN,
+                "training top-1": round(record.metrics["train_top1_error"], 1) if record else NOT_RUN,
+                "held-out top-1": _held_out(record, "top1"),
+                "multiply-adds (1e15)": round(record.cost["multiply_adds"] / 1e15, 2) if record else NOT_RUN,
+            }
+        )
+    frame = pd.DataFrame(rows, dtype=object).set_index("network")
+    return display.table(frame, units=_HELD_OUT | {"training top-1": "%"}, caption=_held_out_coverage(load(study)))
+
+
+def _held_out_coverage(study: Study) -> str:
+    """What the intervals of a study's held-out errors cover: those of a run are for its own seed."""
+    records = (runs.read_record(run, "train") for run in planned_runs(study))
+    first = next((record for record in records if record), None)
+    return display.coverage(first.data["held_out"]["count"], 1, "held-out") if first else ""
+
+
+def _with_seed(run: Run) -> str:
+    return run.row if run.seed == run.study.seeds[0] else run.name
+
+
+def _held_out(record, metric: str) -> str:
+    if record is None:
+        return NOT_RUN
+    error = record.metrics[f"held_out_{metric}_error"]
+    low, high = error_interval(error, record.data["held_out"]["count"])
+    return display.with_interval(error, low, high)

@@ -1,0 +1,25 @@
+"""The papermill templates of the book: their parameters, checked, and their execution into a run's folder."""
+
+from verydeep.notebooks.execution import execute, execute_run, is_done
+from verydeep.notebooks.requests import (
+    MACHINE,
+    TEMPLATES,
+    checked,
+    command,
+    parameters,
+    requested_fusion,
+    requested_run,
+)
+
+__all__ = [
+    "MACHINE",
+    "TEMPLATES",
+    "checked",
+    "command",
+    "execute",
+    "execute_run",
+    "is_done",
+    "parameters",
+    "requested_fusion",
+    "requested_run",
+]

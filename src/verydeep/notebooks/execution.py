@@ -1,0 +1,95 @@
+"""The execution of a template, through papermill, into a run's folder."""
+
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+from verydeep import files, locks, paths, runs
+from verydeep.errors import StorageError, VerydeepError
+from verydeep.notebooks import kernels
+from verydeep.notebooks.requests import MACHINE, TEMPLATES, parameters
+from verydeep.studies import Fusion, Run
+
+
+def execute(run: Run | Fusion, kind: str, **machine: int) -> Path:
+    """Run the template ``kind`` of :data:`TEMPLATES` for ``run``; keep it in the run's folder.
+
+    ``machine`` holds parameters of :data:`MACHINE`; those that are not of this notebook are left out.
+    Does nothing when the run already has it. The notebook reaches the folder only when it succeeded, and is
+    sealed with the run's other files.
+
+    Raises
+    ------
+    VerydeepError
+        When a cell fails; says what it said and where the notebook with the traceback lies.
+    """
+    kept = run.folder / f"{kind}.ipynb"
+    if not is_done(run, kind):
+        with locks.hold(run.workspace / f".{kind}.lock", f"{kept.name} of {run.name}"):
+            if not is_done(run, kind):  # by the process that was waited for
+                _execute(run, kind, kept, machine)
+    return kept
+
+
+def is_done(run: Run | Fusion, kind: str) -> bool:
+    """Whether nothing is left to do of the template ``kind`` for ``run``: record and executed notebook are sealed."""
+    kept = run.folder / f"{kind}.ipynb"
+    return runs.is_complete(run, kind) and kept.exists() and kept.name in runs.read_seal(run.folder)
+
+
+def _execute(run: Run | Fusion, kind: str, kept: Path, machine: dict) -> None:
+    import papermill  # takes a second to import, and only this function needs it
+    from nbclient.exceptions import DeadKernelError
+    from traitlets.config import Config
+
+    logging.getLogger("papermill").addHandler(logging.NullHandler())  # what went wrong is said below, once
+    working = run.workspace / kept.name
+    working.parent.mkdir(parents=True, exist_ok=True)
+    given = parameters(run) | {name: value for name, value in machine.items() if name in MACHINE[kind]}
+    try:
+        with kernels.own_world() as folder:
+            # Sockets in a folder that only this user may enter: through TCP ports anyone on the machine could listen.
+            private = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/socket"}})
+            papermill.execute_notebook(
+                _literal(paths.book() / TEMPLATES[kind]),
+                _literal(working),
+                given,
+                kernel_name=kernels.NAME,
+                cwd=paths.root(),
+                progress_bar=False,
+                stdout_file=sys.stdout,
+                stderr_file=sys.stderr,
+                config=private,
+            )
+    except papermill.PapermillExecutionError as error:
+        raise VerydeepError(f"{error.ename}: {error.evalue} (notebook with the traceback: {working})") from None
+    except DeadKernelError:
+        raise VerydeepError(
+            f"{run.name}: the notebook's kernel died, by a kill or for want of memory; the same command goes on"
+        ) from None
+    except OSError as error:
+        raise StorageError(error.filename or working, error) from error
+    if fault := runs.notebook_fault(working):
+        raise VerydeepError(f"{working}: {fault}")
+    with runs.working_on(run):
+        runs.unseal(run.folder, [kept.name])
+        with files.atomic(kept) as part:
+            shutil.copyfile(working, part)
+        runs.seal(run.folder, [kept.name])
+    working.unlink()
+
+
+def _literal(path: Path) -> str:
+    """A path that papermill, which puts parameters into the braces of one, leaves as it is."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def execute_run(run: Run, **machine: int) -> None:
+    """Train and evaluate ``run`` through the notebooks, and first whatever it starts from; see :func:`execute`."""
+    if run.parent is not None:
+        execute_run(run.parent, **machine)
+    if run.study.train:
+        execute(run, "train", **machine)
+    if not run.pilot:
+        execute(run, "evaluate", **machine)

@@ -1,0 +1,112 @@
+"""The papermill templates of the book, and what their parameters ask for, checked."""
+
+import ast
+
+from verydeep.errors import UnknownName, VerydeepError
+from verydeep.studies import Fusion, Run, find_fusion, find_run
+
+TEMPLATES = {
+    "train": "training/train.ipynb",
+    "evaluate": "evaluation/evaluate.ipynb",
+    "fuse": "evaluation/fuse.ipynb",
+}
+
+#: The parameters that fit a notebook to the machine and change no number.
+MACHINE = {"train": ("processes", "micro_batch"), "evaluate": ("pixels_per_batch",), "fuse": ("pixels_per_batch",)}
+
+_RUN = ("study", "config", "train_scale", "variant", "seed")
+
+_FUSION = ("members", "method")
+
+#: How the cell begins into which papermill writes what it was given.
+_INJECTED = "# Parameters\n"
+
+
+def requested_run(namespace: dict) -> Run:
+    """The run that a notebook's parameters ask for; call it with ``globals()`` in the first code cell.
+
+    papermill only warns of a parameter that the notebook does not have and goes on with the defaults; here it
+    is an error.
+
+    Raises
+    ------
+    UnknownName
+        For an unknown parameter, or a value that does not exist.
+    """
+    given = checked(namespace, (*_RUN, *MACHINE["train"], *MACHINE["evaluate"]))
+    return find_run(given["study"], given["config"], given["train_scale"], given["seed"], given.get("variant"))
+
+
+def requested_fusion(namespace: dict) -> Fusion:
+    """The fusion that a notebook's parameters ask for; as :func:`requested_run`."""
+    given = checked(namespace, (*_FUSION, *MACHINE["fuse"]))
+    return find_fusion(given["members"], given["method"])
+
+
+def checked(namespace: dict, known: tuple[str, ...]) -> dict:
+    """The parameters in a notebook's namespace.
+
+    What was given is read from the cells that IPython keeps in ``In``: that of the parameters' defaults, and that which
+    papermill added. What else is defined by then, from a startup file or by a reader who runs a cell again, is no
+    parameter.
+
+    Raises
+    ------
+    UnknownName
+        For one that is not among ``known``.
+    VerydeepError
+        For a number of processes or images that is none.
+    """
+    for name in _assigned(namespace, known):
+        if name not in known:
+            raise UnknownName("parameter", name, known)
+    given = {name: namespace[name] for name in known if name in namespace}
+    for name in sum(MACHINE.values(), ()):
+        value = given.get(name, 1)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise VerydeepError(f"{name} must be a whole number from 1 upwards, not {value!r}")
+    return given
+
+
+def _assigned(namespace: dict, known: tuple[str, ...]) -> list[str]:
+    """The names that the cells of parameters assign; all names where there are no cells, as in a plain program."""
+    if "In" not in namespace:
+        return [name for name in namespace if name != "__builtins__"]
+    cells = [(_names(cell), cell.startswith(_INJECTED)) for cell in namespace["In"]]
+    defaults = next((names for names, injected in cells if names and known[0] in names and not injected), [])
+    return [*defaults, *(name for names, injected in cells if injected for name in names or [])]
+
+
+def _names(cell: str) -> list[str] | None:
+    """What a cell assigns, in order; ``None`` for a cell that does anything else, or is no plain Python."""
+    try:
+        statements = ast.parse(cell).body
+    except SyntaxError:
+        return None
+    if not all(isinstance(one, ast.Assign) for one in statements):
+        return None
+    return [target.id for one in statements for target in one.targets if isinstance(target, ast.Name)]
+
+
+def parameters(run: Run | Fusion) -> dict:
+    """The papermill parameters that ask for ``run``."""
+    if isinstance(run, Fusion):
+        return {"members": run.addresses, "method": run.method}
+    asked = {
+        "study": run.study.name,
+        "config": run.config,
+        "train_scale": _plain(run.train_scale),
+        "seed": run.seed,
+    }
+    return asked if run.variant is None else asked | {"variant": run.variant}
+
+
+def _plain(scale: str) -> int | str:
+    return int(scale) if scale.isdigit() else scale
+
+
+def command(run: Run | Fusion, kind: str, output: str = "out.ipynb") -> str:
+    """The plain papermill command that repeats one notebook of a run."""
+    shown = {name: f"[{', '.join(v)}]" if isinstance(v, list) else v for name, v in parameters(run).items()}
+    given = ", ".join(f"{name}: {value}" for name, value in shown.items())
+    return f"papermill book/{TEMPLATES[kind]} {output} -y '{{{given}}}'"

@@ -1,0 +1,27 @@
+"""From records to what may be said of them: numbers with their intervals, verdicts on claims, citations.
+
+:func:`read` gives what a study's records say. Reads ``runs/`` and the paper's facts, and imports no torch.
+"""
+
+from verydeep.results.identity import NumberId
+from verydeep.results.numbers import METRICS, Number, Row, as_dict, rows, wrong, wrong_images
+from verydeep.results.printed import paper_number, paper_row, printed_numbers, printed_rows
+from verydeep.results.snapshot import Snapshot, number, read
+
+__all__ = [
+    "METRICS",
+    "Number",
+    "NumberId",
+    "Row",
+    "Snapshot",
+    "as_dict",
+    "number",
+    "paper_number",
+    "paper_row",
+    "printed_numbers",
+    "printed_rows",
+    "read",
+    "rows",
+    "wrong",
+    "wrong_images",
+]

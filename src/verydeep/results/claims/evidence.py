@@ -1,0 +1,90 @@
+"""What the records of one study say of the rows that claims compare."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from verydeep import paths, runs
+from verydeep.results.numbers import SINGLE_NETWORK_TABLES, Number, rows, wrong
+from verydeep.results.statistics import Interval, mean_difference
+from verydeep.studies import Run, Study, table6_fusions
+from verydeep.studies.names import seed_of
+
+
+class Evidence:
+    """The top-1 errors of a study by row (``table3.D-384``), and the networks behind each row; read once."""
+
+    def __init__(self, study: Study, numbers: Iterable[Number]):
+        top1 = [number for number in numbers if number.metric == "top1"]
+        self.numbers: dict[str, Number] = {f"{number.table}.{number.row}": number for number in top1}
+        self.networks: dict[str, tuple[Run, ...]] = {
+            f"{table}.{row.name}": (row.run,) for table in SINGLE_NETWORK_TABLES for row in rows(table, study)
+        }
+        self.networks |= {f"table6.{name}": fusion.members for name, fusion in table6_fusions(study).items()}
+        self._fitted: dict[tuple, tuple[float, int] | None] = {}
+        self._tested: dict[Path, str | None] = {}
+        self._differences: dict[tuple, Interval] = {}
+
+    def has(self, pairs: list[list[str]]) -> bool:
+        """Whether the study has a cell for every row."""
+        return all(reference in self.numbers for pair in pairs for reference in pair)
+
+    def complete(self, pairs: list[list[str]]) -> bool:
+        """Whether every row was run, all of them with one seed at least in common."""
+        return self.has(pairs) and bool(self.seeds([reference for pair in pairs for reference in pair]))
+
+    def seeds(self, references: list[str]) -> list[int]:
+        """The seeds with which every one of the rows was run."""
+        seeds = [{seed_of(run) for run in self.numbers[reference].runs} for reference in references]
+        return sorted(set.intersection(*seeds))
+
+    def wrong(self, references: list[str]) -> dict[str, np.ndarray]:
+        """Row -> which images it answers wrongly, bool (seeds, images), for the seeds that all the rows have."""
+        seeds = self.seeds(references)
+        return {reference: self._answers(reference, seeds) for reference in set(references)}
+
+    def difference(self, pairs: list[list[str]], seeds: list[int]) -> Interval:
+        """Average over pairs of rows of the first's error less the second's, percent points, over ``seeds``."""
+        asked = (tuple(map(tuple, pairs)), tuple(seeds))
+        if asked not in self._differences:
+            wrong = {reference: self._answers(reference, seeds) for pair in pairs for reference in pair}
+            self._differences[asked] = mean_difference([(wrong[first], wrong[second]) for first, second in pairs])
+        return self._differences[asked]
+
+    def _answers(self, reference: str, seeds: list[int]) -> np.ndarray:
+        number = self.numbers[reference]
+        by_seed = dict(zip(map(seed_of, number.runs), wrong(number), strict=True))
+        return np.stack([by_seed[seed] for seed in seeds])
+
+    def training_error(self, reference: str, seeds: list[int]) -> tuple[float, int] | None:
+        """A network's top-1 error (percent) on the random crops of its last epoch, and how many those were.
+
+        The error is the mean over ``seeds``, the count that of all of them; ``None`` where a record is missing.
+        """
+        asked = (reference, *seeds)
+        if asked not in self._fitted:
+            self._fitted[asked] = self._read_training_error(reference, seeds)
+        return self._fitted[asked]
+
+    def _read_training_error(self, reference: str, seeds: list[int]) -> tuple[float, int] | None:
+        (run,) = self.networks[reference]
+        records = [runs.read_record(replace(run, seed=seed), "train") for seed in seeds]
+        if None in records:
+            return None
+        errors = [record.metrics["train_top1_error"] for record in records]
+        return float(np.mean(errors)), sum(record.cost["training_images"] for record in records)
+
+    def first_test(self, pairs: list[list[str]]) -> str | None:
+        """When the first test of any of the rows was started, ISO 8601."""
+        numbers = [self.numbers[reference] for pair in pairs for reference in pair]
+        folders = {paths.runs() / number.study / run for number in numbers for run in number.runs}
+        return min((started for folder in folders if (started := self._started(folder))), default=None)
+
+    def _started(self, folder: Path) -> str | None:
+        """When the test in a run folder was started."""
+        if folder not in self._tested:
+            records = [folder / f"{kind}.json" for kind in ("evaluate", "fuse")]
+            self._tested[folder] = next((runs.read_file(path).started for path in records if path.exists()), None)
+        return self._tested[folder]

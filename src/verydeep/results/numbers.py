@@ -1,0 +1,212 @@
+"""From records to numbers: every cell of every table that a study can fill, with a stable identity."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from verydeep import paper, paths, runs
+from verydeep.networks import anatomy
+from verydeep.networks.configurations import all_configurations
+from verydeep.results.identity import NumberId
+from verydeep.results.printed import printed_numbers, printed_rows
+from verydeep.results.statistics import error, error_interval, seed_spread
+from verydeep.runs import predictions
+from verydeep.studies import Measurement, Run, Study, planned_runs, table6_fusions
+from verydeep.studies.measurements import SEVERAL, measured_by, several, single
+
+#: The tables of single networks, in the order of the numbers; the last is the comparison of Sect. 4.1.
+SINGLE_NETWORK_TABLES = ("table3", "table4", "table5", "centre-crop")
+
+#: Metric -> how many of the best classes may be the true one.
+METRICS = {"top1": 1, "top5": predictions.BEST}
+
+
+@dataclass(frozen=True)
+class Number:
+    """One cell: ``<study>.<table>.<row>.<metric>``.
+
+    ``value``, ``low`` and ``high`` (95 % interval over the ``n`` validation images) are ``None`` when the cell
+    has not been run, and so is the interval of an exact count. Where several seeds were run the value is their mean,
+    the interval is over seeds and images, and ``seed_spread`` is their standard deviation. ``paper`` is the
+    published value at the paper's own size and data, ``None`` where it prints none. Errors are in percent. ``run`` is
+    the folder below ``runs/<study>`` of the first seed, and ``measurement`` the name in its predictions.
+    """
+
+    id: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int | None
+    paper: float | None
+    status: str
+    run: str | None = None
+    measurement: str | None = None
+    runs: tuple[str, ...] = ()
+    seed_spread: float | None = None
+
+    @property
+    def study(self) -> str:
+        return NumberId.parse(self.id).study
+
+    @property
+    def table(self) -> str:
+        return NumberId.parse(self.id).table
+
+    @property
+    def row(self) -> str:
+        return NumberId.parse(self.id).row
+
+    @property
+    def metric(self) -> str:
+        return NumberId.parse(self.id).metric
+
+
+def as_dict(number: Number) -> dict:
+    """A number for ``numbers.json``, in the form of ``numbers.schema.json``."""
+    return asdict(number) | {"runs": list(number.runs)}
+
+
+def read_numbers(study: Study) -> Iterator[Number]:
+    """Every number of a study: Tables 2 to 6, then the centre crops of Sect. 4.1's comparison.
+
+    The paper's rows come first, in its order, then the rows of the study's other networks.
+
+    Raises
+    ------
+    RecordError
+        For a record that does not fit its schema.
+    """
+    *printed, last = SINGLE_NETWORK_TABLES
+    yield from _table2(study)
+    for table in printed:
+        yield from _single_networks(table, study)
+    yield from _table6(study)
+    yield from _single_networks(last, study)
+
+
+def _single_networks(table: str, study: Study) -> Iterator[Number]:
+    for row in rows(table, study):
+        yield from _cells(table, row)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network tested in one way: a row of Tables 3, 4 or 5, or of the centre crops."""
+
+    name: str
+    run: Run
+    measurement: Measurement
+
+
+def rows(table: str, study: Study, seed: int | None = None) -> list[Row]:
+    """The rows of a table for every network of the study that is no pilot; those the paper has come first.
+
+    Parameters
+    ----------
+    table
+        ``"table3"``, ``"table4"``, ``"table5"`` or ``"centre-crop"``.
+    seed
+        The study's first by default.
+    """
+    seed = study.seeds[0] if seed is None else seed
+    planned = [run for run in planned_runs(study) if run.seed == seed]
+    by_name = {row.name: row for run in planned for row in _rows_of(table, run)}
+    order = [name for name in printed_rows(table) if name in by_name]
+    return [by_name[name] for name in dict.fromkeys([*order, *by_name])]
+
+
+def _rows_of(table: str, run: Run) -> Iterator[Row]:
+    match table:
+        case "table3":
+            yield Row(run.row, run, single(run.train_scale))
+        case "table4":
+            yield Row(run.row, run, several(run.train_scale))
+        case "table5":
+            for method in SEVERAL if _has_crops(run) else ():
+                yield Row(f"{run.row}-{method}", run, several(run.train_scale, method))
+        case "centre-crop":
+            yield Row(run.row, run, single(run.train_scale, "centre-crop"))
+
+
+def _has_crops(run: Run) -> bool:
+    """Whether a network is tested on many crops: its study asks it, or it was done."""
+    crops = several(run.train_scale, "multi-crop")
+    if crops in measured_by(run):
+        return True
+    records = (runs.read_record(seeded, "evaluate") for seeded in _seeds(run))
+    return any(record and crops.name in record.measurements for record in records)
+
+
+def _table2(study: Study) -> Iterator[Number]:
+    """Parameters of each configuration at the study's size; an exact count, so always done."""
+    full_size = study.network.width_divisor == 1 and study.num_classes == 1000
+    for row in paper.table(2).itertuples():
+        millions = anatomy.parameters(all_configurations()[row.config], **study.size()) / 1e6
+        printed = int(row.params_millions) if full_size else None
+        yield Number(f"{study.name}.table2.{row.config}.parameters", millions, None, None, None, printed, "done")
+
+
+def _cells(table: str, row: Row) -> Iterator[Number]:
+    measured = {}
+    for run in _seeds(row.run):
+        record = runs.read_record(run, "evaluate")
+        if record and row.measurement.name in record.measurements:
+            measured[run.name] = record.measurements[row.measurement.name]
+    yield from _errors(f"{table}.{row.name}", row.run.study, measured, row.run.name, row.measurement.name)
+
+
+def _seeds(run: Run) -> list[Run]:
+    """The same network with every seed of the study, and with every other that was recorded."""
+    recorded = {name.seed for name in runs.evaluated(run.study.name) if name.row == run.row}
+    return [replace(run, seed=seed) for seed in sorted(recorded | set(run.study.seeds))]
+
+
+def _table6(study: Study) -> Iterator[Number]:
+    for name, fusion in table6_fusions(study).items():
+        record = runs.read_fusion(fusion)
+        measured = {fusion.name: record.measurements[fusion.method]} if record else {}
+        yield from _errors(f"table6.{name}", study, measured, fusion.name, fusion.method)
+
+
+def _errors(row: str, study: Study, measured: dict[str, dict], run: str, measurement: str) -> Iterator[Number]:
+    """The cells of one row from what each recorded seed measured, run name -> errors."""
+    for metric, k in METRICS.items():
+        identity, printed = f"{study.name}.{row}.{metric}", printed_numbers().get(f"{row}.{metric}")
+        if not measured:
+            yield Number(identity, None, None, None, None, printed, "not run", run, measurement)
+            continue
+        errors, n = [seed[f"{metric}_error"] for seed in measured.values()], next(iter(measured.values()))["n"]
+        spread = None
+        if len(errors) == 1:
+            value, (low, high) = errors[0], error_interval(errors[0], n)
+        else:
+            wrong_by_seed = np.stack([wrong_images(study.name, name, measurement, k) for name in measured])
+            interval, spread = error(wrong_by_seed), seed_spread(wrong_by_seed)
+            value, low, high = interval.value, interval.low, interval.high
+        names = tuple(measured)
+        yield Number(identity, value, low, high, n, printed, "done", names[0], measurement, names, spread)
+
+
+def wrong(number: Number) -> np.ndarray:
+    """What a number that has been run counts as wrong: bool (seeds, images), ordered by image name.
+
+    The number's value is 100 times its mean.
+    """
+    k = METRICS[number.metric]
+    return np.stack([wrong_images(number.study, run, number.measurement, k) for run in number.runs])
+
+
+def wrong_images(study: str, run: str, measurement: str, k: int) -> np.ndarray:
+    """Which images the predictions of one run count as wrong among the ``k`` best: bool (images,), by image name."""
+    path = paths.runs() / study / run / "predictions.parquet"
+    return _wrong(path, path.stat().st_mtime_ns, measurement, k)
+
+
+@lru_cache(maxsize=256)
+def _wrong(path: Path, changed: int, measurement: str, k: int) -> np.ndarray:
+    table = pd.read_parquet(path, filters=[("measurement", "==", measurement)]).sort_values("image")
+    return ~predictions.hits(table, k)

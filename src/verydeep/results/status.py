@@ -1,0 +1,137 @@
+"""What a person reads in a terminal about a study: its recipe, its runs, their cost and state."""
+
+import time
+
+from verydeep import runs
+from verydeep.data.sources import SOURCES
+from verydeep.studies import Run, Study, load, planned_runs, table6_fusions
+from verydeep.studies.measurements import several, single
+from verydeep.studies.recipes import held_out_words, recipe_rows
+from verydeep.studies.schema import PAPER_SCALES
+
+_RUNNING_SECONDS = 600  # a checkpoint younger than this means that someone is at work
+
+
+def training_images(study: Study) -> int:
+    """Images that a training sees in one epoch: the data set's less the held-out ones."""
+    source = SOURCES[study.data.source]
+    return source.counts["train"] - source.num_classes * study.data.held_out_per_class
+
+
+def planned_multiply_adds(run: Run) -> int:
+    """Multiply-adds of the whole training: forward, and twice that for the gradients."""
+    return 3 * run.recipe.epochs * training_images(run.study) * run.multiply_adds
+
+
+def measured_rate(study: Study) -> float | None:
+    """Multiply-adds a second over the recorded trainings of a study."""
+    work = seconds = 0
+    for run in planned_runs(study):
+        if record := runs.read_record(run, "train"):
+            work += record.cost["multiply_adds"]
+            seconds += record.cost["seconds"]
+    return work / seconds if seconds else None
+
+
+def show_study(name: str) -> str:
+    """The resolved recipe of a study and the runs it needs, with multiply-adds and estimated time."""
+    study = load(name)
+    lines = [study.title, study.purpose, f"runs on: {study.where}", ""]
+    lines.append(f"data: {study.data.source}, {held_out_words(study)}")
+    network = study.network
+    lines.append(
+        f"networks: widths / {network.width_divisor}, lengths / {network.length_divisor} (crop {study.crop}), "
+        f"{study.num_classes} classes, pooling rounds to {network.pooling}, A-LRN's alpha as in {network.lrn_alpha}"
+    )
+    if not study.train:
+        return "\n".join([*lines, "trains nothing: evaluates published weights"])
+    for scale in PAPER_SCALES:
+        if study.networks.get(scale):
+            lines += ["", f"recipe at S={scale}:"]
+            for row in recipe_rows(study, scale, study.resolve(scale)):
+                departs = f"  (paper: {_setting(row['paper'])}; {row['why']})" if row["study"] != row["paper"] else ""
+                lines.append(f"  {row['setting']:18} {_setting(row['study'])}{departs}")
+    rate, basis = rate_of(study)
+    lines += ["", f"runs (time at {rate / 1e9:.0f} G multiply-adds/s, {basis}):"]
+    total = 0
+    for run in planned_runs(study):
+        work = planned_multiply_adds(run)
+        total += work
+        start = f"from {run.parent.name}" if run.parent else "from random weights"
+        lines.append(f"  {run.name:24} {start:26} {work:10.2e} multiply-adds  {_duration(work / rate)}")
+    lines.append(f"  {'all':51} {total:10.2e} multiply-adds  {_duration(total / rate)}")
+    return "\n".join(lines)
+
+
+def rate_of(study: Study) -> tuple[float, str]:
+    """Multiply-adds a second at which a study trains, and what that rests on, in words."""
+    measured = measured_rate(study)
+    return (measured, "as measured on the recorded runs") if measured else (study.assumed_rate, "assumed")
+
+
+def training_time(study: Study) -> str:
+    """How long all trainings of a study take, in words."""
+    if not study.train:
+        return "trains nothing"
+    rate, basis = rate_of(study)
+    return f"{_duration(sum(map(planned_multiply_adds, planned_runs(study))) / rate)}, {basis}"
+
+
+def _setting(value) -> str:
+    return "none" if value is None else str(value)
+
+
+def state(run: Run) -> str:
+    """``done``, ``trained``, ``running``, ``stopped`` (a checkpoint waits) or ``missing``."""
+    if run.published:
+        return "done" if runs.is_complete(run, "evaluate") else "missing"
+    if runs.read_record(run, "train"):
+        return "done" if run.pilot or runs.is_complete(run, "evaluate") else "trained"
+    checkpoint = run.workspace / "checkpoint.pt"
+    if not checkpoint.exists():
+        return "missing"
+    return "running" if time.time() - checkpoint.stat().st_mtime < _RUNNING_SECONDS else "stopped"
+
+
+def status(name: str) -> str:
+    """What of a study is done, running and missing, a line a run."""
+    study = load(name)
+    lines = []
+    for run in runs.all_runs(study):
+        line = f"{run.name:32} {state(run):8}"
+        if trained := runs.read_record(run, "train"):
+            line += f" held-out top-1 {trained.metrics['held_out_top1_error']:5.1f} %"
+        if evaluated := runs.read_record(run, "evaluate"):
+            line += f"  {_shown(evaluated.measurements, single(run.train_scale).name)}"
+            line += f"  {_shown(evaluated.measurements, several(run.train_scale, 'both').name)}"
+        lines.append(line.rstrip())
+    for row, fusion in table6_fusions(study).items():
+        record = runs.read_fusion(fusion)
+        shown = _shown(record.measurements, fusion.method) if record else ""
+        lines.append(f"{f'table6 {row}':32} {'done' if record else 'missing':8} {shown}".rstrip())
+    return "\n".join(lines)
+
+
+def plan(study: Study) -> str:
+    """How much of a study is planned and how much of it is recorded, in one line."""
+    networks, fusions = planned_runs(study), table6_fusions(study).values()
+    trained = sum(runs.read_record(run, "train") is not None for run in networks)
+    tested = sum(runs.read_record(run, "evaluate") is not None for run in networks)
+    fused = sum(runs.read_fusion(fusion) is not None for fusion in fusions)
+    done = [*([f"{trained} trained"] if study.train else []), f"{tested} tested"]
+    left = "" if (tested, fused) < (len(networks), len(fusions)) else "; nothing is left to run"
+    made = f"of {len(networks)} networks {' and '.join(done)}, of {len(fusions)} fusions {fused} made"
+    return f"study {study.name}: {made}{left}"
+
+
+def _shown(measurements: dict[str, dict], name: str) -> str:
+    found = measurements.get(name)
+    return f"{name} {found['top1_error']:.1f} / {found['top5_error']:.1f} %" if found else ""
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86400 else f"{seconds / 86400:.0f} days"
