@@ -5,8 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+#: The settings of every test that draws its cases at random.
+EVERY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 # Several test processes share two cores; waiting threads must not spin.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -61,7 +61,7 @@ def test_numbers_are_json_for_scripts(trained, monkeypatch, capsys):
     status, out, _ = call(monkeypatch, capsys, "numbers", "smoke", "--json")
     found = json.loads(out)
     assert status == 0
-    schema = json.loads((paths.package() / "static/numbers.schema.json").read_text())
+    schema = json.loads((paths.package() / "book/static/numbers.schema.json").read_text())
     nothing = dict.fromkeys(("commit", "address", "repository"))
     jsonschema.validate({"title": "", "version": "", "released": False, **nothing, "numbers": found}, schema)
     assert {number["status"] for number in found} == {"done", "not run"}

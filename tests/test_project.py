@@ -51,7 +51,7 @@ def test_import_contracts_hold():
 
 
 def test_the_book_side_starts_without_torch():
-    code = "import verydeep.sphinxext, verydeep.cli, sys; sys.exit('torch' in sys.modules)"
+    code = "import verydeep.book.extension, verydeep.cli, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0
 
 

@@ -7,18 +7,17 @@ import zipfile
 import numpy as np
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from conftest import EVERY
 from verydeep import notebooks, runs, studies
 from verydeep.data import archives
 from verydeep.data.images import decode
 from verydeep.errors import DataError, RecordError, StudyError, VerydeepError
 from verydeep.networks import vgg, weights
 from verydeep.studies import schema
-
-EVERY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def picture(kind: str) -> bytes:

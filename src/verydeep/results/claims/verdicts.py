@@ -100,13 +100,14 @@ def _claim(number: int) -> dict:
     return next(claim for claim in paper.claims() if claim["number"] == number)
 
 
-def on_one_crop(evidence: Evidence) -> dict[int, tuple[Verdict, Verdict]]:
+def on_one_crop(evidence: Evidence, judged_by: dict[int, Rule] | None = None) -> dict[int, tuple[Verdict, Verdict]]:
     """Whether verdicts hang on the way of testing: of rules about Table 3, tested densely and on a centre crop.
 
-    By the claim's number. A rule's comparisons within other tables are left out of both.
+    By the claim's number; by the rules in force unless others are given. A rule's comparisons within other tables are
+    left out of both.
     """
     both = {}
-    for number, rule in rules().items():
+    for number, rule in (judged_by or rules()).items():
         dense = rule.within_table3()
         if dense.compare:
             cropped = rule.on_one_crop()
@@ -169,10 +170,10 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
         return Verdict(**said, compared=[])
     way = None
     if rule.if_hurt:
-        dense = _pairs(evidence, rule)
+        dense = pairs_of(evidence, rule)
         if evidence.complete(dense) and not unhurt(evidence, dense).holds:
             rule, way = rule.on_one_crop(), rule.if_hurt
-    pairs = _pairs(evidence, rule)
+    pairs = pairs_of(evidence, rule)
     printed = [_printed(pair) for pair in rule.paper_pairs]
     theirs = None if None in printed else sum(printed) / len(printed)
     if not evidence.complete(pairs):
@@ -208,7 +209,7 @@ def _each(evidence: Evidence, pairs: list[list[str]]) -> list[Interval | None]:
     return differences
 
 
-def _pairs(evidence: Evidence, rule: Rule) -> list[list[str]]:
+def pairs_of(evidence: Evidence, rule: Rule) -> list[list[str]]:
     """The rows that a rule compares: its first set of networks that was run, or that the study has cells for."""
     sets = [rule.at_level(level) for level in range(rule.levels)]
     of_the_study = [pairs for pairs in sets if evidence.has(pairs)] or sets[-1:]

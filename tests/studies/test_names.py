@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from test_properties import EVERY
+from conftest import EVERY
 from verydeep import paths, results, runs, studies
 from verydeep.errors import RecordError, StudyError, VerydeepError
 from verydeep.networks.configurations import all_configurations
@@ -113,7 +113,7 @@ def test_a_row_may_hold_dots():
 
 
 def test_the_published_schema_admits_what_is_parsed():
-    published = json.loads((paths.package() / "static/numbers.schema.json").read_text())
+    published = json.loads((paths.package() / "book/static/numbers.schema.json").read_text())
     pattern = published["properties"]["numbers"]["items"]["properties"]["id"]["pattern"]
     for identity in ("two-words.table3.A-256-dropout-0.25.top1", "quarter.centre-crop.A-LRN-256.top5"):
         assert NumberId.parse(identity) and re.search(pattern, identity)

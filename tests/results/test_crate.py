@@ -17,7 +17,7 @@ from verydeep.errors import VerydeepError
 from verydeep.results import crate
 
 ADDRESS = "https://w3id.org/ro/crate/1.1/context"
-CONTEXT = REPOSITORY / "tests/data/ro-crate-1.1-context.jsonld"  # what lies at that address; CC0
+CONTEXT = REPOSITORY / "tests/results/ro-crate-1.1-context.jsonld"  # what lies at that address; CC0
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from conftest import REPOSITORY
 from faults import leftovers, small
 from faults.world import World
 from verydeep import files, runs
@@ -72,7 +72,7 @@ def test_a_launch_in_earnest_trains(tmp_path, undisturbed, launcher):
         "from faults import small\nfrom verydeep import training\n"
         "with small.sets():\n    run = small.run()\n    run.study.recipe['batch'] = 2\n    training.train(run)\n"
     )
-    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(tmp_path), str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-m", *launcher, "launched"],
         env=os.environ | world.environment | {"PYTHONPATH": path, "PMI_SIZE": "1"},

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import pkgutil
 import re
 
 import numpy as np
@@ -9,64 +10,55 @@ import pandas as pd
 import pytest
 
 from conftest import REPOSITORY
-from verydeep import runs, studies
+from verydeep import chapters, runs, studies
 from verydeep.chapters import display
 from verydeep.results.statistics import Interval
 
-MODULES = (
-    "tables",
-    "claim_tables",
-    "scales",
-    "architecture",
-    "demonstrations",
-    "faults",
-    "checklist",
-    "networks.peers",
-)
 #: What each public table function is called with; one that is new needs a line here, or the test below fails.
 CALLS = {
-    "tables.table1": [()],
-    "tables.table2": [()],
-    "tables.errors": [(table, ["quarter", "full"]) for table in (3, 4, 5, 6, 7)] + [(5, ["quarter"], True)],
-    "tables.testing_cost": [("quarter",)],
-    "tables.benchmark": [(name,) for name in ("dense", "manifest", "processes", "windows", "resampling")],
-    "tables.paper_cost": [()],
-    "tables.gain": [(3, 4, ["quarter", "full"])],
-    "tables.both_ways": [("quarter",)],
-    "tables.together": [("quarter",)],
-    "tables.protocol_gap": [()],
-    "tables.pilots": [("quarter",)],
-    "tables.training": [("quarter",)],
-    "tables.recipe": [("quarter",), ("quarter", "jitter")],
-    "tables.departures": [("quarter",)],
+    "paper_tables.table1": [()],
+    "paper_tables.table2": [()],
+    "error_tables.errors": [(table, ["quarter", "full"]) for table in (3, 4, 5, 6, 7)] + [(5, ["quarter"], True)],
+    "costs.testing_cost": [("quarter",)],
+    "costs.benchmark": [(name,) for name in ("dense", "manifest", "processes", "windows", "resampling")],
+    "costs.paper_cost": [()],
+    "error_tables.gain": [(3, 4, ["quarter", "full"])],
+    "testing_tables.dense_against_multi_crop": [("quarter",)],
+    "testing_tables.fusion_gains": [("quarter",)],
+    "testing_tables.protocol_gap": [()],
+    "training_tables.pilots": [("quarter",)],
+    "training_tables.training": [("quarter",)],
+    "settings.recipe": [("quarter",), ("quarter", "jitter")],
+    "settings.departures": [("quarter",)],
     "claim_tables.claims_table": [("quarter",), ("full",)],
     "claim_tables.rules_table": [("quarter",), ("full",)],
     "claim_tables.changed_rules": [("quarter",), ("full",)],
     "claim_tables.on_one_crop": [("quarter",), ("full",)],
     "claim_tables.comparisons": [("quarter",)],
-    "tables.gaps": [("quarter",)],
-    "tables.all_departures": [("quarter",)],
-    "tables.paper_claims": [()],
-    "scales.each_scale": [("quarter",)],
-    "scales.blur": [("quarter",)],
-    "architecture.layer_table": [("D",)],
-    "architecture.shapes": [()],
-    "architecture.fc_share": [()],
-    "architecture.stack_table": [(64,)],
-    "architecture.one_by_one": [()],
-    "architecture.pooling_table": [()],
-    "demonstrations.receptive_field": [("A", "conv3_1", 96)],
-    "demonstrations.effective_field": [("A", "conv3_1", 96, "he")],
-    "demonstrations.lrn_cost": [(32, 8)],
-    "demonstrations.dense_equality": [("A", 8)],
-    "demonstrations.score_maps": [("D", [224, 256])],
+    "settings.gaps": [("quarter",)],
+    "settings.all_departures": [("quarter",)],
+    "paper_tables.paper_claims": [()],
+    "scale_tables.each_scale": [("quarter",)],
+    "scale_tables.blur": [("quarter",)],
+    "network_tables.layer_table": [("D",)],
+    "network_tables.shapes": [()],
+    "network_tables.fc_share": [()],
+    "network_tables.stack_table": [(64,)],
+    "network_tables.one_by_one": [()],
+    "network_tables.pooling_table": [()],
+    "live.demonstrations.receptive_field": [("A", "conv3_1", 96)],
+    "live.demonstrations.effective_field": [("A", "conv3_1", 96, "he")],
+    "live.demonstrations.lrn_cost": [(32, 8)],
+    "live.demonstrations.dense_equality": [("A", 8)],
+    "live.demonstrations.score_maps": [("D", [224, 256])],
+    "live.illustrations.recipe": [(studies.find_run("smoke", "A", 256),)],
+    "reruns.parameters": [()],
+    "reruns.studies": [()],
     "faults.sums": [()],
     "faults.kills": [()],
     "faults.machine": [()],
     "faults.bad_inputs": [()],
     "checklist.checklist": [("quarter",)],
-    "networks.peers.compare": [(224, ("AlexNet", "VGG-16 (D)"))],
-    "networks.peers.speed": [(64, 0.01, ("ResNet-50",))],
 }
 #: Numbers without a unit: counts of what the heading names, ratios and p-values.
 COUNTS = re.compile(
@@ -79,15 +71,26 @@ COUNTS = re.compile(
 UNIT = re.compile(r"\([^)]+\)$|per second|seconds|/s$|^pixels$")
 
 
+#: These make tables of any data, and need a network; they have tests of their own.
+ELSEWHERE = {
+    "result_tables.result_table",
+    "display.table",
+    "display.errors",
+    "display.text",
+    "live.illustrations.dense_against_crops",
+}
+
+
 def functions() -> dict:
+    """Every public function of the chapters that gives a table, by module and name."""
     found = {}
-    for name in MODULES:
-        module = importlib.import_module(f"verydeep.{name}")
-        for key, function in inspect.getmembers(module, inspect.isfunction):
+    for module in pkgutil.walk_packages(chapters.__path__, "verydeep.chapters."):
+        name = module.name.removeprefix("verydeep.chapters.")
+        for key, function in inspect.getmembers(importlib.import_module(module.name), inspect.isfunction):
             returns = str(function.__annotations__.get("return"))
-            if function.__module__ == module.__name__ and key[0] != "_" and re.search("DataFrame|Table", returns):
+            if function.__module__ == module.name and key[0] != "_" and re.search("DataFrame|Table", returns):
                 found[f"{name}.{key}"] = function
-    return found
+    return {name: function for name, function in found.items() if name not in ELSEWHERE}
 
 
 def test_every_table_function_is_looked_at():

@@ -26,7 +26,6 @@ from verydeep.results.claims import (
     UNFAIR,
     history,
 )
-from verydeep.results.claims.evidence import Evidence
 from verydeep.results.claims.fairness import CONDITIONS
 from verydeep.results.statistics import Interval
 from verydeep.runs import predictions
@@ -163,12 +162,11 @@ def test_on_one_crop_a_rule_keeps_its_comparisons_within_table_3(network):
     assert (dense.verdict, cropped.verdict) == (NOT_REPRODUCED, REPRODUCED)
 
 
-def test_on_one_crop_the_papers_rows_stay_beside_their_comparison(network, monkeypatch):
+def test_on_one_crop_the_papers_rows_stay_beside_their_comparison(network):
     """A rule that names the paper's rows, and has a comparison that is left out."""
     rule = replace(claims.rules()[5], compare=[["table4.B-256", "table4.C-256"], ["table3.B-256", "table3.C-256"]])
     rule = replace(rule, paper=[["table3.A-256", "table3.E-256"], ["table3.A-256", "table3.D-256"]])
-    monkeypatch.setattr(claims, "rules", lambda: {5: rule})
-    dense, cropped = results.read("smoke").on_one_crop[5]
+    dense, cropped = claims.on_one_crop(results.read("smoke").evidence, {5: rule})[5]
     assert dense.paper == cropped.paper == pytest.approx(29.6 - 27.0)
 
 
@@ -279,7 +277,7 @@ def test_depth_is_compared_at_equal_training_among_networks_that_were_all_run(ne
         ["table3.A-256", "table3.B-256"],
     ]
     assert results.read("smoke").verdict(3).compared[0].first == "table3.A-256"  # smoke has no other A
-    recorded = claims._pairs(Evidence("quarter"), rule)
+    recorded = claims.pairs_of(results.read("quarter").evidence, rule)
     assert len({reference.endswith("-long-0.01") for _, reference in recorded}) == 1
 
 

@@ -1,4 +1,4 @@
-"""Numbers, their identities, and the tables made of them."""
+"""The paper's tables beside a study's numbers."""
 
 import re
 
@@ -6,81 +6,6 @@ import pytest
 
 from verydeep import paper, results, runs, studies
 from verydeep.chapters import costs, display, error_tables, figures, paper_tables, testing_tables, training_tables
-from verydeep.errors import UnknownName
-from verydeep.results import statistics
-
-
-def test_every_cell_is_listed_and_not_run_is_said(checkout):
-    numbers = results.read("quarter").numbers
-    variants = [variant for variant in studies.load("quarter").variants.values() if not variant.pilot]
-    networks = 12 + 1 + sum(len(variant.networks) for variant in variants)  # the paper's, B-5x5-256, the variants
-    tables_3_and_4, table_5, table_6, crops = 2 * networks, 3 * 2, 4, networks  # Table 5: D and E with jitter
-    expected = 6 + 2 * (tables_3_and_4 + table_5 + table_6 + crops)
-    assert len(numbers) == len({number.id for number in numbers}) == expected
-    table3 = [number for number in numbers if ".table3." in number.id]
-    assert {number.status for number in table3} == {"not run"}
-    assert all(number.value is None and number.low is None and number.n is None for number in table3)
-    assert results.number("quarter.table3.D-384.top1").paper == 26.8
-    assert [number.id for number in table3[:2]] == ["quarter.table3.A-256.top1", "quarter.table3.A-256.top5"]
-
-
-def test_a_number_is_what_its_record_says(trained):
-    run = studies.find_run("smoke", "A", 256)
-    measured = runs.read_record(run, "evaluate").measurements["dense-256"]
-    number = results.number("smoke.table3.A-256.top1")
-    assert (number.value, number.n, number.status, number.run) == (
-        measured["top1_error"],
-        364,
-        "done",
-        "A-256-s0",
-    )
-    assert number.measurement == "dense-256"
-    assert number.low < number.value < number.high
-
-
-def test_every_table_reads_its_own_measurement(trained):
-    measured = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate").measurements
-    for identity, name in {
-        "smoke.table4.A-256.top1": "dense-224+256+288",
-        "smoke.table5.A-256-dense.top1": "dense-224+256+288",
-        "smoke.table5.A-256-multi-crop.top1": "multi-crop-224+256+288",
-        "smoke.table5.A-256-both.top1": "both-224+256+288",
-        "smoke.centre-crop.A-256.top1": "centre-crop-256",
-    }.items():
-        number = results.number(identity)
-        assert (number.value, number.measurement) == (measured[name]["top1_error"], name)
-        assert number.paper is None  # the paper has A in Table 3 alone
-
-
-def test_the_papers_numbers_have_identities():
-    assert results.paper_number("table4.D-jitter.top1") == 24.8
-    assert results.paper_number("table5.E-jitter-both.top5") == 7.1
-    assert results.paper_number("table6.2-both.top5_test") == 6.8
-    assert results.paper_number("table7.GoogLeNet-7.top5") == 6.7
-    assert results.paper_number("table7.Krizhevsky-et-al-5.top1") == 38.1
-    with pytest.raises(UnknownName):
-        results.paper_number("table6.2-multi-crop.top5_test")  # not printed
-
-
-def test_the_interval_is_wilsons():
-    low, high = statistics.error_interval(50.0, 100)
-    assert (low, high) == pytest.approx((40.38, 59.62), abs=0.01)
-    assert statistics.error_interval(0.0, 100)[0] == 0.0
-
-
-def test_an_unknown_number_suggests_the_nearest(checkout):
-    with pytest.raises(UnknownName, match="quarter.table3.A-256.top1"):
-        results.number("quarter.table3.A-255.top1")
-    with pytest.raises(UnknownName, match="unknown study 'quater'"):
-        results.number("quater.table3.A-256.top1")
-    with pytest.raises(UnknownName, match="table3.A-256.top1"):
-        results.paper_number("table3.A-2.top1")
-
-
-def test_parameters_are_compared_with_the_paper_at_full_size_only():
-    assert results.number("full.table2.D.parameters").paper == 138
-    assert results.number("full.table2.D.parameters").value == pytest.approx(138.357544)
-    assert results.number("quarter.table2.D.parameters").paper is None
 
 
 def test_table1_stands_as_printed():

@@ -1,0 +1,62 @@
+"""Tables of the networks against real layers."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from verydeep.chapters import network_tables
+from verydeep.networks.stacks import Stack, lines
+
+
+def test_one_dimension_has_the_notes_outputs():
+    units = {stack.name: [len(layer) for layer in lines(8, stack)] for pair in network_tables.STACKS for stack in pair}
+    assert units == {"2 x conv3": [8, 6, 4], "1 x conv5": [8, 4], "3 x conv3": [8, 6, 4, 2], "1 x conv7": [8, 2]}
+    assert lines(8, Stack(3, 3))[-1][0].tolist() == [True] * 7 + [False]
+    with pytest.raises(ValueError, match="6 inputs are too few for 1 x conv7"):
+        lines(6, Stack(7, 1))
+
+
+@pytest.mark.parametrize("channels", [1, 64, 512])
+def test_stacks_are_real_convolutions(channels):
+    table = network_tables.stack_table(channels)
+    for small, large in network_tables.STACKS:
+        with torch.device("meta"):
+            few = [torch.nn.Conv2d(channels, channels, small.kernel) for _ in range(small.layers)]
+            many = torch.nn.Conv2d(channels, channels, large.kernel)
+        row = table.loc[small.name]
+        assert row["weights of the stack"] == sum(one.weight.numel() for one in few)
+        assert row["of the one layer"] == many.weight.numel()
+    assert table.loc["3 x conv3", "the one layer has more (%)"] == 81.5
+    with pytest.raises(ValueError, match="channels must be at least 1"):
+        network_tables.stack_table(0)
+
+
+def test_the_table_of_layers_has_the_notes_values_and_its_totals():
+    table = network_tables.layer_table("D")
+    assert table.loc["fc6", "weights"] == 102_760_448 and table.loc["fc7", "weights"] == 16_777_216
+    assert table.loc["conv3_1", "activations"] == 802_816
+    assert table.loc["all", "weights"] + table.loc["all", "biases"] == 138_357_544
+    assert table.loc["all", "memory (MiB)"] == pytest.approx(table.loc["all", "activations"] * 4 / 2**20, abs=0.01)
+    assert network_tables.shapes().loc["conv5_3", "A"] == "" != network_tables.shapes().loc["conv5_3", "D"]
+
+
+def test_a_one_by_one_reduction_costs_what_real_layers_cost():
+    table = network_tables.one_by_one(32, 100, 20, 64)
+    with torch.device("meta"):
+        net = torch.nn.Sequential(
+            torch.nn.Conv2d(100, 20, 1, bias=False), torch.nn.Conv2d(20, 64, 3, padding=1, bias=False)
+        )
+        with FlopCounterMode(display=False) as counter:
+            assert net(torch.empty(1, 100, 32, 32)).shape == (1, 64, 32, 32)
+    row = table.iloc[0]
+    assert row["weights after 1x1 to 20"] == sum(p.numel() for p in net.parameters())
+    assert row["multiply-adds after 1x1 (millions)"] == pytest.approx(counter.get_total_flops() / 2e6, abs=0.1)
+
+
+def test_pooling_3x3_gives_the_sizes_of_real_layers():
+    table = network_tables.pooling_table("D", 224)
+    x = torch.empty(1, 1, 224, 224, device="meta")
+    for layer in table.index:
+        x = torch.nn.functional.max_pool2d(x, 3, 2)
+        assert table.loc[layer, "map with 3x3"] == x.shape[2]
+    assert table["map with 2x2"].tolist() == [112, 56, 28, 14, 7]

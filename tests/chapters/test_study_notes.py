@@ -1,0 +1,43 @@
+"""Every note of the study is checked, and a computation that contradicts its verdict fails."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from verydeep.chapters import study_notes
+from verydeep.results import claims
+
+
+def test_every_note_is_checked_and_every_check_is_used(checkout):
+    found = study_notes.notes("quarter")
+    assert [one.id for one in found] == [f"N{k}" for k in range(1, 23)]
+    assert len({one["check"] for one in study_notes._statements()}) == 22 == len(study_notes.CHECKS)
+    assert {one.verdict for one in found} == {"right", "wrong", "depends", "undecided"}
+    assert all(one.computed for one in found)
+    assert all(one.why for one in found if one.verdict != "right")
+
+
+def test_a_note_that_the_computation_contradicts_fails_the_build(checkout, monkeypatch):
+    stated = [dict(one) for one in study_notes._statements()]
+    next(one for one in stated if one["id"] == "N10")["verdict"] = "right"
+    monkeypatch.setattr(study_notes, "_statements", lambda: stated)
+    with pytest.raises(AssertionError, match="N10: stated right, computed: conv3_1 is 56x56x256 = 802,816"):
+        study_notes.notes("quarter")
+
+
+def test_the_notes_page_has_an_anchor_and_a_link_for_each(checkout):
+    text = study_notes.notes_markdown("quarter", root="/")
+    for k in range(1, 23):
+        assert f'<span id="N{k}"></span>[N{k}](/' in text
+
+
+@pytest.mark.parametrize(("verdict", "said"), [
+    (claims.REPRODUCED, "right"), (claims.NOT_REPRODUCED, "wrong"), (claims.UNDECIDED, "undecided"),
+    (claims.UNFAIR, "undecided"), (claims.NOT_TESTED, "undecided"),
+])  # fmt: skip
+def test_a_note_that_runs_decide_has_their_verdict(monkeypatch, verdict, said):
+    made_up = SimpleNamespace(number=1, verdict=verdict)
+    monkeypatch.setattr(study_notes.results, "read", lambda study: SimpleNamespace(verdict=lambda number: made_up))
+    note = next(one for one in study_notes.notes("quarter") if one.id == "N9")
+    assert note.verdict == said
+    assert "A 29.6, A-LRN 29.7" in note.computed and note.computed.endswith(f"in quarter: {verdict}")
