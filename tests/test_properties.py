@@ -17,6 +17,7 @@ from verydeep.data import archives
 from verydeep.data.images import decode
 from verydeep.errors import DataError, RecordError, StudyError, VerydeepError
 from verydeep.networks import vgg, weights
+from verydeep.networks.configurations import Size
 from verydeep.studies import schema
 
 
@@ -149,7 +150,7 @@ def test_any_seal_is_read_or_refused(tmp_path_factory, data):
 @given(st.data())
 def test_damaged_weights_are_refused_or_are_numbers(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
-    net = vgg.build("A", width_divisor=16, num_classes=10, crop=32)
+    net = vgg.build("A", Size(width_divisor=16, num_classes=10, crop=32))
     weights.publish(net, path)
     whole = path.read_bytes()
     header = data.draw(damaged(whole[:400]))

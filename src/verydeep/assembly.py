@@ -20,7 +20,7 @@ def network(run: Run) -> vgg.VGG:
     """The network of a run, with torch's default weights, in channels-last layout."""
     net = vgg.build(
         run.config,
-        **run.study.size(),
+        run.study.size,
         dropout=run.recipe.dropout,
         lrn_alpha=run.study.network.lrn_alpha,
         batch_norm=run.variant == BATCH_NORM,

@@ -12,6 +12,7 @@ from verydeep import results, runs, studies
 from verydeep.chapters import display, scale_tables
 from verydeep.data.views import centre_position
 from verydeep.errors import VerydeepError
+from verydeep.networks.configurations import Size
 from verydeep.studies import measurements
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
@@ -95,7 +96,7 @@ def test_the_mirrored_centre_crop_is_the_centre_crop_and_its_mirror_image():
     from verydeep.networks import vgg
 
     torch.manual_seed(0)
-    net = vgg.build("A", width_divisor=16, num_classes=5, crop=32).eval()
+    net = vgg.build("A", Size(width_divisor=16, num_classes=5, crop=32)).eval()
     x = torch.randn(3, 3, 41, 41)
     normalise = type("Normalise", (), {"mean": torch.zeros(3)})()
     testing = studies.load("smoke").testing

@@ -17,7 +17,7 @@ from verydeep.data.views import CentreCrop, TrainingViews, draw_epoch, grid_posi
 from verydeep.errors import DataError
 from verydeep.evaluation import tester
 from verydeep.networks import dense, vgg
-from verydeep.networks.configurations import all_configurations
+from verydeep.networks.configurations import Size, all_configurations
 from verydeep.studies import schema
 
 
@@ -32,10 +32,10 @@ class Shapes:
         return self.images[row]
 
 
-def small(config="B", **options) -> vgg.VGG:
+def small(config="B") -> vgg.VGG:
     """A network of a sixteenth of the widths with weights that give posteriors away from uniform."""
     torch.manual_seed(0)
-    net = vgg.build(config, width_divisor=16, num_classes=7, crop=32, pooling="floor", **options).eval()
+    net = vgg.build(config, Size(16, num_classes=7, crop=32, pooling="floor")).eval()
     with torch.no_grad():
         for layer in (*net.convolutions().values(), *net.fully_connected().values()):
             torch.nn.init.kaiming_normal_(layer.weight)
@@ -239,7 +239,7 @@ def test_dense_scores_agree_with_timm_at_full_size(name, theirs):
     torch.manual_seed(0)
     reference = timm.create_model(theirs, pretrained=False, num_classes=100).eval()
     state = reference.state_dict()
-    net = vgg.build(name, num_classes=100).eval()
+    net = vgg.build(name, Size(num_classes=100)).eval()
     ours = {key: value for key, value in state.items() if key.startswith("features")}
     for place, key in ((0, "pre_logits.fc1"), (3, "pre_logits.fc2"), (6, "head.fc")):
         ours[f"classifier.{place}.weight"] = state[f"{key}.weight"].flatten(1)
@@ -264,7 +264,7 @@ def test_a_batch_normalised_network_is_tested_as_torchvisions():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
             torch.nn.init.uniform_(module.running_var, 0.5, 2)
-    net = vgg.build("A", num_classes=20, pooling="floor", batch_norm=True).eval()
+    net = vgg.build("A", Size(num_classes=20, pooling="floor"), batch_norm=True).eval()
     net.load_state_dict(reference.state_dict())
     x = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():

@@ -17,6 +17,7 @@ from verydeep.data import sources, store
 from verydeep.data.normaliser import Normaliser
 from verydeep.errors import DataError, VerydeepError
 from verydeep.networks import published, vgg, weights
+from verydeep.networks.configurations import Size
 from verydeep.studies import plan, schema
 
 CLASSES = 4
@@ -160,7 +161,7 @@ def test_a_pickle_in_disguise_is_not_unpickled(tmp_path):
             return (open, (str(tmp_path / "exploded"), "w"))
 
     torch.save({"features.0.weight": Bomb()}, tmp_path / "bad.pth")
-    net = vgg.build("A", width_divisor=16, num_classes=3, crop=32)
+    net = vgg.build("A", Size(width_divisor=16, num_classes=3, crop=32))
     with pytest.raises(VerydeepError, match="not the weights of torchvision's A"):
         weights.load_torchvision(net, tmp_path / "bad.pth")
     assert not (tmp_path / "exploded").exists()

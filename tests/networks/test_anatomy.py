@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.networks import anatomy, footprints, peers, signals, vgg
-from verydeep.networks.configurations import configuration
+from verydeep.networks.configurations import Size, configuration
 from verydeep.networks.dense import score_map
 from verydeep.networks.initialisation import SCHEMES
 from verydeep.networks.stacks import receptive_field
@@ -15,9 +15,9 @@ SIX = ["A", "A-LRN", "B", "C", "D", "E"]
 
 #: The paper's size, a dense input at full size, and the study `quarter`.
 SIZES = [
-    ({}, (224, 224)),
-    ({}, (256, 256)),
-    ({"width_divisor": 4, "num_classes": 200, "crop": 56}, (56, 56)),
+    (Size(), (224, 224)),
+    (Size(), (256, 256)),
+    (Size(width_divisor=4, num_classes=200, crop=56), (56, 56)),
 ]
 
 
@@ -26,9 +26,9 @@ SIZES = [
 def test_the_anatomy_agrees_with_hooks_and_torchs_counter_to_the_unit(name, size, image):
     """On the meta device: shapes and counts are real, and nothing is multiplied."""
     with torch.device("meta"):
-        net = vgg.build(name, **size).eval()
+        net = vgg.build(name, size).eval()
         x = torch.empty(1, 3, *image)
-    found = {layer.name: layer for layer in anatomy.layers(configuration(name), **size, image=image)}
+    found = {layer.name: layer for layer in anatomy.layers(configuration(name), size, image=image)}
     shapes, pools = {}, iter(range(1, 6))
     named = {module: key for key, module in net.convolutions().items()}
     for module in net.features:
@@ -51,7 +51,7 @@ def test_the_anatomy_agrees_with_hooks_and_torchs_counter_to_the_unit(name, size
 @pytest.mark.parametrize("layer", ["conv1_1", "pool1", "conv3_1", "pool3", "conv4_1"])
 def test_the_receptive_field_is_what_the_gradient_reaches(name, layer):
     size = 96
-    net = vgg.build(name, width_divisor=16, num_classes=5, crop=size, pooling="floor").eval()
+    net = vgg.build(name, Size(width_divisor=16, num_classes=5, crop=size, pooling="floor")).eval()
     depends = footprints.dependence(net, layer, size)
     first, last = footprints.bounds(configuration(name), layer, size, pooling="floor")
     expected = np.zeros((size, size), bool)
@@ -78,7 +78,8 @@ def test_the_notes_recursion_gives_the_same_field_as_the_anatomy():
 
 
 def test_the_effective_field_is_smaller_than_the_theoretical_and_lies_within():
-    net = footprints.initialised(vgg.build("D", width_divisor=8, num_classes=5, crop=128, pooling="floor").eval(), "he")
+    net = vgg.build("D", Size(width_divisor=8, num_classes=5, crop=128, pooling="floor")).eval()
+    net = footprints.initialised(net, "he")
     found = footprints.gradient(net, "conv4_3", 128)
     first, last = footprints.bounds(configuration("D"), "conv4_3", 128, pooling="floor")
     outside = found.copy()
@@ -90,7 +91,7 @@ def test_the_effective_field_is_smaller_than_the_theoretical_and_lies_within():
 
 
 def test_signals_grow_under_one_reading_and_die_under_the_other():
-    found = signals.every_scheme("D", width_divisor=4, crop=56, num_classes=200)
+    found = signals.every_scheme("D", Size(width_divisor=4, crop=56, num_classes=200))
     assert list(found.columns.get_level_values(0).unique()) == list(SCHEMES)
     first, last = "conv1_1", "conv5_3"
     ratio = {

@@ -1,5 +1,7 @@
 """Table 1 as data, its arithmetic, and the torch modules: each held against the other."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torchvision
@@ -8,12 +10,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy, vgg
-from verydeep.networks.configurations import all_configurations, configuration
+from verydeep.networks.configurations import Size, all_configurations, configuration
 from verydeep.networks.dense import posteriors, score_map, strips, whole_positions
 from verydeep.networks.initialisation import SCHEMES, initialise, transfer_from_a
 
 CONFIGS = list(all_configurations())
-QUARTER = {"width_divisor": 4, "num_classes": 200, "crop": 56}
+QUARTER = Size(width_divisor=4, num_classes=200, crop=56)
 FULL_COUNTS = {
     "A": 132863336,
     "A-LRN": 132863336,
@@ -52,17 +54,17 @@ def test_full_size_parameter_counts(name, count):
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize(("crop", "pooling"), [(224, "floor"), (256, "ceil"), (56, "ceil"), (56, "floor")])
 def test_anatomy_agrees_with_the_module(name, crop, pooling):
-    size = QUARTER | {"crop": crop, "pooling": pooling}
-    net = vgg.build(name, **size).eval()
+    size = replace(QUARTER, crop=crop, pooling=pooling)
+    net = vgg.build(name, size).eval()
     seen = []
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.MaxPool2d, nn.Linear, nn.LocalResponseNorm)):
             module.register_forward_hook(lambda _, __, out: seen.append(tuple(out.shape[1:])))
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         net(torch.zeros(1, 3, crop, crop))
-    layers = anatomy.layers(configuration(name), **size)
+    layers = anatomy.layers(configuration(name), size)
     assert [layer.shape[: len(shape)] for layer, shape in zip(layers, seen, strict=True)] == seen
-    assert anatomy.multiply_adds(configuration(name), **size) * 2 == counter.get_total_flops()
+    assert anatomy.multiply_adds(configuration(name), size) * 2 == counter.get_total_flops()
     parameters = {"conv": net.convolutions(), "fc": net.fully_connected()}
     for layer in layers:
         if layer.kind in parameters:
@@ -75,7 +77,7 @@ def test_pooling_makes_no_difference_at_multiples_of_32():
         assert anatomy.last_map(size, "ceil") == anatomy.last_map(size, "floor") == size // 32
     assert (anatomy.last_map(56, "ceil"), anatomy.last_map(56, "floor")) == (2, 1)
     torch.manual_seed(0)
-    up, down = (vgg.build("A", width_divisor=16, num_classes=5, crop=64, pooling=p).eval() for p in ("ceil", "floor"))
+    up, down = (vgg.build("A", Size(16, num_classes=5, crop=64, pooling=p)).eval() for p in anatomy.POOLINGS)
     down.load_state_dict(up.state_dict())
     images = torch.randn(2, 3, 64, 64)
     assert torch.equal(up(images), down(images))
@@ -85,7 +87,7 @@ def test_pooling_makes_no_difference_at_multiples_of_32():
 def test_torchvision_state_dicts_load_and_agree(name, theirs):
     torch.manual_seed(0)
     reference = getattr(torchvision.models, theirs)(weights=None, num_classes=20).eval()
-    net = vgg.build(name, num_classes=20).eval()
+    net = vgg.build(name, Size(num_classes=20)).eval()
     net.load_state_dict(reference.state_dict())
     images = torch.randn(1, 3, 224, 224)
     with torch.inference_mode():
@@ -96,14 +98,14 @@ def test_torchvision_state_dicts_load_and_agree(name, theirs):
 
 @pytest.mark.parametrize(("bad", "message"), [
     ({"config": "F"}, "unknown config"),
-    ({"pooling": "round"}, "unknown pooling"),
+    ({"size": Size(pooling="round")}, "unknown pooling"),
     ({"lrn_alpha": "none"}, "unknown lrn_alpha"),
-    ({"width_divisor": 3}, "does not divide"),
-    ({"crop": 16, "pooling": "floor"}, "leaves nothing"),
+    ({"size": Size(width_divisor=3)}, "does not divide"),
+    ({"size": Size(crop=16, pooling="floor")}, "leaves nothing"),
 ])  # fmt: skip
 def test_impossible_networks_are_refused(bad, message):
     with pytest.raises((UnknownName, ValueError), match=message):
-        vgg.build(**({"config": "A"} | bad))
+        vgg.build(**{"config": "A"} | bad)
 
 
 def test_lrn_is_krizhevskys_formula():
@@ -133,7 +135,7 @@ def test_lrn_is_torchs_in_value_and_gradient_and_works_in_half_precision(size):
 @pytest.mark.parametrize("crop", [32, 56, 64, 112])
 def test_dense_form_equals_the_fc_form_at_the_training_crop(name, crop):
     torch.manual_seed(0)
-    net = vgg.build(name, width_divisor=16, num_classes=7, crop=crop).eval()
+    net = vgg.build(name, Size(width_divisor=16, num_classes=7, crop=crop)).eval()
     images = torch.randn(2, 3, crop, crop)
     with torch.inference_mode():
         assert torch.allclose(score_map(net, images)[:, :, 0, 0], net(images), atol=1e-5)
@@ -141,7 +143,7 @@ def test_dense_form_equals_the_fc_form_at_the_training_crop(name, crop):
 
 def test_dense_form_equals_the_head_on_every_window_of_the_last_map_but_not_crops():
     torch.manual_seed(0)
-    net = vgg.build("D", width_divisor=16, num_classes=7, crop=64).eval()
+    net = vgg.build("D", Size(width_divisor=16, num_classes=7, crop=64)).eval()
     initialise(net, "he", torch.Generator().manual_seed(0))
     images = torch.randn(2, 3, 160, 128)
     with torch.inference_mode():
@@ -162,7 +164,7 @@ def test_positions_that_see_a_whole_crop_are_the_papers(length, positions):
 
 
 def test_a_position_whose_window_reaches_beyond_the_image_does_not_count():
-    net = vgg.build("A", width_divisor=16, num_classes=5, crop=56).eval()  # pooling rounds up, as in the study quarter
+    net = vgg.build("A", Size(16, num_classes=5, crop=56)).eval()  # pooling rounds up, as in the study quarter
     images = torch.randn(2, 3, 72, 72, generator=torch.Generator().manual_seed(0))
     scores = score_map(net, images)
     assert scores.shape[2:] == (2, 2)
@@ -172,7 +174,7 @@ def test_a_position_whose_window_reaches_beyond_the_image_does_not_count():
 
 
 def test_an_image_smaller_than_the_window_is_refused():
-    net = vgg.build("A", width_divisor=16, num_classes=7, crop=64)
+    net = vgg.build("A", Size(width_divisor=16, num_classes=7, crop=64))
     with pytest.raises(ValueError, match="smaller than the 2x2 window"):
         score_map(net, torch.zeros(1, 3, 64, 32))
     with pytest.raises(ValueError, match="images of 900x32 give a last map of 29x1, smaller"):
@@ -188,7 +190,7 @@ LENGTHS = [640, 641, 660, 687]  # a multiple of the stride, and one, twenty and 
 @pytest.mark.parametrize("portrait", [False, True])
 def test_an_image_in_strips_has_the_scores_of_the_whole(name, pooling, length, portrait):
     torch.manual_seed(0)
-    net = vgg.build(name, width_divisor=16, num_classes=7, crop=64, pooling=pooling).eval()
+    net = vgg.build(name, Size(width_divisor=16, num_classes=7, crop=64, pooling=pooling)).eval()
     initialise(net, "he", torch.Generator().manual_seed(0))
     images = torch.randn(1, 3, 72, length)
     images = images.mT if portrait else images
@@ -204,8 +206,8 @@ def test_an_image_in_strips_has_the_scores_of_the_whole(name, pooling, length, p
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("pooling", anatomy.POOLINGS)
 def test_strips_take_every_position_once_and_are_as_short_as_asked(name, pooling):
-    net = vgg.build(name, width_divisor=16, num_classes=7, crop=64, pooling=pooling)
-    fc6 = anatomy.layers(configuration(name), **net.size)[-3]
+    net = vgg.build(name, Size(width_divisor=16, num_classes=7, crop=64, pooling=pooling))
+    fc6 = anatomy.layers(configuration(name), net.size)[-3]
     least = fc6.receptive_field + fc6.stride
     for length in range(64, 1400, 17):
         positions = anatomy.last_map(length, pooling) - net.map_side + 1
@@ -218,7 +220,7 @@ def test_strips_take_every_position_once_and_are_as_short_as_asked(name, pooling
 
 
 def test_only_images_beyond_the_limit_are_cut_and_no_more_pixels_go_through_the_network():
-    net = vgg.build("D", width_divisor=16, num_classes=7, crop=64).eval()
+    net = vgg.build("D", Size(width_divisor=16, num_classes=7, crop=64)).eval()
     seen = []
     net.features.register_forward_hook(lambda _, given, __: seen.append(tuple(given[0].shape)))
     few, long = torch.randn(3, 3, 64, 96), torch.randn(2, 3, 1000, 64)
@@ -243,7 +245,7 @@ STD = {"paper": (0.1, 0.1), "paper-std": (0.01, 0.01), "notes": (0.01, 0.005)}
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_initialisation_draws_what_its_name_says(scheme):
-    net = vgg.build("A", width_divisor=2, num_classes=100)
+    net = vgg.build("A", Size(width_divisor=2, num_classes=100))
     initialise(net, scheme, torch.Generator().manual_seed(3))
     conv, fc = net.convolutions()["conv4_2"], net.fully_connected()["fc7"]
     for layer, which in ((conv, 0), (fc, 1)):
@@ -255,7 +257,7 @@ def test_initialisation_draws_what_its_name_says(scheme):
 
 
 def test_initialisation_depends_on_the_generator_alone():
-    first, second = vgg.build("A", **QUARTER), vgg.build("A", **QUARTER)
+    first, second = vgg.build("A", QUARTER), vgg.build("A", QUARTER)
     for net in (first, second):
         initialise(net, "he", torch.Generator().manual_seed(1))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
@@ -265,7 +267,7 @@ def test_initialisation_depends_on_the_generator_alone():
 
 @pytest.mark.parametrize("name", ["B", "C", "D", "E", "A-LRN", "B-5x5"])
 def test_transfer_copies_four_convolutions_and_three_fc_layers_by_shape(name):
-    a, net = vgg.build("A", **QUARTER), vgg.build(name, **QUARTER)
+    a, net = vgg.build("A", QUARTER), vgg.build(name, QUARTER)
     before = {key: layer.weight.clone() for key, layer in (net.convolutions() | net.fully_connected()).items()}
     copied = transfer_from_a(net, a)
     convolutions = [] if name == "B-5x5" else ["conv1_1", "conv2_1", "conv3_1", "conv3_2"]

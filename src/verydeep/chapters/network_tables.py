@@ -4,21 +4,16 @@ import pandas as pd
 
 from verydeep.chapters import display
 from verydeep.networks import anatomy
-from verydeep.networks.configurations import all_configurations, configuration
+from verydeep.networks.configurations import PAPER_SIZE, Size, all_configurations, configuration
 from verydeep.networks.stacks import Stack
 
 
-def layer_table(config: str, crop: int = 224, **size) -> pd.DataFrame:
+def layer_table(config: str, size: Size = PAPER_SIZE) -> pd.DataFrame:
     """Every layer of a configuration: output shape, weights, biases, activations, memory, work, receptive field.
 
     Memory is that of the activations in single precision, MiB; a last row has the totals.
-
-    Parameters
-    ----------
-    crop, size
-        As in :func:`verydeep.networks.anatomy.layers`.
     """
-    found = anatomy.layers(configuration(config), crop=crop, **size)
+    found = anatomy.layers(configuration(config), size)
     rows = [
         {
             "layer": layer.name,
@@ -132,7 +127,7 @@ def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:
     3x3 pooling is taken without padding and rounded down, as in AlexNet; smaller maps change the first FC layer.
     """
     spec = configuration(config)
-    two = {layer.name: layer for layer in anatomy.layers(spec, crop=crop)}
+    two = {layer.name: layer for layer in anatomy.layers(spec, Size(crop=crop))}
     side, field, stride = crop, 1, 1
     rows = []
     for b, block in enumerate(spec.blocks, 1):

@@ -62,8 +62,8 @@ def notes(study: str = "quarter") -> list[Note]:
     return checked
 
 
-def _layers(name: str = D, **size) -> dict[str, anatomy.Layer]:
-    return {layer.name: layer for layer in anatomy.layers(configuration(name), **size)}
+def _layers(name: str = D, image: tuple[int, int] | None = None) -> dict[str, anatomy.Layer]:
+    return {layer.name: layer for layer in anatomy.layers(configuration(name), image=image)}
 
 
 def n1_placing(study):

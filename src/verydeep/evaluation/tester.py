@@ -167,7 +167,7 @@ class Tester:
         return total / views.total(), len(views), len(views) * self._multiply_adds((side, side))
 
     def _multiply_adds(self, image: tuple[int, int]) -> int:
-        return anatomy.multiply_adds(self.net.config, **self.net.size, image=image)
+        return anatomy.multiply_adds(self.net.config, self.net.size, image=image)
 
 
 @dataclass

@@ -5,7 +5,7 @@ The tests hold every figure against real torch modules.
 
 from dataclasses import dataclass
 
-from verydeep.networks.configurations import Configuration
+from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size
 
 POOLINGS = ("ceil", "floor")
 
@@ -55,23 +55,11 @@ def last_map(size: int, pooling: str = "ceil", blocks: int = 5) -> int:
     return size
 
 
-def layers(
-    config: Configuration,
-    *,
-    width_divisor: int = 1,
-    num_classes: int = 1000,
-    crop: int = 224,
-    pooling: str = "ceil",
-    image: tuple[int, int] | None = None,
-) -> list[Layer]:
+def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, int] | None = None) -> list[Layer]:
     """Every layer of ``config`` at the given size, from conv1_1 to the class scores.
 
     Parameters
     ----------
-    width_divisor
-        Every width of Table 1 is divided by it (1 is the paper's size); the class scores are not.
-    crop
-        Side of the square training crop in pixels; it fixes how many inputs FC6 has.
     image
         (height, width) of the input in the dense form, in which the FC layers are convolutions (Sect. 3.2). The
         training crop by default.
@@ -81,42 +69,42 @@ def layers(
     ValueError
         When the image is too small for one window of FC6.
     """
-    found: list[Layer] = []
-    channels, (height, width) = 3, image or (crop, crop)
+    every: list[Layer] = []
+    channels, (height, width) = 3, image or (size.crop, size.crop)
     field, stride, start = 1, 1, 0
-    window = last_map(crop, pooling, len(config.blocks))
+    window = last_map(size.crop, size.pooling, len(config.blocks))
     for b, block in enumerate(config.blocks, 1):
         for i, conv in enumerate(block, 1):
-            out = conv.channels // width_divisor
+            out = conv.channels // size.width_divisor
             weights = conv.kernel**2 * channels * out
             shape = (out, height, width)
             field, start = field + (conv.kernel - 1) * stride, start - conv.padding * stride
             cost = weights * height * width
-            found.append(Layer(f"conv{b}_{i}", "conv", shape, weights, out, cost, field, stride, start))
+            every.append(Layer(f"conv{b}_{i}", "conv", shape, weights, out, cost, field, stride, start))
             channels = out
             if config.lrn and (b, i) == (1, 1):
-                found.append(Layer("lrn1", "lrn", shape, 0, 0, 0, field, stride, start))
-        height, width = pooled(height, pooling), pooled(width, pooling)
+                every.append(Layer("lrn1", "lrn", shape, 0, 0, 0, field, stride, start))
+        height, width = pooled(height, size.pooling), pooled(width, size.pooling)
         field, stride = field + stride, 2 * stride
-        found.append(Layer(f"pool{b}", "maxpool", (channels, height, width), 0, 0, 0, field, stride, start))
+        every.append(Layer(f"pool{b}", "maxpool", (channels, height, width), 0, 0, 0, field, stride, start))
     rows, columns = height - window + 1, width - window + 1
     if min(rows, columns) < 1:
         raise ValueError(f"an image of {image} leaves a last map smaller than the {window}x{window} window of FC6")
     inputs = channels * window**2
     field += (window - 1) * stride
-    outputs = [n // width_divisor for n in config.fc[:-1]] + [num_classes]
+    outputs = [n // size.width_divisor for n in config.fc[:-1]] + [size.num_classes]
     for i, out in enumerate(outputs, 6):
         cost = inputs * out * rows * columns
-        found.append(Layer(f"fc{i}", "fc", (out, rows, columns), inputs * out, out, cost, field, stride, start))
+        every.append(Layer(f"fc{i}", "fc", (out, rows, columns), inputs * out, out, cost, field, stride, start))
         inputs = out
-    return found
+    return every
 
 
-def parameters(config: Configuration, **size) -> int:
-    """Weights and biases together (Table 2). Takes the keywords of :func:`layers`."""
-    return sum(layer.parameters for layer in layers(config, **size))
+def parameters(config: Configuration, size: Size = PAPER_SIZE) -> int:
+    """Weights and biases together (Table 2)."""
+    return sum(layer.parameters for layer in layers(config, size))
 
 
-def multiply_adds(config: Configuration, **size) -> int:
-    """Multiply-adds of one forward pass over one crop or image. Takes the keywords of :func:`layers`."""
-    return sum(layer.multiply_adds for layer in layers(config, **size))
+def multiply_adds(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, int] | None = None) -> int:
+    """Multiply-adds of one forward pass over one crop, or over an image of (height, width) in the dense form."""
+    return sum(layer.multiply_adds for layer in layers(config, size, image=image))

@@ -8,6 +8,24 @@ from verydeep.errors import UnknownName
 
 
 @dataclass(frozen=True)
+class Size:
+    """How large a network of Table 1 is built; the paper's own size by default.
+
+    ``width_divisor`` divides every width of Table 1 but that of the class scores. ``crop`` is the side of the square
+    training crop in pixels, which fixes how many inputs FC6 has. ``pooling`` is ``"ceil"`` (Caffe, in which the paper
+    trained) or ``"floor"`` (torch's default): the same network at multiples of 32 pixels.
+    """
+
+    width_divisor: int = 1
+    num_classes: int = 1000
+    crop: int = 224
+    pooling: str = "ceil"
+
+
+PAPER_SIZE = Size()
+
+
+@dataclass(frozen=True)
 class Convolution:
     """One convolution followed by a ReLU: a square kernel, stride 1, size-preserving padding (Sect. 2.1)."""
 
@@ -62,11 +80,10 @@ def all_configurations() -> dict[str, Configuration]:
     B-5x5 is the shallow net of Sect. 4.1: B with each pair of 3x3 convolutions replaced by one 5x5.
     """
     table = paper.table(1)
-    found = {name: _from_table1(name, rows) for name, rows in table.groupby("config", sort=False)}
-    b = found["B"]
+    by_name = {name: _from_table1(name, rows) for name, rows in table.groupby("config", sort=False)}
+    b = by_name["B"]
     shallow = tuple((Convolution(5, block[0].channels),) for block in b.blocks)
-    found["B-5x5"] = Configuration("B-5x5", shallow, b.fc)
-    return found
+    return by_name | {"B-5x5": Configuration("B-5x5", shallow, b.fc)}
 
 
 def configuration(name: str) -> Configuration:
@@ -77,7 +94,7 @@ def configuration(name: str) -> Configuration:
     UnknownName
         When the paper has none of that name.
     """
-    known = all_configurations()
-    if name not in known:
-        raise UnknownName("config", name, known)
-    return known[name]
+    by_name = all_configurations()
+    if name not in by_name:
+        raise UnknownName("config", name, by_name)
+    return by_name[name]

@@ -76,7 +76,7 @@ def strips(net: VGG, length: int, most: int) -> Iterator[tuple[slice, slice]]:
     none of them sees a border which the image does not have. At most ``most`` pixels long, or as long as a single
     position needs: less than its receptive field and one stride (436 pixels for D of the paper).
     """
-    layer = next(layer for layer in anatomy.layers(net.config, **net.size) if layer.name == "fc6")
+    layer = next(layer for layer in anatomy.layers(net.config, net.size) if layer.name == "fc6")
     stride, reach = layer.stride, layer.start + layer.receptive_field  # the first position sees pixels below ``reach``
     before = -(layer.start // stride)  # whole strides that a position sees before its own place
     positions, first = _last_map(net, length) - net.map_side + 1, 0
@@ -93,7 +93,7 @@ def strips(net: VGG, length: int, most: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _last_map(net: VGG, length: int) -> int:
-    return anatomy.last_map(length, net.size["pooling"], len(net.config.blocks))
+    return anatomy.last_map(length, net.size.pooling, len(net.config.blocks))
 
 
 def whole_positions(length: int, crop: int, blocks: int = 5) -> int:

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from verydeep.networks import anatomy
+from verydeep.networks.configurations import Configuration, Size
 from verydeep.networks.initialisation import initialise
 from verydeep.networks.vgg import VGG
 
@@ -62,14 +63,15 @@ def dependence(net: VGG, layer: str, size: int) -> np.ndarray:
     return x.grad[0].abs().sum(0).numpy() > 0
 
 
-def bounds(config, layer: str, size: int, **options) -> tuple[int, int]:
+def bounds(config: Configuration, layer: str, side: int, pooling: str = "ceil") -> tuple[int, int]:
     """First and last input pixel, along a side, that the central unit of ``layer`` depends on, from the arithmetic.
 
     Pixels outside the image, where the unit sees padding, are cut off.
     """
-    one = next(row for row in anatomy.layers(config, crop=size, **options) if row.name == layer)
-    first = one.start + (one.shape[1] // 2) * one.stride
-    return max(0, first), min(size - 1, first + one.receptive_field - 1)
+    rows = anatomy.layers(config, Size(crop=side, pooling=pooling))
+    row = next(row for row in rows if row.name == layer)
+    first = row.start + (row.shape[1] // 2) * row.stride
+    return max(0, first), min(side - 1, first + row.receptive_field - 1)
 
 
 def effective(found: np.ndarray, share: float = 0.955) -> float:

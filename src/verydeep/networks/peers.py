@@ -9,12 +9,13 @@ import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.networks import vgg
+from verydeep.networks.configurations import Size
 
 #: Name -> a constructor at full width, for 1000 classes and square inputs of so many pixels.
 PEERS = {
     "AlexNet": lambda side: torchvision.models.alexnet(weights=None),
-    "VGG-16 (D)": lambda side: vgg.build("D", crop=side),
-    "VGG-19 (E)": lambda side: vgg.build("E", crop=side),
+    "VGG-16 (D)": lambda side: vgg.build("D", Size(crop=side)),
+    "VGG-19 (E)": lambda side: vgg.build("E", Size(crop=side)),
     "GoogLeNet": lambda side: torchvision.models.googlenet(weights=None, aux_logits=False, init_weights=False),
     "ResNet-50": lambda side: torchvision.models.resnet50(weights=None),
     "ResNet-152": lambda side: torchvision.models.resnet152(weights=None),

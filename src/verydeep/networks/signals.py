@@ -8,10 +8,13 @@ import torch
 import torch.nn.functional as F
 
 from verydeep.networks import vgg
+from verydeep.networks.configurations import PAPER_SIZE, Size
 from verydeep.networks.initialisation import SCHEMES, initialise
 
 
-def scales(config: str, scheme: str, pixel_deviation: float, *, images: int = 8, seed: int = 0, **size) -> pd.DataFrame:
+def scales(
+    config: str, size: Size, scheme: str, pixel_deviation: float, *, images: int = 8, seed: int = 0
+) -> pd.DataFrame:
     """Standard deviation of every layer's output and of the loss's gradient with respect to it, at the first step.
 
     Parameters
@@ -19,15 +22,13 @@ def scales(config: str, scheme: str, pixel_deviation: float, *, images: int = 8,
     pixel_deviation
         Standard deviation of the random input: about 70 for pixels in 0-255 less their mean, as in the paper, and 1
         for pixels divided by theirs.
-    size
-        Keywords of :func:`verydeep.networks.vgg.build`.
 
     Returns
     -------
     DataFrame
         A row a weight layer: ``activation`` (before the ReLU), ``gradient``, and ``weight`` (standard deviation).
     """
-    net = vgg.build(config, **size, dropout=0.0)
+    net = vgg.build(config, size, dropout=0.0)
     generator = torch.Generator().manual_seed(seed)
     initialise(net, scheme, generator)
     layers = net.convolutions() | net.fully_connected()
@@ -64,11 +65,11 @@ def scales(config: str, scheme: str, pixel_deviation: float, *, images: int = 8,
     return pd.DataFrame(rows).set_index("layer")
 
 
-def every_scheme(config: str, *, seed: int = 0, **size) -> pd.DataFrame:
+def every_scheme(config: str, size: Size = PAPER_SIZE, *, seed: int = 0) -> pd.DataFrame:
     """:func:`scales` for each scheme: the paper's pixels for readings of the paper, unit variance for the others.
 
     Columns (scheme, quantity), rows layers.
     """
     deviations = dict.fromkeys(SCHEMES, 70.0) | {"glorot": 1.0, "he": 1.0}
-    found = {scheme: scales(config, scheme, deviations[scheme], seed=seed, **size) for scheme in SCHEMES}
-    return pd.concat(found, axis=1)
+    by_scheme = {scheme: scales(config, size, scheme, deviations[scheme], seed=seed) for scheme in SCHEMES}
+    return pd.concat(by_scheme, axis=1)

@@ -6,7 +6,7 @@ from torch import nn
 
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy
-from verydeep.networks.configurations import Configuration, configuration
+from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size, configuration
 
 # Krizhevsky et al. (2012), as Sect. 2.1 refers to them.
 LRN_SIZE, LRN_K, LRN_ALPHA, LRN_BETA = 5, 2.0, 1e-4, 0.75
@@ -24,19 +24,16 @@ class VGG(nn.Module):
     Input: float images (batch, 3, crop, crop), mean-subtracted. Output: class scores (batch, classes).
     """
 
-    def __init__(
-        self, config: Configuration, *, width_divisor, num_classes, crop, pooling, dropout, lrn_alpha, batch_norm
-    ):
+    def __init__(self, config: Configuration, size: Size, *, dropout: float, lrn_alpha: str, batch_norm: bool):
         super().__init__()
-        self.config, self.crop, self.num_classes = config, crop, num_classes
-        #: the keywords of :func:`verydeep.networks.anatomy.layers` for this network
-        self.size = dict(width_divisor=width_divisor, num_classes=num_classes, crop=crop, pooling=pooling)
-        self.map_side = anatomy.last_map(crop, pooling, len(config.blocks))
+        self.config, self.size = config, size
+        self.crop, self.num_classes = size.crop, size.num_classes
+        self.map_side = anatomy.last_map(size.crop, size.pooling, len(config.blocks))
         modules: list[nn.Module] = []
         channels = 3
         for b, block in enumerate(config.blocks, 1):
             for i, conv in enumerate(block, 1):
-                out = conv.channels // width_divisor
+                out = conv.channels // size.width_divisor
                 modules.append(nn.Conv2d(channels, out, conv.kernel, padding=conv.padding))
                 if batch_norm:
                     modules.append(nn.BatchNorm2d(out))
@@ -44,9 +41,9 @@ class VGG(nn.Module):
                 channels = out
                 if config.lrn and (b, i) == (1, 1):
                     modules.append(_lrn(lrn_alpha))
-            modules.append(nn.MaxPool2d(2, 2, ceil_mode=pooling == "ceil"))
+            modules.append(nn.MaxPool2d(2, 2, ceil_mode=size.pooling == "ceil"))
         self.features = nn.Sequential(*modules)
-        fc6, fc7 = (n // width_divisor for n in config.fc[:-1])
+        fc6, fc7 = (n // size.width_divisor for n in config.fc[:-1])
         self.classifier = nn.Sequential(
             nn.Linear(channels * self.map_side**2, fc6),
             nn.ReLU(inplace=True),
@@ -54,7 +51,7 @@ class VGG(nn.Module):
             nn.Linear(fc6, fc7),
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
-            nn.Linear(fc7, num_classes),
+            nn.Linear(fc7, size.num_classes),
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -62,13 +59,13 @@ class VGG(nn.Module):
 
     def convolutions(self) -> dict[str, nn.Conv2d]:
         """The convolutions by name, ``conv1_1`` onwards."""
-        found = [module for module in self.features if isinstance(module, nn.Conv2d)]
-        return dict(zip(self.config.conv_names(), found, strict=True))
+        modules = [module for module in self.features if isinstance(module, nn.Conv2d)]
+        return dict(zip(self.config.conv_names(), modules, strict=True))
 
     def fully_connected(self) -> dict[str, nn.Linear]:
         """The fully connected layers by name: ``fc6``, ``fc7``, ``fc8``."""
-        found = [module for module in self.classifier if isinstance(module, nn.Linear)]
-        return dict(zip(("fc6", "fc7", "fc8"), found, strict=True))
+        modules = [module for module in self.classifier if isinstance(module, nn.Linear)]
+        return dict(zip(("fc6", "fc7", "fc8"), modules, strict=True))
 
 
 class LocalResponseNorm(nn.LocalResponseNorm):
@@ -93,11 +90,8 @@ def _lrn(alpha: str) -> LocalResponseNorm:
 
 def build(
     config: str,
+    size: Size = PAPER_SIZE,
     *,
-    width_divisor: int = 1,
-    num_classes: int = 1000,
-    crop: int = 224,
-    pooling: str = "ceil",
     dropout: float = 0.5,
     lrn_alpha: str = "caffe",
     batch_norm: bool = False,
@@ -108,13 +102,8 @@ def build(
     ----------
     config
         ``"A"``, ``"A-LRN"``, ``"B"``, ``"B-5x5"``, ``"C"``, ``"D"`` or ``"E"``.
-    width_divisor
-        Divides every width of Table 1; it must leave whole numbers.
-    crop
-        Side of the training crop in pixels; fixes how many inputs FC6 has.
-    pooling
-        ``"ceil"`` (Caffe, in which the paper trained) or ``"floor"`` (torch's default): the same network at
-        multiples of 32 pixels.
+    size
+        Its ``width_divisor`` must leave whole numbers.
     dropout
         Probability of dropping a unit of FC6 and FC7 in training (Sect. 3.1).
     lrn_alpha
@@ -132,19 +121,18 @@ def build(
     The parameter count is asserted against the arithmetic of Table 1.
     """
     spec = configuration(config)
-    if pooling not in anatomy.POOLINGS:
-        raise UnknownName("pooling", pooling, anatomy.POOLINGS)
+    if size.pooling not in anatomy.POOLINGS:
+        raise UnknownName("pooling", size.pooling, anatomy.POOLINGS)
     if lrn_alpha not in LRN_ALPHAS:
         raise UnknownName("lrn_alpha", lrn_alpha, LRN_ALPHAS)
     widths = [conv.channels for block in spec.blocks for conv in block] + list(spec.fc[:-1])
-    if any(width % width_divisor for width in widths):
-        raise ValueError(f"width_divisor {width_divisor} does not divide every width of {config}: {widths}")
-    if anatomy.last_map(crop, pooling, len(spec.blocks)) < 1:
-        raise ValueError(f"a crop of {crop} pixels leaves nothing after {len(spec.blocks)} poolings")
-    size = dict(width_divisor=width_divisor, num_classes=num_classes, crop=crop, pooling=pooling)
-    net = VGG(spec, **size, dropout=dropout, lrn_alpha=lrn_alpha, batch_norm=batch_norm)
+    if any(width % size.width_divisor for width in widths):
+        raise ValueError(f"width_divisor {size.width_divisor} does not divide every width of {config}: {widths}")
+    if anatomy.last_map(size.crop, size.pooling, len(spec.blocks)) < 1:
+        raise ValueError(f"a crop of {size.crop} pixels leaves nothing after {len(spec.blocks)} poolings")
+    net = VGG(spec, size, dropout=dropout, lrn_alpha=lrn_alpha, batch_norm=batch_norm)
     layers = (*net.convolutions().values(), *net.fully_connected().values())
     counted = sum(p.numel() for layer in layers for p in layer.parameters())
-    expected = anatomy.parameters(spec, **size)
+    expected = anatomy.parameters(spec, size)
     assert counted == expected, f"{config} has {counted} parameters, Table 1 gives {expected}"
     return net

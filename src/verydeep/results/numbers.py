@@ -145,7 +145,7 @@ def _table2(study: Study) -> Iterator[Number]:
     """Parameters of each configuration at the study's size; an exact count, so always done."""
     full_size = study.network.width_divisor == 1 and study.num_classes == 1000
     for row in paper.table(2).itertuples():
-        millions = anatomy.parameters(all_configurations()[row.config], **study.size()) / 1e6
+        millions = anatomy.parameters(all_configurations()[row.config], study.size) / 1e6
         printed = int(row.params_millions) if full_size else None
         yield Number(f"{study.name}.table2.{row.config}.parameters", millions, None, None, None, printed, "done")
 

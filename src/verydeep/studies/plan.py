@@ -129,7 +129,7 @@ class Run:
     @property
     def multiply_adds(self) -> int:
         """Multiply-adds of one forward pass over one training crop."""
-        return anatomy.multiply_adds(self.configuration, **self.study.size())
+        return anatomy.multiply_adds(self.configuration, self.study.size)
 
 
 def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, variant: str | None = None) -> Run:

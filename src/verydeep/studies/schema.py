@@ -12,7 +12,7 @@ from verydeep import paper
 from verydeep.data.sources import SOURCES
 from verydeep.errors import StudyError, UnknownName
 from verydeep.files import listed
-from verydeep.networks.configurations import all_configurations
+from verydeep.networks.configurations import Size, all_configurations
 from verydeep.studies.names import TRAIN_SCALES, study_fault, variant_fault
 
 #: The paper's training scales by name, (Smin, Smax) in its own pixels (Sect. 3.1).
@@ -217,14 +217,10 @@ class Study(_Strict):
         """Side of the training crop in pixels; 224 in the paper."""
         return self.pixels(PAPER_CROP)
 
-    def size(self) -> dict:
-        """The keywords of :func:`verydeep.networks.anatomy.layers` for this study's networks."""
-        return {
-            "width_divisor": self.network.width_divisor,
-            "num_classes": self.num_classes,
-            "crop": self.crop,
-            "pooling": self.network.pooling,
-        }
+    @property
+    def size(self) -> Size:
+        """How large this study builds its networks."""
+        return Size(self.network.width_divisor, self.num_classes, self.crop, self.network.pooling)
 
     def resolve(self, train_scale: str, variant: str | None = None) -> Recipe:
         """The full recipe for one training scale: the paper's, the study's, the stage's, the variant's."""

@@ -12,6 +12,7 @@ from faults.kills import RUN
 from faults.world import World
 from verydeep import files, runs, studies
 from verydeep.networks import vgg, weights
+from verydeep.networks.configurations import Size
 
 
 def weights_case(what: str, says: str, make: Callable[[Path], None], passed_off: bool = True):
@@ -35,9 +36,8 @@ def altered(change: Callable[[dict], dict]) -> Callable[[Path], None]:
     return lambda path: save_file(change(load_file(path)), path)
 
 
-def network(**changes) -> Callable[[Path], None]:
-    size = {"config": "A", "width_divisor": 16, "num_classes": 10, "crop": 32} | changes
-    return lambda path: weights.publish(vgg.build(**size), path) and None
+def network(config: str = "A", num_classes: int = 10) -> Callable[[Path], None]:
+    return lambda path: weights.publish(vgg.build(config, Size(16, num_classes, crop=32)), path) and None
 
 
 def _not_finite(state: dict) -> dict:
@@ -101,5 +101,5 @@ checkpoint_case(
 @case("weights", "torchvision's, a pickle that runs code", "error: .*vgg.pth: not the weights of torchvision's A")
 def _torchvision(world):
     pickled(world.data / "vgg.pth")
-    net = vgg.build("A", width_divisor=16, num_classes=10, crop=32)
+    net = vgg.build("A", Size(width_divisor=16, num_classes=10, crop=32))
     return lambda: weights.load_torchvision(net, world.data / "vgg.pth")

@@ -10,17 +10,17 @@ from matplotlib.patches import FancyBboxPatch
 from verydeep import paper
 from verydeep.chapters.figures.style import BLOCKS, finished, use_style
 from verydeep.networks import anatomy
-from verydeep.networks.configurations import Configuration, all_configurations, configuration
+from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size, all_configurations, configuration
 from verydeep.networks.stacks import Stack, lines
 
 _ONE_BY_ONE, _LRN, _POOL, _FC = "#e8a33d", "#d9534f", "#e4e6ea", "#5b5f97"
 _KINDS = {"conv": "#1b6ca8", "maxpool": "#9aa1ab", "fc": "#5b5f97", "lrn": "#d9534f"}
 
 
-def shares(config: str, crop: int = 224, **size) -> Figure:
+def shares(config: str, size: Size = PAPER_SIZE) -> Figure:
     """Weights, activations and multiply-adds of each layer: where a network's size, memory and work lie."""
     use_style()
-    found = [layer for layer in anatomy.layers(configuration(config), crop=crop, **size)]
+    found = anatomy.layers(configuration(config), size)
     figure, panels = plt.subplots(1, 3, figsize=(11, 0.9 + 0.22 * len(found)), sharey=True, layout="constrained")
     values = {
         "weights (millions)": [layer.weights / 1e6 for layer in found],
@@ -33,7 +33,7 @@ def shares(config: str, crop: int = 224, **size) -> Figure:
         axes.set(xlabel=label)
     panels[0].set_yticks(places, [layer.name for layer in found], fontsize=8)
     panels[0].invert_yaxis()
-    figure.suptitle(f"{config}, input {crop}x{crop}", fontsize=11, fontweight="bold")
+    figure.suptitle(f"{config}, input {size.crop}x{size.crop}", fontsize=11, fontweight="bold")
     return finished(figure)
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from verydeep.chapters import display, figures
 from verydeep.chapters.figures import finished, use_style
 from verydeep.networks import anatomy, footprints, vgg
-from verydeep.networks.configurations import configuration
+from verydeep.networks.configurations import Size, configuration
 from verydeep.networks.dense import score_map
 from verydeep.networks.vgg import LRN_ALPHA, LRN_BETA, LRN_K, LRN_SIZE, LocalResponseNorm
 
@@ -21,7 +21,7 @@ _NARROW = 8  # a receptive field does not depend on the width, and a narrow netw
 
 
 def _narrow(config: str, size: int) -> vgg.VGG:
-    return vgg.build(config, width_divisor=_NARROW, num_classes=10, crop=size, pooling="floor").eval()
+    return vgg.build(config, Size(width_divisor=_NARROW, num_classes=10, crop=size, pooling="floor")).eval()
 
 
 def receptive_field(config: str, layer: str, size: int) -> pd.DataFrame:
@@ -99,7 +99,7 @@ def lrn_cost(crop: int, width_divisor: int, batch: int = 4, turns: int = 2) -> p
 def dense_equality(config: str, width_divisor: int = 1) -> pd.DataFrame:
     """The largest difference of class scores between the FC form and the dense form on a random crop of 224."""
     torch.manual_seed(0)
-    net = vgg.build(config, width_divisor=width_divisor).eval()
+    net = vgg.build(config, Size(width_divisor=width_divisor)).eval()
     x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         fc, dense = net(x), score_map(net, x)
@@ -126,13 +126,13 @@ def score_maps(config: str, sizes: list[int], width_divisor: int = 1) -> pd.Data
         When an image is too small for one window of FC6.
     """
     with torch.device("meta"):
-        net = vgg.build(config, width_divisor=width_divisor).eval()
+        net = vgg.build(config, Size(width_divisor=width_divisor)).eval()
     rows = {}
     for side in sizes:
         with torch.inference_mode():
             found = score_map(net, torch.zeros(1, 3, side, side, device="meta"))
         positions = found.shape[2] * found.shape[3]
-        work = anatomy.multiply_adds(configuration(config), **net.size, image=(side, side)) / 1e9
+        work = anatomy.multiply_adds(configuration(config), net.size, image=(side, side)) / 1e9
         rows[side] = {
             "score map": f"{found.shape[2]}x{found.shape[3]}x{found.shape[1]}",
             "positions": positions,
