@@ -7,6 +7,7 @@ import numpy as np
 
 from verydeep import files
 from verydeep.runs import predictions, provenance
+from verydeep.runs.parts import Device, Part
 
 if TYPE_CHECKING:  # torch would be most of the memory that benchmarks/manifest.py measures
     from verydeep.evaluation.tester import Tester
@@ -21,8 +22,9 @@ def errors(tester: "Tester", method: str, store, rows: np.ndarray, shorter: int)
     return {name: measured[name] for name in ("top1_error", "top5_error")}
 
 
-def write(script: str, what: str, rates: dict[str, dict], device: dict, **others) -> None:
+def write(script: str, what: str, rates: dict[str, dict], device: Device, **others) -> None:
     """Write what the benchmark ``script`` (its ``__file__``) found to a JSON file beside it, with what made it."""
     made_by = {"date": provenance.now(), "sources": provenance.sources(), "environment": provenance.environment()}
     record = {"what": what, "rates": rates, "device": device} | made_by | others
+    record = {key: value.model_dump() if isinstance(value, Part) else value for key, value in record.items()}
     files.write_json(Path(script).resolve().with_suffix(".json"), record)

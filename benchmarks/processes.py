@@ -44,7 +44,7 @@ def _silent(line: str) -> None:
 def trained(run: Run, processes: int, micro_batch: int) -> tuple[pd.DataFrame, dict[str, torch.Tensor]]:
     """History and published weights of one training, which is forgotten."""
     train(run, processes=processes, micro_batch=micro_batch, report=_silent)
-    assert runs.read_record(run, "train").device["processes"] == processes
+    assert runs.read_record(run, "train").device.processes == processes
     found = pd.read_csv(run.folder / "history.csv"), load_file(run.weights)
     shutil.rmtree(run.folder)
     return found

@@ -35,7 +35,7 @@ def recorded(kind: str) -> list[studies.Run]:
 def test_a_recorded_run_holds_and_was_made_from_committed_sources(run):
     assert runs.check_folder(run.folder) == []
     record = runs.read_record(run, "train")
-    assert record.sources["dirty"] is False
+    assert record.sources.dirty is False
     recorded_recipe = Recipe.model_validate(record.parameters["recipe"])  # keys that came later have their defaults
     assert recorded_recipe == run.recipe, "the study's recipe has changed since"
 
@@ -49,7 +49,7 @@ def test_every_folder_in_git_is_a_run_of_its_study():
 def test_one_study_has_one_data_fingerprint():
     for name in STUDIES:
         prints = {
-            (record.data["manifest_sha256"], record.data["held_out"]["sha256"])
+            (record.data.manifest_sha256, record.data.held_out.sha256)
             for run in recorded("train")
             if run.study.name == name and (record := runs.read_record(run, "train"))
         }
@@ -93,7 +93,7 @@ def test_published_weights_give_the_recorded_predictions(run, images=48):
     source = sources.source(run.study.data.source)
     if not source.folder.is_dir():
         pytest.skip(f"{source.name} is not at {source.folder}; verydeep data get {source.name}")
-    statistics = runs.read_record(run, "train").data["statistics"]
+    statistics = runs.read_record(run, "train").data.statistics
     normalise = Normaliser(
         torch.tensor(statistics["mean"]), statistics["deviation"] if run.recipe.unit_variance else 1.0
     )

@@ -12,6 +12,7 @@ from verydeep.errors import VerydeepError
 from verydeep.networks import vgg, weights
 from verydeep.networks.initialisation import initialise, transfer_from_a
 from verydeep.runs import variables
+from verydeep.runs.parts import Device
 from verydeep.studies import Run
 from verydeep.studies.plan import BATCH_NORM, CONTINUED, TRANSFERRED
 
@@ -81,15 +82,15 @@ def open_data(run: Run) -> Store:
     return open_store(sources.source(run.study.data.source))
 
 
-def device_record(device: torch.device, processes: int = 1) -> dict:
+def device_record(device: torch.device, processes: int = 1) -> Device:
     """Device, threads, instruction set, determinism flags, and the variables on which the last bits depend."""
-    return {
-        "type": device.type,
-        "name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
-        "processes": processes,
-        "threads": torch.get_num_threads(),
-        "instruction_set": torch.backends.cpu.get_cpu_capability(),
-        "variables": variables.recorded(),
-        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-        "cuda": torch.version.cuda if device.type == "cuda" else None,
-    }
+    return Device(
+        type=device.type,
+        name=torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        processes=processes,
+        threads=torch.get_num_threads(),
+        instruction_set=torch.backends.cpu.get_cpu_capability(),
+        variables=variables.recorded(),
+        deterministic_algorithms=torch.are_deterministic_algorithms_enabled(),
+        cuda=torch.version.cuda if device.type == "cuda" else None,
+    )

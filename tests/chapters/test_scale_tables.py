@@ -38,13 +38,13 @@ def test_each_scale_is_what_its_measurement_says(trained):
     table = scale_tables.each_scale("smoke")
     assert table.index.tolist() == ["A-256"]  # what was not run has no row
     row = table.loc["A-256"]
-    assert row["top-1 at one scale"] == pytest.approx(measured["dense-256"]["top1_error"])
+    assert row["top-1 at one scale"] == pytest.approx(measured["dense-256"].top1_error)
     for heading, name in {
         "lost at the smallest Q": "dense-224",
         "lost at the largest Q": "dense-288",
         "lost at all three": "dense-224+256+288",
     }.items():
-        lost = measured[name]["top1_error"] - measured["dense-256"]["top1_error"]
+        lost = measured[name].top1_error - measured["dense-256"].top1_error
         assert float(row[heading].split()[0]) == pytest.approx(lost, abs=0.006)
     assert "lost at the middle Q" not in table
     assert scale_tables.each_scale("full").empty
@@ -60,7 +60,7 @@ def test_the_real_loss_stands_beside_the_blurs(trained):
     table = scale_tables.blur("smoke")
     assert table.index.tolist() == [("A-256", 224)]
     row = table.iloc[0]
-    assert row["at Q"] == pytest.approx(measured["dense-224"]["top1_error"], abs=0.006)
+    assert row["at Q"] == pytest.approx(measured["dense-224"].top1_error, abs=0.006)
     assert (row["lost by the blur"], row["lost at Q"]) == (2.5, pytest.approx(row["at Q"] - 10, abs=0.006))
     assert scale_tables.blur("quarter").empty  # measured in another study
     path.unlink()

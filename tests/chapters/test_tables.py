@@ -104,7 +104,7 @@ def test_the_cost_of_testing_is_that_of_the_record(trained):
     ]  # fmt: skip
     both = cost.xs("both", level="method").iloc[0]
     assert both["forward passes"] == 3 + 1 + 25 + 25
-    assert both["top-1"] == record.measurements["both-224+256+288"]["top1_error"]
+    assert both["top-1"] == record.measurements["both-224+256+288"].top1_error
     assert costs.testing_cost("quarter").empty == (not list((trained / "runs").glob("quarter/*")))
 
 
@@ -138,7 +138,7 @@ def test_how_long_a_network_was_trained_counts_what_it_starts_from(trained):
     assert table.loc["D-jitter", "starts from"] == "D-384"
     assert table.loc["D-jitter", "with its ancestors'"] == 2 * epochs["256"] + epochs["384"] + epochs["jitter"]
     record = runs.read_record(studies.find_run("smoke", "A", 256), "train")
-    assert table.loc["A-256", "training loss"] == round(record.metrics["train_loss"], 2)
+    assert table.loc["A-256", "training loss"] == round(record.metrics.train_loss, 2)
     assert table.loc["D-jitter", "training loss"] == display.NOT_RUN
 
 

@@ -30,10 +30,10 @@ def test_the_record_is_what_the_predictions_yield(trained):
     table = pd.read_parquet(run.folder / "predictions.parquet")
     assert list(record.measurements) == NAMES
     for name, part in table.groupby("measurement", observed=True):
-        assert record.measurements[name] == predictions.errors(part)
+        assert dict(record.measurements[name]) == predictions.errors(part)
         assert len(part["image"].unique()) == 364
-    assert record.measurements["dense-256"]["n"] == 364
-    assert record.measurements["dense-256"]["top1_error"] < 30  # ten classes; chance is 90
+    assert record.measurements["dense-256"].n == 364
+    assert record.measurements["dense-256"].top1_error < 30  # ten classes; chance is 90
     assert record.protocol["flip"] is False  # a mirrored digit is no digit
     assert record.protocol["average"] == "scores" and record.protocol["crops_per_side"] == 5
 
@@ -143,7 +143,7 @@ def test_a_record_without_all_measurements_or_by_another_protocol_is_made_again(
 def test_a_record_edited_by_hand_is_refused_and_made_again_once_it_is_deleted(trained):
     run = studies.find_run("smoke", "A", 256)
     whole = runs.read_record(run, "evaluate")
-    better = {name: errors | {"top1_error": 0.0} for name, errors in whole.measurements.items()}
+    better = {name: errors.model_copy(update={"top1_error": 0.0}) for name, errors in whole.measurements.items()}
     runs.write_record(run, whole.model_copy(update={"measurements": better}))
     with pytest.raises(RecordError, match="evaluate.json: content differs from its sha256.*or delete it"):
         evaluation.evaluate(run, report=lambda line: None)

@@ -76,8 +76,8 @@ def test_a_fusion_is_the_average_of_its_members_posteriors(pair, method):
     expected = predictions.errors(
         predictions.table(method, passes[0].names, passes[0].labels, (posteriors[0] + posteriors[1]) / 2)
     )
-    assert runs.read_fusion(asked).measurements == {method: expected}
-    assert measured["together"] == expected
+    assert dict(runs.read_fusion(asked).measurements[method]) == expected
+    assert dict(measured["together"]) == expected
     assert list(measured) == ["A-256-s0", "A-256-s1", "together"]
     assert runs.check_all() == []
 
@@ -89,7 +89,7 @@ def test_a_finished_fusion_is_left_alone_and_made_again_when_a_member_changes(pa
     fusion.fuse(asked, report=quiet)
     assert (asked.folder / "fuse.json").read_bytes() == before
     record = runs.read_fusion(asked)
-    changed = {name: one | {"weights_sha256": "0" * 64} for name, one in record.members.items()}
+    changed = {name: member.model_copy(update={"weights_sha256": "0" * 64}) for name, member in record.members.items()}
     runs.write_record(asked, record.model_copy(update={"members": changed}))
     runs.seal(asked.folder, ["fuse.json"])
     assert any("made from other weights of A-256-s0" in fault for fault in runs.check_all())
@@ -102,7 +102,7 @@ def test_posteriors_that_were_lost_are_made_again_from_the_published_weights(pai
     asked = find_fusion(NAMES, "dense")
     shutil.rmtree(pair[0].workspace / "posteriors")
     fusion.fuse(asked, report=quiet)
-    assert runs.read_fusion(asked).measurements["dense"]["n"] == 364
+    assert runs.read_fusion(asked).measurements["dense"].n == 364
 
 
 def test_an_untested_or_untrained_member_is_named_with_the_command(trained):

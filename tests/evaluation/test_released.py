@@ -107,7 +107,7 @@ def test_published_weights_are_tested_in_every_way_and_the_gap_is_parted(release
     # and it reaches the table of the gap
     gap = testing_tables.protocol_gap()
     measured = record.measurements
-    assert gap.loc["vgg11", "centre crop"] == pytest.approx(measured["centre-crop-256"]["top1_error"], abs=0.01)
+    assert gap.loc["vgg11", "centre crop"] == pytest.approx(measured["centre-crop-256"].top1_error, abs=0.01)
     parts = gap.loc["vgg11", ["of it testing", "of it training"]].sum()
     assert parts == pytest.approx(gap.loc["vgg11", "gap"], abs=0.02)
     assert gap.loc["vgg19", ["of it testing"]].isna().all()

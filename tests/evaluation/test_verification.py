@@ -64,7 +64,7 @@ def test_on_another_machine_a_stated_tolerance_holds(run, monkeypatch):
 
 def test_what_cannot_be_compared_is_refused(run):
     record = runs.read_record(run, "evaluate")
-    write(run, record.model_copy(update={"data": record.data | {"manifest_sha256": "0" * 64}}))
+    write(run, record.model_copy(update={"data": record.data.model_copy(update={"manifest_sha256": "0" * 64})}))
     with pytest.raises(VerydeepError, match="tested on other images"):
         verification.verify(run)
     write(run, record.model_copy(update={"protocol": record.protocol | {"grid": "cells"}}))

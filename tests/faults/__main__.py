@@ -37,8 +37,8 @@ def main(record: Path, *parts: str) -> int:
             say(f"{part} survived / tried: {survived} / {len(found)}, {(time.monotonic() - begun) / 60:.1f} minutes")
             bad += len(found) - survived
             known["made"][part] = {
-                "sources": provenance.sources(),
-                "environment": provenance.environment(),
+                "sources": provenance.sources().model_dump(),
+                "environment": provenance.environment().model_dump(),
                 "seconds": time.monotonic() - begun,
             }
     finally:

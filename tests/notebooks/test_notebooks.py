@@ -79,7 +79,7 @@ def test_plain_papermill_trains_d_and_leaves_a_complete_run(trained, tmp_path):
     assert done.returncode == 0, done.stderr
     run = studies.find_run("smoke", "D", 256)
     record = runs.read_record(run, "train")
-    assert record.parent["run"] == "A-256-s0" and record.device["processes"] == 2
+    assert record.parent.run == "A-256-s0" and record.device.processes == 2
     assert runs.check_folder(run.folder) == []
 
 

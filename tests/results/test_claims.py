@@ -61,8 +61,8 @@ def invent(folder_of, wrong: dict[str, int], base):
 def invent_training(run, fit, base):
     """A training record that says how well the network fits its training images, top-1 error in percent."""
     record = runs.read_record(base, "train")
-    metrics = record.metrics | {"train_top1_error": fit}
-    cost = record.cost | {"training_images": 10_000}
+    metrics = record.metrics.model_copy(update={"train_top1_error": fit})
+    cost = record.cost.model_copy(update={"training_images": 10_000})
     named = {"config": run.config, "train_scale": run.train_scale, "variant": run.variant}
     runs.unseal(run.folder, ["train.json"]) if (run.folder / "SHA256SUMS").exists() else None
     run.folder.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ def test_a_number_is_what_its_record_says(trained):
     measured = runs.read_record(run, "evaluate").measurements["dense-256"]
     number = results.number("smoke.table3.A-256.top1")
     assert (number.value, number.n, number.status, number.run) == (
-        measured["top1_error"],
+        measured.top1_error,
         364,
         "done",
         "A-256-s0",
@@ -45,7 +45,7 @@ def test_every_table_reads_its_own_measurement(trained):
         "smoke.centre-crop.A-256.top1": "centre-crop-256",
     }.items():
         number = results.number(identity)
-        assert (number.value, number.measurement) == (measured[name]["top1_error"], name)
+        assert (number.value, number.measurement) == (measured[name].top1_error, name)
         assert number.paper is None  # the paper has A in Table 3 alone
 
 

@@ -46,9 +46,9 @@ def test_a_record_of_a_checkout_that_git_refuses_names_no_commit(repository, tmp
     monkeypatch.setenv("VERYDEEP_ROOT", str(root))
     monkeypatch.setattr(paths, "package", lambda: root / "src" / "verydeep")
     known = {"commit": None, "dirty": None, "sources_sha256": provenance.sources_sha256(), "package": "src/verydeep"}
-    assert provenance.sources() == known | {"unknown": "this is no git clone"}
+    assert provenance.sources().model_dump() == known | {"unknown": "this is no git clone"}
     monkeypatch.setattr(paths, "package", lambda: repository / "src" / "verydeep")
-    assert provenance.sources()["unknown"] == "the package was not imported from a checkout"
+    assert provenance.sources().unknown == "the package was not imported from a checkout"
 
 
 def test_a_number_of_a_run_that_is_not_committed_is_not_said_to_be(repository, tmp_path):
@@ -73,12 +73,12 @@ def test_sources_that_are_not_those_of_the_commit_are_called_dirty(repository, t
     monkeypatch.setenv("VERYDEEP_ROOT", str(tmp_path / "clone"))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))  # as within a hook
     monkeypatch.setattr(paths, "package", lambda: package)
-    assert provenance.sources()["dirty"] is False
-    assert provenance.sources()["commit"] == provenance.git("rev-parse", "HEAD")
+    assert provenance.sources().dirty is False
+    assert provenance.sources().commit == provenance.git("rev-parse", "HEAD")
     (package / ".DS_Store").touch()
-    assert provenance.sources()["dirty"] is False
+    assert provenance.sources().dirty is False
     change(package)
-    assert provenance.sources()["dirty"] is True
+    assert provenance.sources().dirty is True
 
 
 def test_a_book_of_another_project_is_no_checkout(tmp_path, monkeypatch):

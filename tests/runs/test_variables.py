@@ -81,7 +81,7 @@ def test_a_launch_in_earnest_trains(tmp_path, undisturbed, launcher):
     assert done.returncode == 0, done.stderr[-2000:]
     with world.entered():
         record = runs.read_record(small.run(), "train")
-    assert record.device["processes"] == (2 if "torch" in launcher[0] else 1)
+    assert record.device.processes == (2 if "torch" in launcher[0] else 1)
     assert record.parameters["recipe"]["precision"] == "float32"
     assert files.sha256(world.runs / "small" / "A-256-s0" / "weights.safetensors")
 

@@ -58,7 +58,7 @@ def test_a_finished_run_is_complete_and_is_not_trained_again(checkout, capsys):
     assert runs.check_folder(run.folder) == []
     record = runs.read_record(run, "train")
     assert record.parameters["recipe"] == run.recipe.model_dump(mode="json")
-    assert record.cost["images_seen"] == 3 * 41 * 32  # 1,333 images make 41 batches of 32
+    assert record.cost.images_seen == 3 * 41 * 32  # 1,333 images make 41 batches of 32
     assert record.artefacts["weights.safetensors"] == digest(run)
     history = pd.read_csv(run.folder / "history.csv")
     assert history["epoch"].tolist() == [1, 2, 3]
@@ -196,7 +196,7 @@ def test_half_precision_training_on_a_cpu_is_refused(checkout):
 def test_bfloat16_trains(checkout):
     run = tiny_run(precision="bfloat16")
     training.train(run, report=silent)
-    assert runs.read_record(run, "train").metrics["train_loss"] < 2.2
+    assert runs.read_record(run, "train").metrics.train_loss < 2.2
 
 
 def test_a_recorded_pilot_is_not_trained_again_for_want_of_its_weights(checkout):
@@ -217,7 +217,7 @@ def test_a_gpu_trains_in_float16(checkout):
     run = tiny_run(precision="float16", epochs=6)
     training.train(run, report=silent)
     record = runs.read_record(run, "train")
-    assert record.device["type"] == "cuda" and record.metrics["train_loss"] < 2.2
+    assert record.device.type == "cuda" and record.metrics.train_loss < 2.2
 
 
 @pytest.mark.parametrize("processes", [2, 3])
@@ -230,7 +230,7 @@ def test_processes_train_the_network_of_one(checkout, processes):
     run, found = tiny_run(epochs=2), {}
     for count in (1, processes):
         training.train(run, processes=count, report=silent)
-        assert runs.read_record(run, "train").device["processes"] == count
+        assert runs.read_record(run, "train").device.processes == count
         found[count] = pd.read_csv(run.folder / "history.csv"), load_file(run.weights)
         shutil.rmtree(run.folder)
     (alone, mine), (together, theirs) = found[1], found[processes]
@@ -255,7 +255,7 @@ def test_torchrun_trains_the_network_of_one(trained):
     shutil.rmtree(one.folder)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "verydeep", "train"]
     subprocess.run([*command, "smoke", "A", "256"], check=True, capture_output=True, timeout=300)
-    assert runs.read_record(one, "train").device["processes"] == 2
+    assert runs.read_record(one, "train").device.processes == 2
     together = pd.read_csv(one.folder / "history.csv")
     assert together["train_loss"][0] == pytest.approx(alone["train_loss"][0], rel=1e-5)
 

@@ -61,9 +61,9 @@ def _data(study: Study, made: list[Run]) -> str:
         return f"{study.data.source}; nothing has been run"
     data = runs.read_record(made[0], "train").data
     return (
-        f"{data['source']}: {data['counts']['train']} training images, {data['held_out']['count']} of them held out "
-        f"({data['held_out']['rule']}), {data['counts']['val']} validation images; manifest "
-        f"{data['manifest_sha256'][:10]}"
+        f"{data.source}: {data.counts['train']} training images, {data.held_out.count} of them held out "
+        f"({data.held_out.rule}), {data.counts['val']} validation images; manifest "
+        f"{data.manifest_sha256[:10]}"
     )
 
 
@@ -103,17 +103,17 @@ def _machines(made: list[Run]) -> str:
     for run in made:
         record = runs.read_record(run, "train")
         machine = record.environment
-        name = f"{machine['processor']}, {machine['cores']} cores, {record.device['type']}"
+        name = f"{machine.processor}, {machine.cores} cores, {record.device.type}"
         found[name] = found.get(name, 0) + 1
     return "; ".join(f"{name} ({count} runs)" for name, count in found.items()) or "nothing has been run"
 
 
 def _cost(made: list[Run]) -> str:
     records = [runs.read_record(run, "train") for run in made]
-    hours = sum(record.cost["seconds"] for record in records) / 3600
-    work = sum(record.cost["multiply_adds"] for record in records)
+    hours = sum(record.cost.seconds for record in records) / 3600
+    work = sum(record.cost.multiply_adds for record in records)
     tests = [record for run in made if (record := runs.read_record(run, "evaluate"))]
-    testing = sum(record.cost["seconds"] for record in tests) / 3600
+    testing = sum(record.cost.seconds for record in tests) / 3600
     return f"{hours:.1f} hours of training ({work:.2g} multiply-adds), {testing:.1f} hours of testing"
 
 

@@ -21,15 +21,15 @@ def study_cost(study: str) -> dict[str, float]:
         [record for run in asked if (record := runs.read_record(run, kind))]
         for asked, kind in ((networks, "train"), (pilots, "train"), (networks, "evaluate"))
     )
-    operations = [record.cost["multiply_adds"] for record in trained + tried]
-    operations += [made["multiply_adds"] for record in tested for made in record.passes.values()]
+    operations = [record.cost.multiply_adds for record in trained + tried]
+    operations += [made.multiply_adds for record in tested for made in record.passes.values()]
     return {
         "networks": len(trained),
         "planned": len(networks),
         "pilots": len(tried),
-        "hours": sum(record.cost["seconds"] for record in trained + tried + tested) / 3600,
+        "hours": sum(record.cost.seconds for record in trained + tried + tested) / 3600,
         "operations": sum(operations) / 1e15,
-        "cores": max((record.environment["cores"] for record in trained), default=0),
+        "cores": max((record.environment.cores for record in trained), default=0),
     }
 
 
@@ -46,20 +46,20 @@ def testing_cost(study: str) -> pd.DataFrame:
         if record is None:
             continue
         passes = [record.passes[single.name] for single in row.measurement.passes]
-        images, seconds = passes[0]["images"], sum(made["seconds"] for made in passes)
+        images, seconds = passes[0].images, sum(made.seconds for made in passes)
         measured = record.measurements[row.measurement.name]
         tested.append(
             {
                 "network": row.run.row,
                 "method": row.measurement.method,
                 "test Q": ", ".join(map(str, row.measurement.test_scales)),
-                "forward passes": sum(made["forward_passes"] for made in passes) / images,
-                "multiply-adds (billions)": sum(made["multiply_adds"] for made in passes) / images / 1e9,
+                "forward passes": sum(made.forward_passes for made in passes) / images,
+                "multiply-adds (billions)": sum(made.multiply_adds for made in passes) / images / 1e9,
                 "images/s": images / seconds,
-                "threads": record.device["threads"],
-                "load": record.cost["load_average"],
-                "top-1": measured["top1_error"],
-                "top-5": measured["top5_error"],
+                "threads": record.device.threads,
+                "load": record.cost.load_average,
+                "top-1": measured.top1_error,
+                "top-5": measured.top5_error,
             }
         )
     frame = pd.DataFrame(tested)

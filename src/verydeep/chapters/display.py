@@ -108,7 +108,7 @@ def _linked(shown: pd.DataFrame, links: dict[str, Callable[[str], str]]) -> str:
 
 def errors(measured: dict[str, dict]) -> Table:
     """What was measured, a row a measurement: ``n`` (images), ``top1_error`` and ``top5_error`` in percent."""
-    frame = pd.DataFrame(measured).T.convert_dtypes()
+    frame = pd.DataFrame({name: dict(errors) for name, errors in measured.items()}).T.convert_dtypes()
     return table(frame, units={"n": "images", "top1_error": "%", "top5_error": "%"})
 
 

@@ -75,7 +75,7 @@ def protocol_gap(study: str = "released") -> pd.DataFrame:
             continue
         run, stated = row.run, row.run.published.top1_error
         record = runs.read_record(run, "evaluate")
-        measured = {name: values["top1_error"] for name, values in record.measurements.items()} if record else {}
+        measured = {name: values.top1_error for name, values in record.measurements.items()} if record else {}
         printed, like = _best_dense(run)
         ours = measured.get(like.name)
         rows.append(

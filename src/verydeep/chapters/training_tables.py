@@ -32,7 +32,7 @@ def pilots(study: str) -> pd.DataFrame:
         }
         for metric in ("top1", "top5"):
             row[f"held-out {metric.replace('top', 'top-')}"] = _held_out(record, metric)
-        row["training loss"] = round(record.metrics["train_loss"], 2) if record else NOT_RUN
+        row["training loss"] = round(record.metrics.train_loss, 2) if record else NOT_RUN
         rows.append(row)
     if not rows:
         return display.table(pd.DataFrame())
@@ -56,10 +56,10 @@ def training(study: str) -> pd.DataFrame:
                 "starts from": _with_seed(run.parent) if run.parent else "",
                 "epochs": run.recipe.epochs,
                 "with its ancestors'": sum(one.recipe.epochs for one in lineage(run)),
-                "training loss": round(record.metrics["train_loss"], 2) if record else NOT_RUN,
-                "training top-1": round(record.metrics["train_top1_error"], 1) if record else NOT_RUN,
+                "training loss": round(record.metrics.train_loss, 2) if record else NOT_RUN,
+                "training top-1": round(record.metrics.train_top1_error, 1) if record else NOT_RUN,
                 "held-out top-1": _held_out(record, "top1"),
-                "multiply-adds (1e15)": round(record.cost["multiply_adds"] / 1e15, 2) if record else NOT_RUN,
+                "multiply-adds (1e15)": round(record.cost.multiply_adds / 1e15, 2) if record else NOT_RUN,
             }
         )
     frame = pd.DataFrame(rows, dtype=object).set_index("network")
@@ -70,7 +70,7 @@ def _held_out_coverage(study: Study) -> str:
     """What the intervals of a study's held-out errors cover: those of a run are for its own seed."""
     records = (runs.read_record(run, "train") for run in planned_runs(study))
     first = next((record for record in records if record), None)
-    return display.coverage(first.data["held_out"]["count"], 1, "held-out") if first else ""
+    return display.coverage(first.data.held_out.count, 1, "held-out") if first else ""
 
 
 def _with_seed(run: Run) -> str:
@@ -80,6 +80,6 @@ def _with_seed(run: Run) -> str:
 def _held_out(record, metric: str) -> str:
     if record is None:
         return NOT_RUN
-    error = record.metrics[f"held_out_{metric}_error"]
-    low, high = error_interval(error, record.data["held_out"]["count"])
+    error = record.metrics.held_out_error(metric)
+    low, high = error_interval(error, record.data.held_out.count)
     return display.with_interval(error, low, high)

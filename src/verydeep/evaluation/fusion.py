@@ -11,7 +11,7 @@ from verydeep.runs import predictions, provenance
 from verydeep.studies.fusions import Fusion
 
 
-def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> dict[str, dict]:
+def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> dict[str, runs.Errors]:
     """Test the networks of ``fusion`` together; do nothing when that is done already for the same weights.
 
     The members' posteriors are taken from their workspaces, and made from the published weights where they are not
@@ -20,7 +20,7 @@ def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=pro
     Returns
     -------
     dict
-        For each member by its name, and for ``together``: ``n``, ``top1_error`` and ``top5_error`` in percent.
+        The errors in percent of each member by its name, and of all ``together``.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=pro
     rows = {run.name: evaluated[run.name].measurements[fusion.measurement(run).name] for run in fusion.members}
     rows["together"] = record.measurements[fusion.method]
     together = rows["together"]
-    report(f"{fusion.name}: top-1 {together['top1_error']:.2f}  top-5 {together['top5_error']:.2f}  n {together['n']}")
+    report(f"{fusion.name}: top-1 {together.top1_error:.2f}  top-5 {together.top5_error:.2f}  n {together.n}")
     return rows
 
 
@@ -69,7 +69,7 @@ def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
     first = fusion.members[0]
     for run in fusion.members[1:]:
         one, other = found[first.name], found[run.name]
-        if one.data["manifest_sha256"] != other.data["manifest_sha256"]:
+        if one.data.manifest_sha256 != other.data.manifest_sha256:
             raise VerydeepError(f"{run.name} and {first.name} were tested on different validation images")
         if one.protocol != other.protocol:
             keys = sorted(key for key in one.protocol if one.protocol[key] != other.protocol.get(key))

@@ -25,7 +25,7 @@ from verydeep.studies import Measurement, Run
 from verydeep.studies.measurements import measured_by, protocol
 
 
-def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> dict[str, dict]:
+def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> dict[str, runs.Errors]:
     """Test ``run`` in every way its study asks; do nothing for what is finished already.
 
     Leaves ``predictions.parquet`` and ``evaluate.json`` in the run's folder.
@@ -41,7 +41,7 @@ def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progr
     Returns
     -------
     dict
-        By the measurement's name: ``n``, ``top1_error`` and ``top5_error`` in percent.
+        The errors in percent by the measurement's name.
 
     Raises
     ------
@@ -192,7 +192,7 @@ class Passes:
 
     def _is_recorded(self, path: Path, name: str) -> bool:
         known = self.record.passes.get(name) if self.record else None
-        return known is not None and path.exists() and files.sha256(path) == known["posteriors_sha256"]
+        return known is not None and path.exists() and files.sha256(path) == known.posteriors_sha256
 
     def average(self, measurement: Measurement) -> np.ndarray:
         """Posteriors of a measurement: the average of those of its passes, float32 (images, classes)."""

@@ -10,6 +10,7 @@ from verydeep.errors import VerydeepError
 from verydeep.evaluation.measure import mean, require_trained
 from verydeep.evaluation.tester import Tester
 from verydeep.runs import predictions, provenance
+from verydeep.runs.parts import Device, Environment
 from verydeep.studies import Run
 from verydeep.studies.measurements import Measurement, protocol
 
@@ -18,9 +19,9 @@ SAME_BEST_CLASS = 97.0  # percent of the images, at least
 PROBABILITY = 0.05  # largest difference of the best class's probability, half-precision convolutions
 
 
-def machine_type(environment: dict, device: dict) -> tuple:
+def machine_type(environment: Environment, device: Device) -> tuple:
     """What must be the same for a test to give the same bits: processor or GPU, torch, and the number of threads."""
-    return environment["processor"], environment["packages"]["torch"], device["name"], device["threads"]
+    return environment.processor, environment.packages["torch"], device.name, device.threads
 
 
 def verify(run: Run, images: int | None = None) -> pd.DataFrame:
@@ -51,12 +52,12 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     if record.protocol != protocol(run):
         raise VerydeepError(f"{run.name} was tested by another protocol than its study has now; test it again")
     store = open_data(run)
-    if store.manifest_sha256 != record.data["manifest_sha256"]:
+    if store.manifest_sha256 != record.data.manifest_sha256:
         raise VerydeepError(f"{run.name} was tested on other images than those in {store.folder}")
     every = store.rows("val")
     chosen = np.unique(np.linspace(0, len(every) - 1, images or len(every), dtype=int))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    at_once = record.cost["pixels_per_batch"]
+    at_once = record.cost.pixels_per_batch
     tester = Tester(load_network(run), normaliser(run, store, device), run.study.testing, run.recipe.flip, at_once)
     made: dict[str, np.ndarray] = {}
     measured = [Measurement.named(name) for name in record.measurements]

@@ -172,14 +172,14 @@ def _table6(study: Study) -> Iterator[Number]:
         yield from _errors(f"table6.{name}", study, measured, fusion.name, fusion.method)
 
 
-def _errors(row: str, study: Study, measured: dict[str, dict], run: str, measurement: str) -> Iterator[Number]:
+def _errors(row: str, study: Study, measured: dict[str, runs.Errors], run: str, measurement: str) -> Iterator[Number]:
     """The cells of one row from what each recorded seed measured, run name -> errors."""
     for metric, k in METRICS.items():
         identity, printed = f"{study.name}.{row}.{metric}", printed_numbers().get(f"{row}.{metric}")
         if not measured:
             yield Number(identity, None, None, None, None, printed, "not run", run, measurement)
             continue
-        errors, n = [seed[f"{metric}_error"] for seed in measured.values()], next(iter(measured.values()))["n"]
+        errors, n = [seed.error(metric) for seed in measured.values()], next(iter(measured.values())).n
         spread = None
         if len(errors) == 1:
             value, (low, high) = errors[0], error_interval(errors[0], n)

@@ -28,8 +28,8 @@ def measured_rate(study: Study) -> float | None:
     work = seconds = 0
     for run in planned_runs(study):
         if record := runs.read_record(run, "train"):
-            work += record.cost["multiply_adds"]
-            seconds += record.cost["seconds"]
+            work += record.cost.multiply_adds
+            seconds += record.cost.seconds
     return work / seconds if seconds else None
 
 
@@ -100,7 +100,7 @@ def status(name: str) -> str:
     for run in runs.all_runs(study):
         line = f"{run.name:32} {state(run):8}"
         if trained := runs.read_record(run, "train"):
-            line += f" held-out top-1 {trained.metrics['held_out_top1_error']:5.1f} %"
+            line += f" held-out top-1 {trained.metrics.held_out_top1_error:5.1f} %"
         if evaluated := runs.read_record(run, "evaluate"):
             line += f"  {_shown(evaluated.measurements, single(run.train_scale).name)}"
             line += f"  {_shown(evaluated.measurements, several(run.train_scale, 'both').name)}"
@@ -124,9 +124,9 @@ def plan(study: Study) -> str:
     return f"study {study.name}: {made}{left}"
 
 
-def _shown(measurements: dict[str, dict], name: str) -> str:
-    found = measurements.get(name)
-    return f"{name} {found['top1_error']:.1f} / {found['top5_error']:.1f} %" if found else ""
+def _shown(measurements: dict[str, runs.Errors], name: str) -> str:
+    errors = measurements.get(name)
+    return f"{name} {errors.top1_error:.1f} / {errors.top5_error:.1f} %" if errors else ""
 
 
 def _duration(seconds: float) -> str:

@@ -17,10 +17,10 @@ from verydeep.runs.folders import (
     seal_record,
     working_on,
 )
+from verydeep.runs.parts import Environment, Errors, Session, Sources
 from verydeep.runs.records import (
     EvaluateRecord,
     FuseRecord,
-    Session,
     TrainRecord,
     identity,
     read_file,
@@ -33,9 +33,12 @@ from verydeep.runs.seals import SEAL, read_seal, seal, unseal
 
 __all__ = [
     "SEAL",
+    "Environment",
+    "Errors",
     "EvaluateRecord",
     "FuseRecord",
     "Session",
+    "Sources",
     "TrainRecord",
     "all_runs",
     "check_all",

@@ -55,7 +55,7 @@ def unchecked() -> list[str]:
     unknown = 0
     for path in records:
         with contextlib.suppress(RecordError):  # said by check_folder
-            commit = read_file(path).sources.get("commit")
+            commit = read_file(path).sources.commit
             unknown += commit is not None and provenance.sources_sha256_at(commit) is None
     made_by = f"the sources of {unknown} of {len(records)} records are those of the commits they name, and whether "
     return [f"not checked: whether {made_by if unknown else ''}rules were changed ({why})"]
@@ -71,7 +71,7 @@ def _check_fingerprints() -> list[str]:
             continue  # said by check_folder
         if data is None:
             continue
-        fingerprint = (data.get("manifest_sha256"), data.get("held_out", {}).get("sha256"))
+        fingerprint = (data.manifest_sha256, data.held_out and data.held_out.sha256)
         study = path.parent.parent.name
         known, where = first.setdefault(study, (fingerprint, path))
         if fingerprint != known:
@@ -133,8 +133,8 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     for name, digest in record.artefacts.items():
         if name in sums and sums[name] != digest:
             faults.append(f"{short(path)}: names another sha256 for {name} than {SEAL}")
-    committed = provenance.sources_sha256_at(record.sources["commit"]) if record.sources.get("commit") else None
-    if committed and record.sources["dirty"] is False and committed != record.sources["sources_sha256"]:
+    committed = provenance.sources_sha256_at(record.sources.commit) if record.sources.commit else None
+    if committed and record.sources.dirty is False and committed != record.sources.sources_sha256:
         faults.append(f"{short(path)}: was made by other sources than those of the commit it names")
     if kind == "evaluate" and "weights.safetensors" in sums and record.weights_sha256 != sums["weights.safetensors"]:
         faults.append(f"{short(path)}: was made from other weights than weights.safetensors")
@@ -149,9 +149,9 @@ def _check_errors(folder: Path, record: EvaluateRecord | FuseRecord) -> list[str
     """Every error in the record must be what the predictions beside it yield."""
     table = pd.read_parquet(folder / "predictions.parquet")
     faults = []
-    for name, found in record.measurements.items():
+    for name, errors in record.measurements.items():
         again = predictions.errors(table[table["measurement"] == name])
-        for key, value in found.items():
+        for key, value in errors:
             if again[key] != value:
                 faults.append(f"{short(folder)}: {name}: {key} is {value}, predictions.parquet yields {again[key]}")
     return faults

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from verydeep import files, paths
 from verydeep.errors import VerydeepError
+from verydeep.runs.parts import Environment, Sources
 
 PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow", "pandas", "verydeep")
 #: The package's own files that count as sources.
@@ -165,24 +166,26 @@ def require_own_sources() -> None:
         )
 
 
-def sources() -> dict:
+def sources() -> Sources:
     """What was imported: hash of the sources, where they lie, their commit, and whether they differ from it.
 
     ``commit`` and ``dirty`` are ``None`` where that is not known, and ``unknown`` says why.
     """
-    imported = sources_sha256()
-    known = {"commit": None, "dirty": None, "sources_sha256": imported, "package": "outside the checkout"}
+    imported = {"sources_sha256": sources_sha256()}
+    nothing = imported | {"commit": None, "dirty": None}
     if not is_of_checkout():
-        return known | {"unknown": "the package was not imported from a checkout"}
-    known["package"] = "src/verydeep"
+        why = "the package was not imported from a checkout"
+        return Sources(**nothing, package="outside the checkout", unknown=why)
+    imported["package"] = nothing["package"] = "src/verydeep"
     commit = git("rev-parse", "HEAD")
     if commit is None:
-        return known | {"unknown": git_unknown() or "nothing is committed yet"}
+        return Sources(**nothing, unknown=git_unknown() or "nothing is committed yet")
     # new files count, and so do those that somebody's git is told to ignore
     changed = _changed("--untracked-files=all", "--", "src", "book", "pyproject.toml")
     if changed is None:
-        return known | {"commit": commit, "unknown": "git does not say what was changed"}
-    return known | {"commit": commit, "dirty": bool(changed) or sources_sha256_at(commit) != imported}
+        return Sources(**nothing | {"commit": commit}, unknown="git does not say what was changed")
+    dirty = bool(changed) or sources_sha256_at(commit) != imported["sources_sha256"]
+    return Sources(**imported, commit=commit, dirty=dirty)
 
 
 def load_average() -> float | None:
@@ -206,12 +209,12 @@ def _version(package: str) -> str | None:
         return None
 
 
-def environment() -> dict:
+def environment() -> Environment:
     """Versions, operating system and processor."""
-    return {
-        "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
-    }
+    return Environment(
+        python=platform.python_version(),
+        packages={name: _version(name) for name in PACKAGES},
+        system=f"{platform.system()} {platform.machine()}",
+        processor=_processor(),
+        cores=len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+    )

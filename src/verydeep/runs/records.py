@@ -8,6 +8,20 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from verydeep import files
 from verydeep.errors import RecordError, VerydeepError
 from verydeep.paths import short
+from verydeep.runs.parts import (
+    DataFingerprint,
+    Device,
+    Environment,
+    Errors,
+    Member,
+    Parent,
+    PassRecord,
+    Session,
+    Sources,
+    TestingCost,
+    TrainingCost,
+    TrainingMetrics,
+)
 from verydeep.runs.seals import SEAL, read_seal
 from verydeep.studies import Fusion, Run
 from verydeep.studies.names import RunName
@@ -20,25 +34,13 @@ class _Record(BaseModel):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     study: str
-    sources: dict
-    environment: dict
-    device: dict
-    data: dict
+    sources: Sources
+    environment: Environment
+    device: Device
+    data: DataFingerprint
     started: str
     finished: str
     artefacts: dict[str, str]
-
-
-class Session(BaseModel):
-    """One stretch of training between a start or resume and the next stop."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    started: str
-    seconds: float
-    images: int
-    sources_sha256: str
-    load_average: float | None
 
 
 class _RunRecord(_Record):
@@ -50,46 +52,45 @@ class _RunRecord(_Record):
 
 
 class TrainRecord(_RunRecord):
-    """What a training left behind. Errors are in percent, on held-out images."""
+    """What a training left behind. Errors are in percent.
+
+    ``parameters`` has the recipe and the size of the network as they were then.
+    """
 
     kind: Literal["train"] = "train"
-    parent: dict | None
-    cost: dict
+    parent: Parent | None
+    cost: TrainingCost
     sessions: list[Session]
-    metrics: dict
+    metrics: TrainingMetrics
 
 
 class EvaluateRecord(_RunRecord):
-    """What an evaluation left behind: a row of metrics for every measurement, in percent.
+    """What an evaluation left behind: the errors of every measurement, in percent, and what each pass cost.
 
-    ``passes`` has for every pass over the images its cost and the sha256 of its posteriors, which are kept outside
-    git.
+    ``protocol`` has the settings of the test as they were then.
     """
 
     kind: Literal["evaluate"] = "evaluate"
     weights_sha256: str
     protocol: dict
-    cost: dict
-    passes: dict[str, dict]
-    measurements: dict[str, dict]
+    cost: TestingCost
+    passes: dict[str, PassRecord]
+    measurements: dict[str, Errors]
 
 
 class FuseRecord(_Record):
-    """What a fusion of networks left behind.
-
-    ``members`` has for every run its weights' sha256, its measurement, and the sha256 of the posteriors used.
-    """
+    """What a fusion of networks left behind; ``members`` by the name of the run."""
 
     kind: Literal["fuse"] = "fuse"
     method: str
-    members: dict[str, dict]
+    members: dict[str, Member]
     protocol: dict
-    cost: dict
-    measurements: dict[str, dict]
+    cost: TestingCost
+    measurements: dict[str, Errors]
 
     def weights(self) -> dict[str, str]:
         """Run name -> sha256 of the weights that were tested."""
-        return {name: member["weights_sha256"] for name, member in self.members.items()}
+        return {name: member.weights_sha256 for name, member in self.members.items()}
 
 
 KINDS: dict[str, type[_Record]] = {"train": TrainRecord, "evaluate": EvaluateRecord, "fuse": FuseRecord}

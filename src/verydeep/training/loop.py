@@ -61,7 +61,7 @@ class Training:
             "started": self.started,
             "seconds": 0.0,
             "images": 0,
-            "sources_sha256": self.made_by["sources_sha256"],
+            "sources_sha256": self.made_by.sources_sha256,
             "load_average": 0.0,
         }
         self.state.sessions.append(self.session)

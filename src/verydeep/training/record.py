@@ -13,7 +13,7 @@ from verydeep.training.images import TrainingImages
 
 
 def write(
-    run: Run, net: VGG, images: TrainingImages, history: list[dict], sessions: list[dict], made_by: dict,
+    run: Run, net: VGG, images: TrainingImages, history: list[dict], sessions: list[dict], made_by: runs.Sources,
     device: torch.device, processes: int,
 ) -> None:  # fmt: skip
     """Write and seal ``weights.safetensors``, ``history.csv`` and ``train.json``.

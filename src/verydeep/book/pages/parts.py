@@ -1,5 +1,7 @@
 """Parts that several pages have."""
 
+from verydeep.results import METRICS
+from verydeep.runs import Errors
 from verydeep.studies import Recipe, Study, recipes
 
 #: Commits are shown at this length.
@@ -9,8 +11,8 @@ SHORT = 10
 DOWNLOADS = ("train.json", "evaluate.json", "fuse.json", "history.csv", "predictions.parquet", "weights.safetensors")
 
 
-def errors(measured: dict) -> list[str]:
-    return [f"{measured[key]:.1f}" for key in ("top1_error", "top5_error")]
+def errors(measured: Errors) -> list[str]:
+    return [f"{measured.error(metric):.1f}" for metric in METRICS]
 
 
 def recipe_table(study: Study, scale: str, recipe: Recipe) -> list[str]:

@@ -73,23 +73,23 @@ def fusion_page(fusion: Fusion) -> str:
     ]
     for run in fusion.members:
         member = record.members[run.name]
-        cells = errors(runs.read_record(run, "evaluate").measurements[member["measurement"]])
+        cells = errors(runs.read_record(run, "evaluate").measurements[member.measurement])
         lines.append(
-            f"| [{run.name}]({run.name}.md) | {member['measurement']} | {cells[0]} | {cells[1]} | "
-            f"`{member['weights_sha256'][:SHORT]}` |"
+            f"| [{run.name}]({run.name}.md) | {member.measurement} | {cells[0]} | {cells[1]} | "
+            f"`{member.weights_sha256[:SHORT]}` |"
         )
     lines += ["", *_notebooks(fusion), "## Made by", "", *two_columns(_tested(record)), ""]
     return "\n".join([*lines, *_repeat(fusion, ["fuse"], record.sources), *_files(fusion)])
 
 
-def _measured(measurements: dict[str, dict]) -> list[str]:
+def _measured(measurements: dict[str, runs.Errors]) -> list[str]:
     lines = ["## Measured", "", "| measurement | top-1 error (%) | top-5 error (%) | images |", "|:--|--:|--:|--:|"]
     for name, measured in measurements.items():
         cells = []
-        for key in ("top1_error", "top5_error"):
-            bounds = error_interval(measured[key], measured["n"])
-            cells.append(f"{measured[key]:.2f} [{bounds[0]:.2f}, {bounds[1]:.2f}]")
-        lines.append(f"| {name} | {cells[0]} | {cells[1]} | {measured['n']} |")
+        for error in map(measured.error, results.METRICS):
+            low, high = error_interval(error, measured.n)
+            cells.append(f"{error:.2f} [{low:.2f}, {high:.2f}]")
+        lines.append(f"| {name} | {cells[0]} | {cells[1]} | {measured.n} |")
     return [*lines, "", "In brackets the 95 % interval over the validation images; one seed.", ""]
 
 
@@ -115,9 +115,9 @@ def _notebooks(run: Run | Fusion) -> list[str]:
     return [f"The notebooks as they were executed: {links}.", ""] if executed else []
 
 
-def _repeat(run: Run | Fusion, kinds: list[str], sources: dict) -> list[str]:
+def _repeat(run: Run | Fusion, kinds: list[str], sources: runs.Sources) -> list[str]:
     commands = [notebooks.command(run, kind) for kind in kinds]
-    checkout = f"git checkout {sources['commit']}" if sources["commit"] else "# from which commit is not known"
+    checkout = f"git checkout {sources.commit}" if sources.commit else "# from which commit is not known"
     return ["## Repeat it", "", "```bash", checkout, *commands, "```", ""]
 
 
@@ -146,28 +146,26 @@ def _sessions(trained: runs.TrainRecord) -> str:
 
 
 def _trained(trained: runs.TrainRecord) -> dict[str, str]:
-    cost, data, counts = trained.cost, trained.data, trained.data["counts"]
+    cost, data, counts = trained.cost, trained.data, trained.data.counts
     sources, machine, device = trained.sources, trained.environment, trained.device
     rows = {"started from": "random weights"}
     if parent := trained.parent:
-        rows["started from"] = f"[{parent['run']}]({parent['run']}.md), weights `{parent['weights_sha256'][:SHORT]}`"
-    rows["commit"] = f"{_commit(sources)}; package sources `{sources['sources_sha256'][:SHORT]}`"
+        rows["started from"] = f"[{parent.run}]({parent.run}.md), weights `{parent.weights_sha256[:SHORT]}`"
+    rows["commit"] = f"{_commit(sources)}; package sources `{sources.sources_sha256[:SHORT]}`"
     rows["data"] = (
-        f"{data['source']}: {counts['train']} training images of which {data['held_out']['count']} are held out, "
-        f"{counts['val']} validation images; manifest `{data['manifest_sha256'][:SHORT]}`, held-out images "
-        f"`{data['held_out']['sha256'][:SHORT]}` ({data['held_out']['rule']})"
+        f"{data.source}: {counts['train']} training images of which {data.held_out.count} are held out, "
+        f"{counts['val']} validation images; manifest `{data.manifest_sha256[:SHORT]}`, held-out images "
+        f"`{data.held_out.sha256[:SHORT]}` ({data.held_out.rule})"
     )
     rows["trained"] = (
-        f"{cost['epochs']} epochs, {cost['images_seen']} images, {cost['multiply_adds']:.3g} multiply-adds, "
+        f"{cost.epochs} epochs, {cost.images_seen} images, {cost.multiply_adds:.3g} multiply-adds, "
         f"{trained.parameters['recipe']['precision']}"
     )
     rows["wall time"] = (
-        f"{cost['seconds'] / 60:.1f} minutes in {_sessions(trained)}, {cost['images_per_second']:.0f} "
-        f"images/s; load average at the end {trained.sessions[-1].load_average:.1f} on {machine['cores']} cores"
+        f"{cost.seconds / 60:.1f} minutes in {_sessions(trained)}, {cost.images_per_second:.0f} "
+        f"images/s; load average at the end {trained.sessions[-1].load_average:.1f} on {machine.cores} cores"
     )
-    rows["machine"] = (
-        f"{machine['processor']}, {device['type']}, {device['threads']} threads, {device['processes']} process(es)"
-    )
+    rows["machine"] = f"{machine.processor}, {device.type}, {device.threads} threads, {device.processes} process(es)"
     rows["software"] = _software(machine)
     rows["date"] = trained.started
     return rows
@@ -179,22 +177,22 @@ def _tested(record: runs.EvaluateRecord | runs.FuseRecord | None) -> dict[str, s
     sources, machine = record.sources, record.environment
     protocol = record.protocol
     return {
-        "tested": f"{record.started}, in {record.cost['seconds']:.0f} s, commit {_commit(sources)}",
-        "tested on": f"{machine['processor']}, {record.device['type']}, {record.device['threads']} threads",
+        "tested": f"{record.started}, in {record.cost.seconds:.0f} s, commit {_commit(sources)}",
+        "tested on": f"{machine.processor}, {record.device.type}, {record.device.threads} threads",
         "tested with": _software(machine),
         "protocol": ", ".join(f"{key} {value}" for key, value in protocol.items()),
     }
 
 
-def _software(machine: dict) -> str:
-    packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items() if number)
-    return f"Python {machine['python']}, {packages}"
+def _software(machine: runs.Environment) -> str:
+    packages = ", ".join(f"{name} {number}" for name, number in machine.packages.items() if number)
+    return f"Python {machine.python}, {packages}"
 
 
-def _commit(sources: dict) -> str:
+def _commit(sources: runs.Sources) -> str:
     """The commit of the sources, and whether they were as it has them: what is not known is said to be so."""
-    if not sources["commit"]:
-        return f"unknown ({sources['unknown']})" if "unknown" in sources else "unknown"
-    shown, url = f"`{sources['commit'][:SHORT]}`", publication.commit_url(sources["commit"])
-    changed = "" if sources["dirty"] is False else ", with changes that were not committed"
+    if not sources.commit:
+        return f"unknown ({sources.unknown})" if sources.unknown else "unknown"
+    shown, url = f"`{sources.commit[:SHORT]}`", publication.commit_url(sources.commit)
+    changed = "" if sources.dirty is False else ", with changes that were not committed"
     return (f"[{shown}]({url})" if url else shown) + changed

@@ -37,7 +37,7 @@ def study_page(study: Study) -> str:
     for run in runs.all_runs(study):
         trained, evaluated = runs.read_record(run, "train"), runs.read_record(run, "evaluate")
         shown = f"[{run.name}]({study.name}/{run.name}.md)" if trained else run.name
-        held_out = f"{trained.metrics['held_out_top1_error']:.1f}" if trained else ""
+        held_out = f"{trained.metrics.held_out_top1_error:.1f}" if trained else ""
         both = errors(evaluated.measurements[single(run.train_scale).name]) if evaluated else ["", ""]
         start = run.parent.name if run.parent else "random weights"
         state = (

@@ -73,8 +73,8 @@ class Evidence:
         records = [runs.read_record(replace(run, seed=seed), "train") for seed in seeds]
         if None in records:
             return None
-        errors = [record.metrics["train_top1_error"] for record in records]
-        return float(np.mean(errors)), sum(record.cost["training_images"] for record in records)
+        errors = [record.metrics.train_top1_error for record in records]
+        return float(np.mean(errors)), sum(record.cost.training_images for record in records)
 
     def first_test(self, pairs: list[list[str]]) -> str | None:
         """When the first test of any of the rows was started, ISO 8601."""
