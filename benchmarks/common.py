@@ -11,14 +11,15 @@ from verydeep.runs.parts import Device, Part
 
 if TYPE_CHECKING:  # torch would be most of the memory that benchmarks/manifest.py measures
     from verydeep.evaluation.tester import Tester
+    from verydeep.evaluation.ways import Way
 
 
-def errors(tester: "Tester", method: str, store, rows: np.ndarray, shorter: int) -> dict[str, float]:
+def errors(tester: "Tester", way: "Way | str", store, rows: np.ndarray, shorter: int) -> dict[str, float]:
     """Top-1 and top-5 error, in percent, of one pass over the images ``rows`` of ``store``."""
     labels = store.manifest["label"].to_numpy()[rows]
     images = store.manifest["name"].iloc[rows].tolist()
-    found = tester.make(method, store, rows, shorter).posteriors
-    measured = predictions.errors(predictions.table(method, images, labels, found))
+    posteriors = tester.make(way, store, rows, shorter).posteriors
+    measured = predictions.errors(predictions.table(getattr(way, "name", way), images, labels, posteriors))
     return {name: measured[name] for name in ("top1_error", "top5_error")}
 
 

@@ -22,6 +22,7 @@ from common import errors, write
 from verydeep.assembly import device_record, load_network, normaliser, open_data
 from verydeep.data.views import centre_position, grid_positions
 from verydeep.evaluation.tester import Tester
+from verydeep.evaluation.ways import Crops, Dense, Tested
 from verydeep.networks.dense import whole_positions
 from verydeep.studies.fusions import member
 from verydeep.studies.measurements import MIRRORED_CENTRE, single_scale
@@ -30,27 +31,29 @@ STRIDE = 32  # five poolings
 NETWORKS = ("A-256", "D-256", "E-256", "D-384", "E-384")
 
 
-@dataclass
-class Placed(Tester):
+@dataclass(frozen=True)
+class Placed(Crops):
     """Tests on the crops at ``places`` along both sides of a square image, and their mirror images."""
 
     places: Sequence[int] = ()
+    name = "placed crops"
 
-    def _grid(self, x):
-        return self._crops(x, Counter(product(self.places, self.places, (False, True))))
+    def views(self, height: int, width: int) -> Counter:
+        return Counter(product(self.places, self.places, (False, True)))
 
 
-@dataclass
-class CutOut(Tester):
+class CutOut(Dense):
     """Tests on the windows of the score map of a square image, each as an image of its own."""
 
-    def _grid(self, x):
-        windows = whole_positions(x.shape[2], self.net.crop)
-        side = x.shape[2] - STRIDE * (windows - 1)
+    name = "windows cut out"
+
+    def __call__(self, images: torch.Tensor) -> Tested:
+        windows = whole_positions(images.shape[2], self.net.crop)
+        side = images.shape[2] - STRIDE * (windows - 1)
         places = list(product([STRIDE * k for k in range(windows)], repeat=2))
-        found = [self._dense(x[:, :, top : top + side, left : left + side]) for top, left in places]
-        posteriors, passes, multiply_adds = (sum(one) for one in zip(*found, strict=True))
-        return posteriors / len(places), passes, multiply_adds
+        cut = [images[:, :, top : top + side, left : left + side] for top, left in places]
+        posteriors, passes, multiply_adds = map(sum, zip(*map(super().__call__, cut), strict=True))
+        return Tested(posteriors / len(places), passes, multiply_adds)
 
 
 @click.command()
@@ -60,24 +63,25 @@ def main(study: str, names: tuple[str, ...]) -> None:
     """Measure the errors of each network in each way."""
     rates = {}
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    for name in names:
-        run = member(f"{study}/{name}")
+    for network in names:
+        run = member(f"{study}/{network}")
         store = open_data(run)
         rows, shorter = store.rows("val"), run.study.pixels(single_scale(run.train_scale))
-        made = (load_network(run), normaliser(run, store, device), run.study.testing)
+        tester = Tester(load_network(run), normaliser(run, store, device), run.study.testing)
+        ready = (tester.net, tester.testing)
         crop = run.study.crop
         windows = whole_positions(shorter, crop)
         crops = {"the windows as crops": [STRIDE * k for k in range(windows)]}
         if windows > 1:
             crops[f"{windows**2} crops, edge to edge"] = grid_positions(shorter, crop, windows, "edges")
         crops[MIRRORED_CENTRE] = [centre_position(shorter, crop)]
-        ways = {f"dense, {windows**2} window{'s' * (windows > 1)}": (Tester(*made), "dense")}
+        ways = {f"dense, {windows**2} window{'s' * (windows > 1)}": Dense(*ready)}
         if windows > 1:  # one window is the whole image
-            ways["the windows cut out"] = (CutOut(*made), "multi-crop")
-        ways |= {title: (Placed(*made, places=places), "multi-crop") for title, places in crops.items()}
-        for way, (tester, method) in ways.items():
-            title = f"{run.row}, {way}"
-            rates[title] = errors(tester, method, store, rows, shorter)
+            ways["the windows cut out"] = CutOut(*ready)
+        ways |= {title: Placed(*ready, places=places) for title, places in crops.items()}
+        for name, way in ways.items():
+            title = f"{run.row}, {name}"
+            rates[title] = errors(tester, way, store, rows, shorter)
             click.echo(f"{title}: {rates[title]}")
     what = "dense testing at one scale beside its windows as crops, as many crops spread, and the centre crop"
     write(__file__, what, rates, device_record(device), study=study)

@@ -92,24 +92,23 @@ def test_the_mirrored_centre_crop_is_the_centre_crop_and_its_mirror_image():
     import torch
     from windows import Placed
 
-    from verydeep.evaluation.tester import Tester
+    from verydeep.evaluation.ways import CentreCrop
     from verydeep.networks import vgg
 
     torch.manual_seed(0)
     net = vgg.build("A", Size(width_divisor=16, num_classes=5, crop=32)).eval()
     x = torch.randn(3, 3, 41, 41)
-    normalise = type("Normalise", (), {"mean": torch.zeros(3)})()
     testing = studies.load("smoke").testing
-    centre = Tester(net, normalise, testing)
-    both = (centre._centre(x)[0] + centre._centre(x.flip(3))[0]) / 2
-    mirrored = Placed(net, normalise, testing, places=[centre_position(41, 32)])._grid(x)[0]
+    centre = CentreCrop(net, testing)
+    both = (centre(x).posteriors + centre(x.flip(3)).posteriors) / 2
+    mirrored = Placed(net, testing, places=[centre_position(41, 32)])(x).posteriors
     # 41 - 32 is odd: the mirror image of the crop is one pixel off the crop of the mirror image
     assert not torch.allclose(both, mirrored)
     x = torch.randn(3, 3, 40, 40)
-    both = (centre._centre(x)[0] + centre._centre(x.flip(3))[0]) / 2
-    mirrored = Placed(net, normalise, testing, places=[centre_position(40, 32)])._grid(x)[0]
+    both = (centre(x).posteriors + centre(x.flip(3)).posteriors) / 2
+    mirrored = Placed(net, testing, places=[centre_position(40, 32)])(x).posteriors
     torch.testing.assert_close(both, mirrored)
-    assert not torch.allclose(centre._centre(x)[0], mirrored)
+    assert not torch.allclose(centre(x).posteriors, mirrored)
 
 
 def test_no_text_has_another_name_for_it():

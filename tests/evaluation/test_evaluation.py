@@ -45,11 +45,11 @@ def test_every_pass_is_made_once_and_its_cost_recorded(trained):
         "dense-224", "dense-256", "dense-288", "centre-crop-256", "multi-crop-224", "multi-crop-256", "multi-crop-288",
     ])  # fmt: skip
     crop = run.multiply_adds
-    assert passes["centre-crop-256"]["multiply_adds"] == 364 * crop
-    assert passes["dense-224"]["multiply_adds"] == 364 * crop  # one window, no flip
-    assert passes["multi-crop-224"]["forward_passes"] == 364  # all 25 crops coincide
-    assert passes["multi-crop-288"]["multiply_adds"] == 364 * 25 * crop
-    assert all(one["seconds"] > 0 and one["images"] == 364 for one in passes.values())
+    assert passes["centre-crop-256"].multiply_adds == 364 * crop
+    assert passes["dense-224"].multiply_adds == 364 * crop  # one window, no flip
+    assert passes["multi-crop-224"].forward_passes == 364  # all 25 crops coincide
+    assert passes["multi-crop-288"].multiply_adds == 364 * 25 * crop
+    assert all(one.seconds > 0 and one.images == 364 for one in passes.values())
 
 
 def test_measurements_are_the_averages_of_their_passes(trained):
@@ -89,7 +89,7 @@ def test_the_size_of_a_batch_changes_no_answer(trained):
         part = small.average(Measurement(method, (int(scale),)))
         errors = predictions.errors(predictions.table(name, small.names, small.labels, part))
         if name in before.measurements:
-            assert errors == before.measurements[name]
+            assert errors == dict(before.measurements[name])
     assert small.made["dense-256"]["forward_passes"] == 364
 
 

@@ -10,6 +10,7 @@ from verydeep import evaluation, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.evaluation import fusion, measure
 from verydeep.runs import predictions
+from verydeep.runs.parts import DataFingerprint
 from verydeep.studies.fusions import Fusion, find_fusion, member, table6_fusions
 
 
@@ -122,7 +123,8 @@ def test_members_that_cannot_be_compared_are_refused(pair, monkeypatch, change, 
     monkeypatch.setattr(measure, "is_current", lambda run, record: True)
     other = pair[1]
     record = runs.read_record(other, "evaluate")
-    changed = {key: getattr(record, key) | value for key, value in change.items()}
+    changed = {key: dict(getattr(record, key)) | value for key, value in change.items()}
+    changed = {key: DataFingerprint(**value) if key == "data" else value for key, value in changed.items()}
     runs.write_record(other, record.model_copy(update=changed))
     runs.seal(other.folder, ["evaluate.json"])
     with pytest.raises(VerydeepError, match=message):

@@ -89,7 +89,7 @@ def test_published_weights_are_tested_in_every_way_and_the_gap_is_parted(release
         "dense-256", "centre-crop-256", "dense-384", "dense-512", "dense-256+384+512", "multi-crop-256+384+512",
         "both-256+384+512",
     ]  # fmt: skip
-    assert record.data == {
+    assert record.data.model_dump() == {
         "source": "imagenet-val",
         "counts": {"train": 0, "val": CLASSES},
         "manifest_sha256": assembly.open_data(run).manifest_sha256,

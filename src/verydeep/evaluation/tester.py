@@ -1,14 +1,12 @@
-"""Class posteriors of a network over a set of images: densely, on a grid of crops, or on the centre crop (Sect. 3.2).
+"""One pass of a network over a set of images at one test scale, in one of the ways of testing.
 
-Every function here makes one pass over the images at one test scale. What a paper's table shows is an average of such
-passes (:mod:`verydeep.studies.measurements`), so each forward pass is made once, whatever it is needed for.
+What a table shows is an average of such passes (:mod:`verydeep.studies.measurements`), so each forward pass
+is made once, whatever it is needed for.
 """
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import torch
@@ -17,15 +15,11 @@ from verydeep import progress
 from verydeep.data.images import MAX_PIXELS
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
-from verydeep.data.views import centre_position, grid_positions, rescale, scaled_size
+from verydeep.data.views import rescale, scaled_size
 from verydeep.errors import DataError
-from verydeep.networks import anatomy, dense
+from verydeep.evaluation.ways import PIXELS_PER_BATCH, WAYS, Way
 from verydeep.networks.vgg import VGG
 from verydeep.studies.schema import Testing
-
-#: Pixels that go through the network at once: bounds its memory whatever the size of the images. An image that is
-#: larger by itself is cut into strips (:func:`verydeep.networks.dense.strips`), and is held in 8 bits only.
-PIXELS_PER_BATCH = 2**19
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -51,8 +45,7 @@ class Tester:
     flip
         Whether mirror images are used too.
     pixels_per_batch
-        Pixels that go through the network at once, flips not counted. A crop, and a strip as long as one position of
-        the score map sees, go through it whole, however few these are.
+        Pixels that go through the network at once, flips not counted; see :class:`verydeep.evaluation.ways.Way`.
     """
 
     net: VGG
@@ -65,22 +58,26 @@ class Tester:
         self.net.to(self.normalise.mean.device).eval()
         self.net.features.to(_DTYPES[self.testing.precision])
 
-    def make(self, method: str, store: Store, rows: np.ndarray, shorter: int) -> Pass:
-        """The pass by one ``method`` over the images ``rows`` rescaled to a shorter side of ``shorter`` pixels."""
+    def way(self, method: str) -> Way:
+        """The way of testing by its name, ready for this network."""
+        return WAYS[method](self.net, self.testing, self.flip, self.pixels_per_batch)
+
+    def make(self, way: Way | str, store: Store, rows: np.ndarray, shorter: int) -> Pass:
+        """The pass in one way, or by its name, over the images ``rows`` rescaled to a shorter side of ``shorter``."""
+        way = self.way(way) if isinstance(way, str) else way
         begun = time.monotonic()
-        found = np.empty((len(rows), self.net.num_classes), np.float32)
+        posteriors = np.empty((len(rows), self.net.num_classes), np.float32)
         multiply_adds = forward_passes = 0
-        title = f"{self.net.config.name} {method} at {shorter}"
-        look = {"dense": self._dense, "multi-crop": self._grid, "centre-crop": self._centre}[method]
+        title = f"{self.net.config.name} {way.name} at {shorter}"
         with torch.inference_mode(), progress.bar(title=title, total=len(rows)) as bar:
             for positions, images in self.batches(store, rows, shorter):
                 within = images[..., 0].size <= self.pixels_per_batch
-                posteriors, passes, cost = look(self.normalise(images) if within else _Large(images, self.normalise))
-                found[positions] = posteriors.cpu().numpy()
-                forward_passes += passes * len(positions)
-                multiply_adds += cost * len(positions)
+                tested = way(self.normalise(images) if within else _Large(images, self.normalise))
+                posteriors[positions] = tested.posteriors.cpu().numpy()
+                forward_passes += tested.forward_passes * len(positions)
+                multiply_adds += tested.multiply_adds * len(positions)
                 bar.update(len(positions))
-        return Pass(found, time.monotonic() - begun, multiply_adds, forward_passes)
+        return Pass(posteriors, time.monotonic() - begun, multiply_adds, forward_passes)
 
     def batches(self, store: Store, rows: np.ndarray, shorter: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (positions in ``rows``, uint8 images (n, h, w, 3)) rescaled to a shorter side, in batches of one shape.
@@ -127,47 +124,6 @@ class Tester:
             interpolation=options.interpolation,
             antialias=options.antialias,
         )
-
-    # Each of these takes images (n, 3, height, width) and returns their posteriors (n, classes), and for one image
-    # the number of forward passes and of multiply-adds.
-
-    def _dense(self, x: torch.Tensor) -> tuple[torch.Tensor, int, int]:
-        views = (x, x.flip(3)) if self.flip else (x,)
-        options = (self.testing.average, self.testing.positions)
-        found = sum(dense.posteriors(self.net, view, *options, self.pixels_per_batch) for view in views) / len(views)
-        passes = 1 + self.flip
-        # Of the uncut image, as the paper would count: where strips overlap, more are made.
-        return found, passes, passes * self._multiply_adds(tuple(x.shape[2:]))
-
-    def _grid(self, x: torch.Tensor) -> tuple[torch.Tensor, int, int]:
-        per_side, grid = self.testing.crops_per_side, self.testing.grid
-        tops, lefts = (grid_positions(length, self.net.crop, per_side, grid) for length in x.shape[2:])
-        return self._crops(x, Counter(product(tops, lefts, (False, True) if self.flip else (False,))))
-
-    def _centre(self, x: torch.Tensor) -> tuple[torch.Tensor, int, int]:
-        top, left = (centre_position(length, self.net.crop) for length in x.shape[2:])
-        return self._crops(x, Counter([(top, left, False)]))
-
-    def _crops(self, x: torch.Tensor, views: Counter) -> tuple[torch.Tensor, int, int]:
-        """Posteriors averaged over ``views``: (top, left, flipped) -> how often it counts.
-
-        Crops of one place, as where the image is no larger than a crop, go through the network once.
-        """
-        side, order = self.net.crop, list(views)
-        at_once = max(1, self.pixels_per_batch // (len(x) * side**2))
-        total = 0
-        for start in range(0, len(order), at_once):
-            some = order[start : start + at_once]
-            crops = [x[:, :, top : top + side, left : left + side] for top, left, _ in some]
-            crops = [crop.flip(3) if view[2] else crop for crop, view in zip(crops, some, strict=True)]
-            crops = torch.cat(crops).contiguous(memory_format=torch.channels_last)
-            posteriors = dense.posteriors(self.net, crops).unflatten(0, (len(some), len(x)))
-            weights = torch.tensor([views[view] for view in some], dtype=torch.float32, device=posteriors.device)
-            total = total + (posteriors * weights[:, None, None]).sum(0)
-        return total / views.total(), len(views), len(views) * self._multiply_adds((side, side))
-
-    def _multiply_adds(self, image: tuple[int, int]) -> int:
-        return anatomy.multiply_adds(self.net.config, self.net.size, image=image)
 
 
 @dataclass
