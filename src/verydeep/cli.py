@@ -63,9 +63,9 @@ def data_get(name: str) -> None:
     from verydeep.data.sources import source
     from verydeep.data.store import open_store
 
-    found = source(name)
-    click.echo(f"{name}: {found.get()}")
-    store = open_store(found)
+    data_set = source(name)
+    click.echo(f"{name}: {data_set.get()}")
+    store = open_store(data_set)
     counts, again = store.counts(), store.repeated()
     click.echo(f"{name}: {counts['train']} training and {counts['val']} validation images")
     if again["images"]:
@@ -203,9 +203,9 @@ def cite(identity: str, form: str | None) -> None:
     from verydeep import results
     from verydeep.results import citation
 
-    found = results.number(identity)
+    number = results.number(identity)
     forms = [form] if form else list(citation.FORMATS)
-    click.echo("\n\n".join(citation.FORMATS[name](found) for name in forms))
+    click.echo("\n\n".join(citation.cite(number, name) for name in forms))
 
 
 @cli.command()

@@ -77,8 +77,8 @@ def is_litter(name: str) -> bool:
 
 def listed(folder: Path, pattern: str) -> list[Path]:
     """What lies in ``folder`` by a pattern of :meth:`pathlib.Path.glob`, in order, without litter."""
-    found = (path for path in folder.glob(pattern) if not any(map(is_litter, path.relative_to(folder).parts)))
-    return sorted(found)
+    ours = (path for path in folder.glob(pattern) if not any(map(is_litter, path.relative_to(folder).parts)))
+    return sorted(ours)
 
 
 def write_text(path: Path, text: str) -> None:

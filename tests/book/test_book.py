@@ -159,7 +159,7 @@ def test_a_published_book_carries_its_addresses_and_a_citation_leads_into_it(sma
     for variable, value in PUBLISHED.items():
         monkeypatch.setenv(variable, value)
     number = results.number("smoke.table3.A-256.top1")
-    (item,) = json.loads(citation.csl(number))
+    (item,) = json.loads(citation.cite(number, "csl"))
     path, _, anchor = item["URL"].removeprefix(f"{book}/").partition("#")
     page = (html / path).read_text()
     assert f'id="{anchor}"' in page and f"url = {{{item['URL']}}}" in re.sub(r"<[^>]+>", "", page)

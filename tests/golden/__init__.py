@@ -55,7 +55,7 @@ def collect(root: Path) -> dict[str, dict[str, str]]:
             for number in results.read(study).numbers:
                 found["numbers"][number.id] = _text(results.as_dict(number))
                 if number.status == "done":
-                    cited = "\n".join(form(number) for form in citation.FORMATS.values())
+                    cited = "\n".join(citation.cite(number, form) for form in citation.FORMATS)
                     found["citations"][number.id] = _elsewhere(cited, root)
             for verdict in results.read(study).verdicts:
                 said = asdict(verdict) | {"verdict": verdict.verdict, "size": verdict.size, "fair": verdict.fair}

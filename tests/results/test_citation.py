@@ -16,7 +16,7 @@ from verydeep.runs import provenance
 
 def test_the_entry_leads_back_to_the_number(trained):
     found = results.number("smoke.table3.A-256.top1")
-    entry, sentence = citation.bibtex(found), citation.plain(found)
+    entry, sentence = citation.cite(found, "bibtex"), citation.cite(found, "text")
     record = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate")
     assert entry.startswith("@misc{verydeep:smoke.table3.A-256.top1,") and entry.endswith("}")
     assert entry.count("{") == entry.count("}")
@@ -36,14 +36,14 @@ def test_the_entry_leads_back_to_the_number(trained):
     ("smoke.table2.D.parameters", "Millions of parameters of network D in the study smoke"),
 ])  # fmt: skip
 def test_every_kind_of_number_is_said_in_words(trained, identity, words):
-    assert words in citation.plain(results.number(identity))
+    assert words in citation.cite(results.number(identity), "text")
 
 
 @pytest.mark.parametrize("form", citation.FORMATS)
 def test_a_number_that_was_not_run_is_not_cited(form, trained):
     found = results.number("smoke.table3.D-256.top1")
     with pytest.raises(VerydeepError, match=r"^smoke.table3.D-256.top1 has not been run: there is no number to cite$"):
-        citation.FORMATS[form](found)
+        citation.cite(found, form)
     assert citation.page(found) == "runs/numbers.html#smoke.table3.D-256.top1"
 
 
@@ -52,13 +52,13 @@ ADDRESS = "https://example.github.io/verydeep"
 
 def test_every_form_has_the_address_where_one_is_set_and_none_pretends_otherwise(trained, monkeypatch):
     found = results.number("smoke.table3.A-256.top1")
-    for form in citation.FORMATS.values():
-        assert "http" not in form(found)
+    for form in citation.FORMATS:
+        assert "http" not in citation.cite(found, form)
     monkeypatch.setenv("VERYDEEP_BOOK_URL", f"{ADDRESS}/")
     page = f"{ADDRESS}/runs/smoke/A-256-s0.html#smoke.table3.A-256.top1"
-    assert citation.plain(found).endswith(f"{page}.")
-    assert f"  url = {{{page}}}\n" in citation.bibtex(found)
-    (item,) = json.loads(citation.csl(found))
+    assert citation.cite(found, "text").endswith(f"{page}.")
+    assert f"  url = {{{page}}}\n" in citation.cite(found, "bibtex")
+    (item,) = json.loads(citation.cite(found, "csl"))
     assert item["URL"] == page and item["title"] == citation.describe(found) and item["version"].startswith("0.1.0 (un")
     assert (
         "{:04}-{:02}-{:02}".format(*item["issued"]["date-parts"][0])
@@ -109,5 +109,5 @@ def test_without_its_citation_file_nothing_is_cited(trained):
     (trained / "CITATION.cff").unlink()
     citation.software.cache_clear()
     with pytest.raises(VerydeepError, match=r"CITATION.cff: missing"):
-        citation.plain(results.number("smoke.table3.A-256.top1"))
+        citation.cite(results.number("smoke.table3.A-256.top1"), "text")
     citation.software.cache_clear()

@@ -115,8 +115,8 @@ def _parts(text: str, own_roles: bool) -> list[str]:
     """One line, divided where the page shows something else than the source."""
     kept: list[str] = []
 
-    def keep(found: re.Match) -> str:
-        kept.append(found[0])
+    def keep(literal: re.Match) -> str:
+        kept.append(literal[0])
         return f" \x00{len(kept) - 1}\x00 "
 
     if own_roles:
@@ -125,33 +125,33 @@ def _parts(text: str, own_roles: bool) -> list[str]:
     text = _CODE.sub(keep, text)
     for pattern, instead in _SYNTAX:
         text = pattern.sub(instead, text)
-    text = re.sub("\x00(\\d+)\x00", lambda found: kept[int(found[1])], text)
+    text = re.sub("\x00(\\d+)\x00", lambda place: kept[int(place[1])], text)
     return text.split("\x01")
 
 
 def rendered(document: nodes.Node) -> str:
     """The text of a document tree; a role of this book as it stands in the source."""
-    found = []
+    texts = []
 
     def walk(node: nodes.Node) -> None:
         if isinstance(node, nodes.comment | nodes.system_message):
             return
         if isinstance(node, nodes.Element) and SOURCE in node:
-            found.append(node[SOURCE])
+            texts.append(node[SOURCE])
         elif isinstance(node, nodes.Text):
-            found.append(str(node))
+            texts.append(str(node))
         elif not isinstance(node, nodes.raw):
             if isinstance(node, nodes.superscript | nodes.subscript):
-                found.append(" ")
+                texts.append(" ")
             for child in node.children:
                 walk(child)
             if not isinstance(node, nodes.Inline):
-                found.append("\n")
+                texts.append("\n")
             elif isinstance(node, nodes.superscript | nodes.subscript):
-                found.append(" ")
+                texts.append(" ")
 
     walk(document)
-    return "".join(found)
+    return "".join(texts)
 
 
 def lost(markdown: str, page: str, own_roles: bool = True) -> list[Lost]:
@@ -169,6 +169,6 @@ def lost(markdown: str, page: str, own_roles: bool = True) -> list[Lost]:
         if f" {' '.join(word for _, word in run)} " in shown:
             continue
         lines = {line: " ".join(word for at, word in run if at == line) for line, _ in run}
-        found = next((Lost(*one) for one in lines.items() if f" {one[1]} " not in shown), None)
-        missing.append(found or Lost(run[0][0], " ".join(lines.values())))
+        lost_line = next((Lost(*one) for one in lines.items() if f" {one[1]} " not in shown), None)
+        missing.append(lost_line or Lost(run[0][0], " ".join(lines.values())))
     return missing

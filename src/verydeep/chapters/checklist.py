@@ -16,7 +16,7 @@ def checklist(study: str) -> pd.DataFrame:
     """
     spec = load(study)
     made = [run for run in runs.all_runs(spec) if runs.read_record(run, "train")]
-    found = [
+    items = [
         ("NeurIPS", "Claims and what was found are stated", _claims(study), "results/claims"),
         ("NeurIPS", "Limitations are discussed", f"{_departures(study)} departures from the paper", "departures"),
         (
@@ -39,7 +39,7 @@ def checklist(study: str) -> pd.DataFrame:
         ("ACM", "Artifacts can be checked", f"{_sealed(spec)} files with their sha256; `verydeep check`", "reproduce"),
         ("ACM", "Results reproduced by others", "none known", "reproduce"),
     ]
-    return display.table(pd.DataFrame(found, columns=["asked by", "item", "answer", "see"]))
+    return display.table(pd.DataFrame(items, columns=["asked by", "item", "answer", "see"]))
 
 
 def _claims(study: str) -> str:
@@ -99,13 +99,13 @@ def _error_bars(study: str) -> str:
 
 
 def _machines(made: list[Run]) -> str:
-    found = {}
+    counts = {}
     for run in made:
         record = runs.read_record(run, "train")
         machine = record.environment
         name = f"{machine.processor}, {machine.cores} cores, {record.device.type}"
-        found[name] = found.get(name, 0) + 1
-    return "; ".join(f"{name} ({count} runs)" for name, count in found.items()) or "nothing has been run"
+        counts[name] = counts.get(name, 0) + 1
+    return "; ".join(f"{name} ({count} runs)" for name, count in counts.items()) or "nothing has been run"
 
 
 def _cost(made: list[Run]) -> str:

@@ -13,7 +13,7 @@ def layer_table(config: str, size: Size = PAPER_SIZE) -> pd.DataFrame:
 
     Memory is that of the activations in single precision, MiB; a last row has the totals.
     """
-    found = anatomy.layers(configuration(config), size)
+    layers = anatomy.layers(configuration(config), size)
     rows = [
         {
             "layer": layer.name,
@@ -29,7 +29,7 @@ def layer_table(config: str, size: Size = PAPER_SIZE) -> pd.DataFrame:
             "stride": layer.stride,
             "first pixel": layer.start,
         }
-        for layer in found
+        for layer in layers
     ]
     frame = pd.DataFrame(rows).set_index("layer")
     counted = ["weights", "biases", "activations", "memory (MiB)", "multiply-adds"]
@@ -43,8 +43,8 @@ def shapes() -> pd.DataFrame:
     """The output shape of every layer of all six configurations at the paper's size, a column each."""
     columns = {}
     for name in ("A", "A-LRN", "B", "C", "D", "E"):
-        found = anatomy.layers(all_configurations()[name])
-        columns[name] = {layer.name: "x".join(map(str, layer.shape[::-1])) for layer in found}
+        layers = anatomy.layers(all_configurations()[name])
+        columns[name] = {layer.name: "x".join(map(str, layer.shape[::-1])) for layer in layers}
     order = [layer.name for layer in anatomy.layers(all_configurations()["E"])]
     order.insert(1, "lrn1")
     return display.table(pd.DataFrame(columns).reindex(order).fillna(""))
@@ -54,9 +54,9 @@ def fc_share() -> pd.DataFrame:
     """Weights in the FC layers of all six configurations, and their share of all weights in percent."""
     rows = {}
     for name in ("A", "A-LRN", "B", "C", "D", "E"):
-        found = anatomy.layers(all_configurations()[name])
-        fc = {layer.name: layer.weights for layer in found if layer.kind == "fc"}
-        total = sum(layer.weights for layer in found)
+        layers = anatomy.layers(all_configurations()[name])
+        fc = {layer.name: layer.weights for layer in layers if layer.kind == "fc"}
+        total = sum(layer.weights for layer in layers)
         rows[name] = fc | {"all FC": sum(fc.values()), "all": total, "FC share (%)": 100 * sum(fc.values()) / total}
     counts = ("fc6", "fc7", "fc8", "all FC", "all")
     frame = pd.DataFrame(rows).T.astype(dict.fromkeys(counts, int)).round(1)

@@ -82,9 +82,9 @@ class Source(ABC):
 
         Empty where nothing is, or the set does not state it.
         """
-        if self.images_sha256 is None or (found := images_sha256(hashes)) == self.images_sha256:
+        if self.images_sha256 is None or (digest := images_sha256(hashes)) == self.images_sha256:
             return ""
-        return f"the sha256 of the list of its images is {found}, {self.images_sha256} expected"
+        return f"the sha256 of the list of its images is {digest}, {self.images_sha256} expected"
 
     @abstractmethod
     def classes(self) -> list[str]:
@@ -131,12 +131,12 @@ class ClassFolders(Source):
     def classes(self) -> list[str]:
         self.require()
         first = self.folder / next(iter(self.counts))
-        found = [path.name for path in files.listed(first, "*") if path.is_dir()]
-        if len(found) != self.num_classes:
-            odd = next((name for name in found if not _WORDNET.fullmatch(name)), None)
+        folders = [path.name for path in files.listed(first, "*") if path.is_dir()]
+        if len(folders) != self.num_classes:
+            odd = next((name for name in folders if not _WORDNET.fullmatch(name)), None)
             asked = "" if odd is None else f"; {odd} has no name of WordNet's: remove it?"
-            raise DataError(f"{first}: {len(found)} class folders, {self.num_classes} expected{asked}")
-        return found
+            raise DataError(f"{first}: {len(folders)} class folders, {self.num_classes} expected{asked}")
+        return folders
 
     def _files(self, split: str, wnid: str) -> Iterator[Path]:
         for path in files.listed(self.folder / split / wnid, "**/*"):
@@ -148,8 +148,8 @@ class ClassFolders(Source):
     def entries(self) -> Iterator[Entry]:
         for split in self.counts:
             for label, wnid in enumerate(self.classes()):
-                found = list(self._files(split, wnid))
-                if not found:
+                images = list(self._files(split, wnid))
+                if not images:
                     raise DataError(f"{self.folder / split / wnid}: class without an image")
-                for path in found:
+                for path in images:
                     yield Entry(split, label, path.relative_to(self.folder).as_posix())

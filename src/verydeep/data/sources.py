@@ -101,10 +101,10 @@ class Imagenet20(ClassFolders):
     images_sha256 = "dd0dd7a6a2df89393ff019b01faa0d9830b2ebfee56ab0d55c73874b39978ed6"
 
     def classes(self) -> list[str]:
-        found = super().classes()
-        if strange := sorted(set(found) - set(self.class_names)):
+        folders = super().classes()
+        if strange := sorted(set(folders) - set(self.class_names)):
             raise DataError(f"{self.folder / 'train' / strange[0]}: no class of {self.name}; remove it")
-        return found
+        return folders
 
     def words(self) -> list[str]:
         return [self.class_names[wnid] for wnid in self.classes()]
@@ -127,10 +127,10 @@ class TinyImagenet(Source):
 
     def classes(self) -> list[str]:
         self.require()
-        found = sorted(wnid for wnid, *_ in self._lines("wnids.txt", 1))
-        if len(set(found)) != self.num_classes:
-            raise DataError(f"{self.folder / 'wnids.txt'}: {len(set(found))} classes, {self.num_classes} expected")
-        return found
+        wnids = sorted(wnid for wnid, *_ in self._lines("wnids.txt", 1))
+        if len(set(wnids)) != self.num_classes:
+            raise DataError(f"{self.folder / 'wnids.txt'}: {len(set(wnids))} classes, {self.num_classes} expected")
+        return wnids
 
     def words(self) -> list[str]:
         words = {wnid: text for wnid, text, *_ in self._lines("words.txt", 2)}
@@ -141,10 +141,10 @@ class TinyImagenet(Source):
         index = {wnid: label for label, wnid in enumerate(classes)}
         for label, wnid in enumerate(classes):
             images = self.folder / "train" / wnid / "images"
-            found = files.listed(images, "*.JPEG")
-            if not found:
+            photographs = files.listed(images, "*.JPEG")
+            if not photographs:
                 raise DataError(f"{images}: class without an image")
-            for path in found:
+            for path in photographs:
                 yield Entry("train", label, path.relative_to(self.folder).as_posix())
         labelled = []
         for name, wnid, *_ in self._lines("val/val_annotations.txt", 2):
@@ -163,11 +163,11 @@ class TinyImagenet(Source):
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: cannot be read ({error}); restore it, or get {self.name} again") from None
-        found = [line.split("\t") for line in lines]
-        for number, line in enumerate(found, 1):
+        rows = [line.split("\t") for line in lines]
+        for number, line in enumerate(rows, 1):
             if len(line) < fields:
                 raise DataError(f"{path}: line {number} has {len(line)} fields, {fields} expected")
-        return found
+        return rows
 
 
 class Digits(Source):

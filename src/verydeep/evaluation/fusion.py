@@ -54,7 +54,7 @@ def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
     VerydeepError
         Names the member and what of it differs from the first.
     """
-    found = {}
+    records = {}
     for run in fusion.members:
         measure.require_trained(run)
         record = runs.read_record(run, "evaluate")
@@ -65,16 +65,16 @@ def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
                 f"{run.name} is not tested by {fusion.method}: the study {run.study.name} tests on many crops only the "
                 f"networks that the paper tests so; take --method dense, or set its key multi_crop to all"
             )
-        found[run.name] = record
+        records[run.name] = record
     first = fusion.members[0]
     for run in fusion.members[1:]:
-        one, other = found[first.name], found[run.name]
+        one, other = records[first.name], records[run.name]
         if one.data.manifest_sha256 != other.data.manifest_sha256:
             raise VerydeepError(f"{run.name} and {first.name} were tested on different validation images")
         if one.protocol != other.protocol:
             keys = sorted(key for key in one.protocol if one.protocol[key] != other.protocol.get(key))
             raise VerydeepError(f"{run.name} and {first.name} were tested by different protocols ({', '.join(keys)})")
-    return found
+    return records
 
 
 def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRecord:

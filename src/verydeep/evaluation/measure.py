@@ -89,11 +89,11 @@ class _Evaluation:
 
     def finish(self) -> runs.EvaluateRecord:
         run, passes = self.run, self.passes
-        parts, found = [], {}
+        parts, measured = [], {}
         for measurement in measured_by(run):
             part = predictions.table(measurement.name, passes.names, passes.labels, passes.average(measurement))
             parts.append(part)
-            found[measurement.name] = errors = predictions.errors(part)
+            measured[measurement.name] = errors = predictions.errors(part)
             self.report(
                 f"{run.name}: {measurement.name:24}  top-1 {errors['top1_error']:.2f}  "
                 f"top-5 {errors['top5_error']:.2f}  n {errors['n']}"
@@ -118,7 +118,7 @@ class _Evaluation:
             },
             passes=passes.made,
             weights_sha256=passes.weights_sha256,
-            measurements=found,
+            measurements=measured,
             artefacts={"predictions.parquet": files.sha256(run.folder / "predictions.parquet")},
         )
         runs.write_record(run, record)

@@ -74,12 +74,12 @@ def bounds(config: Configuration, layer: str, side: int, pooling: str = "ceil") 
     return max(0, first), min(side - 1, first + row.receptive_field - 1)
 
 
-def effective(found: np.ndarray, share: float = 0.955) -> float:
+def effective(gradient: np.ndarray, share: float = 0.955) -> float:
     """Side of the centred square that holds ``share`` of the squared gradient: the effective receptive field.
 
     Two standard deviations of a Gaussian hold 95.5 %, the measure of Luo et al. (2016).
     """
-    power = found.astype(np.float64) ** 2
+    power = gradient.astype(np.float64) ** 2
     rows, columns = (np.average(np.arange(len(power)), weights=power.sum(axis)) for axis in (1, 0))
     ys, xs = np.indices(power.shape)
     distance = np.maximum(np.abs(ys - rows), np.abs(xs - columns))

@@ -39,11 +39,11 @@ def receptive_field(layers: list[tuple[int, int]]) -> list[int]:
     list of int
         How many positions one output of the last layer depends on: in the last layer's input first, in the image last.
     """
-    field, found = 1, []
+    field, fields = 1, []
     for kernel, stride in reversed(layers):
         field = (field - 1) * stride + kernel
-        found.append(field)
-    return found
+        fields.append(field)
+    return fields
 
 
 def lines(size: int, stack: Stack) -> list[np.ndarray]:
@@ -63,9 +63,9 @@ def lines(size: int, stack: Stack) -> list[np.ndarray]:
     """
     if size < stack.receptive_field:
         raise ValueError(f"{size} inputs are too few for {stack.name}, which needs {stack.receptive_field}")
-    found = [np.eye(size, dtype=bool)]
+    levels = [np.eye(size, dtype=bool)]
     for _ in range(stack.layers):
-        below = found[-1]
+        below = levels[-1]
         units = len(below) - stack.kernel + 1
-        found.append(np.stack([below[i : i + stack.kernel].any(0) for i in range(units)]))
-    return found
+        levels.append(np.stack([below[i : i + stack.kernel].any(0) for i in range(units)]))
+    return levels

@@ -61,10 +61,10 @@ def own_world() -> Iterator[Path]:
 
 def _absolute() -> dict[str, str]:
     """The variables that name our folders, and those of modules, as seen from here."""
-    found = {"VERYDEEP_ROOT": str(paths.root())}
+    folders = {"VERYDEEP_ROOT": str(paths.root())}
     for name, path in (("VERYDEEP_ARTIFACTS", paths.artifacts), ("VERYDEEP_DATA", paths.data)):
         if os.environ.get(name):
-            found[name] = str(path())
+            folders[name] = str(path())
     if modules := os.environ.get("PYTHONPATH"):
-        found["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in modules.split(os.pathsep))
-    return found
+        folders["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in modules.split(os.pathsep))
+    return folders

@@ -130,7 +130,7 @@ class _Crate:
     def _actions(self, run: Run | Fusion) -> list[ContextEntity]:
         """An action for each record of a run: what went in, what came out, when and how."""
         sums = runs.read_seal(run.folder)
-        found = []
+        actions = []
         for kind, outputs in _OUTPUTS.items():
             if f"{kind}.json" not in sums:
                 continue
@@ -149,8 +149,8 @@ class _Crate:
             action["agent"] = self.author
             action["object"] = [*self._parameters(identity, run), *self._inputs(run, kind)]
             action["result"] = [self._file(run.folder, name, sums[name]) for name in outputs if name in sums]
-            found.append(action)
-        return found
+            actions.append(action)
+        return actions
 
     def _parameters(self, identity: str, run: Run | Fusion) -> list[ContextEntity]:
         return [

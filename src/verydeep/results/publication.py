@@ -41,14 +41,14 @@ def repository_url() -> str | None:
 
 def page_url(page: str) -> str | None:
     """A page of the book by its path below the front page, ``None`` for a book without an address."""
-    found = book_url()
-    return f"{found}/{page}" if found else None
+    book = book_url()
+    return f"{book}/{page}" if book else None
 
 
 def commit_url(commit: str) -> str | None:
     """The repository as it was at a commit, ``None`` for a repository without an address."""
-    found = repository_url()
-    return f"{found}/tree/{commit}" if found else None
+    repository = repository_url()
+    return f"{repository}/tree/{commit}" if repository else None
 
 
 def is_released(version: str) -> bool:

@@ -90,11 +90,11 @@ def run_folders() -> list[Path]:
 
 def evaluated(study: str) -> list[RunName]:
     """The names of the runs of a study that were tested; a folder that names no run is left to :func:`check_all`."""
-    found = []
+    named = []
     for path in files.listed(paths.runs(), f"{study}/*/evaluate.json"):
         with contextlib.suppress(VerydeepError):
-            found.append(RunName.parse(path.parent.name))
-    return found
+            named.append(RunName.parse(path.parent.name))
+    return named
 
 
 def recorded_runs(study: Study) -> list[Run]:
@@ -105,7 +105,7 @@ def recorded_runs(study: Study) -> list[Run]:
     RecordError
         When a record does not fit its schema or lies in the folder of another run.
     """
-    found = []
+    recorded = []
     kind = "train" if study.train else "evaluate"
     for path in files.listed(paths.runs(), f"{study.name}/*/{kind}.json"):
         record = parse_sealed(path, kind)
@@ -113,20 +113,20 @@ def recorded_runs(study: Study) -> list[Run]:
             raise RecordError(f"{short(path)}: is the record of another run, {name}")
         if record.variant is not None and record.variant not in study.variants:
             raise RecordError(f"{short(path)}: is of a variant that the study does not have, {record.variant}")
-        found.append(Run(study, record.config, record.train_scale, record.seed, record.variant))
-    return found
+        recorded.append(Run(study, record.config, record.train_scale, record.seed, record.variant))
+    return recorded
 
 
 def recorded_fusions(study: Study) -> list[Fusion]:
     """Every fusion of networks of ``study`` that has a record; raises as :func:`recorded_runs` does."""
-    found = []
+    recorded = []
     for path in files.listed(paths.runs(), f"{study.name}/*/fuse.json"):
         record = parse_sealed(path, "fuse")
         fusion = Fusion(tuple(member(f"{study.name}/{name}") for name in record.members), record.method)
         if fusion.folder != path.parent:
             raise RecordError(f"{short(path)}: is the record of another fusion, {fusion.name}")
-        found.append(fusion)
-    return found
+        recorded.append(fusion)
+    return recorded
 
 
 def all_runs(study: Study) -> list[Run]:

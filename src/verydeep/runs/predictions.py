@@ -63,14 +63,14 @@ def gained_most(predictions: pd.DataFrame, after: str, before: str) -> tuple[int
     VerydeepError
         When there is no such image.
     """
-    found = predictions[predictions["measurement"] == after].set_index("image")
+    tested = predictions[predictions["measurement"] == after].set_index("image")
     other = predictions[predictions["measurement"] == before].set_index("image")
-    earlier = pd.Series(true_class_probability(other), other.index).reindex(found.index)
-    gain = np.where(hits(found, 1), found["probability_1"] - earlier, np.nan)
+    earlier = pd.Series(true_class_probability(other), other.index).reindex(tested.index)
+    gain = np.where(hits(tested, 1), tested["probability_1"] - earlier, np.nan)
     if np.isnan(gain).all():
         raise VerydeepError(f"no image is right by {after} and has its true class among the best by {before}")
     position = int(np.nanargmax(gain))
-    return position, found.iloc[position]
+    return position, tested.iloc[position]
 
 
 def errors(predictions: pd.DataFrame) -> dict:

@@ -119,8 +119,8 @@ def _changed(*asked: str) -> tuple[str, ...] | None:
     listed = git("status", "--porcelain", "-z", *asked)
     if listed is None:
         return None
-    found = [entry[3:] for entry in listed.split("\0") if entry]
-    return tuple(path for path in found if not files.is_litter(Path(path).name))
+    entries = [entry[3:] for entry in listed.split("\0") if entry]
+    return tuple(path for path in entries if not files.is_litter(Path(path).name))
 
 
 def sources_sha256(package: Path | None = None) -> str:

@@ -114,7 +114,7 @@ def table6_fusions(study: Study, seed: int | None = None) -> dict[str, Fusion]:
     variant ``fc-only``.
     """
     seed = study.seeds[0] if seed is None else seed
-    found = {}
+    fusions = {}
     every = paper.table("6-members")
     for row in paper.table(6).itertuples():
         members = []
@@ -124,8 +124,8 @@ def table6_fusions(study: Study, seed: int | None = None) -> dict[str, Fusion]:
             if one.config in study.networks.get(scale, []) and (variant is None or variant in study.variants):
                 members.append(Run(study, one.config, scale, seed, variant))
         if len(members) == row.n_models:
-            found[table6_row(row)] = Fusion(tuple(members), method_of(row.evaluation))
-    return found
+            fusions[table6_row(row)] = Fusion(tuple(members), method_of(row.evaluation))
+    return fusions
 
 
 def table6_row(row) -> str:

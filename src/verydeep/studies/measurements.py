@@ -99,11 +99,11 @@ def measured_by(run: Run) -> list[Measurement]:
     each of the several scales and over all of them, and, where the study asks it, Table 5's other methods.
     """
     scale = run.train_scale
-    found = [single(scale), single(scale, "centre-crop")]
-    found += [Measurement("dense", (one,)) for one in several_scales(scale)]
+    measurements = [single(scale), single(scale, "centre-crop")]
+    measurements += [Measurement("dense", (one,)) for one in several_scales(scale)]
     methods = SEVERAL if run.study.multi_crop == "all" or run.row in _printed_with_crops() else ("dense",)
-    found += [several(scale, method) for method in methods]
-    return list(dict.fromkeys(found))
+    measurements += [several(scale, method) for method in methods]
+    return list(dict.fromkeys(measurements))
 
 
 @cache

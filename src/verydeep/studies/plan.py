@@ -168,21 +168,21 @@ def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, var
 def planned_runs(study: Study, pilots: bool = False) -> list[Run]:
     """Every run the study asks for, parents before children; its pilots instead when ``pilots`` is true."""
     networks = [(config, scale) for scale, configs in study.networks.items() for config in configs]
-    found = []
+    planned = []
     for seed in study.seeds:
         if not pilots:
-            found += [Run(study, config, scale, seed) for config, scale in networks]
+            planned += [Run(study, config, scale, seed) for config, scale in networks]
         for name, variant in study.variants.items():
             if variant.pilot == pilots:
                 chosen = [pair for pair in networks if "-".join(pair) in variant.networks]
-                found += [Run(study, config, scale, seed, name) for config, scale in chosen]
+                planned += [Run(study, config, scale, seed, name) for config, scale in chosen]
     if pilots:
-        return found
-    by_row = {run.row: run for run in found}
+        return planned
+    by_row = {run.row: run for run in planned}
     for further in study.further_seeds:
         asked = [replace(by_row[row], seed=seed) for seed in further.seeds for row in further.networks]
-        found += [one for run in asked for one in lineage(run)]
-    return list({run.name: run for run in found}.values())  # a parent is asked for once
+        planned += [one for run in asked for one in lineage(run)]
+    return list({run.name: run for run in planned}.values())  # a parent is asked for once
 
 
 def lineage(run: Run | None) -> list[Run]:

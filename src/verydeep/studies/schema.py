@@ -237,10 +237,10 @@ def paper_recipe(train_scale: str) -> Recipe:
 
 def paper_networks() -> dict[str, list[str]]:
     """Which configurations Table 3 trains at which scale, in its row order."""
-    found: dict[str, list[str]] = {scale: [] for scale in PAPER_SCALES}
+    networks: dict[str, list[str]] = {scale: [] for scale in PAPER_SCALES}
     for row in paper.table(3).itertuples():
-        found[paper.scale_name(row.train_min, row.train_max)].append(row.config)
-    return found
+        networks[paper.scale_name(row.train_min, row.train_max)].append(row.config)
+    return networks
 
 
 def names() -> list[str]:

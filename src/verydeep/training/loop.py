@@ -79,11 +79,11 @@ class Training:
         }
 
     def _resumed(self) -> State:
-        found = checkpoints.load(self.checkpoint, self.identity())
-        if found is None:
+        kept = checkpoints.load(self.checkpoint, self.identity())
+        if kept is None:
             return State()
-        self.updates.load(found)
-        state = State(**found["progress"])
+        self.updates.load(kept)
+        state = State(**kept["progress"])
         self.updates.schedule.errors = [row["held_out_top1_error"] for row in state.history]
         self.report(f"{self.run.name}: goes on at epoch {state.epoch + 1}, step {state.step}")
         return state

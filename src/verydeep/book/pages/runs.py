@@ -104,8 +104,8 @@ def _numbers(run: Run | Fusion) -> list[str]:
         printed = "" if number.paper is None else f"{number.paper}"
         lines.append(f'| <span id="{number.id}"></span>`{number.id}` | {citation.value(number)} | {printed} |')
     for number in numbers:
-        lines += ["", f"````{{dropdown}} Cite {number.id}", "", citation.plain(number), ""]
-        lines += ["```bibtex", citation.bibtex(number), "```", "````"]
+        lines += ["", f"````{{dropdown}} Cite {number.id}", "", citation.cite(number, "text"), ""]
+        lines += ["```bibtex", citation.cite(number, "bibtex"), "```", "````"]
     return [*lines, ""]
 
 

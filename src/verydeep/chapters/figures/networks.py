@@ -20,18 +20,18 @@ _KINDS = {"conv": "#1b6ca8", "maxpool": "#9aa1ab", "fc": "#5b5f97", "lrn": "#d95
 def shares(config: str, size: Size = PAPER_SIZE) -> Figure:
     """Weights, activations and multiply-adds of each layer: where a network's size, memory and work lie."""
     use_style()
-    found = anatomy.layers(configuration(config), size)
-    figure, panels = plt.subplots(1, 3, figsize=(11, 0.9 + 0.22 * len(found)), sharey=True, layout="constrained")
+    layers = anatomy.layers(configuration(config), size)
+    figure, panels = plt.subplots(1, 3, figsize=(11, 0.9 + 0.22 * len(layers)), sharey=True, layout="constrained")
     values = {
-        "weights (millions)": [layer.weights / 1e6 for layer in found],
-        "activations (millions)": [layer.activations / 1e6 for layer in found],
-        "multiply-adds (billions)": [layer.multiply_adds / 1e9 for layer in found],
+        "weights (millions)": [layer.weights / 1e6 for layer in layers],
+        "activations (millions)": [layer.activations / 1e6 for layer in layers],
+        "multiply-adds (billions)": [layer.multiply_adds / 1e9 for layer in layers],
     }
-    places = np.arange(len(found))
+    places = np.arange(len(layers))
     for axes, (label, numbers) in zip(panels, values.items(), strict=True):
-        axes.barh(places, numbers, color=[_KINDS[layer.kind] for layer in found])
+        axes.barh(places, numbers, color=[_KINDS[layer.kind] for layer in layers])
         axes.set(xlabel=label)
-    panels[0].set_yticks(places, [layer.name for layer in found], fontsize=8)
+    panels[0].set_yticks(places, [layer.name for layer in layers], fontsize=8)
     panels[0].invert_yaxis()
     figure.suptitle(f"{config}, input {size.crop}x{size.crop}", fontsize=11, fontweight="bold")
     return finished(figure)
@@ -79,9 +79,9 @@ def receptive_fields() -> Figure:
     use_style()
     figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
     for colour, name in zip(sns.color_palette("colorblind", 5), "ABCDE", strict=True):
-        found = [layer for layer in anatomy.layers(all_configurations()[name]) if layer.kind in ("conv", "maxpool")]
+        layers = [layer for layer in anatomy.layers(all_configurations()[name]) if layer.kind in ("conv", "maxpool")]
         axes.step(
-            range(1, len(found) + 1), [one.receptive_field for one in found], where="mid", color=colour, label=name
+            range(1, len(layers) + 1), [one.receptive_field for one in layers], where="mid", color=colour, label=name
         )
     axes.axhline(224, color="#777777", linewidth=0.8, linestyle=":")
     axes.text(1, 226, "the whole crop", fontsize=8, color="#555555", va="bottom")
@@ -90,15 +90,15 @@ def receptive_fields() -> Figure:
     return finished(figure)
 
 
-def signals(found: pd.DataFrame, quantity: str, title: str) -> Figure:
+def signals(deviations: pd.DataFrame, quantity: str, title: str) -> Figure:
     """``activation`` or ``gradient`` of :func:`verydeep.networks.signals.every_scheme`, by layer, a line a scheme."""
     use_style()
     figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
-    schemes = found.columns.get_level_values(0).unique()
+    schemes = deviations.columns.get_level_values(0).unique()
     for colour, scheme in zip(sns.color_palette("colorblind", len(schemes)), schemes, strict=True):
-        values = found[scheme, quantity]
-        axes.plot(range(len(found)), values, "o-", color=colour, markersize=4, label=scheme)
-    axes.set_xticks(range(len(found)), found.index, rotation=60, fontsize=8)
+        values = deviations[scheme, quantity]
+        axes.plot(range(len(deviations)), values, "o-", color=colour, markersize=4, label=scheme)
+    axes.set_xticks(range(len(deviations)), deviations.index, rotation=60, fontsize=8)
     axes.set(yscale="log", ylabel=f"standard deviation of the {quantity}", title=title)
     axes.legend(frameon=False, fontsize=8)
     return finished(figure)
@@ -122,11 +122,11 @@ def footprint(gradient: np.ndarray, first: int, last: int, title: str) -> Figure
     return finished(figure)
 
 
-def peers_picture(found: pd.DataFrame) -> Figure:
+def peers_picture(compared: pd.DataFrame) -> Figure:
     """Parameters against multiply-adds of :func:`verydeep.networks.peers.compare`, the area of a mark its depth."""
     use_style()
     figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
-    for name, row in found.iterrows():
+    for name, row in compared.iterrows():
         colour = "#1b6ca8" if name.startswith("VGG") else "#e8a33d"
         x, y = row["multiply-adds (billions)"], row["parameters (millions)"]
         axes.scatter(x, y, s=6 * row["depth (layers)"], color=colour, alpha=0.7)

@@ -49,10 +49,10 @@ def receptive_field(config: str, layer: str, size: int) -> pd.DataFrame:
 def effective_field(config: str, layer: str, size: int, scheme: str) -> tuple[Figure, pd.DataFrame]:
     """The gradient of the central unit as a picture, and the sides of the theoretical and the effective field."""
     net = footprints.initialised(_narrow(config, size), scheme)
-    found = footprints.gradient(net, layer, size)
+    field = footprints.gradient(net, layer, size)
     first, last = footprints.bounds(configuration(config), layer, size, pooling="floor")
-    picture = figures.footprint(found, first, last, f"{layer} of {config}")
-    side = footprints.effective(found)
+    picture = figures.footprint(field, first, last, f"{layer} of {config}")
+    side = footprints.effective(field)
     theoretical = last - first + 1
     frame = pd.DataFrame(
         {"theoretical (pixels)": [theoretical], "effective (pixels)": [side], "share (%)": [100 * side / theoretical]},
@@ -130,11 +130,11 @@ def score_maps(config: str, sizes: list[int], width_divisor: int = 1) -> pd.Data
     rows = {}
     for side in sizes:
         with torch.inference_mode():
-            found = score_map(net, torch.zeros(1, 3, side, side, device="meta"))
-        positions = found.shape[2] * found.shape[3]
+            scores = score_map(net, torch.zeros(1, 3, side, side, device="meta"))
+        positions = scores.shape[2] * scores.shape[3]
         work = anatomy.multiply_adds(configuration(config), net.size, image=(side, side)) / 1e9
         rows[side] = {
-            "score map": f"{found.shape[2]}x{found.shape[3]}x{found.shape[1]}",
+            "score map": f"{scores.shape[2]}x{scores.shape[3]}x{scores.shape[1]}",
             "positions": positions,
             "multiply-adds (billions)": round(work, 2),
             "for each position": round(work / positions, 2),

@@ -141,18 +141,18 @@ def posteriors_by_scale(run: Run, classes: int = 4, scales: int = 9) -> Figure:
     least = run.study.crop * run.study.network.length_divisor
     every = sorted({*chosen, *np.linspace(max(least, chosen[0] - 32), chosen[-1] + 64, scales, dtype=int).tolist()})
     row, normalise = store.rows("val")[position], normaliser(run, store)
-    found = []
+    posteriors = []
     with torch.inference_mode():
         for scale in every:
             x = normalise(rescale(store.image(row), run.study.pixels(scale))[None])
             views = [x, x.flip(3)] if run.recipe.flip else [x]
             options = (run.study.testing.average, run.study.testing.positions, PIXELS_PER_BATCH)
-            found.append(sum(dense.posteriors(net, view, *options)[0] for view in views).numpy() / len(views))
-    found = np.stack(found)
-    average = found[[every.index(scale) for scale in chosen]].mean(0)
-    shown = np.argsort(-found.max(0), kind="stable")[:classes]
+            posteriors.append(sum(dense.posteriors(net, view, *options)[0] for view in views).numpy() / len(views))
+    posteriors = np.stack(posteriors)
+    average = posteriors[[every.index(scale) for scale in chosen]].mean(0)
+    shown = np.argsort(-posteriors.max(0), kind="stable")[:classes]
     names = [store.words[k][:22] for k in shown]
-    return figures.posteriors_by_scale(every, found[:, shown], average[shown], names)
+    return figures.posteriors_by_scale(every, posteriors[:, shown], average[shown], names)
 
 
 def disagreement(fusion: Fusion) -> Figure:
