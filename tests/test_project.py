@@ -1,5 +1,6 @@
 """The project's own files: environments that agree, contracts that hold, documents that are valid."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -48,6 +49,31 @@ def test_import_contracts_hold():
     command = shutil.which("lint-imports") or f"{sys.prefix}/bin/lint-imports"
     done = subprocess.run([command], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+TOP = {"__init__", "__main__", "assembly", "cli", "errors", "files", "locks", "paths", "progress"}
+ROOMS = {"paper", "networks", "data", "studies", "runs", "notebooks", "training", "evaluation", "results", "chapters",
+         "book"}  # fmt: skip
+
+
+def test_the_house_has_the_rooms_of_its_plan_and_tests_mirror_them():
+    package = REPOSITORY / "src" / "verydeep"
+    assert {path.stem for path in package.glob("*.py")} == TOP
+    assert {path.parent.name for path in package.glob("*/__init__.py")} == ROOMS
+    tested = {path.name for path in (REPOSITORY / "tests").iterdir() if any(path.glob("test_*.py"))}
+    assert tested == ROOMS
+
+
+def test_no_file_and_no_function_is_longer_than_can_be_read():
+    long = []
+    for path in sorted((REPOSITORY / "src").rglob("*.py")):
+        text = path.read_text()
+        if (lines := text.count("\n")) > 350:
+            long.append(f"{path.name}: {lines} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and (lines := node.end_lineno - node.lineno + 1) > 60:
+                long.append(f"{path.name}: {node.name}: {lines} lines")
+    assert long == []
 
 
 def test_the_book_side_starts_without_torch():

@@ -3,7 +3,7 @@
 from verydeep import runs
 from verydeep.book.pages.parts import errors, recipe_table
 from verydeep.chapters import display
-from verydeep.studies import Study, recipes
+from verydeep.studies import Run, Study, recipes
 from verydeep.studies.measurements import single
 from verydeep.studies.schema import Testing
 
@@ -20,62 +20,71 @@ def study_page(study: Study) -> str:
     ]
     lines += _testing(study)
     if not study.train:
-        lines += ["## Networks", "", "| network | weights | state | top-1 (%) | top-5 (%) |", "|:--|:--|:--|--:|--:|"]
-        for run in runs.all_runs(study):
-            record = runs.read_record(run, "evaluate")
-            shown = f"[{run.name}]({study.name}/{run.name}.md)" if record else run.name
-            cells = errors(record.measurements[single(run.train_scale).name]) if record else ["", ""]
-            state = "done" if record else display.NOT_RUN
-            lines.append(f"| {shown} | torchvision {run.published.name} | {state} | {cells[0]} | {cells[1]} |")
-        return "\n".join([*lines, ""])
-    lines += [
+        return "\n".join([*lines, *_published(study), ""])
+    return "\n".join([*lines, *_runs(study), *_fusions(study), *_recipe(study)])
+
+
+def _linked(run: Run, recorded: bool) -> str:
+    return f"[{run.name}]({run.study.name}/{run.name}.md)" if recorded else run.name
+
+
+def _published(study: Study) -> list[str]:
+    """The networks of a study that trains nothing."""
+    lines = ["## Networks", "", "| network | weights | state | top-1 (%) | top-5 (%) |", "|:--|:--|:--|--:|--:|"]
+    for run in runs.all_runs(study):
+        record = runs.read_record(run, "evaluate")
+        cells = errors(record.measurements[single(run.train_scale).name]) if record else ["", ""]
+        state = "done" if record else display.NOT_RUN
+        weights = f"torchvision {run.published.name}"
+        lines.append(f"| {_linked(run, record)} | {weights} | {state} | {cells[0]} | {cells[1]} |")
+    return lines
+
+
+def _runs(study: Study) -> list[str]:
+    lines = [
         "## Runs",
         "",
         "| run | starts from | state | held-out top-1 (%) | top-1 (%) | top-5 (%) |",
         "|:--|:--|:--|--:|--:|--:|",
     ]
     for run in runs.all_runs(study):
-        trained, evaluated = runs.read_record(run, "train"), runs.read_record(run, "evaluate")
-        shown = f"[{run.name}]({study.name}/{run.name}.md)" if trained else run.name
+        trained, tested = runs.read_record(run, "train"), runs.read_record(run, "evaluate")
         held_out = f"{trained.metrics.held_out_top1_error:.1f}" if trained else ""
-        both = errors(evaluated.measurements[single(run.train_scale).name]) if evaluated else ["", ""]
+        cells = errors(tested.measurements[single(run.train_scale).name]) if tested else ["", ""]
         start = run.parent.name if run.parent else "random weights"
-        state = (
-            "pilot, done"
-            if trained and run.pilot
-            else ("done" if evaluated else "trained" if trained else display.NOT_RUN)
-        )
-        lines.append(f"| {shown} | {start} | {state} | {held_out} | {both[0]} | {both[1]} |")
-    lines += [
-        "",
-        "Errors in percent; top-1 and top-5 on the validation images, by single-scale dense evaluation.",
-        "",
-    ]
-    if fusions := runs.recorded_fusions(study):
-        lines += [
-            "Several networks tested together:",
-            "",
-            "| networks | method | top-1 (%) | top-5 (%) |",
-            "|:--|:--|--:|--:|",
-        ]
-        for fusion in fusions:
-            cells = errors(runs.read_fusion(fusion).measurements[fusion.method])
-            members = ", ".join(run.row for run in fusion.members)
-            lines.append(f"| [{members}]({study.name}/{fusion.name}.md) | {fusion.method} | {cells[0]} | {cells[1]} |")
-        lines.append("")
-    lines += [
-        "## Recipe",
-        "",
-        "At S=256; in bold what departs from the paper.",
-        "",
-        *recipe_table(study, "256", study.resolve("256")),
-        "",
-    ]
+        state = _state(run, trained, tested)
+        lines.append(f"| {_linked(run, trained)} | {start} | {state} | {held_out} | {cells[0]} | {cells[1]} |")
+    said = "Errors in percent; top-1 and top-5 on the validation images, by single-scale dense evaluation."
+    return [*lines, "", said, ""]
+
+
+def _state(run: Run, trained: runs.TrainRecord | None, tested: runs.EvaluateRecord | None) -> str:
+    if trained and run.pilot:
+        return "pilot, done"
+    return "done" if tested else "trained" if trained else display.NOT_RUN
+
+
+def _fusions(study: Study) -> list[str]:
+    fusions = runs.recorded_fusions(study)
+    if not fusions:
+        return []
+    lines = ["Several networks tested together:", ""]
+    lines += ["| networks | method | top-1 (%) | top-5 (%) |", "|:--|:--|--:|--:|"]
+    for fusion in fusions:
+        cells = errors(runs.read_fusion(fusion).measurements[fusion.method])
+        members = ", ".join(run.row for run in fusion.members)
+        lines.append(f"| [{members}]({study.name}/{fusion.name}.md) | {fusion.method} | {cells[0]} | {cells[1]} |")
+    return [*lines, ""]
+
+
+def _recipe(study: Study) -> list[str]:
+    lines = ["## Recipe", "", "At S=256; in bold what departs from the paper.", ""]
+    lines += [*recipe_table(study, "256", study.resolve("256")), ""]
     for scale, title in {"384": "S=384", "jitter": "scale jitter"}.items():
         if study.networks.get(scale):
             changed = ", ".join(_changed(study, scale)) or "nothing changes"
             lines += [f"With {title}: {changed}.", ""]
-    return "\n".join(lines)
+    return lines
 
 
 def _testing(study: Study) -> list[str]:
