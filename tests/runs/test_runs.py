@@ -164,7 +164,9 @@ def test_two_runs_of_one_study_on_different_images_are_found(trained):
     shutil.copytree(run.folder, other.folder)
     for kind in ("train", "evaluate"):
         record = runs.read_record(run, kind)
-        changed = record.model_copy(update={"seed": 1, "data": record.data | {"manifest_sha256": "0" * 64}})
+        changed = record.model_copy(
+            update={"seed": 1, "data": record.data.model_copy(update={"manifest_sha256": "0" * 64})}
+        )
         runs.write_record(other, changed)
     runs.seal(other.folder, ["train.json", "evaluate.json"])
     assert [fault for fault in runs.check_all() if "made from other images" in fault] == [

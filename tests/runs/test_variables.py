@@ -37,8 +37,8 @@ def test_a_thread_count_is_part_of_the_record(undisturbed, monkeypatch):
     world, _ = undisturbed
     with world.entered():
         device = runs.read_record(small.run(), "train").device
-    assert device["instruction_set"]
-    assert device["variables"] == variables.recorded() | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    assert device.instruction_set
+    assert device.variables == variables.recorded() | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
     monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
     monkeypatch.setenv("AWS_SECRET", "x")
     assert variables.recorded()["MKL_CBWR"] == "COMPATIBLE" and "AWS_SECRET" not in variables.recorded()

@@ -184,7 +184,7 @@ def test_parents_are_trained_first_and_named_in_the_record(checkout):
     assert [r.name for r in chain] == ["C-384-s0", "C-256-s0", "A-256-s0"]
     for child, parent in itertools.pairwise(chain):
         record = runs.read_record(child, "train")
-        assert record.parent == {"run": parent.name, "weights_sha256": digest(parent)}
+        assert (record.parent.run, record.parent.weights_sha256) == (parent.name, digest(parent))
     assert runs.read_record(run, "train").parameters["scale_min"] == 55
 
 

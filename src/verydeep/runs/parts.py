@@ -6,11 +6,14 @@ written back as it was. Errors are in percent, times in seconds, dates in ISO 86
 
 from pydantic import BaseModel, ConfigDict, model_serializer
 
+#: Unknown keys are refused; what stands below a key describes it, in the schema too.
+STRICT = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
 
 class Part(BaseModel):
-    """A part of a record; an unknown key is refused."""
+    """A part of a record."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     @model_serializer(mode="wrap")
     def _as_given(self, write):
@@ -18,70 +21,93 @@ class Part(BaseModel):
 
 
 class Sources(Part):
-    """The package that was imported: its hash, and the commit that has it.
-
-    ``commit`` and ``dirty`` (whether it differs from the commit) are ``None`` where that is not known, and ``unknown``
-    says why.
-    """
+    """The package that was imported."""
 
     commit: str | None
+    """Commit of the checkout; none where it is not known."""
     dirty: bool | None
+    """Whether the sources differ from the commit's; none where that is not known."""
     sources_sha256: str
+    """Hash of the package's sources."""
     package: str | None = None
+    """Where the package lies in the checkout, or that it lies outside."""
     unknown: str | None = None
+    """Why commit or difference are not known."""
 
 
 class Environment(Part):
     """Python, the packages that decide numbers, and the machine."""
 
     python: str
+    """Version of Python."""
     packages: dict[str, str | None]
+    """Version of each package that decides a number."""
     system: str
+    """Operating system and architecture."""
     processor: str
+    """Model of the processor."""
     cores: int
+    """Processors that this process might use."""
 
 
 class Device(Part):
-    """What multiplied: its type and name, processes and threads, and the variables that were set for it."""
+    """What multiplied."""
 
     type: str
+    """``cpu`` or ``cuda``."""
     name: str
+    """The GPU's name, or the architecture."""
     processes: int
+    """Processes that trained or tested together."""
     threads: int
+    """Threads of each."""
     deterministic_algorithms: bool
+    """Whether torch was held to deterministic algorithms."""
     cuda: str | None
+    """Version of CUDA."""
     instruction_set: str | None = None
+    """The processor's instructions that torch uses."""
     variables: dict | None = None
+    """Environment variables on which the last bits depend, and their values."""
 
 
 class HeldOut(Part):
-    """Which training images were held out of each class: by which rule, how many, and a hash of their names."""
+    """Which training images were held out."""
 
     rule: str
+    """How they were chosen."""
     per_class: int
+    """Images of each class."""
     count: int
+    """Images in all."""
     sha256: str
+    """Hash of their names."""
 
 
 class DataFingerprint(Part):
-    """Which images there were: source, counts by split, the manifest's hash, what was held out, and the colours.
-
-    A study that trains nothing holds nothing out.
-    """
+    """Which images there were."""
 
     source: str
+    """The data set."""
     counts: dict[str, int]
+    """Images by split."""
     manifest_sha256: str
+    """Hash of the list of all images, with the hash of each."""
     held_out: HeldOut | None = None
+    """The training images that were held out; none in a study that trains nothing."""
     statistics: dict | None = None
+    """Mean and spread of the training images' colours, and the principal components that shift them (Sect. 3.1)."""
 
 
 class Errors(Part):
-    """Top-1 and top-5 error over ``n`` images."""
+    """The errors of one measurement."""
 
     n: int
+    """Images."""
     top1_error: float
+    """Top-1 error, percent."""
     top5_error: float
+    """Top-5 error, percent."""
 
     def error(self, metric: str) -> float:
         """The error by ``top1`` or ``top5``."""
@@ -89,13 +115,18 @@ class Errors(Part):
 
 
 class TrainingMetrics(Part):
-    """Losses and errors of the last epoch: on its random crops, and on the held-out images."""
+    """Losses and errors of the last epoch."""
 
     train_loss: float
+    """Mean cross-entropy on the epoch's random crops."""
     train_top1_error: float
+    """Top-1 error on the epoch's random crops, percent."""
     held_out_loss: float
+    """Mean cross-entropy on the held-out images' centre crops."""
     held_out_top1_error: float
+    """Top-1 error on the held-out images, percent."""
     held_out_top5_error: float
+    """Top-5 error on the held-out images, percent."""
 
     def held_out_error(self, metric: str) -> float:
         """The error on held-out images by ``top1`` or ``top5``."""
@@ -103,55 +134,80 @@ class TrainingMetrics(Part):
 
 
 class TrainingCost(Part):
-    """What a training cost. Multiply-adds are forward, and twice that for the gradients."""
+    """What a training cost."""
 
     training_images: int
+    """Images that were trained on; the held-out ones are not among them."""
     epochs: int
+    """Epochs."""
     steps: int
+    """Updates of the weights."""
     images_seen: int
+    """Crops that went through the network."""
     seconds: float
+    """Wall time over all sessions."""
     images_per_second: float
+    """Crops a second, while epochs ran."""
     multiply_adds: int
+    """Multiply-adds: forward, and twice that for the gradients."""
 
 
 class TestingCost(Part):
-    """What a test cost: seconds, pixels that went through the network at once, processes that wanted to run."""
+    """What a test cost."""
 
     seconds: float
+    """Wall time."""
     pixels_per_batch: int | None = None
+    """Pixels that went through the network at once."""
     load_average: float | None = None
+    """Processes that wanted to run, over the last minute."""
 
 
 class PassRecord(Part):
-    """One pass over the images at one test scale: its cost, and the hash of its posteriors, kept outside git."""
+    """One pass over the images at one test scale."""
 
     seconds: float
+    """Wall time."""
     images: int
+    """Images."""
     forward_passes: int
+    """Forward passes over all images."""
     multiply_adds: int
+    """Multiply-adds over all images."""
     posteriors_sha256: str
+    """Hash of the posteriors, which are kept outside git."""
 
 
 class Parent(Part):
     """The run whose weights a training started from."""
 
     run: str
+    """Its folder's name."""
     weights_sha256: str
+    """Hash of its weights."""
 
 
 class Member(Part):
-    """A network of a fusion: its weights, the measurement that was averaged, and the posteriors by pass."""
+    """A network of a fusion."""
 
     weights_sha256: str
+    """Hash of its weights."""
     measurement: str
+    """The measurement whose posteriors were averaged."""
     posteriors: dict[str, str]
+    """Hash of the posteriors of each pass."""
 
 
 class Session(Part):
     """One stretch of training between a start or resume and the next stop."""
 
     started: str
+    """When it was started."""
     seconds: float
+    """Wall time."""
     images: int
+    """Crops that went through the network."""
     sources_sha256: str
+    """Hash of the package's sources."""
     load_average: float | None
+    """Processes that wanted to run, over the last minute."""

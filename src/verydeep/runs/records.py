@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from verydeep import files
 from verydeep.errors import RecordError, VerydeepError
 from verydeep.paths import short
 from verydeep.runs.parts import (
+    STRICT,
     DataFingerprint,
     Device,
     Environment,
@@ -30,63 +31,88 @@ SCHEMA_VERSION = 1
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     schema_version: Literal[1] = SCHEMA_VERSION
+    """Version of this form."""
     study: str
+    """The study."""
     sources: Sources
+    """The package that made it."""
     environment: Environment
+    """Python, packages and machine."""
     device: Device
+    """What multiplied."""
     data: DataFingerprint
+    """Which images there were."""
     started: str
+    """When it was started."""
     finished: str
+    """When the record was written."""
     artefacts: dict[str, str]
+    """Hash of each file beside the record that it names."""
 
 
 class _RunRecord(_Record):
     config: str
+    """Configuration of Table 1."""
     train_scale: str
+    """Training scale: 256, 384, jitter, or torchvision for published weights."""
     variant: str | None
+    """The study's variant, if any."""
     seed: int
+    """Seed of every random draw."""
     parameters: dict
+    """The settings as they were then: of a training the recipe and the network's size, of a test its scales' pixels."""
 
 
 class TrainRecord(_RunRecord):
-    """What a training left behind. Errors are in percent.
-
-    ``parameters`` has the recipe and the size of the network as they were then.
-    """
+    """What a training left behind."""
 
     kind: Literal["train"] = "train"
+    """Which record it is."""
     parent: Parent | None
+    """The run whose weights it started from, if any."""
     cost: TrainingCost
+    """What it cost."""
     sessions: list[Session]
+    """Each stretch of training between two stops."""
     metrics: TrainingMetrics
+    """Losses and errors of the last epoch."""
 
 
 class EvaluateRecord(_RunRecord):
-    """What an evaluation left behind: the errors of every measurement, in percent, and what each pass cost.
-
-    ``protocol`` has the settings of the test as they were then.
-    """
+    """What an evaluation left behind."""
 
     kind: Literal["evaluate"] = "evaluate"
+    """Which record it is."""
     weights_sha256: str
+    """Hash of the weights that were tested."""
     protocol: dict
+    """The settings of the test as they were then."""
     cost: TestingCost
+    """What it cost."""
     passes: dict[str, PassRecord]
+    """Every pass over the images, by its name."""
     measurements: dict[str, Errors]
+    """The errors of every measurement, by its name."""
 
 
 class FuseRecord(_Record):
-    """What a fusion of networks left behind; ``members`` by the name of the run."""
+    """What a fusion of networks left behind."""
 
     kind: Literal["fuse"] = "fuse"
+    """Which record it is."""
     method: str
+    """The way of testing whose posteriors were averaged."""
     members: dict[str, Member]
+    """The networks, by the name of the run."""
     protocol: dict
+    """The settings of the test as they were then."""
     cost: TestingCost
+    """What it cost."""
     measurements: dict[str, Errors]
+    """The errors of all together."""
 
     def weights(self) -> dict[str, str]:
         """Run name -> sha256 of the weights that were tested."""

@@ -1,5 +1,6 @@
 """The book's pictures. Each function takes plain data and returns a matplotlib figure; no torch."""
 
+from verydeep.chapters.figures.house import house
 from verydeep.chapters.figures.images import crop_grid, image_grid, posteriors_by_scale, prediction_grid, score_maps
 from verydeep.chapters.figures.networks import (
     configurations_diagram,
@@ -31,6 +32,7 @@ __all__ = [
     "footprint",
     "forest",
     "heat_map",
+    "house",
     "image_grid",
     "kills",
     "learning_curve",

@@ -1,0 +1,136 @@
+"""The package as a house: its rooms and what each touches, read from its sources, and one number's way through them."""
+
+import ast
+import importlib
+from functools import cache
+
+import pandas as pd
+
+from verydeep import paths, results, runs
+from verydeep.chapters import display
+from verydeep.chapters.claim_tables import in_parentheses
+from verydeep.errors import VerydeepError
+from verydeep.results import Number, citation
+from verydeep.runs import predictions
+from verydeep.runs.records import KINDS
+
+
+@cache
+def imports() -> dict[str, set[str]]:
+    """Room -> the rooms whose modules its own import, from the sources; modules at the top are rooms too."""
+    rooms = {path.stem for path in paths.package().glob("*.py")} | {path.parent.name for path in _packages()}
+    touched: dict[str, set[str]] = {room: set() for room in rooms - {"__init__", "__main__"}}
+    for path in paths.package().rglob("*.py"):
+        room = path.relative_to(paths.package()).parts[0].removesuffix(".py")
+        if room in touched:
+            touched[room] |= (_imported(path.read_text(encoding="utf-8")) & set(touched)) - {room}
+    return touched
+
+
+def _packages():
+    return paths.package().glob("*/__init__.py")
+
+
+def _imported(source: str) -> set[str]:
+    """The rooms that a module's import statements name."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module == "verydeep":
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("verydeep."):
+            names.add(node.module.split(".")[1])
+    return names
+
+
+@cache
+def floors() -> list[list[str]]:
+    """The rooms by floor, the lowest first: each room touches only rooms on floors below its own."""
+    left, built = dict(imports()), []
+    while left:
+        below = {room for floor in built for room in floor}
+        floor = sorted(room for room, touched in left.items() if touched <= below)
+        if not floor:
+            raise VerydeepError(f"rooms that import each other in a circle: {', '.join(sorted(left))}")
+        built.append(floor)
+        left = {room: touched for room, touched in left.items() if room not in floor}
+    return built
+
+
+def rooms() -> display.Table:
+    """Every room, the highest floor first: what it holds, its modules and lines of source, and what it touches."""
+    rows = []
+    for room in [room for floor in reversed(floors()) for room in floor]:
+        place = paths.package() / room
+        sources = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+        said = importlib.import_module(f"verydeep.{room}").__doc__ or ""
+        rows.append(
+            {
+                "room": room,
+                "holds": " ".join(said.split("\n\n")[0].split()),
+                "modules": len(sources),
+                "lines": sum(source.read_text(encoding="utf-8").count("\n") for source in sources),
+                "touches": ", ".join(sorted(imports()[room])),
+            }
+        )
+    return display.table(pd.DataFrame(rows).set_index("room"))
+
+
+def journey(identity: str) -> display.Table:
+    """The way of one number from the images to a sentence: what there is of it in each room, from the records.
+
+    Raises
+    ------
+    VerydeepError
+        When the number has not been run, or is an exact count.
+    """
+    number = results.number(identity)
+    if number.status != "done" or number.run is None:
+        raise VerydeepError(f"{identity} has not been run, so it has come from nowhere yet")
+    folder = paths.runs() / number.study / number.run
+    tests = [folder / f"{kind}.json" for kind in KINDS if kind != "train"]
+    record = next(runs.read_file(path) for path in tests if path.exists())
+    steps = [
+        ("data", "the images", f"{record.data.source}: {record.data.counts['val']:,} validation images, manifest "
+         f"{record.data.manifest_sha256[:10]}"),
+        ("studies", "what is asked", f"{number.measurement}, by the protocol: {_settings(record.protocol)}"),
+        ("evaluation", "what the network said", _passes(record)),
+        ("runs", "predictions.parquet", _predicted(number)),
+        ("runs", f"{record.kind}.json", f"errors {dict(record.measurements[number.measurement])}"),
+        ("results", "the number", citation.value(number)),
+        ("results", "claims that rest on it", _claims(number) or "none"),
+        ("book", f"{{result}}`{number.id}`", citation.hover(number)),
+    ]  # fmt: skip
+    return display.table(pd.DataFrame(steps, columns=["room", "what", "there"]).set_index("room"))
+
+
+def _settings(protocol: dict) -> str:
+    return ", ".join(f"{key} {value}" for key, value in protocol.items())
+
+
+def _passes(record: runs.EvaluateRecord | runs.FuseRecord) -> str:
+    if record.kind == "fuse":
+        return f"the posteriors of {' and '.join(record.members)}, averaged"
+    made = ", ".join(f"{name} ({one.forward_passes:,} forward passes)" for name, one in record.passes.items())
+    return f"posteriors in the workspace: {made}"
+
+
+def _predicted(number: Number) -> str:
+    """The first image's row, and how many such rows are wrong."""
+    table = pd.read_parquet(paths.runs() / number.study / number.run / "predictions.parquet")
+    table = table[table["measurement"] == number.measurement]
+    first, k = table.iloc[0], results.METRICS[number.metric]
+    wrong = int((~predictions.hits(table, k)).sum())
+    return (
+        f"{first['image']}: class {first['label']}, best class {first['class_1']} with {first['probability_1']:.2f}; "
+        f"of {len(table):,} such rows {wrong:,} are wrong"
+    )
+
+
+def _claims(number: Number) -> str:
+    row = f"{number.table}.{number.row}"
+    resting = [
+        verdict
+        for verdict in results.read(number.study).verdicts
+        if any(row in (pair.first, pair.second) for pair in verdict.compared)
+    ]
+    return "; ".join(f"{verdict.number}: {verdict.verdict} ({in_parentheses(verdict)})" for verdict in resting)
