@@ -27,6 +27,7 @@ def write_run_pages(app: Sphinx, config) -> None:
         raise VerydeepError("; ".join(faults))
     pages.write_pages(paths.book() / "runs")
     pages.write_numbers(paths.book() / "runs" / "numbers")
+    pages.write_reference(paths.book() / "reference")
     config.html_extra_path = [*config.html_extra_path, "runs/numbers"]
 
 
@@ -52,11 +53,13 @@ def _warn_of_lost_text(app: Sphinx, document: nodes.document) -> None:
 
 def _outdated(app: Sphinx, env, added, changed, removed) -> list[str]:
     """Read every chapter again at each build: what it shows depends on ``runs/``, not only on its own text."""
-    return [name for name in env.found_docs if not name.startswith("runs/")]
+    return [name for name in env.found_docs if not name.startswith(("runs/", "reference/"))]
 
 
 def setup(app: Sphinx) -> dict:
     """Register with Sphinx, before the table of contents is read (priority 900 in sphinx_external_toc)."""
+    for extension in ("sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"):
+        app.setup_extension(extension)
     roles.setup(app)
     directives.setup(app)
     theme.setup(app)

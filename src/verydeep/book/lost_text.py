@@ -21,7 +21,7 @@ SOURCE = "verydeep_source"
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,}|:{3,})\s*(\{[\w:-]+\})?(.*)$")
 #: Directives whose argument is a title that the page shows, and those whose lines are not prose.
 _TITLED = {"{admonition}", "{dropdown}", "{card}", "{tab-item}"}
-_NOT_PROSE = {"{code-cell}", "{math}"}
+_NOT_PROSE = {"{code-cell}", "{math}", "{eval-rst}"}
 #: Blocks in which nothing but their end means anything: code.
 _LITERAL = {None, *_NOT_PROSE}
 _OPTION = re.compile(r"\s*:[\w-]+:")
@@ -111,12 +111,17 @@ def _lines(markdown: str) -> Iterator[tuple[int, str | None]]:
             yield number, text[item.end() :] if item else text
 
 
+def _restored(text: str, kept: list[str]) -> str:
+    """A text with what was kept aside put back in its place."""
+    return re.sub("\x00(\\d+)\x00", lambda place: kept[int(place[1])], text)
+
+
 def _parts(text: str, own_roles: bool) -> list[str]:
     """One line, divided where the page shows something else than the source."""
     kept: list[str] = []
 
     def keep(literal: re.Match) -> str:
-        kept.append(literal[0])
+        kept.append(_restored(literal[0], kept))
         return f" \x00{len(kept) - 1}\x00 "
 
     if own_roles:
@@ -125,7 +130,7 @@ def _parts(text: str, own_roles: bool) -> list[str]:
     text = _CODE.sub(keep, text)
     for pattern, instead in _SYNTAX:
         text = pattern.sub(instead, text)
-    text = re.sub("\x00(\\d+)\x00", lambda place: kept[int(place[1])], text)
+    text = _restored(text, kept)
     return text.split("\x01")
 
 

@@ -1,10 +1,11 @@
-"""What sentences say of the runs: the roles ``{result}``, ``{paper}`` and ``{verdict}``.
+"""What sentences say of the runs: the roles ``result``, ``paper`` and ``verdict``.
 
-``{result}`quarter.table3.D-384.top1` `` prints a reproduced number and links to its run;
-``{paper}`table3.D-384.top1` `` prints the published one. An unknown identity is a warning, which the
-strict build turns into a failure. ``{verdict}`quarter.3` `` prints what a study says of the paper's
-claim 3, and the difference that says it; ``{verdict}`quarter.3 centre-crop` `` what it says of the same
-networks on one crop.
+An unknown identity is a warning, which the strict build turns into a failure. In Markdown::
+
+    {result}`quarter.table3.D-384.top1`    a reproduced number, which leads to its run
+    {paper}`table3.D-384.top1`             the published one
+    {verdict}`quarter.3`                   what a study says of the paper's claim 3, and the difference that says it
+    {verdict}`quarter.3 centre-crop`       what it says of the same networks on one crop
 """
 
 from docutils import nodes

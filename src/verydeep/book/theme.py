@@ -36,7 +36,7 @@ _SOURCE_BUTTONS = {"source-file-button", "launch-buttons"}
 
 def _without_absent_sources(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Leave out buttons to a source that the repository does not have: on pages that the build writes itself."""
-    if not pagename.startswith("runs/"):
+    if not pagename.startswith(("runs/", "reference/", "_modules/")):
         return
     context["header_buttons"] = kept = [
         button for button in context.get("header_buttons", []) if button.get("label") not in _SOURCE_BUTTONS

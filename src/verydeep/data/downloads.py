@@ -17,7 +17,7 @@ class Archive:
     """A download: address, checksum as ``algorithm:hex``, and the folder at its top.
 
     ``checksum`` is ``None`` where the server packs the archive anew when it likes, so that its bytes may change while
-    the files inside stay the same: then those have the checksum (:attr:`verydeep.data.sources.Source.images_sha256`).
+    the files inside stay the same: then those have the checksum (``images_sha256`` of the source).
     """
 
     url: str

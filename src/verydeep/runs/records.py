@@ -30,7 +30,7 @@ from verydeep.studies.names import RunName
 SCHEMA_VERSION = 1
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
     model_config = STRICT
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -53,7 +53,7 @@ class _Record(BaseModel):
     """Hash of each file beside the record that it names."""
 
 
-class _RunRecord(_Record):
+class RunRecord(Record):
     config: str
     """Configuration of Table 1."""
     train_scale: str
@@ -66,7 +66,7 @@ class _RunRecord(_Record):
     """The settings as they were then: of a training the recipe and the network's size, of a test its scales' pixels."""
 
 
-class TrainRecord(_RunRecord):
+class TrainRecord(RunRecord):
     """What a training left behind."""
 
     kind: Literal["train"] = "train"
@@ -81,7 +81,7 @@ class TrainRecord(_RunRecord):
     """Losses and errors of the last epoch."""
 
 
-class EvaluateRecord(_RunRecord):
+class EvaluateRecord(RunRecord):
     """What an evaluation left behind."""
 
     kind: Literal["evaluate"] = "evaluate"
@@ -98,7 +98,7 @@ class EvaluateRecord(_RunRecord):
     """The errors of every measurement, by its name."""
 
 
-class FuseRecord(_Record):
+class FuseRecord(Record):
     """What a fusion of networks left behind."""
 
     kind: Literal["fuse"] = "fuse"
@@ -119,14 +119,14 @@ class FuseRecord(_Record):
         return {name: member.weights_sha256 for name, member in self.members.items()}
 
 
-KINDS: dict[str, type[_Record]] = {"train": TrainRecord, "evaluate": EvaluateRecord, "fuse": FuseRecord}
+KINDS: dict[str, type[Record]] = {"train": TrainRecord, "evaluate": EvaluateRecord, "fuse": FuseRecord}
 
 
 def record_path(run: Run | Fusion, kind: str) -> Path:
     return run.folder / f"{kind}.json"
 
 
-def write_record(run: Run | Fusion, record: _Record) -> None:
+def write_record(run: Run | Fusion, record: Record) -> None:
     """Write a record; its files must be in place, since a folder with a record counts as finished."""
     files.write_text(record_path(run, record.kind), record.model_dump_json(indent=1) + "\n")
 
@@ -200,7 +200,7 @@ def parse(path: Path, kind: str):
         raise RecordError(f"{short(path)}: {where}: {fault['msg']}") from None
 
 
-def run_name(record: _RunRecord) -> str:
+def run_name(record: RunRecord) -> str:
     try:
         return str(RunName(record.config, record.train_scale, record.variant, record.seed))
     except VerydeepError as error:

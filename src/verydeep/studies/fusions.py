@@ -134,5 +134,5 @@ def table6_row(row) -> str:
 
 
 def method_of(evaluation: str) -> str:
-    """The method of :data:`verydeep.studies.measurements.METHODS` that the paper's words mean."""
+    """The method of ``verydeep.studies.measurements.METHODS`` that the paper's words mean."""
     return {"multi-crop & dense": "both"}.get(evaluation, evaluation)

@@ -38,7 +38,7 @@ class State:
 def fit(run: Run, micro_batch: int, report: Callable[[str], None]) -> None:
     """Train ``run``, whose parent is trained, from its start or its checkpoint to its record.
 
-    Raises as :func:`verydeep.training.train` does.
+    Raises as :func:`verydeep.training.launch.train` does.
     """
     with variables.undisturbed():
         Training(run, micro_batch, report).fit()

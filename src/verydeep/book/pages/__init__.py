@@ -3,6 +3,6 @@
 from verydeep.book.pages.numbers import numbers_page
 from verydeep.book.pages.runs import fusion_page, run_page
 from verydeep.book.pages.studies import study_page
-from verydeep.book.pages.writing import write_numbers, write_pages
+from verydeep.book.pages.writing import write_numbers, write_pages, write_reference
 
-__all__ = ["fusion_page", "numbers_page", "run_page", "study_page", "write_numbers", "write_pages"]
+__all__ = ["fusion_page", "numbers_page", "run_page", "study_page", "write_numbers", "write_pages", "write_reference"]

@@ -11,9 +11,10 @@ import pandas as pd
 from verydeep import files, notebooks, results, runs
 from verydeep.book.pages.numbers import numbers_page
 from verydeep.book.pages.parts import DOWNLOADS
+from verydeep.book.pages.reference import reference_pages
 from verydeep.book.pages.runs import fusion_page, run_page
 from verydeep.book.pages.studies import study_page
-from verydeep.chapters import figures
+from verydeep.chapters import figures, formats
 from verydeep.results import citation, publication
 from verydeep.runs import provenance
 from verydeep.studies import Fusion, Run, load, names
@@ -46,8 +47,15 @@ def write_pages(target: Path) -> None:
             path.rmdir()
 
 
+def write_reference(target: Path) -> None:
+    """Write the reference of the package below ``target`` (``book/reference``), a page a room; others are removed."""
+    written = {_write(target / f"{name}.md", page) for name, page in reference_pages().items()}
+    for path in set(target.glob("*.md")) - written:
+        path.unlink()
+
+
 def write_numbers(target: Path) -> None:
-    """Write what the book offers to programs: every number as JSON (with its schema) and CSV, ``CITATION.cff``."""
+    """Write what the book offers to programs: every number as JSON and CSV, schemas, ``CITATION.cff``."""
     numbers = [results.as_dict(number) for name in names() for number in results.read(name).numbers]
     software = citation.software()
     published = {
@@ -64,6 +72,7 @@ def write_numbers(target: Path) -> None:
     _write(target / "numbers.csv", frame.to_csv(index=False, lineterminator="\n"))
     schema = resources.files("verydeep.book").joinpath("static/numbers.schema.json").read_text(encoding="utf-8")
     _write(target / "numbers.schema.json", schema)
+    formats.write_schemas(target)
     _write(target / "CITATION.cff", citation.cff())
 
 
