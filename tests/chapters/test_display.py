@@ -193,3 +193,10 @@ def test_cells_and_row_names_below_a_heading_lead_where_its_links_say():
         in display.table(frame.set_index("section"), links=links)._repr_html_()
     )
     assert "\x00" not in repr(display.table(frame, links=links))
+
+
+def test_a_long_table_and_a_long_cell_are_shown_whole():
+    frame = pd.DataFrame({"said": [f"row {k} " + "word " * 60 for k in range(200)]} | {f"c{k}": 1 for k in range(40)})
+    shown = display.table(frame)._repr_html_()
+    assert all(f"row {k} word" in shown for k in range(200)) and "..." not in shown
+    assert all(f">c{k}<" in shown for k in range(40)) and shown.count("word") == 200 * 60

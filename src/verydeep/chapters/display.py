@@ -12,8 +12,8 @@ NOT_RUN = "not run"
 #: Set while the book is built: then a cell can lead to a page of it.
 BUILDING = "VERYDEEP_BUILDS_BOOK"
 
-# Some cells hold a sentence; a notebook would cut it short.
-pd.set_option("display.max_colwidth", None)
+# A notebook would cut a sentence short, and leave out the middle of a long table.
+_WHOLE = {"display.max_colwidth": None, "display.max_rows": None, "display.max_columns": None}
 
 _SMALLEST_P = 1e-3
 _GROUPED = 10_000  # from here on digits are grouped by thousands
@@ -47,6 +47,10 @@ def p_value(p: float) -> str:
     return f"< {_SMALLEST_P}" if p < _SMALLEST_P else f"{p:.3f}"
 
 
+def _whole():
+    return pd.option_context(*(part for option in _WHOLE.items() for part in option))
+
+
 class Table(pd.DataFrame):
     """A DataFrame that keeps its numbers, and shows itself as :func:`text` makes it. Make one with :func:`table`."""
 
@@ -55,10 +59,13 @@ class Table(pd.DataFrame):
         return Table
 
     def __repr__(self) -> str:
-        return repr(text(self))
+        with _whole():
+            return repr(text(self))
 
     def _repr_html_(self) -> str | None:
-        shown, caption = _linked(text(self), self.attrs.get("links", {})), self.attrs.get("caption")
+        with _whole():
+            shown = _linked(text(self), self.attrs.get("links", {}))
+        caption = self.attrs.get("caption")
         return shown.replace("<thead>", f"<caption>{html.escape(caption)}</caption><thead>", 1) if caption else shown
 
 
