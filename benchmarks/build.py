@@ -24,7 +24,7 @@ from verydeep import paths
 from verydeep.assembly import device_record
 
 #: The commit before `results.read`, when each role read the records anew.
-BEFORE = "3a409ff"
+BEFORE = "00a1eba"
 ROLES = ("result", "verdict")
 
 #: Python runs this at the start of every process of a build.
@@ -74,7 +74,7 @@ def build(commit: str, folder: Path) -> dict[str, float]:
     environment = os.environ | {"PYTHONPATH": search, "WATCHED": str(watched), "VERYDEEP_ROOT": str(root)}
     command = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "-W", "-n", "--keep-going"]
     begun = time.monotonic()
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - begun
     if done.returncode:
         sys.exit(f"the book of {commit} does not build:\n{done.stderr[-2000:]}")
