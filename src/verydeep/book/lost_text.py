@@ -174,6 +174,6 @@ def lost(markdown: str, page: str, own_roles: bool = True) -> list[Lost]:
         if f" {' '.join(word for _, word in run)} " in shown:
             continue
         lines = {line: " ".join(word for at, word in run if at == line) for line, _ in run}
-        lost_line = next((Lost(*one) for one in lines.items() if f" {one[1]} " not in shown), None)
+        lost_line = next((Lost(*line) for line in lines.items() if f" {line[1]} " not in shown), None)
         missing.append(lost_line or Lost(run[0][0], " ".join(lines.values())))
     return missing

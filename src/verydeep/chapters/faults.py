@@ -32,7 +32,7 @@ def sums() -> pd.DataFrame:
     record = _record()
     rows = {}
     for part, title in PARTS.items():
-        survived = [one["survived"] for one in record[part]]
+        survived = [tried["survived"] for tried in record[part]]
         rows[title] = {"tried": len(survived), "survived": sum(survived)}
     return display.table(pd.DataFrame(rows).T.rename_axis("what"))
 

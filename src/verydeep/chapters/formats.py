@@ -44,5 +44,6 @@ def _shape(field: dict) -> tuple[str | None, str]:
     """The part that a key holds, by its name, if any; and the key's type in words."""
     choices = field.get("anyOf", [field])
     within = [choice.get("items", choice.get("additionalProperties", choice)) for choice in choices]
-    shape = next((one["$ref"].rpartition("/")[2] for one in within if isinstance(one, dict) and "$ref" in one), None)
+    referred = [part["$ref"] for part in within if isinstance(part, dict) and "$ref" in part]
+    shape = referred[0].rpartition("/")[2] if referred else None
     return shape, " or ".join(choice.get("type", "object") for choice in choices)

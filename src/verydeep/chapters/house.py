@@ -110,8 +110,8 @@ def _settings(protocol: dict) -> str:
 def _passes(record: runs.EvaluateRecord | runs.FuseRecord) -> str:
     if record.kind == "fuse":
         return f"the posteriors of {' and '.join(record.members)}, averaged"
-    made = ", ".join(f"{name} ({one.forward_passes:,} forward passes)" for name, one in record.passes.items())
-    return f"posteriors in the workspace: {made}"
+    made = [f"{name} ({tested.forward_passes:,} forward passes)" for name, tested in record.passes.items()]
+    return f"posteriors in the workspace: {', '.join(made)}"
 
 
 def _predicted(number: Number) -> str:

@@ -55,7 +55,7 @@ def training(study: str) -> pd.DataFrame:
                 "network": _with_seed(run),
                 "starts from": _with_seed(run.parent) if run.parent else "",
                 "epochs": run.recipe.epochs,
-                "with its ancestors'": sum(one.recipe.epochs for one in lineage(run)),
+                "with its ancestors'": sum(ancestor.recipe.epochs for ancestor in lineage(run)),
                 "training loss": round(record.metrics.train_loss, 2) if record else NOT_RUN,
                 "training top-1": round(record.metrics.train_top1_error, 1) if record else NOT_RUN,
                 "held-out top-1": _held_out(record, "top1"),

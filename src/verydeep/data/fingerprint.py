@@ -11,12 +11,12 @@ def fingerprint(store: Store, per_class: int | None) -> dict:
 
     ``per_class`` is ``None`` in a study that trains nothing.
     """
-    known = {"source": store.source, "counts": store.counts(), "manifest_sha256": store.manifest_sha256}
+    images = {"source": store.source, "counts": store.counts(), "manifest_sha256": store.manifest_sha256}
     if per_class is None:
-        return known
+        return images
     rows = held_out(store.manifest, per_class)
     names = "\n".join(sorted(store.manifest["name"].iloc[rows]))
-    return known | {
+    return images | {
         "held_out": {
             "rule": "smallest sha256 of the name, in each class",
             "per_class": per_class,

@@ -1,4 +1,4 @@
-"""The data sets: where each is had, where it lies, and which images it holds."""
+"""The data sets: where each comes from, where it lies, and which images it has."""
 
 import io
 from collections.abc import Iterator

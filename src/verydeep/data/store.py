@@ -151,8 +151,8 @@ def open_store(source: Source) -> Store:
 def _kept(folder: Path, fingerprint: str) -> Store | None:
     """The store in ``folder`` if it is whole and of these files."""
     try:
-        known = json.loads((folder / "store.json").read_text())
-        if (known["format"], known["listing_sha256"]) != (FORMAT, fingerprint):
+        kept = json.loads((folder / "store.json").read_text())
+        if (kept["format"], kept["listing_sha256"]) != (FORMAT, fingerprint):
             return None
         store = Store(folder)
         size = (folder / "images.bin").stat().st_size

@@ -68,11 +68,11 @@ def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
         records[run.name] = record
     first = fusion.members[0]
     for run in fusion.members[1:]:
-        one, other = records[first.name], records[run.name]
-        if one.data.manifest_sha256 != other.data.manifest_sha256:
+        reference, other = records[first.name], records[run.name]
+        if reference.data.manifest_sha256 != other.data.manifest_sha256:
             raise VerydeepError(f"{run.name} and {first.name} were tested on different validation images")
-        if one.protocol != other.protocol:
-            keys = sorted(key for key in one.protocol if one.protocol[key] != other.protocol.get(key))
+        if reference.protocol != other.protocol:
+            keys = sorted(key for key in reference.protocol if reference.protocol[key] != other.protocol.get(key))
             raise VerydeepError(f"{run.name} and {first.name} were tested by different protocols ({', '.join(keys)})")
     return records
 

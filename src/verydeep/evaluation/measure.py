@@ -175,28 +175,28 @@ class Passes:
         """Shorter side in this study's pixels of the pass called ``name``."""
         return self.run.study.pixels(Measurement.named(name).test_scales[0])
 
-    def path(self, one: Measurement) -> Path:
-        return self.run.workspace / "posteriors" / f"{one.name}.safetensors"
+    def path(self, single: Measurement) -> Path:
+        return self.run.workspace / "posteriors" / f"{single.name}.safetensors"
 
-    def posteriors(self, one: Measurement) -> np.ndarray:
+    def posteriors(self, single: Measurement) -> np.ndarray:
         """Posteriors of a single pass: float32 (images, classes)."""
-        path, key = self.path(one), self.key | {"pass": one.name}
-        kept = _read(path, None if self._is_recorded(path, one.name) else key)
+        path, key = self.path(single), self.key | {"pass": single.name}
+        kept = _read(path, None if self._is_recorded(path, single.name) else key)
         if kept is None:
-            made = self.tester.make(one.method, self.store, self.rows, self.pixels(one.name))
+            made = self.tester.make(single.method, self.store, self.rows, self.pixels(single.name))
             _write(path, key, made)
             kept = _read(path, key)
         posteriors, cost = kept
-        self.made[one.name] = cost | {"posteriors_sha256": files.sha256(path)}
+        self.made[single.name] = cost | {"posteriors_sha256": files.sha256(path)}
         return posteriors
 
     def _is_recorded(self, path: Path, name: str) -> bool:
-        known = self.record.passes.get(name) if self.record else None
-        return known is not None and path.exists() and files.sha256(path) == known.posteriors_sha256
+        recorded = self.record.passes.get(name) if self.record else None
+        return recorded is not None and path.exists() and files.sha256(path) == recorded.posteriors_sha256
 
     def average(self, measurement: Measurement) -> np.ndarray:
         """Posteriors of a measurement: the average of those of its passes, float32 (images, classes)."""
-        return mean([self.posteriors(one) for one in measurement.passes])
+        return mean([self.posteriors(single) for single in measurement.passes])
 
 
 def mean(posteriors: list[np.ndarray]) -> np.ndarray:
@@ -205,8 +205,8 @@ def mean(posteriors: list[np.ndarray]) -> np.ndarray:
     Over scales, over dense and multi-crop testing, and over networks (Sect. 4.2-4.4).
     """
     total = np.zeros(posteriors[0].shape, np.float64)
-    for one in posteriors:
-        total += one
+    for part in posteriors:
+        total += part
     return (total / len(posteriors)).astype(np.float32)
 
 
@@ -229,9 +229,9 @@ def _read(path: Path, key: dict | None) -> tuple[np.ndarray, dict] | None:
     """
     try:
         with safe_open(path, "numpy") as file:
-            known = file.metadata()
-            if key is not None and known["key"] != json.dumps(key, sort_keys=True):
+            metadata = file.metadata()
+            if key is not None and metadata["key"] != json.dumps(key, sort_keys=True):
                 return None
-            return file.get_tensor("posteriors"), json.loads(known["cost"])
+            return file.get_tensor("posteriors"), json.loads(metadata["cost"])
     except (OSError, SafetensorError):
         return None

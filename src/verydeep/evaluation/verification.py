@@ -61,15 +61,16 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     tester = Tester(load_network(run), normaliser(run, store, device), run.study.testing, run.recipe.flip, at_once)
     made: dict[str, np.ndarray] = {}
     measured = [Measurement.named(name) for name in record.measurements]
-    for one in {one for measurement in measured for one in measurement.passes}:
-        shorter = run.study.pixels(one.test_scales[0])
-        made[one.name] = tester.make(one.method, store, every[chosen], shorter).posteriors
+    for single in {single for measurement in measured for single in measurement.passes}:
+        shorter = run.study.pixels(single.test_scales[0])
+        made[single.name] = tester.make(single.method, store, every[chosen], shorter).posteriors
     names = store.manifest["name"].iloc[every[chosen]].tolist()
     labels = store.manifest["label"].to_numpy()[every[chosen]]
     recorded = pd.read_parquet(run.folder / "predictions.parquet")
     compared = {}
     for measurement in measured:
-        again = predictions.table(measurement.name, names, labels, mean([made[one.name] for one in measurement.passes]))
+        posteriors = mean([made[single.name] for single in measurement.passes])
+        again = predictions.table(measurement.name, names, labels, posteriors)
         before = recorded[recorded["measurement"] == measurement.name].set_index("image").loc[names].reset_index()
         compared[measurement.name] = _compare(before, again)
     same = machine_type(provenance.environment(), device_record(device)) == machine_type(

@@ -51,12 +51,12 @@ def dependence(net: VGG, layer: str, size: int) -> np.ndarray:
     made to average, since it would hide all inputs but the largest.
     """
     part = features_until(net, layer)
-    averaged = [torch.nn.AvgPool2d(2, 2) if isinstance(one, torch.nn.MaxPool2d) else one for one in part]
+    averaged = [torch.nn.AvgPool2d(2, 2) if isinstance(module, torch.nn.MaxPool2d) else module for module in part]
     with torch.no_grad():
-        for one in averaged:
-            if isinstance(one, torch.nn.Conv2d):
-                one.weight.abs_().add_(1e-3).div_(one.weight[0].numel())
-                one.bias.zero_()
+        for module in averaged:
+            if isinstance(module, torch.nn.Conv2d):
+                module.weight.abs_().add_(1e-3).div_(module.weight[0].numel())
+                module.bias.zero_()
     x = torch.ones(1, 3, size, size, dtype=torch.float64, requires_grad=True)
     maps = torch.nn.Sequential(*averaged).double()(x)
     maps[0, :, maps.shape[2] // 2, maps.shape[3] // 2].sum().backward()

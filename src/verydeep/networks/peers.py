@@ -68,11 +68,11 @@ def depth(net: torch.nn.Module, side: int = 224) -> int:
     waiting = [last]
     while waiting:
         node = waiting[-1]
-        inputs = [one for one, _ in node.next_functions if one is not None]
-        if unknown := [one for one in inputs if one not in longest]:
+        inputs = [source for source, _ in node.next_functions if source is not None]
+        if unknown := [source for source in inputs if source not in longest]:
             waiting += unknown
             continue
-        longest[node] = max((longest[one] for one in inputs), default=0) + node.name().startswith(_WEIGHTED)
+        longest[node] = max((longest[source] for source in inputs), default=0) + node.name().startswith(_WEIGHTED)
         waiting.pop()
     return longest[last]
 

@@ -42,4 +42,4 @@ def published_weights() -> dict[tuple[str, bool], Published]:
             )
             for row in csv.DictReader(stream)
         ]
-    return {(one.config, one.batch_norm): one for one in every}
+    return {(published.config, published.batch_norm): published for published in every}

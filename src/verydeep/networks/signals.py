@@ -41,12 +41,12 @@ def scales(
 
         return hook
 
-    for one in net.features:  # a ReLU in place would change what is kept
-        if isinstance(one, torch.nn.ReLU):
-            one.inplace = False
-    for one in net.classifier:
-        if isinstance(one, torch.nn.ReLU):
-            one.inplace = False
+    for module in net.features:  # a ReLU in place would change what is kept
+        if isinstance(module, torch.nn.ReLU):
+            module.inplace = False
+    for module in net.classifier:
+        if isinstance(module, torch.nn.ReLU):
+            module.inplace = False
     hooks = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
     x = pixel_deviation * torch.randn(images, 3, net.crop, net.crop, generator=generator)
     labels = torch.randint(net.num_classes, (images,), generator=generator)

@@ -29,7 +29,7 @@ def table_url(number: int | str) -> str:
 def sections(text: str) -> list[tuple[int, int, str]]:
     """Every section that a text names: from where to where, and its address; ``"(Sections 3.2 and 4)"`` names two."""
     return [
-        (named.start() + one.start(), named.start() + one.end(), section_url(one[1]))
+        (named.start() + number.start(), named.start() + number.end(), section_url(number[1]))
         for named in _NAMED.finditer(text)
-        for one in _EACH.finditer(named[0])
+        for number in _EACH.finditer(named[0])
     ]

@@ -57,17 +57,17 @@ class _Crate:
     def __init__(self, study: Study, made: list[Run | Fusion]):
         self.study, self.crate = study, ROCrate(gen_preview=False, version="1.1")
         self.crate.metadata.extra_contexts.append(_CONTEXT)
-        known = citation.software()
+        software = citation.software()
         root = self.crate.root_dataset
-        root["name"] = f"{known['title']}: study {study.name}"
+        root["name"] = f"{software['title']}: study {study.name}"
         root["description"] = f"{study.title}. {study.purpose}"
         root["license"] = self._thing("https://spdx.org/licenses/CC-BY-4.0", "CreativeWork", "CC BY 4.0")
         root["conformsTo"] = [self._profile(*profile) for profile in _PROFILES]
-        self.author = self._thing("#authors", "Organization", known["authors"][0]["name"])
+        self.author = self._thing("#authors", "Organization", software["authors"][0]["name"])
         root["author"] = self.author
         root["publisher"] = self.author
         root["datePublished"] = max(action_time for run in made for action_time in _finished(run))
-        self.workflow = self._workflow(str(known["version"]))
+        self.workflow = self._workflow(str(software["version"]))
         self.notebooks = {kind: self._notebook(kind) for kind in notebooks.TEMPLATES}
         self.workflow["hasPart"] = list(self.notebooks.values())
         self.files: dict[Path, object] = {}

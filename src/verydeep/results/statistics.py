@@ -90,7 +90,7 @@ def mean_difference(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Interval:
     not counted twice. With several seeds, which must be as many for every network, seeds are resampled first.
     """
     differences = [_difference(np.atleast_2d(first), np.atleast_2d(second)) for first, second in pairs]
-    seeds = {len(one) for one in differences}
+    seeds = {len(difference) for difference in differences}
     if len(seeds) > 1:
         raise ValueError(f"networks with different numbers of seeds cannot be averaged: {sorted(seeds)}")
     return _resampled(np.mean(differences, axis=0))

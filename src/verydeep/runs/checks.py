@@ -73,8 +73,8 @@ def _check_fingerprints() -> list[str]:
             continue
         fingerprint = (data.manifest_sha256, data.held_out and data.held_out.sha256)
         study = path.parent.parent.name
-        known, where = first.setdefault(study, (fingerprint, path))
-        if fingerprint != known:
+        expected, where = first.setdefault(study, (fingerprint, path))
+        if fingerprint != expected:
             faults.append(f"{short(path)}: was made from other images, or others held out, than {short(where)}")
     return faults
 

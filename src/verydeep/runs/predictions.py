@@ -34,8 +34,8 @@ def table(measurement: str, names: list[str], labels: np.ndarray, posteriors: np
 
 def hits(predictions: pd.DataFrame, k: int) -> np.ndarray:
     """Whether each image's true class is among its ``k`` best, or among all where there are fewer; (n,) bool."""
-    known = [f"class_{i + 1}" for i in range(k) if f"class_{i + 1}" in predictions]
-    best = predictions[known].to_numpy()
+    columns = [f"class_{i + 1}" for i in range(k) if f"class_{i + 1}" in predictions]
+    best = predictions[columns].to_numpy()
     return (best == predictions["label"].to_numpy()[:, None]).any(1)
 
 

@@ -108,10 +108,10 @@ def require_precision() -> None:
 
 def require_importable() -> None:
     """Raise :class:`VerydeepError` for a variable with which torch cannot even be imported."""
-    known = ("OFF", "INFO", "DETAIL")
+    levels = ("OFF", "INFO", "DETAIL")
     value = os.environ.get("TORCH_DISTRIBUTED_DEBUG", "OFF")
-    if value.upper() not in known:
-        raise VerydeepError(f"TORCH_DISTRIBUTED_DEBUG={value}: torch takes {', '.join(known)} alone; unset it")
+    if value.upper() not in levels:
+        raise VerydeepError(f"TORCH_DISTRIBUTED_DEBUG={value}: torch takes {', '.join(levels)} alone; unset it")
 
 
 def recorded() -> dict[str, str]:

@@ -118,11 +118,11 @@ def table6_fusions(study: Study, seed: int | None = None) -> dict[str, Fusion]:
     every = paper.table("6-members")
     for row in paper.table(6).itertuples():
         members = []
-        for one in every[every["fusion_id"] == row.fusion_id].itertuples():
-            scale = paper.scale_name(one.train_min, one.train_max)
-            variant = FC_ONLY if isinstance(one.notes, str) and one.notes.startswith("FC layers only") else None
-            if one.config in study.networks.get(scale, []) and (variant is None or variant in study.variants):
-                members.append(Run(study, one.config, scale, seed, variant))
+        for member in every[every["fusion_id"] == row.fusion_id].itertuples():
+            scale = paper.scale_name(member.train_min, member.train_max)
+            variant = FC_ONLY if isinstance(member.notes, str) and member.notes.startswith("FC layers only") else None
+            if member.config in study.networks.get(scale, []) and (variant is None or variant in study.variants):
+                members.append(Run(study, member.config, scale, seed, variant))
         if len(members) == row.n_models:
             fusions[table6_row(row)] = Fusion(tuple(members), method_of(row.evaluation))
     return fusions

@@ -100,7 +100,7 @@ def measured_by(run: Run) -> list[Measurement]:
     """
     scale = run.train_scale
     measurements = [single(scale), single(scale, "centre-crop")]
-    measurements += [Measurement("dense", (one,)) for one in several_scales(scale)]
+    measurements += [Measurement("dense", (test_scale,)) for test_scale in several_scales(scale)]
     methods = SEVERAL if run.study.multi_crop == "all" or run.row in _printed_with_crops() else ("dense",)
     measurements += [several(scale, method) for method in methods]
     return list(dict.fromkeys(measurements))

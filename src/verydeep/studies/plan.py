@@ -181,7 +181,7 @@ def planned_runs(study: Study, pilots: bool = False) -> list[Run]:
     by_row = {run.row: run for run in planned}
     for further in study.further_seeds:
         asked = [replace(by_row[row], seed=seed) for seed in further.seeds for row in further.networks]
-        planned += [one for run in asked for one in lineage(run)]
+        planned += [ancestor for run in asked for ancestor in lineage(run)]
     return list({run.name: run for run in planned}.values())  # a parent is asked for once
 
 

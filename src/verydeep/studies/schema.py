@@ -164,10 +164,9 @@ class Study(_Strict):
             if fault := variant_fault(name):
                 raise ValueError(f"variants: {fault}")
             self._check_keys(f"variants.{name}.set", variant.set)
-            known = [f"{config}-{scale}" for scale, configs in self.networks.items() for config in configs]
             for network in variant.networks:
-                if network not in known:
-                    raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, known)}")
+                if network not in self._names():
+                    raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, self._names())}")
         self._check_further_seeds()
         if unexplained := sorted(departed - set(self.why)):
             raise ValueError(f"why: says no reason for {', '.join(unexplained)}, which departs from the paper")
@@ -184,15 +183,19 @@ class Study(_Strict):
         if self.train and RELEASED in self.networks:
             raise ValueError(f"networks.{RELEASED}: no training gives this scale; it is for a study with train: false")
 
+    def _names(self) -> list[str]:
+        """Every network that the study trains, by configuration and scale: ``D-384``."""
+        return [f"{config}-{scale}" for scale, configs in self.networks.items() for config in configs]
+
     def _check_further_seeds(self) -> None:
-        known = [f"{config}-{scale}" for scale, configs in self.networks.items() for config in configs]
+        rows = self._names()
         for name, variant in self.variants.items():
-            known += [] if variant.pilot else [f"{network}-{name}" for network in variant.networks]
-        planned = {(network, seed) for network in known for seed in self.seeds}
+            rows += [] if variant.pilot else [f"{network}-{name}" for network in variant.networks]
+        planned = {(network, seed) for network in rows for seed in self.seeds}
         for number, further in enumerate(self.further_seeds):
             for network, seed in ((network, seed) for seed in further.seeds for network in further.networks):
-                if network not in known:
-                    raise ValueError(f"further_seeds.{number}.networks: {UnknownName('network', network, known)}")
+                if network not in rows:
+                    raise ValueError(f"further_seeds.{number}.networks: {UnknownName('network', network, rows)}")
                 if (network, seed) in planned:
                     raise ValueError(f"further_seeds.{number}: {network} with seed {seed} is planned already")
                 planned.add((network, seed))

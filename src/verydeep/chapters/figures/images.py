@@ -58,7 +58,7 @@ def score_maps(
         How many rows and columns of each map count; the others are drawn crossed out.
     """
     use_style()
-    vmax = max(float(one.max()) for one in maps)
+    vmax = max(float(score_map.max()) for score_map in maps)
     figure, axes = plt.subplots(2, len(images), figsize=(2.6 * len(images), 5.4), layout="constrained", squeeze=False)
     largest = max(max(image.shape[:2]) for image in images)
     for column, (image, scores) in enumerate(zip(images, maps, strict=True)):

@@ -81,7 +81,11 @@ def receptive_fields() -> Figure:
     for colour, name in zip(sns.color_palette("colorblind", 5), "ABCDE", strict=True):
         layers = [layer for layer in anatomy.layers(all_configurations()[name]) if layer.kind in ("conv", "maxpool")]
         axes.step(
-            range(1, len(layers) + 1), [one.receptive_field for one in layers], where="mid", color=colour, label=name
+            range(1, len(layers) + 1),
+            [layer.receptive_field for layer in layers],
+            where="mid",
+            color=colour,
+            label=name,
         )
     axes.axhline(224, color="#777777", linewidth=0.8, linestyle=":")
     axes.text(1, 226, "the whole crop", fontsize=8, color="#555555", va="bottom")

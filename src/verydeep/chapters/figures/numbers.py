@@ -82,25 +82,24 @@ def forest(verdicts: list, brief: bool = False) -> Figure:
         Half as large, with a few words for each claim.
     """
     use_style()
-    shown = [one for one in verdicts if one.rule is not None]
+    shown = [verdict for verdict in verdicts if verdict.rule is not None]
     size = (4.3, 0.9 + 0.31 * len(shown)) if brief else (8.6, 1.1 + 0.5 * len(shown))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
-    for place, one in enumerate(shown):
-        colour = _VERDICTS[one.verdict]
-        if one.ours is not None:
-            axes.plot(
-                [one.ours.low, one.ours.high], [place, place], color=colour, linewidth=2.4, solid_capstyle="round"
-            )
-            inside = colour if one.fair else "white"
-            axes.plot(one.ours.value, place, "o", color=colour, markerfacecolor=inside, markersize=7)
-        if one.paper is not None:
-            axes.plot(one.paper, place, "|", color="black", markersize=13, markeredgewidth=1.6)
-        for side in (1, -1) if one.rule.rule == "same" else (1,) if one.rule.margin else ():
-            axes.plot(side * one.rule.margin, place, marker="4" if side > 0 else "3", color="#777777", markersize=9)
-        axes.text(1.01, place, one.verdict, transform=axes.get_yaxis_transform(), va="center", fontsize=9, color=colour)
+    for place, verdict in enumerate(shown):
+        colour = _VERDICTS[verdict.verdict]
+        if (ours := verdict.ours) is not None:
+            axes.plot([ours.low, ours.high], [place, place], color=colour, linewidth=2.4, solid_capstyle="round")
+            inside = colour if verdict.fair else "white"
+            axes.plot(ours.value, place, "o", color=colour, markerfacecolor=inside, markersize=7)
+        if verdict.paper is not None:
+            axes.plot(verdict.paper, place, "|", color="black", markersize=13, markeredgewidth=1.6)
+        for side in (1, -1) if verdict.rule.rule == "same" else (1,) if verdict.rule.margin else ():
+            axes.plot(side * verdict.rule.margin, place, marker="4" if side > 0 else "3", color="#777777", markersize=9)
+        beside = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 9, "color": colour}
+        axes.text(1.01, place, verdict.verdict, **beside)
     axes.axvline(0, color="#777777", linewidth=0.8)
-    long = [textwrap.fill(f"{one.number}. {one.statement}", 44) for one in shown]
-    axes.set_yticks(range(len(shown)), [one.rule.name for one in shown] if brief else long, fontsize=9)
+    long = [textwrap.fill(f"{verdict.number}. {verdict.statement}", 44) for verdict in shown]
+    axes.set_yticks(range(len(shown)), [verdict.rule.name for verdict in shown] if brief else long, fontsize=9)
     axes.invert_yaxis()
     unit = "" if brief else " (percent points), positive as the paper has it"
     axes.set(xlabel=f"difference in top-1 error{unit}")

@@ -65,5 +65,5 @@ def undisclosed_changes() -> list[str]:
 
 def _lenient(text: str | None) -> list[Rule]:
     """The rules of an earlier commit, without keys that rules no longer have."""
-    known = [{key: value for key, value in rule.items() if key in _FIELDS} for rule in yaml.safe_load(text or "")]
-    return [Rule(**keys) for keys in known]
+    trimmed = [{key: value for key, value in rule.items() if key in _FIELDS} for rule in yaml.safe_load(text or "")]
+    return [Rule(**keys) for keys in trimmed]

@@ -160,7 +160,7 @@ def decide(rule: Rule, differences: list[Interval], average: Interval) -> tuple[
     directions = [direction(rule, difference) for difference in differences]
     least_of_all = [difference.high if OPPOSITE in directions else difference.low for difference in differences]
     least = least_of_all.index(min(least_of_all))
-    return next(one for one in (OPPOSITE, UNDECIDED, AGREES) if one in directions), least
+    return next(which for which in (OPPOSITE, UNDECIDED, AGREES) if which in directions), least
 
 
 def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
