@@ -22,7 +22,8 @@ def make_checkout(folder: Path) -> Path:
         shutil.copy(REPOSITORY / name, folder)
     for name in ("workflow", "benchmarks"):
         shutil.copytree(REPOSITORY / name, folder / name)
-    shutil.copytree(REPOSITORY / "book", folder / "book", ignore=shutil.ignore_patterns("runs", ".ipynb_checkpoints"))
+    written = shutil.ignore_patterns("runs", "reference", ".ipynb_checkpoints")  # by a build
+    shutil.copytree(REPOSITORY / "book", folder / "book", ignore=written)
     return folder
 
 

@@ -9,10 +9,10 @@ from verydeep import files, locks, paths, runs
 from verydeep.errors import StorageError, VerydeepError
 from verydeep.notebooks import kernels
 from verydeep.notebooks.requests import MACHINE, TEMPLATES, parameters
-from verydeep.studies import Fusion, Run
+from verydeep.studies import Recorded, Run
 
 
-def execute(run: Run | Fusion, kind: str, **machine: int) -> Path:
+def execute(run: Recorded, kind: str, **machine: int) -> Path:
     """Run the template ``kind`` of :data:`TEMPLATES` for ``run``; keep it in the run's folder.
 
     ``machine`` holds parameters of :data:`MACHINE`; those that are not of this notebook are left out.
@@ -32,13 +32,13 @@ def execute(run: Run | Fusion, kind: str, **machine: int) -> Path:
     return kept
 
 
-def is_done(run: Run | Fusion, kind: str) -> bool:
+def is_done(run: Recorded, kind: str) -> bool:
     """Whether nothing is left to do of the template ``kind`` for ``run``: record and executed notebook are sealed."""
     kept = run.folder / f"{kind}.ipynb"
     return runs.is_complete(run, kind) and kept.exists() and kept.name in runs.read_seal(run.folder)
 
 
-def _execute(run: Run | Fusion, kind: str, kept: Path, machine: dict) -> None:
+def _execute(run: Recorded, kind: str, kept: Path, machine: dict) -> None:
     import papermill  # takes a second to import, and only this function needs it
     from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config

@@ -3,7 +3,7 @@
 import ast
 
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.studies import Fusion, Run, find_fusion, find_run
+from verydeep.studies import Fusion, Recorded, Run, find_fusion, find_run
 
 TEMPLATES = {
     "train": "training/train.ipynb",
@@ -88,7 +88,7 @@ def _names(cell: str) -> list[str] | None:
     return [target.id for one in statements for target in one.targets if isinstance(target, ast.Name)]
 
 
-def parameters(run: Run | Fusion) -> dict:
+def parameters(run: Recorded) -> dict:
     """The papermill parameters that ask for ``run``."""
     if isinstance(run, Fusion):
         return {"members": run.addresses, "method": run.method}
@@ -105,7 +105,7 @@ def _plain(scale: str) -> int | str:
     return int(scale) if scale.isdigit() else scale
 
 
-def command(run: Run | Fusion, kind: str, output: str = "out.ipynb") -> str:
+def command(run: Recorded, kind: str, output: str = "out.ipynb") -> str:
     """The plain papermill command that repeats one notebook of a run."""
     shown = {name: f"[{', '.join(v)}]" if isinstance(v, list) else v for name, v in parameters(run).items()}
     given = ", ".join(f"{name}: {value}" for name, value in shown.items())

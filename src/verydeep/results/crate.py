@@ -12,7 +12,7 @@ from rocrate.rocrate import ROCrate
 from verydeep import notebooks, paths, runs
 from verydeep.errors import VerydeepError
 from verydeep.results import citation
-from verydeep.studies import Fusion, Run, Study, load
+from verydeep.studies import Recorded, Study, load
 
 _PROFILES = (
     ("https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate", "0.5"),
@@ -54,7 +54,7 @@ def write_crate(study: str, target: Path) -> Path:
 
 
 class _Crate:
-    def __init__(self, study: Study, made: list[Run | Fusion]):
+    def __init__(self, study: Study, made: list[Recorded]):
         self.study, self.crate = study, ROCrate(gen_preview=False, version="1.1")
         self.crate.metadata.extra_contexts.append(_CONTEXT)
         software = citation.software()
@@ -127,7 +127,7 @@ class _Crate:
             )
         return self.files[path]
 
-    def _actions(self, run: Run | Fusion) -> list[ContextEntity]:
+    def _actions(self, run: Recorded) -> list[ContextEntity]:
         """An action for each record of a run: what went in, what came out, when and how."""
         sums = runs.read_seal(run.folder)
         actions = []
@@ -152,13 +152,13 @@ class _Crate:
             actions.append(action)
         return actions
 
-    def _parameters(self, identity: str, run: Run | Fusion) -> list[ContextEntity]:
+    def _parameters(self, identity: str, run: Recorded) -> list[ContextEntity]:
         return [
             self._thing(f"{identity}-{name}", "PropertyValue", name, value=str(value))
             for name, value in notebooks.parameters(run).items()
         ]
 
-    def _inputs(self, run: Run | Fusion, kind: str) -> list:
+    def _inputs(self, run: Recorded, kind: str) -> list:
         """The weights that an action started from or tested."""
         if kind == "fuse":
             sources = [(member.folder, "weights.safetensors") for member in run.members]
@@ -177,6 +177,6 @@ _OUTPUTS = {
 }
 
 
-def _finished(run: Run | Fusion) -> list[str]:
+def _finished(run: Recorded) -> list[str]:
     kinds = [kind for kind in _OUTPUTS if (run.folder / f"{kind}.json").exists()]
     return [runs.read_file(run.folder / f"{kind}.json").finished for kind in kinds]

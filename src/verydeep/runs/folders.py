@@ -19,14 +19,14 @@ from verydeep.runs.records import (
     run_name,
 )
 from verydeep.runs.seals import SEAL, read_seal, seal
-from verydeep.studies import Fusion, Run, Study, planned_runs
+from verydeep.studies import Fusion, Recorded, Run, Study, planned_runs
 from verydeep.studies.fusions import member
 from verydeep.studies.measurements import measured_by, protocol
 from verydeep.studies.names import RunName
 
 
 @contextlib.contextmanager
-def working_on(run: Run | Fusion) -> Iterator[None]:
+def working_on(run: Recorded) -> Iterator[None]:
     """Be the only process at work on ``run`` within the block; first clear away what a killed one left half-written.
 
     Raises
@@ -65,7 +65,7 @@ def seal_record(run: Run, kind: str) -> None:
     seal(run.folder, [path.name, *there])
 
 
-def is_complete(run: Run | Fusion, kind: str) -> bool:
+def is_complete(run: Recorded, kind: str) -> bool:
     """Whether the record of this kind is there, sealed, and has everything that the study asks for now."""
     path = record_path(run, kind)
     if not path.exists() or not (run.folder / SEAL).exists():

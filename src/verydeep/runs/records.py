@@ -24,7 +24,7 @@ from verydeep.runs.parts import (
     TrainingMetrics,
 )
 from verydeep.runs.seals import SEAL, read_seal
-from verydeep.studies import Fusion, Run
+from verydeep.studies import Fusion, Recorded, Run
 from verydeep.studies.names import RunName
 
 SCHEMA_VERSION = 1
@@ -122,11 +122,11 @@ class FuseRecord(Record):
 KINDS: dict[str, type[Record]] = {"train": TrainRecord, "evaluate": EvaluateRecord, "fuse": FuseRecord}
 
 
-def record_path(run: Run | Fusion, kind: str) -> Path:
+def record_path(run: Recorded, kind: str) -> Path:
     return run.folder / f"{kind}.json"
 
 
-def write_record(run: Run | Fusion, record: Record) -> None:
+def write_record(run: Recorded, record: Record) -> None:
     """Write a record; its files must be in place, since a folder with a record counts as finished."""
     files.write_text(record_path(run, record.kind), record.model_dump_json(indent=1) + "\n")
 

@@ -3,6 +3,7 @@
 from verydeep.studies.fusions import Fusion, find_fusion, table6_fusions
 from verydeep.studies.measurements import Measurement
 from verydeep.studies.plan import Run, find_run, lineage, planned_runs
+from verydeep.studies.recorded import Recorded
 from verydeep.studies.schema import PAPER_SCALES, Recipe, Study, load, names
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Fusion",
     "Measurement",
     "Recipe",
+    "Recorded",
     "Run",
     "Study",
     "find_fusion",

@@ -5,7 +5,7 @@ from verydeep.book.pages.parts import DOWNLOADS, SHORT, errors, recipe_table, tw
 from verydeep.results import citation, publication
 from verydeep.results.statistics import error_interval
 from verydeep.runs import provenance
-from verydeep.studies import Fusion, Recipe, Run
+from verydeep.studies import Fusion, Recipe, Recorded, Run
 
 
 def run_page(run: Run) -> str:
@@ -93,7 +93,7 @@ def _measured(measurements: dict[str, runs.Errors]) -> list[str]:
     return [*lines, "", "In brackets the 95 % interval over the validation images; one seed.", ""]
 
 
-def _numbers(run: Run | Fusion) -> list[str]:
+def _numbers(run: Recorded) -> list[str]:
     """The numbers that rest on a run, each with an anchor of its name and the words to cite it."""
     numbers = [number for number in results.read(run.study.name).numbers if run.name in number.runs]
     if not numbers:
@@ -109,19 +109,19 @@ def _numbers(run: Run | Fusion) -> list[str]:
     return [*lines, ""]
 
 
-def _notebooks(run: Run | Fusion) -> list[str]:
+def _notebooks(run: Recorded) -> list[str]:
     executed = [kind for kind in notebooks.TEMPLATES if (run.folder / f"{kind}.ipynb").exists()]
     links = ", ".join(f"[{kind}]({run.name}-{kind}.ipynb)" for kind in executed)
     return [f"The notebooks as they were executed: {links}.", ""] if executed else []
 
 
-def _repeat(run: Run | Fusion, kinds: list[str], sources: runs.Sources) -> list[str]:
+def _repeat(run: Recorded, kinds: list[str], sources: runs.Sources) -> list[str]:
     commands = [notebooks.command(run, kind) for kind in kinds]
     checkout = f"git checkout {sources.commit}" if sources.commit else "# from which commit is not known"
     return ["## Repeat it", "", "```bash", checkout, *commands, "```", ""]
 
 
-def _files(run: Run | Fusion) -> list[str]:
+def _files(run: Recorded) -> list[str]:
     lines = ["## Files", "", "| file | sha256 |", "|:--|:--|"]
     for name, digest in runs.read_seal(run.folder).items():
         shown = f"{{download}}`{name} <{run.name}/{name}>`" if name in DOWNLOADS else f"`{name}`"
@@ -134,7 +134,7 @@ def _files(run: Run | Fusion) -> list[str]:
     ]
 
 
-def _in_repository(run: Run | Fusion) -> str:
+def _in_repository(run: Recorded) -> str:
     folder = f"runs/{run.study.name}/{run.name}"
     url = publication.commit_url(provenance.head().commit or "HEAD")
     return f"[`{folder}/`]({url}/{folder})" if url else f"`{folder}/`"

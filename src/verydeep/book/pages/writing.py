@@ -17,7 +17,7 @@ from verydeep.book.pages.studies import study_page
 from verydeep.chapters import figures, formats
 from verydeep.results import citation, publication
 from verydeep.runs import provenance
-from verydeep.studies import Fusion, Run, load, names
+from verydeep.studies import Recorded, Run, load, names
 
 
 def write_pages(target: Path) -> None:
@@ -94,7 +94,7 @@ def _write_run(folder: Path, run: Run) -> set[Path]:
     return written | _write_files(folder, run)
 
 
-def _write_files(folder: Path, run: Run | Fusion) -> set[Path]:
+def _write_files(folder: Path, run: Recorded) -> set[Path]:
     """The executed notebooks as pages, and the files offered for download."""
     written = set()
     for kind in notebooks.TEMPLATES:
@@ -111,7 +111,7 @@ def _write_files(folder: Path, run: Run | Fusion) -> set[Path]:
     return written
 
 
-def _notebook_page(executed: Path, run: Run | Fusion, kind: str) -> str:
+def _notebook_page(executed: Path, run: Recorded, kind: str) -> str:
     """The executed notebook as a page of its own: not executed again, its links one level deeper."""
     notebook = nbformat.read(executed, as_version=4)
     for cell in notebook.cells:

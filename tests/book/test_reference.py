@@ -1,0 +1,32 @@
+"""The reference has a page for every room, and on it everything that a room offers."""
+
+import re
+
+import yaml
+
+from conftest import REPOSITORY
+from verydeep.book import pages
+from verydeep.book.pages import reference
+
+
+def test_every_room_has_its_page_in_the_table_of_contents():
+    contents = (REPOSITORY / "book" / "_toc.yml").read_text()
+    assert yaml.safe_load(contents)
+    assert set(re.findall(r"reference/(\w+)", contents)) == set(reference.reference_pages())
+
+
+def test_every_public_function_has_a_docstring_and_stands_in_the_reference():
+    text = "\n".join(reference.reference_pages().values())
+    for module, names in re.findall(r"automodule:: (\S+)\n   :members: (.*)", text):
+        source = REPOSITORY / "src" / f"{module.replace('.', '/')}.py"
+        defined = re.findall(r"^(?:def|class) ([a-zA-Z]\w*)", source.read_text(), re.MULTILINE)
+        assert names.split(", ") == defined
+    assert "verydeep.results.numbers" in text and "verydeep.files" in text
+
+
+def test_a_page_of_a_room_that_is_no_more_is_removed(checkout):
+    folder = checkout / "book" / "reference"
+    folder.mkdir()
+    (folder / "hallway.md").write_text("# `hallway`\n")
+    pages.write_reference(folder)
+    assert {path.stem for path in folder.iterdir()} == set(reference.reference_pages())

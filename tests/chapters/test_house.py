@@ -1,0 +1,78 @@
+"""What the book says of its own code and files is what they are."""
+
+import json
+
+import jsonschema
+import pandas as pd
+import pytest
+
+from conftest import REPOSITORY
+from test_project import ROOMS, TOP
+from verydeep import paths, results, runs, studies
+from verydeep.chapters import formats, house
+from verydeep.errors import VerydeepError
+from verydeep.runs.records import KINDS
+
+
+def test_every_room_stands_above_all_that_it_touches():
+    height = {room: k for k, floor in enumerate(house.floors()) for room in floor}
+    assert set(height) == ROOMS | TOP - {"__init__", "__main__"}
+    assert all(height[touched] < height[room] for room, every in house.imports().items() for touched in every)
+    assert {"runs", "studies"} <= house.imports()["results"] and "results" not in house.imports()["runs"]
+
+
+def test_a_circle_of_rooms_is_said(monkeypatch):
+    monkeypatch.setattr(house, "imports", lambda: {"a": {"b"}, "b": {"a"}, "c": set()})
+    house.floors.cache_clear()
+    with pytest.raises(VerydeepError, match="import each other in a circle: a, b"):
+        house.floors()
+    house.floors.cache_clear()
+
+
+def test_the_table_of_rooms_says_what_each_holds(checkout):
+    table = house.rooms()
+    assert set(table.index) == ROOMS | TOP - {"__init__", "__main__"}
+    assert all(table["holds"]) and (table["lines"] > 0).all()
+    assert table.loc["paper", "touches"] == "errors"
+
+
+def test_the_way_of_a_number_is_that_of_its_records(trained):
+    number = results.number("smoke.table3.A-256.top1")
+    table = house.journey(number.id)
+    record = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate")
+    text = " ".join(table["there"])
+    wrong = int(results.wrong(number).sum())
+    assert f"of 364 such rows {wrong} are wrong" in text and f"manifest {record.data.manifest_sha256[:10]}" in text
+    assert f"'top1_error': {number.value}" in text and "dense-256 (728 forward passes)" not in text
+    with pytest.raises(VerydeepError, match="has not been run"):
+        house.journey("smoke.table3.D-256.top1")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_record_fits_its_published_schema_and_every_key_of_it_is_listed(kind):
+    records = sorted((REPOSITORY / "runs").glob(f"*/*/{kind}.json"))
+    listed = set(formats.keys(kind).index)
+    assert records and all(formats.keys(kind)["what it holds"])
+    for path in records:
+        record = json.loads(path.read_text())
+        jsonschema.Draft7Validator(formats.schema(kind)).validate(record)
+        assert set(record) <= listed
+        for part in ("sources", "device", "data", "cost", "environment"):
+            assert {f"{part}.{key}" for key in record[part]} <= listed
+
+
+def test_a_key_that_no_record_has_is_refused_by_the_schema():
+    record = json.loads(next((REPOSITORY / "runs").glob("*/*/train.json")).read_text())
+    with pytest.raises(jsonschema.ValidationError, match="Additional properties are not allowed"):
+        jsonschema.Draft7Validator(formats.schema("train")).validate(record | {"mood": "good"})
+
+
+def test_the_page_of_formats_names_every_column_of_the_files(trained):
+    page = (REPOSITORY / "book" / "building" / "formats.md").read_text()
+    folder = paths.runs() / "smoke" / "A-256-s0"
+    for name in pd.read_csv(folder / "history.csv"):
+        assert f"`{name}`" in page
+    for name in pd.read_parquet(folder / "predictions.parquet"):
+        stem, _, number = name.rpartition("_")
+        assert f"`{name}`" in page or (f"`{stem}_1` to `{stem}_5`" in page and number in "12345")
+    assert all(f"`{path.name}`" in page for path in folder.iterdir())
