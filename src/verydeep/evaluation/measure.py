@@ -6,6 +6,7 @@ next pass, and a fusion of networks needs no network any more.
 
 import json
 import time
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -152,8 +153,7 @@ class Passes:
         self.labels = self.store.manifest["label"].to_numpy()[self.rows]
         self.names = self.store.manifest["name"].iloc[self.rows].tolist()
         self.made: dict[str, dict] = {}
-        self._tester: Tester | None = None
-        net = load_network(run)  # fetches the weights where they are published by others
+        self.net = load_network(run)  # fetches the weights where they are published by others
         self.weights_sha256 = files.sha256(run.weights)
         self.key = {
             "weights": self.weights_sha256,
@@ -161,15 +161,12 @@ class Passes:
             "protocol": protocol(run),
             "sources": provenance.sources_sha256(),
         }
-        self._net = net
 
-    @property
+    @cached_property
     def tester(self) -> Tester:
-        if self._tester is None:
-            normalise = normaliser(self.run, self.store, self.device)
-            testing, flip = self.run.study.testing, self.run.recipe.flip
-            self._tester = Tester(self._net, normalise, testing, flip, self.pixels_per_batch)
-        return self._tester
+        """Made when the first pass is: it moves the network to its device."""
+        normalise = normaliser(self.run, self.store, self.device)
+        return Tester(self.net, normalise, self.run.study.testing, self.run.recipe.flip, self.pixels_per_batch)
 
     def pixels(self, name: str) -> int:
         """Shorter side in this study's pixels of the pass called ``name``."""
