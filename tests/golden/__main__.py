@@ -1,13 +1,18 @@
-"""``PYTHONPATH=tests python -m golden``: write anew what the recorded studies say, when it is meant to have changed."""
+"""``PYTHONPATH=tests python -m golden``: write anew what the recorded studies say, when it is meant to have changed.
+
+Of the runs that are written out already; with ``--all``, of every run of `quarter` that there is now.
+"""
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 
 import golden
 from conftest import REPOSITORY
 
-names = sorted(path.relative_to(REPOSITORY / "runs").as_posix() for path in (REPOSITORY / "runs").glob("quarter/*"))
+there = sorted(path.relative_to(REPOSITORY / "runs").as_posix() for path in (REPOSITORY / "runs").glob("quarter/*"))
+names = there if "--all" in sys.argv else golden.recorded()
 with tempfile.TemporaryDirectory() as folder:
     found = golden.collect(golden.checkout(Path(folder) / "checkout", names))
 (golden.FOLDER / "runs.json").write_text(json.dumps(names, indent=0) + "\n")

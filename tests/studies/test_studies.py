@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from verydeep import studies
+from verydeep.chapters import settings
 from verydeep.errors import StudyError, UnknownName, VerydeepError
 from verydeep.studies import measurements, schema
 
@@ -247,3 +248,15 @@ def test_a_variant_starts_from_the_same_variant_of_its_parent_where_that_is_trai
     assert studies.find_run("quarter", "D", "jitter", variant="fc-only").parent == studies.find_run("quarter", "D", 384)
     pilot = studies.find_run("quarter", "E", 256, variant="pilot-rate-0.01")
     assert pilot.parent == studies.find_run("quarter", "A", 256)  # a pilot's weights are not kept
+
+
+@pytest.mark.parametrize("name", studies.names())
+def test_every_study_on_other_data_than_the_papers_says_why(name):
+    data = studies.load(name).data
+    assert bool(data.why) == (data.source not in ("imagenet", "imagenet-val"))
+
+
+def test_small_images_are_said_to_be_enlarged():
+    assert "as they are at S=256, enlarged 1.50 times at S=384" in settings.all_departures("quarter").iloc[0]["here"]
+    assert "enlarged 1.14 times at S=256, enlarged 1.71 times" in settings.all_departures("narrow").iloc[0]["here"]
+    assert "data" not in settings.all_departures("full").index

@@ -6,8 +6,9 @@ import pandas as pd
 
 from verydeep import paper
 from verydeep.chapters import display
+from verydeep.data.sources import SOURCES
 from verydeep.paper import addresses
-from verydeep.studies import Study, load, recipes
+from verydeep.studies import PAPER_SCALES, Study, load, recipes
 
 
 def recipe(study: str, train_scale: str = "256", variant: str | None = None) -> pd.DataFrame:
@@ -48,9 +49,9 @@ def _setting(study: Study, key: str) -> tuple[object, str]:
 
 
 def all_departures(study: str) -> pd.DataFrame:
-    """Every setting in which a study departs from the paper: of its networks, its recipe at each scale, its testing."""
+    """Every setting in which a study departs from the paper: its data, networks, recipe at each scale, and testing."""
     spec = load(study)
-    every = []
+    every = [_data(spec)]
     for key, field in type(spec.network).model_fields.items():
         every.append(_departure("network", key, field.description, field.default, getattr(spec.network, key), spec))
     for scale in spec.networks if spec.train else ():
@@ -63,6 +64,34 @@ def all_departures(study: str) -> pd.DataFrame:
     rows = [row for row in every if row["paper"] != row["here"]]
     frame = pd.DataFrame(rows, columns=["where", "setting", "meaning", "paper", "here", "why"], dtype=object)
     return display.table(frame.set_index("where"), missing="none")
+
+
+def _data(study: Study) -> dict:
+    """The data set beside the paper's: classes, images, and by how much small images are enlarged to the scales S."""
+    ours, papers = ("imagenet" if name.startswith("imagenet-") else name for name in (study.data.source, "imagenet"))
+    here = _images(ours)
+    if shape := SOURCES[ours].shape:
+        ranges = {
+            "with jitter" if scale == "jitter" else f"at S={scale}": PAPER_SCALES[scale]
+            for scale in study.networks
+            if scale in PAPER_SCALES
+        }
+        enlarged = [_times(name, *(study.pixels(side) / min(shape) for side in ends)) for name, ends in ranges.items()]
+        here += f", each {shape[1]}x{shape[0]} pixels, {', '.join(enlarged)}"
+    return {"where": "data", "setting": "source", "meaning": "data set", "paper": _images(papers), "here": here,
+            "why": study.data.why}  # fmt: skip
+
+
+def _images(name: str) -> str:
+    source = SOURCES[name]
+    return f"{source.title}, {source.num_classes:,} classes, {source.counts['train']:,} training images"
+
+
+def _times(scale: str, low: float, high: float) -> str:
+    """How many times its own size an image has at a scale."""
+    if low == high:
+        return f"as they are {scale}" if low == 1 else f"enlarged {low:.2f} times {scale}"
+    return f"enlarged {low:.2f} to {high:.2f} times {scale}"
 
 
 def _departure(where: str, key: str, meaning: str, paper_value, ours, study: Study) -> dict:

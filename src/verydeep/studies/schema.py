@@ -89,6 +89,7 @@ class Data(_Strict):
     held_out_per_class: Count | None = Field(
         None, description="training images of each class kept for choosing hyper-parameters"
     )
+    why: str = Field("", description="the reason for another data set than the paper's")
 
 
 class Network(_Strict):
