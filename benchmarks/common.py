@@ -23,9 +23,14 @@ def errors(tester: "Tester", way: "Way | str", store, rows: np.ndarray, shorter:
     return {name: measured[name] for name in ("top1_error", "top5_error")}
 
 
-def write(script: str, what: str, rates: dict[str, dict], device: Device, **others) -> None:
-    """Write what the benchmark ``script`` (its ``__file__``) found to a JSON file beside it, with what made it."""
+def write(script: str, what: str, rates: dict[str, dict], device: Device, per_study: bool = False, **others) -> None:
+    """Write what the benchmark ``script`` (its ``__file__``) measured to a JSON file beside it, with what made it.
+
+    With ``per_study`` the file's name has that of the ``study`` among ``others``.
+    """
     made_by = {"date": provenance.now(), "sources": provenance.sources(), "environment": provenance.environment()}
     record = {"what": what, "rates": rates, "device": device} | made_by | others
     record = {key: value.model_dump() if isinstance(value, Part) else value for key, value in record.items()}
-    files.write_json(Path(script).resolve().with_suffix(".json"), record)
+    script = Path(script).resolve()
+    name = f"{script.stem}-{others['study']}" if per_study else script.stem
+    files.write_json(script.with_name(f"{name}.json"), record)

@@ -4,8 +4,8 @@
 
 Tests published weights densely at Q=S on the validation images as they are, and again with each pixel averaged with its
 neighbours by the very weights that the rescaling to another Q gives them. The image keeps its size, and all in it; only
-the sharpness changes. Writes ``benchmarks/resampling.json``, which the chapter on Table 4 shows beside the errors
-at that Q.
+the sharpness changes. Writes ``benchmarks/resampling-<study>.json``, which the chapter on Table 4 shows beside the
+errors at that Q.
 """
 
 import click
@@ -77,7 +77,7 @@ def main(study: str, names: tuple[str, ...]) -> None:
             rates[title] = errors(tester, "dense", Blurred(store, weights, size), rows, size)
             click.echo(f"{title}: {rates[title]}")
     what = "dense testing at Q=S on images as they are, and blurred as the rescaling to another Q blurs them"
-    write(__file__, what, rates, device_record(device), study=study)
+    write(__file__, what, rates, device_record(device), per_study=True, study=study)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ images at the single test scale: densely; on the same windows each cut out, with
 windows as crops, of the side that the network was trained on; on as many crops spread over the image; and on the centre
 crop. Mirror images are used throughout, by the centre crop too, as dense testing uses them: the centre crop of
 Sect. 4.1 (``centre-crop`` in the records) has none, and another name. All images must be square.
-Writes ``benchmarks/windows.json``, which the chapter on Table 3 shows.
+Writes ``benchmarks/windows-<study>.json``, which the chapter on Table 3 shows.
 """
 
 from collections import Counter
@@ -84,7 +84,7 @@ def main(study: str, names: tuple[str, ...]) -> None:
             rates[title] = errors(tester, way, store, rows, shorter)
             click.echo(f"{title}: {rates[title]}")
     what = "dense testing at one scale beside its windows as crops, as many crops spread, and the centre crop"
-    write(__file__, what, rates, device_record(device), study=study)
+    write(__file__, what, rates, device_record(device), per_study=True, study=study)
 
 
 if __name__ == "__main__":

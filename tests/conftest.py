@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 def make_checkout(folder: Path) -> Path:
     """A copy of the book and its configuration with an empty ``runs/``."""
     (folder / "runs").mkdir(parents=True)
-    for name in ("_config.yml", "CITATION.cff", "constraints.txt"):
+    for name in ("_config.yml", "CITATION.cff", "CONTRIBUTING.md", "constraints.txt"):
         shutil.copy(REPOSITORY / name, folder)
     for name in ("workflow", "benchmarks"):
         shutil.copytree(REPOSITORY / name, folder / name)

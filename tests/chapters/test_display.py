@@ -20,7 +20,10 @@ CALLS = {
     "paper_tables.table2": [()],
     "error_tables.errors": [(table, ["quarter", "full"]) for table in (3, 4, 5, 6, 7)] + [(5, ["quarter"], True)],
     "costs.testing_cost": [("quarter",)],
-    "costs.benchmark": [(name,) for name in ("dense", "manifest", "processes", "windows", "resampling")],
+    "costs.benchmark": [("dense",), ("manifest",), ("processes",), ("windows", "quarter"), ("windows", "full")],
+    "formats.keys": [("train",), ("evaluate",), ("fuse",)],
+    "house.rooms": [()],
+    "house.journey": [("quarter.table3.A-256.top1",), ("quarter.table6.2-dense.top1",)],
     "costs.paper_cost": [()],
     "error_tables.gain": [(3, 4, ["quarter", "full"])],
     "testing_tables.dense_against_multi_crop": [("quarter",)],
@@ -62,7 +65,8 @@ CALLS = {
 }
 #: Numbers without a unit: counts of what the heading names, ratios and p-values.
 COUNTS = re.compile(
-    r"networks|only (first|second) wrong|p|threads|epochs|with its ancestors'|forward passes|images|ratio|channels|"
+    r"modules|lines|networks|only (first|second) wrong|p|threads|epochs|with its ancestors'|forward passes|images|"
+    r"ratio|channels|"
     r"weights.*|biases|activations|multiply-adds( .*)?|layers with weights|positions|tried|survived|"
     r"counted from Table 1|training loss|load|same .*|largest difference.*|epochs with .*|"
     r"claim|section|number|first pixel|last pixel|paper|study|here|FC form|dense form|scores' standard deviation"

@@ -107,7 +107,5 @@ def test_an_unknown_number_suggests_the_nearest_three(trained):
 
 def test_without_its_citation_file_nothing_is_cited(trained):
     (trained / "CITATION.cff").unlink()
-    citation.software.cache_clear()
     with pytest.raises(VerydeepError, match=r"CITATION.cff: missing"):
         citation.cite(results.number("smoke.table3.A-256.top1"), "text")
-    citation.software.cache_clear()

@@ -50,7 +50,7 @@ def invent(folder_of, wrong: dict[str, int], base):
         shifted = (part["label"] + 1) % 10
         part["class_1"] = np.where(np.arange(N) < count, shifted, part["label"]).astype(np.int16)
         parts.append(part)
-        measured[name] = predictions.errors(part)
+        measured[name] = runs.Errors(**predictions.errors(part))
     folder = folder_of.folder
     folder.mkdir(parents=True, exist_ok=True)
     with files.atomic(folder / "predictions.parquet") as path:
@@ -107,11 +107,18 @@ def fuse(name, wrong, trained):
     fusion = table6_fusions(studies.load("smoke"))[name]
     measured = invent(fusion, {fusion.method: wrong}, base)
     shared = record.model_dump(include={"sources", "environment", "device", "data", "started", "finished", "artefacts"})
-    members = {run.name: {"weights_sha256": "0" * 64} for run in fusion.members}
+    member = {"weights_sha256": "0" * 64, "measurement": fusion.method, "posteriors": {}}
+    members = {run.name: member for run in fusion.members}
     runs.write_record(
         fusion,
         runs.FuseRecord(
-            study="smoke", method=fusion.method, members=members, protocol={}, cost={}, measurements=measured, **shared
+            study="smoke",
+            method=fusion.method,
+            members=members,
+            protocol={},
+            cost={"seconds": 0},
+            measurements=measured,
+            **shared,
         ),
     )
 

@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 
+from conftest import REPOSITORY
 from verydeep import studies
 from verydeep.chapters import settings
 from verydeep.errors import StudyError, UnknownName, VerydeepError
@@ -29,9 +30,10 @@ def smoke(**changes) -> str:
 
 
 def test_every_shipped_study_loads():
-    assert studies.names() == ["full", "narrow", "quarter", "released", "smoke", "wide"]
+    contents = (REPOSITORY / "book/_toc.yml").read_text()
     for name in studies.names():
         assert studies.load(name).name == name
+        assert f"file: runs/{name}\n" in contents, f"book/_toc.yml has no line runs/{name} for the study's page"
 
 
 def test_the_full_study_is_the_papers_recipe_and_size():
@@ -229,7 +231,9 @@ def test_the_head_of_a_study_file_says_the_command_the_cost_and_what_to_expect(n
     text = (schema.FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
     head = text[: text.index("name:")]
     assert all(line.startswith("#") for line in head.splitlines())
-    assert re.search(rf"^#   .*(verydeep run {name} |study={name} )", head, re.MULTILINE)
+    assert re.search(rf"^#   .*(verydeep run {name} |study={name} )", head, re.MULTILINE), (
+        "begin it as quarter.yaml does"
+    )
     assert "\n# Cost: " in head and "\n# Expect: " in head
 
 

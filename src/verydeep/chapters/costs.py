@@ -72,21 +72,31 @@ def testing_cost(study: str) -> pd.DataFrame:
     return display.table(frame, units=error_tables.ERRORS | {"load": "processes"})
 
 
-def benchmark(name: str) -> pd.DataFrame:
+def benchmark(name: str, study: str | None = None) -> pd.DataFrame:
     """The rates of a side-by-side measurement in ``benchmarks/``, a row each.
+
+    One that is made for a study has no rows where it was not made, and a caption that says how to make it.
 
     Raises
     ------
     VerydeepError
-        When it has no record; says how to make it.
+        When one that is not made for a study has no record; says how to make it.
     """
-    path = paths.root() / "benchmarks" / f"{name}.json"
-    if not path.exists():
-        raise VerydeepError(f"{path}: no record; run: python benchmarks/{name}.py")
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = benchmark_record(name, study)
+    if record is None:
+        command = f"python benchmarks/{name}.py" + (f" --study {study}" if study else "")
+        if study is None:
+            raise VerydeepError(f"benchmarks/{name}.json: no record; run: {command}")
+        return display.table(pd.DataFrame(), caption=f"Not measured for the study {study}; run: {command}")
     frame = pd.DataFrame(record["rates"]).T.map(_rounded).rename(columns=_benchmarked)
     frame = frame.assign(threads=record["device"]["threads"], machine=record["environment"]["processor"])
     return display.table(frame)
+
+
+def benchmark_record(name: str, study: str | None = None) -> dict | None:
+    """What the benchmark ``name`` recorded, for a study where it is made for one; ``None`` where it has no record."""
+    path = paths.root() / "benchmarks" / (f"{name}-{study}.json" if study else f"{name}.json")
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _benchmarked(column: str) -> str:

@@ -1,12 +1,9 @@
 """Table 4 taken apart: each of its test scales alone, and what the blur of the rescaling to it costs by itself."""
 
-import json
-
 import pandas as pd
 
-from verydeep import paths, results, runs
-from verydeep.chapters import display, error_tables
-from verydeep.errors import VerydeepError
+from verydeep import results, runs
+from verydeep.chapters import costs, display, error_tables
 from verydeep.results import statistics
 from verydeep.studies import Measurement, Run, load
 from verydeep.studies.measurements import single
@@ -41,21 +38,14 @@ def each_scale(study: str) -> pd.DataFrame:
 def blur(study: str) -> pd.DataFrame:
     """What a network loses at another test scale, beside what it loses by the blur of that rescaling alone.
 
-    One row a network and test scale of ``benchmarks/resampling.json``: the top-1 error in percent at Q=S, at Q, and at
+    One row a network and test scale of ``benchmarks/resampling.py``: the top-1 error in percent at Q=S, at Q, and at
     Q=S with each pixel averaged with its neighbours as the rescaling to Q averages them; then both losses in percent
-    points. A study for which that was not measured has no rows.
-
-    Raises
-    ------
-    VerydeepError
-        When there is no record; says how to make it.
+    points. A study for which that was not measured has no rows, and a caption that says how to measure it.
     """
-    path = paths.root() / "benchmarks" / "resampling.json"
-    if not path.exists():
-        raise VerydeepError(f"{path}: no record; run: python benchmarks/resampling.py")
-    record = json.loads(path.read_text(encoding="utf-8"))
-    rates = record["rates"] if record["study"] == study else {}
-    rows = []
+    record = costs.benchmark_record("resampling", study)
+    if record is None:
+        return costs.benchmark("resampling", study)
+    rates, rows = record["rates"], []
     for row in results.rows("table4", load(study)):
         sharp = rates.get(f"{row.run.row}, as they are")
         for measured in row.measurement.passes if sharp else ():

@@ -44,6 +44,7 @@ def _execute(run: Recorded, kind: str, kept: Path, machine: dict) -> None:
     from traitlets.config import Config
 
     logging.getLogger("papermill").addHandler(logging.NullHandler())  # what went wrong is said below, once
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the cell that an interrupt left behind is nobody's news
     working = run.workspace / kept.name
     working.parent.mkdir(parents=True, exist_ok=True)
     given = parameters(run) | {name: value for name, value in machine.items() if name in MACHINE[kind]}

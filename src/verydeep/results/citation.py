@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from pathlib import Path
 
 import yaml
 
@@ -15,7 +16,6 @@ from verydeep.studies.measurements import METHODS
 _METRICS = {"top1": "top-1 error", "top5": "top-5 error", "parameters": "millions of parameters"}
 
 
-@cache
 def software() -> dict:
     """The repository's ``CITATION.cff``.
 
@@ -24,7 +24,11 @@ def software() -> dict:
     VerydeepError
         When it is missing.
     """
-    path = paths.root() / "CITATION.cff"
+    return _software(paths.root() / "CITATION.cff")
+
+
+@cache
+def _software(path: Path) -> dict:
     if not path.exists():
         raise VerydeepError(f"{path}: missing; numbers cannot be cited without it")
     return yaml.safe_load(path.read_text(encoding="utf-8"))

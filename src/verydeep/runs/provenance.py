@@ -134,12 +134,16 @@ def sources_sha256(package: Path | None = None) -> str:
     return files.sha256_bytes("\n".join(sorted(lines)).encode())
 
 
-@cache
 def sources_sha256_at(commit: str) -> str | None:
     """:func:`sources_sha256` of the package as committed, or ``None`` where git does not have that commit."""
+    return _sources_sha256_at(paths.root(), commit)
+
+
+@cache
+def _sources_sha256_at(root: Path, commit: str) -> str | None:
     if git_unknown():
         return None
-    done = _git(paths.root(), "archive", "--format=tar", commit, "src/verydeep", text=False)
+    done = _git(root, "archive", "--format=tar", commit, "src/verydeep", text=False)
     if done is None or done.returncode:
         return None
     with tempfile.TemporaryDirectory() as folder:

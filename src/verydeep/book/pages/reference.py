@@ -7,6 +7,9 @@ from pathlib import Path
 from verydeep import paths
 from verydeep.chapters import house
 
+#: A book with a table of contents of its own need not have these pages in it.
+_ORPHAN = ("---", "orphan: true", "---")
+
 
 def reference_pages() -> dict[str, str]:
     """Room -> its page, the rooms at the top of the package together in one, ``tools``; and ``index``, their list."""
@@ -14,7 +17,7 @@ def reference_pages() -> dict[str, str]:
     pages = {room: _modules(room) for room in rooms if (paths.package() / room).is_dir()}
     pages["tools"] = [f"verydeep.{room}" for room in sorted(set(rooms) - set(pages))]
     said = "What each module offers, from its docstrings, with its source. The rooms, from the lowest up:"
-    index = ["# Reference", "", said, ""]
+    index = [*_ORPHAN, "# Reference", "", said, ""]
     index += [f"- [`{name}`]({name}.md): {_said(name)}" for name in pages]
     return {name: _page(name, modules) for name, modules in pages.items()} | {"index": "\n".join([*index, ""])}
 
@@ -30,7 +33,7 @@ def _parts(source: Path) -> tuple[str, ...]:
 
 
 def _page(name: str, modules: list[str]) -> str:
-    lines = [f"# `{name}`", "", _said(name), ""]
+    lines = [*_ORPHAN, f"# `{name}`", "", _said(name), ""]
     for module in modules:
         if names := _public(module):
             lines += [f"## {module.removeprefix('verydeep.')}", "", "```{eval-rst}", f".. automodule:: {module}"]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from functools import cache
+from pathlib import Path
 
 import yaml
 
@@ -21,15 +22,19 @@ class Version:
     date: str
 
 
-@cache
 def versions() -> list[Version] | None:
     """Every version of every rule in the history of ``rules.yaml``, oldest first; ``None`` where git does not tell.
 
     A tarball has no history, and a shallow clone only the end of it.
     """
+    return _versions(paths.root(), paths.package())
+
+
+@cache
+def _versions(root: Path, package: Path) -> list[Version] | None:
     if provenance.history_unknown() or not provenance.is_of_checkout():
         return None
-    name = (paths.package() / "results" / "claims" / "rules.yaml").relative_to(paths.root().resolve()).as_posix()
+    name = (package / "results" / "claims" / "rules.yaml").relative_to(root.resolve()).as_posix()
     log = provenance.git("log", "--follow", "--format=commit %H %cI", "--name-only", "--", name)
     if not log:
         return None
