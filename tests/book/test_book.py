@@ -177,6 +177,8 @@ def test_a_published_book_carries_its_addresses_and_a_citation_leads_into_it(sma
 def test_a_book_without_an_address_pretends_none(html):
     for page in html.rglob("*.html"):
         text = page.read_text()
+        if "_modules" in page.parts:  # a source, which may name what it puts into the configuration
+            text = text.partition("<pre>")[0]
         assert 'rel="canonical"' not in text and "mybinder.org" not in text and "/blob/" not in text, page
     assert "url:" not in (html / "CITATION.cff").read_text()
 
