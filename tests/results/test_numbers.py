@@ -1,5 +1,8 @@
 """From records to numbers: their identities, values and intervals."""
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
 from verydeep import results, runs, studies
@@ -78,3 +81,13 @@ def test_parameters_are_compared_with_the_paper_at_full_size_only():
     assert results.number("full.table2.D.parameters").paper == 138
     assert results.number("full.table2.D.parameters").value == pytest.approx(138.357544)
     assert results.number("quarter.table2.D.parameters").paper is None
+
+
+def test_after_the_first_no_number_and_no_verdict_reads_a_record(trained, monkeypatch):
+    snapshot = results.read("smoke")
+    snapshot.verdict(3)
+    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail(f"{self} was read"))
+    monkeypatch.setattr(pd, "read_parquet", lambda path, **_: pytest.fail(f"{path} was read"))
+    assert results.read("smoke") is snapshot
+    assert results.number("smoke.table3.A-256.top1").status == "done"
+    assert len(results.read("smoke").verdicts) == 32 and results.read("smoke").on_one_crop

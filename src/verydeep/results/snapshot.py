@@ -51,9 +51,14 @@ class Snapshot:
         return Evidence(self.study, self.numbers)
 
     @cached_property
+    def _judged(self) -> tuple[tuple[Verdict, ...], dict[int, tuple[Verdict, Verdict]]]:
+        """Verdicts densely and on one crop, at once: then no verdict after the first reads a record."""
+        return tuple(claims.verdicts(self.evidence)), claims.on_one_crop(self.evidence)
+
+    @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """The verdict on each of the paper's 32 claims, in the paper's order."""
-        return tuple(claims.verdicts(self.evidence))
+        return self._judged[0]
 
     def verdict(self, claim: int) -> Verdict:
         """The verdict on one claim; raises :class:`UnknownName` for a number that no claim has."""
@@ -62,10 +67,10 @@ class Snapshot:
             raise UnknownName("claim", claim, list(by_claim))
         return by_claim[claim]
 
-    @cached_property
+    @property
     def on_one_crop(self) -> dict[int, tuple[Verdict, Verdict]]:
         """The rules about Table 3, tested densely and on a centre crop; see :func:`claims.on_one_crop`."""
-        return claims.on_one_crop(self.evidence)
+        return self._judged[1]
 
     def tally(self) -> dict[str, int]:
         """How many of the claims that have a rule come to each of :data:`claims.VERDICTS`."""
