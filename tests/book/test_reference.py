@@ -1,5 +1,6 @@
 """The reference has a page for every room, and on it everything that a room offers."""
 
+import ast
 import re
 
 import yaml
@@ -19,8 +20,11 @@ def test_every_public_function_has_a_docstring_and_stands_in_the_reference():
     text = "\n".join(reference.reference_pages().values())
     for module, names in re.findall(r"automodule:: (\S+)\n   :members: (.*)", text):
         source = REPOSITORY / "src" / f"{module.replace('.', '/')}.py"
-        defined = re.findall(r"^(?:def|class) ([a-zA-Z]\w*)", source.read_text(), re.MULTILINE)
-        assert names.split(", ") == defined
+        kinds = (ast.FunctionDef, ast.ClassDef)
+        defined = [node for node in ast.parse(source.read_text()).body if isinstance(node, kinds)]
+        public = [node for node in defined if not node.name.startswith("_")]
+        assert names.split(", ") == [node.name for node in public]
+        assert [node.name for node in public if not ast.get_docstring(node)] == [], module
     assert "verydeep.results.numbers" in text and "verydeep.files" in text
 
 

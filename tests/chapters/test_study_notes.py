@@ -11,16 +11,16 @@ from verydeep.results import claims
 def test_every_note_is_checked_and_every_check_is_used(checkout):
     found = study_notes.notes("quarter")
     assert [one.id for one in found] == [f"N{k}" for k in range(1, 23)]
-    assert len({one["check"] for one in study_notes._statements()}) == 22 == len(study_notes.CHECKS)
+    assert len({one["check"] for one in study_notes.statements()}) == 22 == len(study_notes.CHECKS)
     assert {one.verdict for one in found} == {"right", "wrong", "depends", "undecided"}
     assert all(one.computed for one in found)
     assert all(one.why for one in found if one.verdict != "right")
 
 
 def test_a_note_that_the_computation_contradicts_fails_the_build(checkout, monkeypatch):
-    stated = [dict(one) for one in study_notes._statements()]
+    stated = [dict(one) for one in study_notes.statements()]
     next(one for one in stated if one["id"] == "N10")["verdict"] = "right"
-    monkeypatch.setattr(study_notes, "_statements", lambda: stated)
+    monkeypatch.setattr(study_notes, "statements", lambda: stated)
     with pytest.raises(AssertionError, match="N10: stated right, computed: conv3_1 is 56x56x256 = 802,816"):
         study_notes.notes("quarter")
 

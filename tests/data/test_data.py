@@ -378,11 +378,12 @@ def test_the_store_holds_every_image_unchanged(small, tiny):
             assert opened.manifest["sha256"][row] == files.sha256_bytes(source.read(entry))
 
 
-def test_the_store_is_built_once_and_again_when_the_files_change(small, monkeypatch):
+def test_the_store_is_built_once_and_again_when_the_files_change(small):
     first = store.open_store(small)
-    with monkeypatch.context() as patch:
-        patch.setattr(store, "_build", lambda *_: pytest.fail("built again"))
-        assert store.open_store(small).manifest_sha256 == first.manifest_sha256
+    written = {path.name: path.stat().st_mtime_ns for path in first.folder.iterdir()}
+    again = store.open_store(small)
+    assert (again.folder, again.manifest_sha256) == (first.folder, first.manifest_sha256)
+    assert {path.name: path.stat().st_mtime_ns for path in again.folder.iterdir()} == written
     (small.folder / "train/n01/n01_0.JPEG").rename(small.folder / "train/n01/n01_9.JPEG")
     assert store.open_store(small).manifest_sha256 != first.manifest_sha256
 

@@ -38,7 +38,8 @@ class Note:
 
 
 @cache
-def _statements() -> list[dict]:
+def statements() -> list[dict]:
+    """What ``notes.yaml`` says of each note: the statement, the check, and the verdict."""
     return yaml.safe_load(files(__package__).joinpath("notes.yaml").read_text(encoding="utf-8"))
 
 
@@ -51,7 +52,7 @@ def notes(study: str = "quarter") -> list[Note]:
         When a computation contradicts the verdict that ``notes.yaml`` states.
     """
     checked = []
-    for said in _statements():
+    for said in statements():
         holds, computed = CHECKS[said["check"]](study)
         verdict = said["verdict"]
         if verdict == RUNS:
@@ -67,6 +68,7 @@ def _layers(name: str = D, image: tuple[int, int] | None = None) -> dict[str, an
 
 
 def n1_placing(study):
+    """Check note N1."""
     table = paper.table(7).set_index(["method", "n_nets"])["top5_test_error"]
     ours, google = table["VGG", "7"], table["GoogLeNet", "7"]
     rest = paper.table(7)
@@ -78,6 +80,7 @@ def n1_placing(study):
 
 
 def n2_groups(study):
+    """Check note N2."""
     kinds = [layer.kind for layer in _layers().values()]
     blocks = "".join({"conv": "c", "maxpool": "p", "fc": "f"}[kind] for kind in kinds)
     last = list(_layers().values())[-1]
@@ -89,6 +92,7 @@ def n2_groups(study):
 
 
 def n3_best(study):
+    """Check note N3."""
     table = paper.table(4)
     lowest = table["top1_val_error"].min()
     names = sorted(table[table["top1_val_error"] == lowest]["config"])
@@ -96,6 +100,7 @@ def n3_best(study):
 
 
 def n4_stacks(study):
+    """Check note N4."""
     small, large = Stack(3, 2), Stack(5, 1)
     holds = all(
         small.weights(c) < large.weights(c) and Stack(3, 3).weights(c) < Stack(7, 1).weights(c) for c in (1, 64, 512)
@@ -104,12 +109,14 @@ def n4_stacks(study):
 
 
 def n5_pooling(study):
+    """Check note N5."""
     table = paper.table(1)
     sizes = sorted(set(table[table["kind"] == "maxpool"]["kernel_size"].dropna().astype(int)))
     return sizes == [2], f"Table 1: pooling of {sizes[0]}x{sizes[0]}; five of them take 224 to {anatomy.last_map(224)}"
 
 
 def n6_widths(study):
+    """Check note N6."""
     pools = [layer for layer in _layers().values() if layer.kind == "maxpool"]
     sides, channels = [224] + [p.shape[1] for p in pools], [3] + [p.shape[0] for p in pools]
     factor = pools[-1].activations / 4096
@@ -119,6 +126,7 @@ def n6_widths(study):
 
 
 def n7_any_size(study):
+    """Check note N7."""
     least = next(size for size in range(1, 224) if anatomy.last_map(size) >= 7)
     rows = {size: _layers(image=(size, size))["fc8"].shape[1] for size in (224, 256, 384, 512)}
     shown = ", ".join(f"{size}: {side}x{side}" for size, side in rows.items())
@@ -126,6 +134,7 @@ def n7_any_size(study):
 
 
 def n8_several_scales(study):
+    """Check note N8."""
     four, three = paper.table(4), paper.table(3)
     both = four.merge(three, on=["config", "train_min", "train_max"], suffixes=("", "_single"))
     gain = both["top1_val_error_single"] - both["top1_val_error"]
@@ -133,6 +142,7 @@ def n8_several_scales(study):
 
 
 def n9_lrn(study):
+    """Check note N9."""
     table = paper.table(3).set_index("config")["top1_val_error"]
     verdict = results.read(study).verdict(1).verdict
     holds = {claims.REPRODUCED: bool(table["A-LRN"] >= table["A"]), claims.NOT_REPRODUCED: False}.get(verdict)
@@ -140,6 +150,7 @@ def n9_lrn(study):
 
 
 def n10_slips(study):
+    """Check note N10."""
     table = _layers()
     third, conv2_1 = table["conv3_1"], table["conv2_1"]
     holds = third.shape == (128, 112, 112)  # as the notes have it
@@ -151,6 +162,7 @@ def n10_slips(study):
 
 
 def n11_fc_weights(study):
+    """Check note N11."""
     table = _layers()
     weights = [table[name].weights for name in ("fc6", "fc7", "fc8")]
     share = 100 * sum(weights) / sum(layer.weights for layer in table.values())
@@ -159,11 +171,13 @@ def n11_fc_weights(study):
 
 
 def n12_eighty_one(study):
+    """Check note N12."""
     small, large = Stack(3, 3).weights(1), Stack(7, 1).weights(1)
     return (small, large) == (27, 49), f"{small} C^2 and {large} C^2: {100 * (large / small - 1):.0f} % more"
 
 
 def n13_recursion(study):
+    """Check note N13."""
     fields = receptive_field([(3, 1)] * 3)
     return fields == [
         3,
@@ -173,22 +187,26 @@ def n13_recursion(study):
 
 
 def n14_one_dimension(study):
+    """Check note N14."""
     units = {(k, n): len(lines(8, Stack(k, n))[-1]) for k, n in ((3, 3), (7, 1), (3, 2), (5, 1))}
     holds = units[3, 3] == units[7, 1] == 2 and units[3, 2] == units[5, 1] == 4
     return holds, ", ".join(f"{Stack(*key).name}: {count}" for key, count in units.items())
 
 
 def n15_footprint(study):
+    """Check note N15."""
     conv5 = _layers()["conv5_3"]
     return None, f"conv5_3 of D depends on {conv5.receptive_field} pixels a side, all of which back-propagation reaches"
 
 
 def n16_more_relus(study):
+    """Check note N16."""
     deeper, smaller = (results.read(study).verdict(number).verdict for number in (5, 7))
     return None, f"in {study}: C better than B, {deeper}; B better than B with 5x5, {smaller}"
 
 
 def n17_fc_initialisation(study):
+    """Check note N17."""
     facts = paper.table("in-text").set_index("fact")["value"]
     variance = float(facts["variance of random initial weights"])
     holds = abs(variance**0.5 - 0.005) < 1e-9
@@ -196,16 +214,19 @@ def n17_fc_initialisation(study):
 
 
 def n18_group_sizes(study):
+    """Check note N18."""
     shown = {name: "-".join(str(len(block)) for block in all_configurations()[name].blocks) for name in "ABCDE"}
     return None, ", ".join(f"{name} {sizes}" for name, sizes in shown.items())
 
 
 def n19_peers(study):
+    """Check note N19."""
     layers = _layers()
     return True, f"D is one chain of {len(layers)} layers; GoogLeNet and ResNet branch and join"
 
 
 def n20_fc_kernels(study):
+    """Check note N20."""
     layers = _layers()
     side = layers["pool5"].shape[1]
     inputs = [layers["fc6"].weights // 4096, layers["fc7"].weights // 4096, layers["fc8"].weights // 1000]
@@ -215,6 +236,7 @@ def n20_fc_kernels(study):
 
 
 def n21_one_by_one(study):
+    """Check note N21."""
     direct = 3 * 3 * 100 * 20
     reduced = 100 * 20 + 3 * 3 * 20 * 20
     return (
@@ -224,6 +246,7 @@ def n21_one_by_one(study):
 
 
 def n22_size(study):
+    """Check note N22."""
     work = anatomy.multiply_adds(configuration(D)) / 1e9
     megabytes = 4 * anatomy.parameters(configuration(D)) / 2**20
     return work > 10 and megabytes > 500, f"D: {megabytes:.0f} MiB of weights, {work:.1f} billion multiply-adds a crop"

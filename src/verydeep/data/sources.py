@@ -17,6 +17,8 @@ from verydeep.errors import DataError, UnknownName
 
 
 class Imagenet(ClassFolders):
+    """ILSVRC-2012, in folders by class."""
+
     name = "imagenet"
     title = "ILSVRC-2012 classification"
     licence = "https://image-net.org/download.php: research use, by registration"
@@ -111,6 +113,8 @@ class Imagenet20(ClassFolders):
 
 
 class TinyImagenet(Source):
+    """Tiny ImageNet, in the form in which it is handed out: validation images in one folder, with a list."""
+
     name = "tiny-imagenet"
     title = "Tiny ImageNet (CS231n, Stanford): 200 ImageNet classes at 64x64"
     licence = "the images are ImageNet's: research use"

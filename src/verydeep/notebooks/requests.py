@@ -5,17 +5,15 @@ import ast
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.studies import Fusion, Recorded, Run, find_fusion, find_run
 
+#: Kind of record -> the template that makes it.
 TEMPLATES = {
     "train": "training/train.ipynb",
     "evaluate": "evaluation/evaluate.ipynb",
     "fuse": "evaluation/fuse.ipynb",
 }
-
 #: The parameters that fit a notebook to the machine and change no number.
 MACHINE = {"train": ("processes", "micro_batch"), "evaluate": ("pixels_per_batch",), "fuse": ("pixels_per_batch",)}
-
 _RUN = ("study", "config", "train_scale", "variant", "seed")
-
 _FUSION = ("members", "method")
 
 #: How the cell begins into which papermill writes what it was given.

@@ -31,6 +31,8 @@ SCHEMA_VERSION = 1
 
 
 class Record(BaseModel):
+    """What every record says."""
+
     model_config = STRICT
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -54,6 +56,8 @@ class Record(BaseModel):
 
 
 class RunRecord(Record):
+    """What the records of a run say, beside those of a fusion."""
+
     config: str
     """Configuration of Table 1."""
     train_scale: str
@@ -123,6 +127,7 @@ KINDS: dict[str, type[Record]] = {"train": TrainRecord, "evaluate": EvaluateReco
 
 
 def record_path(run: Recorded, kind: str) -> Path:
+    """Where the record of this kind lies, or will."""
     return run.folder / f"{kind}.json"
 
 
@@ -192,6 +197,7 @@ def parse_sealed(path: Path, kind: str):
 
 
 def parse(path: Path, kind: str):
+    """The record of this kind in ``path``; raises :class:`RecordError` where it is none."""
     try:
         return KINDS[kind].model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -201,6 +207,7 @@ def parse(path: Path, kind: str):
 
 
 def run_name(record: RunRecord) -> str:
+    """The name of the run that a record says it is of."""
     try:
         return str(RunName(record.config, record.train_scale, record.variant, record.seed))
     except VerydeepError as error:

@@ -11,14 +11,12 @@ from verydeep.errors import VerydeepError
 #: Training scales by name: the paper's (Sect. 3.1), and that of weights which were not trained here.
 TRAIN_SCALES = ("256", "384", "jitter", "torchvision")
 
+#: The form of a study's name.
 STUDY = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-
 _CONFIG = re.compile("[A-Z]+(?:-[A-Za-z0-9]+)*")
 
 _VARIANT = re.compile("[a-z0-9]+(?:[.-][a-z0-9]+)*")
-
 _SEED = re.compile("s(0|[1-9][0-9]*)")
-
 # no configuration's name has a scale among its parts, so the first scale ends the configuration
 _ROW = re.compile(rf"({_CONFIG.pattern}?)-({'|'.join(TRAIN_SCALES)})(?:-(.+))?")
 

@@ -85,6 +85,8 @@ class Testing(_Strict):
 
 
 class Data(_Strict):
+    """The data set of a study."""
+
     source: str = Field(description="name of the data set")
     held_out_per_class: Count | None = Field(
         None, description="training images of each class kept for choosing hyper-parameters"

@@ -6,16 +6,17 @@ from verydeep.studies import Recipe, Study, recipes
 
 #: Commits are shown at this length.
 SHORT = 10
-
 #: The files of a run that its page offers for download; the executed notebooks are pages of their own.
 DOWNLOADS = ("train.json", "evaluate.json", "fuse.json", "history.csv", "predictions.parquet", "weights.safetensors")
 
 
 def errors(measured: Errors) -> list[str]:
+    """The top-1 and top-5 error, percent, as cells."""
     return [f"{measured.error(metric):.1f}" for metric in METRICS]
 
 
 def recipe_table(study: Study, scale: str, recipe: Recipe) -> list[str]:
+    """A recipe beside the paper's as a table in Markdown; in bold what differs."""
     lines = ["| setting | paper | here | why |", "|:--|:--|:--|:--|"]
     for row in recipes.recipe_rows(study, scale, recipe):
         paper, here = ("none" if row[whose] is None else row[whose] for whose in ("paper", "study"))
@@ -25,4 +26,5 @@ def recipe_table(study: Study, scale: str, recipe: Recipe) -> list[str]:
 
 
 def two_columns(rows: dict[str, str]) -> list[str]:
+    """Names and what they stand for as a table in Markdown."""
     return ["| | |", "|:--|:--|", *(f"| {name} | {value} |" for name, value in rows.items())]
