@@ -1,6 +1,6 @@
 """A reproduction study of "Very Deep Convolutional Networks for Large-Scale Image Recognition".
 
-Simonyan and Zisserman, arXiv 1409.1556v6. See DESIGN in the book for how the parts hang together.
+Simonyan and Zisserman, arXiv 1409.1556v6. "How it is built" in the book says how the parts hang together.
 """
 
 import warnings
