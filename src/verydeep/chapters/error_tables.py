@@ -7,8 +7,7 @@ import pandas as pd
 from verydeep import paper, results
 from verydeep.chapters import display
 from verydeep.chapters.display import NOT_RUN
-from verydeep.errors import UnknownName
-from verydeep.results import Number, Snapshot, paper_number, paper_row
+from verydeep.results import Number, Snapshot, paper_row, printed_numbers
 from verydeep.studies import load
 
 #: The unit of each heading of errors.
@@ -33,9 +32,10 @@ def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame
     blank: set[tuple] = set()
     columns = {("", key): [head[key] for head in heads.values()] for key in next(iter(heads.values()), {})}
     if not others:
+        printed = printed_numbers()
         tested = ("top1", "top5", "top5_test") if table in (6, 7) else ("top1", "top5")
         for metric in tested:
-            columns["paper", _spoken(metric)] = [_printed(f"table{table}.{row}.{metric}") for row in heads]
+            columns["paper", _spoken(metric)] = [printed.get(f"table{table}.{row}.{metric}") for row in heads]
     for study in studies:
         snapshot = results.read(study)
         for metric in ("top1", "top5"):
@@ -57,13 +57,6 @@ def _cell(snapshot: Snapshot, row: str | None, metric: str) -> Number | None:
 
 def _spoken(metric: str) -> str:
     return {"top1": "top-1", "top5": "top-5", "top5_test": "top-5, test images"}[metric]
-
-
-def _printed(identity: str) -> float | None:
-    try:
-        return paper_number(identity)
-    except UnknownName:
-        return None
 
 
 def _paper_heads(table: int) -> dict[str, dict]:

@@ -1,11 +1,8 @@
 """What ``make faults`` recorded: kills, faults of the machine and bad input, as tables."""
 
-import json
-
 import pandas as pd
 
-from verydeep import paths
-from verydeep.chapters import display
+from verydeep.chapters import costs, display
 from verydeep.errors import VerydeepError
 
 #: Part of the record -> what it holds, in words.
@@ -18,10 +15,10 @@ PARTS = {
 
 
 def _record() -> dict:
-    path = paths.root() / "benchmarks" / "faults.json"
-    if not path.exists():
-        raise VerydeepError(f"{path}: no record; run: make faults")
-    return json.loads(path.read_text(encoding="utf-8"))
+    record = costs.benchmark_record("faults")
+    if record is None:
+        raise VerydeepError("benchmarks/faults.json: no record; run: make faults")
+    return record
 
 
 def sums() -> pd.DataFrame:

@@ -18,17 +18,14 @@ from verydeep.runs.records import KINDS
 @cache
 def imports() -> dict[str, set[str]]:
     """Room -> the rooms whose modules its own import, from the sources; modules at the top are rooms too."""
-    rooms = {path.stem for path in paths.package().glob("*.py")} | {path.parent.name for path in _packages()}
+    modules, packages = paths.package().glob("*.py"), paths.package().glob("*/__init__.py")
+    rooms = {path.stem for path in modules} | {path.parent.name for path in packages}
     touched: dict[str, set[str]] = {room: set() for room in rooms - {"__init__", "__main__"}}
     for path in paths.package().rglob("*.py"):
         room = path.relative_to(paths.package()).parts[0].removesuffix(".py")
         if room in touched:
             touched[room] |= (_imported(path.read_text(encoding="utf-8")) & set(touched)) - {room}
     return touched
-
-
-def _packages():
-    return paths.package().glob("*/__init__.py")
 
 
 def _imported(source: str) -> set[str]:
@@ -56,17 +53,22 @@ def floors() -> list[list[str]]:
     return built
 
 
+def holds(room: str) -> str:
+    """What a room holds: the first paragraph of its docstring."""
+    said = importlib.import_module(f"verydeep.{room}").__doc__ or ""
+    return " ".join(said.split("\n\n")[0].split())
+
+
 def rooms() -> display.Table:
     """Every room, the highest floor first: what it holds, its modules and lines of source, and what it touches."""
     rows = []
     for room in [room for floor in reversed(floors()) for room in floor]:
         place = paths.package() / room
         sources = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
-        said = importlib.import_module(f"verydeep.{room}").__doc__ or ""
         rows.append(
             {
                 "room": room,
-                "holds": " ".join(said.split("\n\n")[0].split()),
+                "holds": holds(room),
                 "modules": len(sources),
                 "lines": sum(source.read_text(encoding="utf-8").count("\n") for source in sources),
                 "touches": ", ".join(sorted(imports()[room])),

@@ -23,7 +23,7 @@ def dense_against_multi_crop(study: str) -> pd.DataFrame:
             continue
         rows[network] = {method: cell.value for method, cell in cells.items()}
         for method in SEVERAL[:-1]:
-            pair = (results.wrong(cells[method]), results.wrong(cells["both"]))
+            pair = (snapshot.wrong(cells[method].id), snapshot.wrong(cells["both"].id))
             rows[network][f"both, over {method}"] = display.difference(statistics.mean_difference([pair]))
     frame = pd.DataFrame.from_dict(rows, orient="index").round(2).rename_axis("network")
     units = {name: "points" if ", over " in name else "%" for name in frame}

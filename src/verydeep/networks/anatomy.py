@@ -69,7 +69,7 @@ def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, 
     ValueError
         When the image is too small for one window of FC6.
     """
-    every: list[Layer] = []
+    listed: list[Layer] = []
     channels, (height, width) = 3, image or (size.crop, size.crop)
     field, stride, start = 1, 1, 0
     window = last_map(size.crop, size.pooling, len(config.blocks))
@@ -80,13 +80,13 @@ def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, 
             shape = (out, height, width)
             field, start = field + (conv.kernel - 1) * stride, start - conv.padding * stride
             cost = weights * height * width
-            every.append(Layer(f"conv{b}_{i}", "conv", shape, weights, out, cost, field, stride, start))
+            listed.append(Layer(f"conv{b}_{i}", "conv", shape, weights, out, cost, field, stride, start))
             channels = out
             if config.lrn and (b, i) == (1, 1):
-                every.append(Layer("lrn1", "lrn", shape, 0, 0, 0, field, stride, start))
+                listed.append(Layer("lrn1", "lrn", shape, 0, 0, 0, field, stride, start))
         height, width = pooled(height, size.pooling), pooled(width, size.pooling)
         field, stride = field + stride, 2 * stride
-        every.append(Layer(f"pool{b}", "maxpool", (channels, height, width), 0, 0, 0, field, stride, start))
+        listed.append(Layer(f"pool{b}", "maxpool", (channels, height, width), 0, 0, 0, field, stride, start))
     rows, columns = height - window + 1, width - window + 1
     if min(rows, columns) < 1:
         raise ValueError(f"an image of {image} leaves a last map smaller than the {window}x{window} window of FC6")
@@ -95,9 +95,9 @@ def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, 
     outputs = [n // size.width_divisor for n in config.fc[:-1]] + [size.num_classes]
     for i, out in enumerate(outputs, 6):
         cost = inputs * out * rows * columns
-        every.append(Layer(f"fc{i}", "fc", (out, rows, columns), inputs * out, out, cost, field, stride, start))
+        listed.append(Layer(f"fc{i}", "fc", (out, rows, columns), inputs * out, out, cost, field, stride, start))
         inputs = out
-    return every
+    return listed
 
 
 def parameters(config: Configuration, size: Size = PAPER_SIZE) -> int:

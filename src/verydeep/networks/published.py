@@ -30,7 +30,7 @@ class Published:
 def published_weights() -> dict[tuple[str, bool], Published]:
     """Every published network by (configuration, whether it has batch normalisation)."""
     with files(__package__).joinpath("torchvision_weights.csv").open(encoding="utf-8") as stream:
-        every = [
+        weights = [
             Published(
                 row["config"],
                 row["batch_norm"] == "1",
@@ -42,4 +42,4 @@ def published_weights() -> dict[tuple[str, bool], Published]:
             )
             for row in csv.DictReader(stream)
         ]
-    return {(published.config, published.batch_norm): published for published in every}
+    return {(published.config, published.batch_norm): published for published in weights}

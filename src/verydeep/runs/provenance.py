@@ -8,7 +8,7 @@ import sys
 import tarfile
 import tempfile
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
@@ -175,21 +175,18 @@ def sources() -> Sources:
 
     ``commit`` and ``dirty`` are ``None`` where that is not known, and ``unknown`` says why.
     """
-    imported = {"sources_sha256": sources_sha256()}
-    nothing = imported | {"commit": None, "dirty": None}
-    if not is_of_checkout():
-        why = "the package was not imported from a checkout"
-        return Sources(**nothing, package="outside the checkout", unknown=why)
-    imported["package"] = nothing["package"] = "src/verydeep"
+    imported, here = sources_sha256(), is_of_checkout()
+    of = partial(Sources, sources_sha256=imported, package="src/verydeep" if here else "outside the checkout")
+    if not here:
+        return of(commit=None, dirty=None, unknown="the package was not imported from a checkout")
     commit = git("rev-parse", "HEAD")
     if commit is None:
-        return Sources(**nothing, unknown=git_unknown() or "nothing is committed yet")
+        return of(commit=None, dirty=None, unknown=git_unknown() or "nothing is committed yet")
     # new files count, and so do those that somebody's git is told to ignore
     changed = _changed("--untracked-files=all", "--", "src", "book", "pyproject.toml")
     if changed is None:
-        return Sources(**nothing | {"commit": commit}, unknown="git does not say what was changed")
-    dirty = bool(changed) or sources_sha256_at(commit) != imported["sources_sha256"]
-    return Sources(**imported, commit=commit, dirty=dirty)
+        return of(commit=commit, dirty=None, unknown="git does not say what was changed")
+    return of(commit=commit, dirty=bool(changed) or sources_sha256_at(commit) != imported)
 
 
 def load_average() -> float | None:

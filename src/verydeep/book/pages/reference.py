@@ -1,7 +1,6 @@
 """The reference of the package: a page for each room, with what its modules offer, from their docstrings."""
 
 import ast
-import importlib
 from pathlib import Path
 
 from verydeep import paths
@@ -42,11 +41,7 @@ def _page(name: str, modules: list[str]) -> str:
 
 
 def _said(name: str) -> str:
-    """What a room holds: the first paragraph of its docstring."""
-    if name == "tools":
-        return "The modules at the top of the package."
-    said = importlib.import_module(f"verydeep.{name}").__doc__
-    return " ".join(said.split("\n\n")[0].replace("``", "`").split())
+    return "The modules at the top of the package." if name == "tools" else house.holds(name).replace("``", "`")
 
 
 def _public(module: str) -> list[str]:
