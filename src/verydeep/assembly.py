@@ -82,6 +82,17 @@ def open_data(run: Run) -> Store:
     return open_store(sources.source(run.study.data.source))
 
 
+def device() -> torch.device:
+    """The GPU where there is one, computing float32 in float32."""
+    exact_float32()
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def exact_float32() -> None:
+    """On a GPU torch's convolutions round float32 to ten bits of mantissa (TF32) unless told not to; ours do not."""
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def device_record(device: torch.device, processes: int = 1) -> Device:
     """Device, threads, instruction set, determinism flags, and the variables on which the last bits depend."""
     return Device(

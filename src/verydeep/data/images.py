@@ -13,6 +13,9 @@ from verydeep.errors import DataError
 # Photographs of today have up to some 100 megapixels; anything beyond is an attack or an accident.
 MAX_PIXELS = 120_000_000
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")  # of Pillow's many, those that data sets come in
+# Of odd metadata, and of sizes that are refused below. Once for all: threads would mix up what each sets aside and puts
+# back around an image.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
 
@@ -42,9 +45,7 @@ def check_header(data: bytes, path: str) -> None:
 @contextlib.contextmanager
 def _readable(path: str) -> Iterator[None]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, and of sizes that are refused below
-            yield
+        yield
     except DataError:
         raise
     except Exception as error:  # Pillow's readers raise what struct, zlib and each of them raise

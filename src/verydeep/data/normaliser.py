@@ -28,13 +28,14 @@ class Normaliser:
         mean, deviation = (255 * torch.tensor(values, device=device) for values in (preset.mean, preset.std))
         return cls(mean, deviation)
 
-    def __call__(self, images: np.ndarray, shifts: np.ndarray | None = None) -> torch.Tensor:
+    def __call__(self, images: np.ndarray | torch.Tensor, shifts: np.ndarray | None = None) -> torch.Tensor:
         """(n, height, width, 3) uint8 -> (n, 3, height, width) float32 in channels-last layout."""
         n, height, width, _ = images.shape
         offset = self.mean[None, None]
         if shifts is not None:
             offset = offset - torch.from_numpy(shifts).to(self.mean.device)[:, None]
         # Arithmetic on whole rows of pixels: on three channels at a time it would take longer than a convolution.
-        x = torch.tensor(images, device=self.mean.device).to(torch.float32).view(n, height, 3 * width)
+        pixels = images if isinstance(images, torch.Tensor) else torch.tensor(images)
+        x = pixels.to(self.mean.device, non_blocking=True).to(torch.float32).view(n, height, 3 * width)
         divisor = self.divisor if isinstance(self.divisor, float) else self.divisor.repeat(width)
         return x.sub_(offset.repeat(1, 1, width)).div_(divisor).view(n, height, width, 3).permute(0, 3, 1, 2)

@@ -7,10 +7,13 @@ workers or processes changes which crops are drawn.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
+import torch
 from PIL import Image
 
+from verydeep.data.ahead import prepared
 from verydeep.data.store import ColourStatistics, Store
 
 # Pillow's resize widens its filter with the reduction, so it does not alias when it shrinks an image; its affine
@@ -165,11 +168,18 @@ def colour_shifts(statistics: ColourStatistics, normals: np.ndarray, strength: f
 
 @dataclass
 class Batch:
-    """A training batch: uint8 images (n, crop, crop, 3), int64 labels (n,), float32 colour draws (n, 3)."""
+    """A training batch: uint8 images (n, crop, crop, 3), int64 labels (n,), float32 colour draws (n, 3).
 
-    images: np.ndarray
-    labels: np.ndarray
+    Images and labels are tensors, which a worker process hands over without copying them.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
     colour: np.ndarray
+
+    def pin_memory(self) -> "Batch":
+        """The same batch where a GPU can fetch it while the processor goes on."""
+        return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.colour)
 
 
 class TrainingBatches:
@@ -194,12 +204,13 @@ class TrainingBatches:
         chosen = self.draws.order[first:last]
         rows = self.rows[chosen]
         images = np.stack([self.views(self.store.image(r), self.draws, i) for r, i in zip(rows, chosen, strict=True)])
-        return Batch(images, self.labels[rows], self.draws.colour[chosen])
+        return Batch(torch.from_numpy(images), torch.from_numpy(self.labels[rows]), self.draws.colour[chosen])
 
 
 def centre_batches(store: Store, rows: np.ndarray, view: CentreCrop, batch: int) -> Iterator[tuple]:
     """Yield (images uint8 (n, crop, crop, 3), labels) over ``rows`` in order."""
     labels = store.manifest["label"].to_numpy()
+    views = prepared(lambda row: view(store.image(row)), rows)
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
-        yield np.stack([view(store.image(row)) for row in part]), labels[part]
+        yield np.stack(list(islice(views, len(part)))), labels[part]

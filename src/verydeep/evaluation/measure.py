@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from verydeep import files, progress, runs
-from verydeep.assembly import device_record, load_network, normaliser, open_data
+from verydeep.assembly import device, device_record, load_network, normaliser, open_data
 from verydeep.data.fingerprint import fingerprint
 from verydeep.data.store import Store
 from verydeep.errors import VerydeepError
@@ -147,7 +146,7 @@ class Passes:
 
     def __init__(self, run: Run, pixels_per_batch: int = PIXELS_PER_BATCH, record: runs.EvaluateRecord | None = None):
         self.run, self.pixels_per_batch, self.record = run, pixels_per_batch, record
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device()
         self.store: Store = open_data(run)
         self.rows = self.store.rows("val")
         self.labels = self.store.manifest["label"].to_numpy()[self.rows]

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from verydeep import progress
+from verydeep.data.ahead import prepared
 from verydeep.data.images import MAX_PIXELS
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
@@ -87,8 +88,8 @@ class Tester:
         """
         waiting: dict[tuple, list] = {}
         held = 0
-        for position, row in enumerate(rows):
-            image = self.rescaled(store, row, shorter)
+        images = prepared(lambda row: self.rescaled(store, row, shorter), rows)
+        for position, image in enumerate(images):
             size = image.shape[0] * image.shape[1]
             batch = waiting.setdefault(image.shape, [])
             batch.append((position, image))

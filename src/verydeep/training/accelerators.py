@@ -4,6 +4,7 @@ import os
 
 import torch
 
+from verydeep import assembly
 from verydeep.errors import VerydeepError
 from verydeep.runs import variables
 from verydeep.studies import Run
@@ -25,6 +26,7 @@ def accelerator(run: Run) -> Accelerator:
     """
     precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[run.recipe.precision]
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # without it cuBLAS is not deterministic
+    assembly.exact_float32()
     AcceleratorState._reset_state()  # a parent trained before this may have had another precision
     # accelerate joins the processes of a machine without accelerators only when it is told that there are none
     on_cpu = variables.asks_for_cpu() or not torch.accelerator.is_available()

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from verydeep import assembly
 from verydeep.data.store import Store, held_out
-from verydeep.data.views import CentreCrop, TrainingBatches, TrainingViews, draw_epoch
+from verydeep.data.views import Batch, CentreCrop, TrainingBatches, TrainingViews, draw_epoch
 from verydeep.errors import VerydeepError
 from verydeep.studies import Run
 
@@ -43,13 +43,36 @@ class TrainingImages:
     def steps(self) -> int:
         return len(self.rows) // self.batch
 
-    def loader(self, epoch: int, first: int, part: int, parts: int) -> DataLoader:
-        """The batches of an epoch from step ``first`` on, as far as process ``part`` of ``parts`` has them."""
-        draws = draw_epoch(self.seed, epoch, len(self.rows))
-        batches = TrainingBatches(self.store, self.rows, self.views, draws, self.batch, part, parts)
-        return DataLoader(batches, batch_size=None, sampler=range(first, len(batches)), num_workers=_workers())
+    def loader(self, epochs: int, first: int, part: int, parts: int) -> DataLoader:
+        """The batches of ``epochs`` epochs, as far as process ``part`` of ``parts`` has them, from step ``first`` on.
+
+        One for the whole training: its workers prepare the next epoch while the held-out images are tested.
+        """
+        batches = _AllBatches(self, part, parts)
+        steps = range(first, epochs * self.steps)
+        on_gpu = torch.cuda.is_available()
+        return DataLoader(batches, batch_size=None, sampler=steps, num_workers=_workers(on_gpu), pin_memory=on_gpu)
 
 
-def _workers() -> int:
+@dataclass
+class _AllBatches:
+    """The batches of every epoch: item ``k`` is that of step ``k``, counted from the start of the training."""
+
+    images: TrainingImages
+    part: int
+    parts: int
+    epoch: int | None = None
+    batches: TrainingBatches | None = None
+
+    def __getitem__(self, k: int) -> Batch:
+        epoch, step = divmod(k, self.images.steps)
+        if epoch != self.epoch:  # drawn once; a worker keeps its own
+            of, self.epoch = self.images, epoch
+            draws = draw_epoch(of.seed, epoch, len(of.rows))
+            self.batches = TrainingBatches(of.store, of.rows, of.views, draws, of.batch, self.part, self.parts)
+        return self.batches[step]
+
+
+def _workers(on_gpu: bool) -> int:
     """Processes that prepare views. On a CPU the network needs every core; a GPU waits for them."""
-    return min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 0
+    return min(8, os.cpu_count() or 1) if on_gpu else 0

@@ -25,6 +25,7 @@ class Updates:
 
     def __init__(self, run: Run, images: TrainingImages, accelerator: Accelerator, micro_batch: int):
         torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
         self.run, self.recipe, self.images = run, run.recipe, images
         self.accelerator, self.micro_batch = accelerator, micro_batch
         self.schedule = Schedule(run.recipe, images.steps)
@@ -88,7 +89,7 @@ class Updates:
         if self.recipe.colour_shift:
             shifts = colour_shifts(self.images.store.statistics, batch.colour, self.recipe.colour_shift)
         images = self.normalise(batch.images, shifts)
-        labels = torch.from_numpy(batch.labels).to(device)
+        labels = batch.labels.to(device, non_blocking=True)
         # parts of a batch may differ by an image, so each counts by its images in the average over processes
         part_size = self.recipe.batch / parts
         total, correct = torch.zeros((), device=device), torch.zeros((), device=device)

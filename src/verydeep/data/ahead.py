@@ -1,0 +1,25 @@
+"""Images prepared by threads while the network works on those before them: Pillow lets go of Python's lock."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item, Prepared = TypeVar("Item"), TypeVar("Prepared")
+
+
+def prepared(prepare: Callable[[Item], Prepared], items: Iterable[Item]) -> Iterator[Prepared]:
+    """``prepare`` of each of the items, in their order; what it raises is raised when that item's turn comes.
+
+    A thread for every core, and at most two items a thread ahead of who takes them, so that memory stays bounded.
+    """
+    threads = os.cpu_count() or 1
+    waiting: deque = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            waiting.append(pool.submit(prepare, item))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
