@@ -11,12 +11,14 @@ import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from verydeep import files, locks, paths, progress
-from verydeep.data.base import SPLITS, Source
+from verydeep.data.ahead import prepared
+from verydeep.data.base import SPLITS, Entry, Source
 from verydeep.data.images import check_header, decode
 from verydeep.errors import DataError, StorageError
 
@@ -172,26 +174,14 @@ def _build(source: Source, listing: pd.DataFrame, fingerprint: str, folder: Path
     try:
         sizes, hashes = [], []
         colour = _ColourSums(_statistics_rows(listing, decoded=source.shape is not None))
+        prepare = _Preparation(source, colour.rows, decode_all=len(listing) <= DECODED_IMAGES)
+        images = prepared(prepare, enumerate(source.entries()))
         with (staging / "images.bin").open("wb") as stream:
-            for row, entry in enumerate(progress.bar(source.entries(), f"storing {source.name}", len(listing))):
-                data = source.read(entry)
-                path = str(source.folder / entry.name)
-                if source.shape:
-                    image = decode(data, path)
-                    if image.shape[:2] != source.shape:
-                        raise DataError(f"{path}: {image.shape[:2]} pixels, {source.shape} expected")
-                    colour.add(row, image)
-                    stream.write(image.tobytes())
-                else:
-                    if row in colour.rows:
-                        colour.add(row, decode(data, path))
-                    elif len(listing) <= DECODED_IMAGES:
-                        decode(data, path)
-                    else:
-                        check_header(data, path)
-                    stream.write(data)
-                sizes.append(len(data))
-                hashes.append(files.sha256_bytes(data))
+            for one in progress.bar(images, f"storing {source.name}", len(listing)):
+                stream.write(one.content)
+                colour.add(one.moments)
+                sizes.append(one.size)
+                hashes.append(one.sha256)
         manifest = listing.assign(bytes=sizes, sha256=hashes)
         if fault := source.fault(zip(manifest["name"], manifest["sha256"], strict=True)):
             raise DataError(f"{source.folder}: {fault}; remove it and run: verydeep data get {source.name}")
@@ -224,6 +214,42 @@ def _statistics_rows(listing: pd.DataFrame, decoded: bool) -> set[int]:
     return set(np.linspace(0, len(train) - 1, STATISTICS_IMAGES, dtype=int).tolist())
 
 
+class _Prepared(NamedTuple):
+    """What an image adds to a store: its content there, its file's size and hash, and its :func:`_moments`."""
+
+    content: bytes
+    size: int
+    sha256: str
+    moments: tuple[np.ndarray, np.ndarray] | None
+
+
+class _Preparation(NamedTuple):
+    """Call it with (row, entry) to read, check and decode an image of ``source``."""
+
+    source: Source
+    statistics_rows: set[int]
+    decode_all: bool
+
+    def __call__(self, numbered: tuple[int, Entry]) -> _Prepared:
+        (row, entry), source = numbered, self.source
+        data, path = source.read(entry), str(source.folder / entry.name)
+        image, counts = None, row in self.statistics_rows
+        if source.shape or counts or self.decode_all:
+            image = decode(data, path)
+        else:
+            check_header(data, path)
+        if source.shape and image.shape[:2] != source.shape:
+            raise DataError(f"{path}: {image.shape[:2]} pixels, {source.shape} expected")
+        content = image.tobytes() if source.shape else data
+        return _Prepared(content, len(data), files.sha256_bytes(data), _moments(image) if counts else None)
+
+
+def _moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the RGB values and of their products over an image's pixels: (3,), (3, 3)."""
+    pixels = image.reshape(-1, 3).astype(np.float64)
+    return pixels.mean(0), pixels.T @ pixels / len(pixels)
+
+
 class _ColourSums:
     """Running sums for the mean and covariance of RGB values, every image weighing the same."""
 
@@ -233,13 +259,12 @@ class _ColourSums:
         self.first = np.zeros(3)
         self.second = np.zeros((3, 3))
 
-    def add(self, row: int, image: np.ndarray) -> None:
-        if row not in self.rows:
+    def add(self, moments: tuple[np.ndarray, np.ndarray] | None) -> None:
+        if moments is None:
             return
-        pixels = image.reshape(-1, 3).astype(np.float64)
         self.images += 1
-        self.first += pixels.mean(0)
-        self.second += pixels.T @ pixels / len(pixels)
+        self.first += moments[0]
+        self.second += moments[1]
 
     def result(self) -> dict | None:
         if not self.images:
