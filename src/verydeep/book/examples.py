@@ -82,10 +82,11 @@ def _said(kind: str, run: Run) -> str:
 
 
 def _took(record: TrainRecord | EvaluateRecord) -> str:
-    minutes = f"{record.cost.seconds / 60:.1f} minutes"
+    seconds = record.cost.seconds
+    took = f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
     if record.kind == "train":
-        return f"trained for {record.cost.epochs} epochs in {minutes}"
-    return f"tested on {record.data.counts['val']:,} images in {minutes}"
+        return f"trained for {record.cost.epochs} epochs in {took}"
+    return f"tested on {record.data.counts['val']:,} images in {took}"
 
 
 def _machine(record: TrainRecord | EvaluateRecord) -> str:
