@@ -33,6 +33,12 @@ def study_cost(study: str) -> dict[str, float]:
     }
 
 
+def studies_cost(studies: list[str]) -> dict[str, float]:
+    """What several studies have cost so far together, as :func:`study_cost`; of cores, the most that one had."""
+    each = pd.DataFrame([study_cost(study) for study in studies])
+    return each.sum().to_dict() | {"cores": each["cores"].max()}
+
+
 def testing_cost(study: str) -> pd.DataFrame:
     """What each way of testing costs and gives, for every network of a study that has been tested.
 

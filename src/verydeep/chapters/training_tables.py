@@ -66,6 +66,20 @@ def training(study: str) -> pd.DataFrame:
     return display.table(frame, units=_HELD_OUT | {"training top-1": "%"}, caption=_held_out_coverage(load(study)))
 
 
+def histories(study: str, variant: str | None = None, scale: str = "256") -> dict[str, pd.DataFrame]:
+    """What every epoch left, of the networks A to E of a study that were trained, the shallowest first: their history.
+
+    Parameters
+    ----------
+    variant
+        Of the study; its networks as planned by default. ``scale`` is the training scale S.
+    """
+    asked = {run.config: run for run in planned_runs(load(study))
+             if (run.variant, run.train_scale, run.seed) == (variant, scale, run.study.seeds[0])}  # fmt: skip
+    trained = (asked[config] for config in "ABCDE" if config in asked and runs.read_record(asked[config], "train"))
+    return {run.config: pd.read_csv(run.folder / "history.csv") for run in trained}
+
+
 def _held_out_coverage(study: Study) -> str:
     """What the intervals of a study's held-out errors cover: those of a run are for its own seed."""
     records = (runs.read_record(run, "train") for run in planned_runs(study))
