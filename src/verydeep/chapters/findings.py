@@ -60,24 +60,20 @@ def in_short(names: Iterable[str]) -> str:
 
     A claim that a study could not test fairly is listed as such only where no other study tested it fairly.
     """
-    found: dict[str, dict[str, list[str]]] = {verdict: {} for verdict in claims.VERDICTS}
+    found: dict[str, dict[tuple, list[str]]] = {verdict: {} for verdict in claims.VERDICTS}
     for number, rule in claims.rules().items():
         judged = {name: results.read(name).verdict(number).verdict for name in names}
         fair = {name: said for name, said in judged.items() if said not in (claims.UNFAIR, claims.NOT_TESTED)}
         tested = fair or {name: said for name, said in judged.items() if said != claims.NOT_TESTED} or judged
-        for name, said in tested.items():
-            found[said].setdefault(rule.name, []).append(name)
+        for said in dict.fromkeys(tested.values()):
+            where = tuple(name for name in tested if tested[name] == said)
+            found[said].setdefault(where if said != claims.NOT_TESTED else (), []).append(rule.name)
     lines = []
-    for said, by_claim in found.items():
-        if by_claim:
-            where = said != claims.NOT_TESTED
-            told = [f"{claim} ({_listed(names)})" if where else claim for claim, names in by_claim.items()]
-            lines.append(f"- **{said[0].upper()}{said[1:]}**: {'; '.join(told)}.")
+    for said, by_studies in found.items():
+        for where, told in by_studies.items():
+            places = f" in {' and '.join(f'`{name}`' for name in where)}" if where else ""
+            lines.append(f"- **{said[0].upper()}{said[1:]}**{places}: {'; '.join(told)}.")
     return "\n".join(lines)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 def by_depth() -> pd.DataFrame:
