@@ -20,6 +20,12 @@ def recorded() -> list[str]:
     return [name for name in studies.names() if name not in _NOT_OURS and results.read(name).done]
 
 
+def others(study: str, table: int) -> list[str]:
+    """The recorded studies but ``study`` that have measured an error of a table of the paper."""
+    measured = {name: {number.table for number in results.read(name).done} for name in recorded() if name != study}
+    return [name for name, tables in measured.items() if f"table{table}" in tables]
+
+
 def verdicts_table(*only: int) -> display.Table:
     """The claims that our own networks can test: the paper's difference, and the verdict and difference of each study.
 

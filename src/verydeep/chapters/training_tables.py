@@ -40,16 +40,23 @@ def pilots(study: str) -> pd.DataFrame:
     return display.table(frame, units=_HELD_OUT, caption=_held_out_coverage(spec))
 
 
-def training(study: str) -> pd.DataFrame:
+def training(study: str, trained: bool = False) -> pd.DataFrame:
     """How long each network of a study was trained, with all that it starts from, and how far it came.
 
     Training loss and top-1 error (percent) are means over the last epoch, on its random crops. The held-out error, with
     its 95 % interval, is that of the images held out from the training set. What has not been run says so. A network
     of another seed than the study's first has the seed in its name.
+
+    Parameters
+    ----------
+    trained
+        Only the networks that were.
     """
     rows = []
     for run in planned_runs(load(study)):
         record = runs.read_record(run, "train")
+        if trained and record is None:
+            continue
         rows.append(
             {
                 "network": _with_seed(run),
