@@ -89,3 +89,12 @@ def test_what_others_published_has_a_source_in_the_list():
         assert f"{{{row.source}," in known and 0 < row.top1_error < 100
     table = findings.errors_of_others("tiny-imagenet")
     assert "58.2" in table and "xResNet" not in table
+
+
+def test_a_checkout_without_a_recorded_study_says_that_nothing_was_tested(checkout):
+    assert findings.recorded() == []
+    assert findings.in_short([]).startswith("- **Not tested**: ")
+    assert set(findings.by_depth()["source"]) == {"paper"}
+    assert len(figures.error_by_depth(findings.by_depth()).axes[0].lines) > 0
+    assert costs.studies_cost([]) == dict.fromkeys(("networks", "planned", "pilots", "hours", "operations", "cores"), 0)
+    assert figures.curves_by_depth(training_tables.histories("narrow")).axes[0].lines[:] == []

@@ -70,10 +70,10 @@ def in_short(names: Iterable[str]) -> str:
     for number, rule in claims.rules().items():
         judged = {name: results.read(name).verdict(number).verdict for name in names}
         fair = {name: said for name, said in judged.items() if said not in (claims.UNFAIR, claims.NOT_TESTED)}
-        tested = fair or {name: said for name, said in judged.items() if said != claims.NOT_TESTED} or judged
-        for said in dict.fromkeys(tested.values()):
+        tested = fair or {name: said for name, said in judged.items() if said != claims.NOT_TESTED}
+        for said in dict.fromkeys(tested.values() or [claims.NOT_TESTED]):
             where = tuple(name for name in tested if tested[name] == said)
-            found[said].setdefault(where if said != claims.NOT_TESTED else (), []).append(rule.name)
+            found[said].setdefault(where, []).append(rule.name)
     lines = []
     for said, by_studies in found.items():
         for where, told in by_studies.items():
