@@ -346,6 +346,34 @@ def test_the_claims_board_is_filled_from_the_records(page, address, html):
     assert "1 of 13 networks and 0 pilots trained, 1 tested" in page.inner_text("article")
 
 
+#: Pages of every kind that the book has.
+AUDITED = (
+    "index", "findings", "paper/claims", "networks/shapes", "networks/peers", "training/recipe", "training/train",
+    "evaluation/cost", "results/table3", "results/claims", "reproduce", "cite", "departures", "faults", "runs/numbers",
+    "runs/smoke", "runs/smoke/A-256-s0", "building/how", "reference/data", "references", "search",
+)  # fmt: skip
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_an_accessibility_audit_finds_nothing_serious(page, address, theme, width):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": width, "height": 900})
+    found = []
+    for name in AUDITED:
+        page.goto(f"{address}/{name}.html")
+        audit = Axe().run(page, options={"preload": False})  # it would ask for styles at the wrong address
+        for fault in audit.response["violations"]:
+            if fault["impact"] in ("serious", "critical"):
+                found.append(
+                    f"{name}: {fault['id']}, {len(fault['nodes'])} times, as {fault['nodes'][0]['html'][:200]}"
+                )
+    assert not found, "\n".join(found)
+
+
 @pytest.mark.browser
 def test_no_internal_link_is_broken_and_no_page_scrolls_sideways(page, address):
     waiting, seen, anchors = [f"{address}/index.html"], set(), {}

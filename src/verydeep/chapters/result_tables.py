@@ -19,7 +19,7 @@ class ResultTable:
         head = self._row("th", [html.escape(name) for name in self.head])
         body = "".join(self._row("td", cells) for cells in self.rows)
         caption = f"<caption>{self.caption}</caption>"
-        return f'<table class="result-table">{caption}<thead>{head}</thead><tbody>{body}</tbody></table>'
+        return f'<table class="dataframe result-table">{caption}<thead>{head}</thead><tbody>{body}</tbody></table>'
 
     def _row(self, tag: str, cells: list[str]) -> str:
         aligned = ["right" if right else "left" for right in self.numeric]

@@ -69,6 +69,8 @@ def training(study: str, trained: bool = False) -> pd.DataFrame:
                 "multiply-adds (1e15)": round(record.cost.multiply_adds / 1e15, 2) if record else NOT_RUN,
             }
         )
+    if not rows:
+        return display.table(pd.DataFrame())
     frame = pd.DataFrame(rows, dtype=object).set_index("network")
     return display.table(frame, units=_HELD_OUT | {"training top-1": "%"}, caption=_held_out_coverage(load(study)))
 
