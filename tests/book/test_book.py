@@ -15,6 +15,7 @@ import threading
 import jsonschema
 import pytest
 
+from conftest import REPOSITORY
 from verydeep import results
 from verydeep.book import lost_text
 from verydeep.results import citation
@@ -39,6 +40,8 @@ PUBLISHED = {
 
 
 def build(root, **more):
+    if not (root / "src").exists():
+        (root / "src").symlink_to(REPOSITORY / "src")  # of which chapters show parts
     environment = os.environ | {"VERYDEEP_ROOT": str(root)} | more
     command = [f"{sys.prefix}/bin/jupyter-book", "build", "book", "-W", "-n", "--keep-going"]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment, timeout=600)
@@ -90,6 +93,16 @@ def test_no_page_loads_a_script_or_a_style_from_elsewhere(html):
 def test_a_formula_is_mathml(html):
     page = (html / "networks/lrn.html").read_text()
     assert "<mfrac>" in page and "MathJax" not in page
+
+
+def test_a_chapter_shows_the_source_and_leads_to_it(html):
+    page = (html / "networks/dense-form.html").read_text()
+    assert "shown-source" in page and "unflatten" in page
+    assert '<a class="reference internal" href="../_modules/verydeep/networks/dense.html#posteriors"' in page
+    assert 'href="../_modules/verydeep/chapters/live/demonstrations.html#score_maps"' in page
+    assert 'id="score_maps"' in (html / "_modules/verydeep/chapters/live/demonstrations.html").read_text()
+    page = (html / "reproduce.html").read_text()  # whose cells are not shown
+    assert 'href="_modules/verydeep/chapters/reruns.html#studies"' in page
 
 
 def append(path, text):

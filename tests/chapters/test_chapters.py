@@ -1,6 +1,7 @@
 """Every chapter with parameters reruns with papermill and another set of them, in time and with alt text."""
 
 import itertools
+import re
 import time
 
 import nbformat
@@ -133,3 +134,14 @@ def test_a_chapter_has_alt_text_on_every_figure_exercises_and_a_summary(chapter)
     for cell in notebook.cells:
         if cell.cell_type == "code" and ("figures." in cell.source.split("\n")[-1] or cell.source.endswith("picture")):
             assert cell.metadata.get("mystnb", {}).get("image", {}).get("alt"), cell.source
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_every_exercise_has_an_answer_folded_away(chapter):
+    notebook = nbformat.read(REPOSITORY / f"book/{chapter}.ipynb", as_version=4)
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    _, heading, asked = prose.partition("\n## Exercise")
+    questions, fold, answers = asked.partition("```{dropdown} Answer")
+    assert bool(heading) == bool(fold)
+    numbers = [re.findall(r"^\d+\.", text, re.MULTILINE) for text in (questions, answers)]
+    assert numbers[0] == numbers[1]

@@ -12,6 +12,8 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
 
+from verydeep.book.makers import Definition
+from verydeep.book.source_links import source_link
 from verydeep.chapters import error_tables, findings, study_notes
 from verydeep.paper import addresses
 from verydeep.studies import load, planned_runs
@@ -60,7 +62,10 @@ class ResultTable(SphinxDirective):
         brief = "brief" in self.options
         form = "" if brief else " cell"
         text = error_tables.errors_markdown(int(number), studies, lambda cell: f"{{result}}`{cell.id}{form}`", brief)
-        return self.parse_text_to_nodes(text)
+        shown = self.parse_text_to_nodes(text)
+        return (
+            shown if brief else [*shown, source_link(Definition("verydeep.chapters.error_tables", "errors_markdown"))]
+        )
 
 
 class LinkedSections(SphinxTransform):

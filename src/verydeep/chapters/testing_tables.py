@@ -6,6 +6,7 @@ from verydeep import paper, results, runs
 from verydeep.chapters import display, error_tables
 from verydeep.errors import UnknownName
 from verydeep.results import statistics
+from verydeep.runs import predictions
 from verydeep.studies import Measurement, Run, load
 from verydeep.studies.measurements import SEVERAL, several, single
 
@@ -28,6 +29,29 @@ def dense_against_multi_crop(study: str) -> pd.DataFrame:
     frame = pd.DataFrame.from_dict(rows, orient="index").round(2).rename_axis("network")
     units = {name: "points" if ", over " in name else "%" for name in frame}
     return display.table(frame, units=units, caption=error_tables.coverage(study))
+
+
+def ways_apart(run: Run) -> pd.DataFrame:
+    """How often each way of testing a network contradicts dense testing at one scale, from its predictions.
+
+    One row a way: percent of the validation images of which it names another best class, and of those on which only
+    one of the two is right.
+    """
+    table = pd.read_parquet(run.folder / "predictions.parquet")
+    ways = {name: part.set_index("image") for name, part in table.groupby("measurement", observed=True)}
+    usual = single(run.train_scale).name
+    first, rows = ways.pop(usual), {}
+    right = predictions.hits(first, 1)
+    for name, way in ways.items():
+        same = way.reindex(first.index)
+        also = predictions.hits(same, 1)
+        rows[name] = {
+            "another best class": 100 * (same["class_1"] != first["class_1"]).mean(),
+            f"only {usual} right": 100 * (right & ~also).mean(),
+            "only this way right": 100 * (also & ~right).mean(),
+        }
+    frame = pd.DataFrame.from_dict(rows, orient="index").round(2).rename_axis("way")
+    return display.table(frame, units=dict.fromkeys(frame, "%"), caption=f"Of {len(first):,} validation images.")
 
 
 def fusion_gains(study: str) -> pd.DataFrame:

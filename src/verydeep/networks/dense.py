@@ -60,10 +60,10 @@ def score_map(net: VGG, images: torch.Tensor, pixels: int | None = None) -> torc
 def _scores(net: VGG, images: torch.Tensor) -> torch.Tensor:
     """What :func:`score_map` gives, of images that are neither too small nor too large."""
     fc6, fc7, fc8 = net.fully_connected().values()
-    side = net.map_side
     # The convolutions may be in half precision (evaluation.tester); scores are always in that of the FC layers.
     maps = net.features(images.to(net.convolutions()["conv1_1"].weight.dtype)).to(fc6.weight.dtype)
-    hidden = F.relu(F.conv2d(maps, fc6.weight.unflatten(1, (-1, side, side)), fc6.bias), inplace=True)
+    window = fc6.weight.unflatten(1, (-1, net.map_side, net.map_side))
+    hidden = F.relu(F.conv2d(maps, window, fc6.bias), inplace=True)
     hidden = F.relu(F.conv2d(hidden, fc7.weight[:, :, None, None], fc7.bias), inplace=True)
     return F.conv2d(hidden, fc8.weight[:, :, None, None], fc8.bias)
 

@@ -29,32 +29,11 @@ class VGG(nn.Module):
         self.config, self.size = config, size
         self.crop, self.num_classes = size.crop, size.num_classes
         self.map_side = anatomy.last_map(size.crop, size.pooling, len(config.blocks))
-        modules: list[nn.Module] = []
-        channels = 3
-        for b, block in enumerate(config.blocks, 1):
-            for i, conv in enumerate(block, 1):
-                out = conv.channels // size.width_divisor
-                modules.append(nn.Conv2d(channels, out, conv.kernel, padding=conv.padding))
-                if batch_norm:
-                    modules.append(nn.BatchNorm2d(out))
-                modules.append(nn.ReLU(inplace=True))
-                channels = out
-                if config.lrn and (b, i) == (1, 1):
-                    modules.append(_lrn(lrn_alpha))
-            modules.append(nn.MaxPool2d(2, 2, ceil_mode=size.pooling == "ceil"))
-        self.features = nn.Sequential(*modules)
-        fc6, fc7 = (n // size.width_divisor for n in config.fc[:-1])
-        self.classifier = nn.Sequential(
-            nn.Linear(channels * self.map_side**2, fc6),
-            nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-            nn.Linear(fc6, fc7),
-            nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-            nn.Linear(fc7, size.num_classes),
-        )
+        self.features = features(config, size, lrn_alpha=lrn_alpha, batch_norm=batch_norm)
+        self.classifier = classifier(config, size, self.map_side, dropout=dropout)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Class scores of training crops."""
         return self.classifier(torch.flatten(self.features(images), 1))
 
     def convolutions(self) -> dict[str, nn.Conv2d]:
@@ -68,6 +47,40 @@ class VGG(nn.Module):
         return dict(zip(("fc6", "fc7", "fc8"), modules, strict=True))
 
 
+def features(config: Configuration, size: Size, *, lrn_alpha: str, batch_norm: bool) -> nn.Sequential:
+    """The blocks of a configuration: convolutions, a ReLU after each, and a max-pooling at the end (Sect. 2.1)."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for block in config.blocks:
+        for conv in block:
+            width = conv.channels // size.width_divisor
+            layers.append(nn.Conv2d(channels, width, conv.kernel, stride=1, padding=conv.padding))
+            if batch_norm:
+                layers.append(nn.BatchNorm2d(width))
+            layers.append(nn.ReLU(inplace=True))
+            channels = width
+        layers.append(nn.MaxPool2d(2, stride=2, ceil_mode=size.pooling == "ceil"))
+    if config.lrn:
+        first_relu = next(k for k, layer in enumerate(layers) if isinstance(layer, nn.ReLU))
+        layers.insert(first_relu + 1, _lrn(lrn_alpha))
+    return nn.Sequential(*layers)
+
+
+def classifier(config: Configuration, size: Size, map_side: int, *, dropout: float) -> nn.Sequential:
+    """FC6 and FC7, each with a ReLU and dropout, and FC8, which gives the class scores (Sect. 2.1, 3.1)."""
+    channels = config.blocks[-1][-1].channels // size.width_divisor
+    fc6, fc7 = (width // size.width_divisor for width in config.fc[:-1])
+    return nn.Sequential(
+        nn.Linear(channels * map_side**2, fc6),
+        nn.ReLU(inplace=True),
+        nn.Dropout(dropout),
+        nn.Linear(fc6, fc7),
+        nn.ReLU(inplace=True),
+        nn.Dropout(dropout),
+        nn.Linear(fc7, size.num_classes),
+    )
+
+
 class LocalResponseNorm(nn.LocalResponseNorm):
     """Krizhevsky's normalisation, for maps (batch, channels, height, width) in any precision, computed in float32.
 
@@ -75,6 +88,7 @@ class LocalResponseNorm(nn.LocalResponseNorm):
     """
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """The maps, each value divided by what its neighbours in channel direction say."""
         channels, precise = maps.shape[1], maps.float()
         before = self.size // 2
         squares = F.pad(precise.square(), (0, 0, 0, 0, before, self.size - 1 - before))

@@ -82,13 +82,17 @@ class Updates:
         self.optimiser.zero_grad(set_to_none=True)
         return loss, int(correct.item())
 
-    def _gradients(self, batch) -> tuple[float, torch.Tensor]:
-        """Loss and right answers over the whole batch, and the gradients left in the network."""
-        device, parts = self.accelerator.device, self.accelerator.num_processes
+    def _input(self, batch) -> torch.Tensor:
+        """The crops of a batch as the network takes them: colours shifted, mean subtracted."""
         shifts = None
         if self.recipe.colour_shift:
             shifts = colour_shifts(self.images.store.statistics, batch.colour, self.recipe.colour_shift)
-        images = self.normalise(batch.images, shifts)
+        return self.normalise(batch.images, shifts)
+
+    def _gradients(self, batch) -> tuple[float, torch.Tensor]:
+        """Loss and right answers over the whole batch, and the gradients left in the network."""
+        device, parts = self.accelerator.device, self.accelerator.num_processes
+        images = self._input(batch)
         labels = batch.labels.to(device, non_blocking=True)
         # parts of a batch may differ by an image, so each counts by its images in the average over processes
         part_size = self.recipe.batch / parts

@@ -1,11 +1,17 @@
 """The pages of a run and of a fusion."""
 
 from verydeep import notebooks, results, runs
+from verydeep.book import examples
 from verydeep.book.pages.parts import DOWNLOADS, SHORT, errors, recipe_table, two_columns
 from verydeep.results import citation, publication
 from verydeep.results.statistics import error_interval
 from verydeep.runs import provenance
 from verydeep.studies import Fusion, Recipe, Recorded, Run
+
+#: Said of the run that the chapters show.
+_CHAPTERS = (
+    " They are shown in [training](../../training/train.ipynb) and [testing](../../evaluation/evaluate.ipynb) too."
+)
 
 
 def run_page(run: Run) -> str:
@@ -112,7 +118,8 @@ def _numbers(run: Recorded) -> list[str]:
 def _notebooks(run: Recorded) -> list[str]:
     executed = [kind for kind in notebooks.TEMPLATES if (run.folder / f"{kind}.ipynb").exists()]
     links = ", ".join(f"[{kind}]({run.name}-{kind}.ipynb)" for kind in executed)
-    return [f"The notebooks as they were executed: {links}.", ""] if executed else []
+    shown = _CHAPTERS if examples.is_example(run) else ""
+    return [f"The notebooks as they were executed: {links}.{shown}", ""] if executed else []
 
 
 def _repeat(run: Recorded, kinds: list[str], sources: runs.Sources) -> list[str]:

@@ -28,10 +28,24 @@ def _linked(run: Run, recorded: bool) -> str:
     return f"[{run.name}]({run.study.name}/{run.name}.md)" if recorded else run.name
 
 
+def _not_run(study: Study, planned: list[Run]) -> list[str]:
+    """What a study without any record would have, and how to run it, in place of a table without results."""
+    networks = [run for run in planned if not run.pilot]
+    verb = "trains and tests" if study.train else "tests"
+    return [
+        f"Not run. Planned are {len(networks)} networks: {', '.join(run.row for run in networks)}. "
+        f"`{networks[0].command}` {verb} the first, `snakemake --config study={study.name} --cores all` all of them.",
+        "",
+    ]
+
+
 def _published(study: Study) -> list[str]:
     """The networks of a study that trains nothing."""
+    planned = runs.all_runs(study)
+    if not any(runs.read_record(run, "evaluate") for run in planned):
+        return ["## Networks", "", *_not_run(study, planned)]
     lines = ["## Networks", "", "| network | weights | state | top-1 (%) | top-5 (%) |", "|:--|:--|:--|--:|--:|"]
-    for run in runs.all_runs(study):
+    for run in planned:
         record = runs.read_record(run, "evaluate")
         cells = errors(record.measurements[single(run.train_scale).name]) if record else ["", ""]
         state = "done" if record else display.NOT_RUN
@@ -41,13 +55,16 @@ def _published(study: Study) -> list[str]:
 
 
 def _runs(study: Study) -> list[str]:
+    planned = runs.all_runs(study)
+    if not any(runs.read_record(run, "train") for run in planned):
+        return ["## Runs", "", *_not_run(study, planned)]
     lines = [
         "## Runs",
         "",
         "| run | starts from | state | held-out top-1 (%) | top-1 (%) | top-5 (%) |",
         "|:--|:--|:--|--:|--:|--:|",
     ]
-    for run in runs.all_runs(study):
+    for run in planned:
         trained, tested = runs.read_record(run, "train"), runs.read_record(run, "evaluate")
         held_out = f"{trained.metrics.held_out_top1_error:.1f}" if trained else ""
         cells = errors(tested.measurements[single(run.train_scale).name]) if tested else ["", ""]

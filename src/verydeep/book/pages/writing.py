@@ -116,7 +116,9 @@ def _notebook_page(executed: Path, run: Recorded, kind: str) -> str:
     notebook = nbformat.read(executed, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = cell.source.replace("](../", "](../../")
+            cell.source = cell.source.replace("](../", "](../../").replace(
+                "{literalinclude} ../", "{literalinclude} ../../"
+            )
     verb = {"train": "trained", "evaluate": "tested", "fuse": "tested"}[kind]
     title = f"# {run.study.name}: how {run.name} was {verb}\n\n"
     title += f"The notebook as papermill executed it. Back to [the run]({run.name}.md)."

@@ -4,9 +4,10 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const summary of document.querySelectorAll("summary:not([aria-label])")) {
     if (!summary.textContent.trim()) summary.setAttribute("aria-label", "Show or hide the pages below");
   }
-  // What scrolls sideways can be reached and scrolled with the keyboard.
-  const scrolls = (part) => part.scrollWidth > part.clientWidth + 1;
-  const parts = [...document.querySelectorAll(".bd-article table, .bd-article .highlight pre, .bd-article .math-block")];
+  // What scrolls by itself can be reached and scrolled with the keyboard.
+  const scrolls = (part) => part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 1;
+  const kinds = ["table", ".highlight pre", ".math-block", ".tag_scroll-output .cell_output"];
+  const parts = [...document.querySelectorAll(kinds.map((kind) => `.bd-article ${kind}`).join(", "))];
   const mark = () => parts.forEach((part) => (scrolls(part) ? (part.tabIndex = 0) : part.removeAttribute("tabindex")));
   mark();
   window.addEventListener("resize", mark);

@@ -9,8 +9,14 @@ from matplotlib.figure import Figure
 from verydeep.chapters.figures.style import HELD_OUT, RIGHT, WRONG, finished, use_style
 
 
-def image_grid(images: np.ndarray, titles: list[str], colours: list[str] | None = None, columns: int = 8) -> Figure:
-    """Images with a line of text above each.
+def image_grid(
+    images: np.ndarray,
+    titles: list[str],
+    colours: list[str] | None = None,
+    columns: int = 8,
+    size: tuple[float, float] = (1.35, 1.6),
+) -> Figure:
+    """Images with some text above each.
 
     Parameters
     ----------
@@ -18,11 +24,14 @@ def image_grid(images: np.ndarray, titles: list[str], colours: list[str] | None 
         uint8 (n, height, width, 3).
     titles, colours
         One for each image; black by default.
+    size
+        Width and height of an image with its text, inches.
     """
     use_style()
     rows = -(-len(images) // columns)
+    width, height = size
     figure, axes = plt.subplots(
-        rows, columns, figsize=(1.35 * columns, 1.6 * rows), layout="constrained", squeeze=False
+        rows, columns, figsize=(width * columns, height * rows), layout="constrained", squeeze=False
     )
     for axis in axes.flat:
         axis.set_axis_off()

@@ -21,7 +21,7 @@ from verydeep.networks import dense
 from verydeep.networks.dense import score_map
 from verydeep.runs import predictions
 from verydeep.studies import Fusion, Run
-from verydeep.studies.measurements import several, several_scales, single
+from verydeep.studies.measurements import SEVERAL, several, several_scales, single
 
 
 def recipe(run: Run) -> pd.DataFrame:
@@ -77,6 +77,29 @@ def confident_mistakes(run: Run, count: int = 8) -> Figure:
     wrong = table[~predictions.hits(table, 1)].sort_values("probability_1", ascending=False, kind="stable").head(count)
     rows = store.rows("val")[wrong.index]
     return figures.prediction_grid([store.image(row) for row in rows], wrong, store.words)
+
+
+def disputed(run: Run, count: int = 8) -> Figure:
+    """The validation images of which the ways of testing name most classes, and what each way says.
+
+    Of those of which they name equally many, the ones that dense testing at one scale is least sure of.
+    """
+    store = open_data(run)
+    table = pd.read_parquet(run.folder / "predictions.parquet")
+    usual, averaged = single(run.train_scale), [several(run.train_scale, method).name for method in SEVERAL]
+    asked = [single(run.train_scale, "centre-crop").name, usual.name, *averaged]
+    ways = {name: part.reset_index(drop=True) for name, part in table.groupby("measurement", observed=True)}
+    ways = {name: ways[name] for name in asked if name in ways}
+    best = pd.DataFrame({name: way["class_1"] for name, way in ways.items()})
+    order = pd.DataFrame({"classes": -best.nunique(axis=1), "sure": ways[usual.name]["probability_1"]})
+    chosen = order.sort_values(["classes", "sure"], kind="stable").index[:count]
+    titles = []
+    for place in chosen:
+        label = ways[usual.name]["label"][place]
+        said = [f"{name}: {store.words[best[name][place]][:16]}" for name in ways]
+        titles.append("\n".join([f"true class: {store.words[label][:18]}", *said]))
+    images = [store.image(row) for row in store.rows("val")[chosen]]
+    return figures.image_grid(images, titles, columns=4, size=(2.1, 2.3 + 0.13 * len(ways)))
 
 
 def _an_image(run: Run) -> tuple[int, pd.Series]:

@@ -1,0 +1,105 @@
+"""The chapters about training and testing show one run: each template with the outputs that it had in it.
+
+The template in the repository has none. Where the run is not recorded, its page is the template alone.
+"""
+
+import nbformat
+from nbformat import NotebookNode
+from sphinx.application import Sphinx
+
+from verydeep import notebooks, runs
+from verydeep.chapters import testing_tables
+from verydeep.runs import EvaluateRecord, TrainRecord
+from verydeep.studies import Run, find_run
+
+#: The run that is shown: study, configuration and training scale.
+EXAMPLE = ("narrow", "D", "256")
+KINDS = ("train", "evaluate")
+
+#: What the build computes from a record for cells that are younger than it, by their names.
+_COMPUTED = {"ways-apart": testing_tables.ways_apart}
+
+
+def is_example(run: object) -> bool:
+    """Whether a run is the one that the chapters show."""
+    return run == find_run(*EXAMPLE)
+
+
+def page(kind: str, template: str, run: Run) -> str:
+    """The notebook of a template, ``train`` or ``evaluate``, with the outputs of its cells in a run.
+
+    A cell has them where its code is what was executed. The parameters of the run stand below those of the template.
+    """
+    notebook = nbformat.reads(template, as_version=4)
+    executed = nbformat.read(run.folder / f"{kind}.ipynb", as_version=4).cells
+    outputs = {cell.source: cell.outputs for cell in executed if cell.cell_type == "code"}
+    first, *rest = notebook.cells
+    cells = [first, _markdown("as-it-ran", _said(kind, run))]
+    for cell in rest:
+        cells.append(cell)
+        if "parameters" in cell.metadata.get("tags", []):
+            cells += [one for one in executed if "injected-parameters" in one.metadata.get("tags", [])]
+        elif cell.cell_type == "code":
+            cells += _with_outputs(cell, outputs, run)
+    notebook.cells = cells
+    return nbformat.writes(notebook)
+
+
+def _with_outputs(cell: NotebookNode, outputs: dict[str, list], run: Run) -> list[NotebookNode]:
+    """Give a cell its outputs; the cells that then follow it: a word on where they are from, if not from the record."""
+    if cell.source in outputs:
+        cell.outputs = outputs[cell.source]
+        return []
+    if cell.id not in _COMPUTED:
+        return [_markdown(f"{cell.id}-absent", "*This run is older than this cell: its record has no such picture.*")]
+    shown = _COMPUTED[cell.id](run)
+    data = {"text/html": shown._repr_html_(), "text/plain": repr(shown)}
+    cell.outputs = [nbformat.v4.new_output("display_data", data)]
+    return [_markdown(f"{cell.id}-computed", "*Computed from the run's predictions when this book was built.*")]
+
+
+def _markdown(name: str, text: str) -> NotebookNode:
+    return nbformat.v4.new_markdown_cell(text, id=name)
+
+
+def _said(kind: str, run: Run) -> str:
+    """What is shown, how long it took and on what, and where it lies."""
+    record, study = runs.read_record(run, kind), run.study
+    network, folder = study.network, f"../runs/{study.name}"
+    size = "the paper's own lengths" if network.length_divisor == 1 else f"lengths divided by {network.length_divisor}"
+    return "\n".join(
+        [
+            "```{admonition} As it ran",
+            f"Below each cell stands what it showed for one run: {run.config} at S={run.train_scale} of the study "
+            f"[{study.name}]({folder}.md), {size}, widths divided by {network.width_divisor}, {study.num_classes} "
+            f"classes, {_took(record)} on {_machine(record)}. "
+            f"[The run's page]({folder}/{run.name}.md) has its record and "
+            f"[the notebook as papermill executed it]({folder}/{run.name}-{kind}.ipynb). In Jupyter the template has "
+            "no outputs.",
+            "```",
+        ]
+    )
+
+
+def _took(record: TrainRecord | EvaluateRecord) -> str:
+    seconds = record.cost.seconds
+    took = f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+    if record.kind == "train":
+        return f"trained for {record.cost.epochs} epochs in {took}"
+    return f"tested on {record.data.counts['val']:,} images in {took}"
+
+
+def _machine(record: TrainRecord | EvaluateRecord) -> str:
+    return f"one {record.device.name}" if record.device.type == "cuda" else record.environment.processor
+
+
+def _shown(app: Sphinx, docname: str, source: list[str]) -> None:
+    run = find_run(*EXAMPLE)
+    for kind in KINDS:
+        if f"{docname}.ipynb" == notebooks.TEMPLATES[kind] and (run.folder / f"{kind}.ipynb").exists():
+            source[0] = page(kind, source[0], run)
+
+
+def setup(app: Sphinx) -> None:
+    """Have Sphinx read the example in place of its template."""
+    app.connect("source-read", _shown)

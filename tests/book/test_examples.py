@@ -1,0 +1,53 @@
+"""The chapters about training and testing show a recorded run, and are templates where there is none."""
+
+import nbformat
+import pytest
+
+from conftest import REPOSITORY
+from verydeep import notebooks, studies
+from verydeep.book import examples, pages
+
+
+def template(kind: str) -> str:
+    return (REPOSITORY / "book" / notebooks.TEMPLATES[kind]).read_text()
+
+
+def code(text: str) -> dict:
+    return {cell.id: cell for cell in nbformat.reads(text, as_version=4).cells if cell.cell_type == "code"}
+
+
+def read(kind: str) -> str:
+    """What Sphinx is given to read as the chapter."""
+    source = [template(kind)]
+    examples._shown(None, notebooks.TEMPLATES[kind].removesuffix(".ipynb"), source)
+    return source[0]
+
+
+@pytest.mark.parametrize("kind", examples.KINDS)
+def test_a_chapter_without_a_record_is_its_template(kind, trained):
+    assert read(kind) == template(kind)
+
+
+@pytest.mark.parametrize("kind", examples.KINDS)
+def test_a_chapter_shows_every_cell_as_it_ran(kind, trained, monkeypatch):
+    monkeypatch.setattr(examples, "EXAMPLE", ("smoke", "A", "256"))
+    text = read(kind)
+    cells = code(text)
+    shown = [name for name, cell in cells.items() if cell.outputs]
+    assert len(shown) >= 4 and set(code(template(kind))) - set(shown) == {"cell-1"}  # the parameters
+    assert any('study = "smoke"' in cell.source for name, cell in cells.items() if name not in code(template(kind)))
+    assert "A at S=256 of the study [smoke](../runs/smoke.md), the paper's own lengths" not in text
+    assert "A at S=256 of the study [smoke](../runs/smoke.md), lengths divided by 7, widths divided by 16, 10" in text
+    run = studies.find_run("smoke", "A", 256)
+    assert "../../training/train.ipynb" in pages.run_page(run)
+    assert not any(cell.outputs for cell in code(template(kind)).values())
+
+
+def test_the_recorded_example_fills_the_chapters_but_for_what_is_younger(monkeypatch):
+    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+    train, evaluate = (code(read(kind)) for kind in examples.KINDS)
+    assert [name for name, cell in train.items() if not cell.outputs and name.startswith("cell")] == ["cell-1"]
+    empty = [name for name in code(template("evaluate")) if not evaluate[name].outputs]
+    assert set(empty) <= {"cell-1", "disputed"}
+    assert "another best class (%)" in evaluate["ways-apart"].outputs[0]["data"]["text/html"]
+    assert "the paper's own lengths, widths divided by 8, 20 classes" in read("train")
