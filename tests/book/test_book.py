@@ -1,8 +1,5 @@
 """The book, built strictly from a trained checkout and read in a real browser."""
 
-import contextlib
-import functools
-import http.server
 import json
 import os
 import pathlib
@@ -10,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 
 import jsonschema
 import pytest
@@ -20,16 +16,6 @@ from verydeep.book import lost_text
 from verydeep.results import citation
 
 pytestmark = pytest.mark.book
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 
 #: Where a book that is published says to be.
 PUBLISHED = {
@@ -186,47 +172,10 @@ def test_a_book_without_an_address_pretends_none(html):
 # -- in a browser --------------------------------------------------------------------------------------
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line for each on standard error."""
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
-def address(html):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=html))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with (
-        sync_playwright() as playwright,
-        contextlib.closing(playwright.chromium.launch(executable_path=program, args=FLAGS)) as opened,
-    ):
-        yield opened
-
-
-@pytest.fixture
-def page(browser):
-    """A page that fails the test on any console error, failed request or script from outside."""
-    opened, faults = browser.new_page(viewport={"width": 1280, "height": 900}), []
-    opened.on("console", lambda message: message.type == "error" and faults.append(message.text))
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on(
-        "response", lambda response: response.status >= 400 and faults.append(f"{response.status} {response.url}")
-    )
-    yield opened
-    opened.close()
-    assert not faults
+def address(html, served):
+    with served(html) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

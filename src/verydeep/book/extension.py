@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from verydeep import paths, runs
-from verydeep.book import directives, lost_text, pages, roles, theme
+from verydeep.book import directives, lost_text, pages, programs, roles, theme
 from verydeep.chapters import display
 from verydeep.errors import VerydeepError
 from verydeep.notebooks import kernels
@@ -62,6 +62,7 @@ def setup(app: Sphinx) -> dict:
         app.setup_extension(extension)
     roles.setup(app)
     directives.setup(app)
+    programs.setup(app)
     theme.setup(app)
     app.connect("config-inited", write_run_pages, priority=100)
     app.connect("env-get-outdated", _outdated)
