@@ -11,6 +11,7 @@ import sys
 import jsonschema
 import pytest
 
+from conftest import REPOSITORY
 from verydeep import results
 from verydeep.book import lost_text
 from verydeep.results import citation
@@ -43,6 +44,7 @@ def show_smoke(root):
 def html(trained_checkout, tmp_path_factory):
     root = tmp_path_factory.mktemp("book") / "checkout"
     shutil.copytree(trained_checkout, root)
+    shutil.copytree(REPOSITORY / "book/evaluation/touch", root / "book/evaluation/touch")
     show_smoke(root)
     done = build(root)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -123,6 +125,7 @@ def test_the_strict_build_fails_and_says_why(small_book):
         "A number\n% that is lost": "not shown by the page: 'that is lost'",
         "<!-- a remark -->": "not shown by the page: 'a remark'",
         r"$\unheardof{x}$": "formula '\\\\unheardof{x}'",
+        "```{in-browser} absent\n```": "absent: no program there",
     }
     append(small_book / "book/index.md", "".join(f"\n{text}\n" for text in wrong))
     done = build(small_book)
@@ -269,6 +272,20 @@ def test_every_word_of_every_source_stands_in_its_page(page, address, html):
             assert lost_text.lost(markdown, shown, own_roles=False) == [], name
             compared += len(lost_text.words(markdown))
     assert compared > 10_000
+
+
+@pytest.mark.browser
+def test_a_network_runs_in_the_book_by_its_own_files_alone(page, address):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{address}/evaluation/touch.html")
+    page.click("[data-picture$='/dog.jpg']")
+    page.wait_for_function("document.querySelector('#touch').result?.both", timeout=60_000)
+    assert page.locator(".touch-classes tbody tr").first.inner_text().startswith("Rhodesian ridgeback")
+    assert all(url.startswith((address, "data:", f"blob:{address}")) for url in asked), asked
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width + 1
 
 
 @pytest.mark.browser

@@ -49,7 +49,7 @@ def result(page, scale=256):
     """What the page knows once every way has tested at the scale."""
     done = f"document.querySelector('#touch').result?.both && document.querySelector('#touch').result.scale === {scale}"
     page.wait_for_function(done, timeout=60_000)
-    return page.evaluate("(({picture, rescaled, ...others}) => others)(document.querySelector('#touch').result)")
+    return page.evaluate("(({picture, rescaled, drawn, ...others}) => others)(document.querySelector('#touch').result)")
 
 
 def pixels(page, name):
@@ -222,6 +222,16 @@ def test_what_fails_is_said_in_words(browser, address, tmp_path, broken):
     alert.wait_for(state="visible", timeout=60_000)
     assert said in alert.inner_text()
     assert page.locator(".touch-status").is_hidden()
+    page.close()
+
+
+@pytest.mark.browser
+def test_a_page_opened_as_a_file_says_what_to_do(browser, tmp_path):
+    shutil.copytree(TOUCH, tmp_path / "touch")
+    (tmp_path / "touch.html").write_text(PAGE.format((TOUCH / "page.html").read_text()))
+    page = browser.new_page()
+    page.goto((tmp_path / "touch.html").as_uri())
+    assert "python -m http.server" in page.locator(".touch-error").first.inner_text()
     page.close()
 
 

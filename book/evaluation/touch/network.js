@@ -23,8 +23,8 @@ export function scaledSize({ width, height }, shorter) {
 }
 
 /**
- * For each pixel of a side of `after`, which pixels of the side of `before` it averages, and with what weights: those of
- * Pillow's bilinear filter, which widens when a picture shrinks, in its 22 bits of fixed point.
+ * For each pixel of a side of `after`, which pixels of the side of `before` it averages, and with what weights: those
+ * of Pillow's bilinear filter, which widens when a picture shrinks, in its 22 bits of fixed point.
  */
 function weights(before, after) {
   const scale = before / after;
@@ -146,7 +146,7 @@ export class Network {
     );
   }
 
-  /** Dense testing: the probabilities of the classes, and those at each position of the score map, [row][column][class]. */
+  /** Dense testing: the probabilities of the classes, and their map, [row][column][class]. */
   async dense(picture) {
     const whole = { left: 0, top: 0, width: picture.width, height: picture.height };
     const maps = [await this.scores(picture, whole, false), await this.scores(picture, whole, true)];

@@ -1,11 +1,11 @@
-// The page: takes a picture, has the network test it (network.js), and shows what came out. Nothing is sent anywhere;
-// what is loaded comes from the folder of this file.
+// The page: takes a picture (picture.js), has the network test it (network.js), and shows what came out. Nothing is
+// sent anywhere; what is loaded comes from the folder of this file.
 
 import { Network, STRIDE, both, centrePosition, rescale, scaledSize, wholePositions } from "./network.js";
+import { Said, asCanvas, decode } from "./picture.js";
 
 const HERE = new URL(".", import.meta.url);
-const MOST_PIXELS = 50e6; // of a picture: more do not fit a phone's canvas
-const MOST_RESCALED = 2 ** 20; // of a rescaled one: a very long picture would take minutes
+const MOST_RESCALED = 2 ** 20; // pixels: a very long picture would take minutes
 const FEW = 5; // classes in the short table
 
 const root = document.getElementById("touch");
@@ -13,13 +13,14 @@ const one = (selector) => root.querySelector(selector);
 const control = (name) => one(`input[name="${name}"]`);
 const canvas = one(".touch-canvas");
 
-/** An error in words for the reader. */
-class Said extends Error {}
-
-/** What the page shows: the picture at full size and rescaled, the crop's place, the class, and what the ways say. */
-const state = { picture: null, rescaled: null, left: 0, top: 0, class: 0, crop: null, dense: null, multiCrop: null, both: null };
+/** What the page shows: the picture at full size, rescaled and as a canvas, the crop's place, the class, ... */
+const state = { picture: null, rescaled: null, drawn: null, left: 0, top: 0, class: 0 };
+/** ... and what the crop and each way of testing say: null until they have. */
+const UNTESTED = { crop: null, dense: null, multiCrop: null, both: null };
+Object.assign(state, UNTESTED);
 let network = null; // a promise, once it was asked for
-let turn = 0; // rises with every new picture or scale, so that work for an older one stops
+let picks = 0; // rises with every picture that is taken, so that the last one counts
+let turn = 0; // rises with every test, so that the one before stops
 
 // -- Loading -----------------------------------------------------------------------------------------------
 
@@ -52,36 +53,17 @@ function theNetwork() {
   return network;
 }
 
-/** A picture's pixels, upright, as they stand in the file: no colour profile is applied, as in the package. */
-async function decode(blob) {
-  const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" }).catch(() => {
-    throw new Said("This is not a picture that your browser can read. JPEG, PNG and WebP will do.");
-  });
-  const { width, height } = bitmap;
-  if (width * height > MOST_PIXELS) {
-    throw new Said(`This picture has ${width}×${height} pixels, more than this page takes. Make it smaller first.`);
-  }
-  const drawn = Object.assign(document.createElement("canvas"), { width, height });
-  const context = drawn.getContext("2d", { willReadFrequently: true });
-  context.fillStyle = "white"; // shows where the picture is transparent
-  context.fillRect(0, 0, width, height);
-  context.drawImage(bitmap, 0, 0);
-  const rgba = context.getImageData(0, 0, width, height).data;
-  const data = new Uint8Array(3 * width * height);
-  for (let from = 0, to = 0; to < data.length; from += 4, to += 3) data.set(rgba.subarray(from, from + 3), to);
-  return { width, height, data };
-}
-
 // -- Testing -----------------------------------------------------------------------------------------------
 
 async function take(blob) {
-  const mine = ++turn;
+  const mine = ++picks;
+  one(".touch-error").hidden = true;
   say("Loading the network…");
   const loading = theNetwork();
   loading.catch(() => {}); // awaited below, after a picture that may fail first
   const picture = await decode(blob);
   await loading;
-  if (mine === turn) {
+  if (mine === picks) {
     state.picture = picture;
     await test();
   }
@@ -90,16 +72,18 @@ async function take(blob) {
 /** Test the picture at the scale chosen: first what is quick, then the crops. */
 async function test() {
   const mine = ++turn;
+  one(".touch-error").hidden = true;
   const net = await theNetwork();
   const shorter = Number(control("scale").value);
   const { width, height } = scaledSize(state.picture, shorter);
   if (width * height > MOST_RESCALED) {
-    throw new Said(`At Q=${shorter} this picture has ${width}×${height} pixels. It is too long for this page: crop it first.`);
+    throw new Said(`At Q=${shorter} this picture has ${width}×${height} pixels, too long for this page. Crop it.`);
   }
   state.rescaled = rescale(state.picture, shorter);
+  state.drawn = asCanvas(state.rescaled);
   const side = net.settings.crop;
   placeCrop(centrePosition(width, side), centrePosition(height, side), side);
-  Object.assign(state, { crop: null, dense: null, multiCrop: null, both: null });
+  Object.assign(state, UNTESTED);
   one(".touch-result").hidden = false;
   say("Testing densely…");
   show(net);
@@ -143,11 +127,11 @@ function placeCrop(left, top, side) {
 
 function say(words) {
   Object.assign(one(".touch-status"), { textContent: words, hidden: !words });
-  one(".touch-error").hidden = true;
 }
 
 function complain(error) {
-  const words = error instanceof Said ? error.message : `Something went wrong (${error.message}). Take the picture again.`;
+  const unforeseen = `Something went wrong (${error.message}). Take the picture again.`;
+  const words = error instanceof Said ? error.message : unforeseen;
   Object.assign(one(".touch-error"), { textContent: words, hidden: false });
   one(".touch-status").hidden = true;
 }
@@ -166,27 +150,21 @@ function show(net) {
 
 /** Picture, score map and crop, drawn as large as the screen shows them. */
 function draw(net) {
-  const { width, height, data } = state.rescaled;
-  const pixels = new ImageData(width, height);
-  for (let from = 0, to = 0; from < data.length; from += 3, to += 4) {
-    pixels.data.set(data.subarray(from, from + 3), to);
-    pixels.data[to + 3] = 255;
-  }
+  const { width, height } = state.rescaled;
   canvas.style.aspectRatio = `${width} / ${height}`;
   canvas.style.maxWidth = `${Math.round((width / Math.max(width, height)) * 512)}px`;
   const scale = (canvas.clientWidth / width) * window.devicePixelRatio;
   Object.assign(canvas, { width: Math.round(width * scale), height: Math.round(height * scale) });
-  const drawn = Object.assign(document.createElement("canvas"), { width, height });
-  drawn.getContext("2d").putImageData(pixels, 0, 0);
   const context = canvas.getContext("2d");
-  context.drawImage(drawn, 0, 0, canvas.width, canvas.height);
+  context.drawImage(state.drawn, 0, 0, canvas.width, canvas.height);
   context.scale(scale, scale);
   const line = window.devicePixelRatio / scale; // a pixel of the screen
   if (state.dense && control("shown").checked) drawMap(context, line, net.settings.crop);
   for (const [colour, wide] of [["black", 4], ["white", 2]]) {
     context.strokeStyle = colour;
     context.lineWidth = wide * line;
-    context.strokeRect(state.left + 2 * line, state.top + 2 * line, net.settings.crop - 4 * line, net.settings.crop - 4 * line);
+    const side = net.settings.crop - 4 * line; // the line lies inside
+    context.strokeRect(state.left + 2 * line, state.top + 2 * line, side, side);
   }
 }
 
@@ -258,16 +236,18 @@ function showWords({ settings }) {
     const apart = dense.posteriors.map((value, k) => Math.abs(value - multiCrop[k]));
     const most = best(apart);
     sentences.push(
-      `Multi-crop testing says ${called(multiCrop)}, both together ${called(state.both)}. The two ways differ most for ` +
-        `${settings.classes[most]}: ${percent(dense.posteriors[most])} % densely, ${percent(multiCrop[most])} % on crops.`,
+      `Multi-crop testing says ${called(multiCrop)}, both together ${called(state.both)}. The two ways differ most ` +
+        `for ${settings.classes[most]}: ${percent(dense.posteriors[most])} % densely, ` +
+        `${percent(multiCrop[most])} % on crops.`,
     );
   }
   if (dense && crop) {
     const [row, column] = [nearest(state.top, rescaled.height), nearest(state.left, rescaled.width)];
     const here = dense.map[row][column][state.class];
     sentences.push(
-      `For ${settings.classes[state.class]} the crop at (${state.left}, ${state.top}) gives ${percent(crop[state.class])} %, ` +
-        `and the position of the score map whose window is nearest, at (${STRIDE * column}, ${STRIDE * row}), ${percent(here)} %.`,
+      `For ${settings.classes[state.class]} the crop at (${state.left}, ${state.top}) gives ` +
+        `${percent(crop[state.class])} %, and the position of the score map whose window is nearest, at ` +
+        `(${STRIDE * column}, ${STRIDE * row}), ${percent(here)} %.`,
     );
   }
   const paragraphs = sentences.map((words) => Object.assign(document.createElement("p"), { textContent: words }));
@@ -281,7 +261,7 @@ function showWords({ settings }) {
 
 function showMap({ settings }) {
   const table = one(".touch-map table");
-  table.caption.textContent = `Probability of ${settings.classes[state.class]} in percent at each position of the score map.`;
+  table.caption.textContent = `Probability of ${settings.classes[state.class]} in percent, position by position.`;
   table.tBodies[0].replaceChildren(
     ...(state.dense?.map ?? []).map((positions) => {
       const row = document.createElement("tr");
@@ -299,9 +279,10 @@ function showMap({ settings }) {
 
 /** Runs what an event asks for; what fails is said. */
 const on = (target, events, act) => {
-  for (const event of events.split(" ")) target.addEventListener(event, (given) => Promise.resolve(act(given)).catch(complain));
+  const acting = async (event) => act(event);
+  for (const event of events.split(" ")) target.addEventListener(event, (given) => acting(given).catch(complain));
 };
-const again = async () => state.picture && show(await theNetwork());
+const again = async () => state.rescaled && show(await theNetwork());
 
 for (const button of root.querySelectorAll("[data-picture]")) {
   on(button, "click", async () => {
