@@ -212,7 +212,8 @@ def test_table3_shows_the_numbers_and_they_lead_to_the_record(page, address, num
 def test_the_front_page_tells_the_story_in_one_screen(page, address):
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(f"{address}/index.html")
-    story = [page.locator("article table"), page.locator("article img"), page.get_by_text("What it cost")]
+    story = [page.get_by_text(words) for words in ("the VGG paper", "What came out", "Before you believe it")]
+    story.append(page.locator("article img"))
     for part in story:
         box = part.first.bounding_box()
         assert box["y"] >= 0 and box["y"] + box["height"] <= 900, part
@@ -309,6 +310,34 @@ def test_the_claims_board_is_filled_from_the_records(page, address, html):
     assert "Local response normalisation does not help." in text
     page.goto(f"{address}/checklist.html")
     assert "1 of 13 networks and 0 pilots trained, 1 tested" in page.inner_text("article")
+
+
+#: Pages of every kind that the book has.
+AUDITED = (
+    "index", "findings", "paper/claims", "networks/shapes", "networks/peers", "training/recipe", "training/train",
+    "evaluation/cost", "results/table3", "results/claims", "reproduce", "cite", "departures", "faults", "runs/numbers",
+    "runs/smoke", "runs/smoke/A-256-s0", "building/how", "reference/data", "references", "search",
+)  # fmt: skip
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_an_accessibility_audit_finds_nothing_serious(page, address, theme, width):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size({"width": width, "height": 900})
+    found = []
+    for name in AUDITED:
+        page.goto(f"{address}/{name}.html")
+        audit = Axe().run(page, options={"preload": False})  # it would ask for styles at the wrong address
+        for fault in audit.response["violations"]:
+            if fault["impact"] in ("serious", "critical"):
+                found.append(
+                    f"{name}: {fault['id']}, {len(fault['nodes'])} times, as {fault['nodes'][0]['html'][:200]}"
+                )
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.browser

@@ -62,6 +62,7 @@ CALLS = {
     "faults.machine": [()],
     "faults.bad_inputs": [()],
     "checklist.checklist": [("quarter",)],
+    "findings.verdicts_table": [(), (31,)],
 }
 #: Numbers without a unit: counts of what the heading names, ratios and p-values.
 COUNTS = re.compile(
@@ -75,13 +76,16 @@ COUNTS = re.compile(
 UNIT = re.compile(r"\([^)]+\)$|per second|seconds|/s$|^pixels$")
 
 
-#: These make tables of any data, and need a network; they have tests of their own.
+#: These make tables of any data, need a network, or are data for pictures; they have tests of their own.
 ELSEWHERE = {
     "result_tables.result_table",
     "display.table",
     "display.errors",
     "display.text",
     "live.illustrations.dense_against_crops",
+    "findings.by_depth",
+    "error_tables.points",
+    "training_tables.histories",
 }
 
 

@@ -1,6 +1,7 @@
 """What a page shows by a directive, and the links that sentences get by themselves.
 
-``{result-table} 4 quarter`` shows Table 4 with the studies named beside the paper.
+``{result-table} 4 quarter`` shows Table 4 with the studies named beside the paper, ``{verdicts-in-short}`` the claims
+by their verdicts.
 """
 
 from typing import ClassVar
@@ -11,7 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
 
-from verydeep.chapters import error_tables, study_notes
+from verydeep.chapters import error_tables, findings, study_notes
 from verydeep.paper import addresses
 from verydeep.studies import load, planned_runs
 
@@ -23,6 +24,22 @@ class NotesChecked(SphinxDirective):
 
     def run(self):
         return self.parse_text_to_nodes(study_notes.notes_markdown(self.arguments[0], root="/"))
+
+
+class VerdictsInShort(SphinxDirective):
+    """The claims that come to each verdict, and in which of the recorded studies."""
+
+    def run(self):
+        return self.parse_text_to_nodes(findings.in_short(findings.recorded()))
+
+
+class ErrorsOfOthers(SphinxDirective):
+    """What others published on a data set; the argument is its name."""
+
+    required_arguments = 1
+
+    def run(self):
+        return self.parse_text_to_nodes(findings.errors_of_others(self.arguments[0]))
 
 
 class ResultTable(SphinxDirective):
@@ -74,4 +91,6 @@ def setup(app: Sphinx) -> None:
     """Register the directives and the links with Sphinx."""
     app.add_transform(LinkedSections)
     app.add_directive("result-table", ResultTable)
+    app.add_directive("errors-of-others", ErrorsOfOthers)
     app.add_directive("notes-checked", NotesChecked)
+    app.add_directive("verdicts-in-short", VerdictsInShort)

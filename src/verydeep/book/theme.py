@@ -82,3 +82,4 @@ def setup(app: Sphinx) -> None:
     app.connect("html-page-context", _without_thebe, priority=900)
     app.connect("html-page-context", _without_absent_sources, priority=900)
     app.add_css_file("verydeep.css")
+    app.add_js_file("accessible.js")

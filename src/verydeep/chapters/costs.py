@@ -33,6 +33,14 @@ def study_cost(study: str) -> dict[str, float]:
     }
 
 
+def studies_cost(studies: list[str]) -> dict[str, float]:
+    """What several studies have cost so far together, as :func:`study_cost`; of cores, the most that one had."""
+    each = [study_cost(study) for study in studies]
+    names = ("networks", "planned", "pilots", "hours", "operations")
+    together = {name: sum(cost[name] for cost in each) for name in names}
+    return together | {"cores": max((cost["cores"] for cost in each), default=0)}
+
+
 def testing_cost(study: str) -> pd.DataFrame:
     """What each way of testing costs and gives, for every network of a study that has been tested.
 

@@ -64,7 +64,7 @@ class Table(pd.DataFrame):
 
     def _repr_html_(self) -> str | None:
         with _whole():
-            shown = _linked(text(self), self.attrs.get("links", {}))
+            shown = _one_head(_linked(text(self), self.attrs.get("links", {})))
         caption = self.attrs.get("caption")
         return shown.replace("<thead>", f"<caption>{html.escape(caption)}</caption><thead>", 1) if caption else shown
 
@@ -97,6 +97,18 @@ def table(
     shown.attrs = frame.attrs | {"units": units or {}, "missing": missing, "blank": blank, "caption": caption}
     shown.attrs["links"] = links or {}
     return shown
+
+
+def _one_head(shown: str) -> str:
+    """A table's HTML with the names of its index beside the other headings; pandas gives them a row of their own."""
+    rows = re.search(r"<thead>\s*(<tr.*?</tr>)\s*(<tr.*?</tr>)\s*</thead>", shown, re.DOTALL)
+    if rows is None:
+        return shown
+    heads, names = (re.findall(r"<th[^>]*>(.*?)</th>", row, re.DOTALL) for row in rows.groups())
+    if len(heads) != len(names) or any(head and name for head, name in zip(heads, names, strict=True)):
+        return shown  # headings in two levels
+    cells = "".join(f"\n      <th>{head or name}</th>" for head, name in zip(heads, names, strict=True))
+    return shown.replace(rows[0], f"<thead>\n    <tr>{cells}\n    </tr>\n  </thead>", 1)
 
 
 def _linked(shown: pd.DataFrame, links: dict[str, Callable[[str], str]]) -> str:

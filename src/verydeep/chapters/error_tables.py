@@ -49,6 +49,26 @@ def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame
     return display.table(frame, units=units, missing={"": "", "paper": ""}, blank=frozenset(blank))
 
 
+def points(table: int, studies: list[str]) -> pd.DataFrame:
+    """Top-1 errors for a picture: the paper's rows of Table 3, 4, 5 or 6, a line for each row and source.
+
+    ``row``, ``source`` (``paper`` or a study), and ``error``, ``low`` and ``high`` in percent: the 95 % interval, which
+    is the error itself for the paper's. Missing values where a number was not run; a study with none is left out.
+    """
+    lines, printed, snapshots = [], printed_numbers(), {study: results.read(study) for study in studies}
+    for row in _paper_heads(table):
+        theirs = printed.get(f"table{table}.{row}.top1")
+        lines.append({"row": row, "source": "paper", "error": theirs, "low": theirs, "high": theirs})
+        for study, snapshot in snapshots.items():
+            ours = _cell(snapshot, f"table{table}.{row}", "top1")
+            spread = (ours.value, ours.low, ours.high) if ours else (None, None, None)
+            lines.append({"row": row, "source": study, **dict(zip(("error", "low", "high"), spread, strict=True))})
+    frame = pd.DataFrame(lines)
+    frame[["error", "low", "high"]] = frame[["error", "low", "high"]].astype(float)
+    measured = frame.groupby("source")["error"].count()
+    return frame[frame["source"].isin(measured[measured > 0].index)]
+
+
 def _cell(snapshot: Snapshot, row: str | None, metric: str) -> Number | None:
     """The number of a row, ``table3.D-384``; ``None`` where the study has none."""
     identity = f"{snapshot.study.name}.{row}.{metric}"

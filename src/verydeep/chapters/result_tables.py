@@ -19,7 +19,7 @@ class ResultTable:
         head = self._row("th", [html.escape(name) for name in self.head])
         body = "".join(self._row("td", cells) for cells in self.rows)
         caption = f"<caption>{self.caption}</caption>"
-        return f'<table class="result-table">{caption}<thead>{head}</thead><tbody>{body}</tbody></table>'
+        return f'<table class="dataframe result-table">{caption}<thead>{head}</thead><tbody>{body}</tbody></table>'
 
     def _row(self, tag: str, cells: list[str]) -> str:
         aligned = ["right" if right else "left" for right in self.numeric]
@@ -27,19 +27,21 @@ class ResultTable:
         return f"<tr>{''.join(shown)}</tr>"
 
 
-def result_table(table: int, study: str, others: bool = False) -> ResultTable:
-    """Table 3, 4, 5, 6 or 7 of the paper beside the numbers of ``study``, errors in percent.
+def result_table(table: int, *studies: str, others: bool = False) -> ResultTable:
+    """Table 3, 4, 5, 6 or 7 of the paper beside the numbers of studies, errors in percent.
 
     In the book a number leads to its run; what it is shows on hovering.
 
     Parameters
     ----------
     others
-        Instead of the paper's rows, those of the study's networks that its table does not have.
+        Instead of the paper's rows, those of the studies' networks that its table does not have.
     """
     theirs = f'<a href="{addresses.table_url(table)}">Table {table} of the paper</a>'
-    caption = f"Beside {theirs}, errors in percent. {html.escape(error_tables.coverage(study))}"
-    return ResultTable(*error_tables.errors_text(table, [study], _linked, others), caption)
+    covered = {study: html.escape(error_tables.coverage(study)) for study in studies}
+    told = covered.values() if len(studies) == 1 else (f"{study}: {text}" for study, text in covered.items() if text)
+    caption = f"Beside {theirs}, errors in percent. {' '.join(told)}"
+    return ResultTable(*error_tables.errors_text(table, list(studies), _linked, others), caption)
 
 
 def _linked(number: Number) -> str:

@@ -40,16 +40,23 @@ def pilots(study: str) -> pd.DataFrame:
     return display.table(frame, units=_HELD_OUT, caption=_held_out_coverage(spec))
 
 
-def training(study: str) -> pd.DataFrame:
+def training(study: str, trained: bool = False) -> pd.DataFrame:
     """How long each network of a study was trained, with all that it starts from, and how far it came.
 
     Training loss and top-1 error (percent) are means over the last epoch, on its random crops. The held-out error, with
     its 95 % interval, is that of the images held out from the training set. What has not been run says so. A network
     of another seed than the study's first has the seed in its name.
+
+    Parameters
+    ----------
+    trained
+        Only the networks that were.
     """
     rows = []
     for run in planned_runs(load(study)):
         record = runs.read_record(run, "train")
+        if trained and record is None:
+            continue
         rows.append(
             {
                 "network": _with_seed(run),
@@ -62,8 +69,24 @@ def training(study: str) -> pd.DataFrame:
                 "multiply-adds (1e15)": round(record.cost.multiply_adds / 1e15, 2) if record else NOT_RUN,
             }
         )
+    if not rows:
+        return display.table(pd.DataFrame())
     frame = pd.DataFrame(rows, dtype=object).set_index("network")
     return display.table(frame, units=_HELD_OUT | {"training top-1": "%"}, caption=_held_out_coverage(load(study)))
+
+
+def histories(study: str, variant: str | None = None, scale: str = "256") -> dict[str, pd.DataFrame]:
+    """What every epoch left, of the networks A to E of a study that were trained, the shallowest first: their history.
+
+    Parameters
+    ----------
+    variant
+        Of the study; its networks as planned by default. ``scale`` is the training scale S.
+    """
+    asked = {run.config: run for run in planned_runs(load(study))
+             if (run.variant, run.train_scale, run.seed) == (variant, scale, run.study.seeds[0])}  # fmt: skip
+    trained = (asked[config] for config in "ABCDE" if config in asked and runs.read_record(asked[config], "train"))
+    return {run.config: pd.read_csv(run.folder / "history.csv") for run in trained}
 
 
 def _held_out_coverage(study: Study) -> str:

@@ -4,12 +4,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
-
-Item, Prepared = TypeVar("Item"), TypeVar("Prepared")
 
 
-def prepared(prepare: Callable[[Item], Prepared], items: Iterable[Item]) -> Iterator[Prepared]:
+def prepared(prepare: Callable, items: Iterable) -> Iterator:
     """``prepare`` of each of the items, in their order; what it raises is raised when that item's turn comes.
 
     A thread for every core, and at most two items a thread ahead of who takes them, so that memory stays bounded.

@@ -80,3 +80,13 @@ def claims() -> list[dict]:
 def gaps() -> list[dict]:
     """What the paper leaves open: ``section``, ``open``, and ``key`` of a study or ``settled`` in words, or both."""
     return yaml.safe_load(files(__name__).joinpath("gaps.yaml").read_text(encoding="utf-8"))
+
+
+@cache
+def errors_of_others() -> pd.DataFrame:
+    """What others published on the data sets of our studies, top-1 errors in percent; ``source`` is in the book's list.
+
+    Not the paper's: it stands here with what else was printed and is not ours.
+    """
+    with files(__name__).joinpath("errors_of_others.csv").open(encoding="utf-8") as stream:
+        return pd.read_csv(stream)

@@ -1,5 +1,6 @@
 """The book's pictures. Each function takes plain data and returns a matplotlib figure; no torch."""
 
+from verydeep.chapters.figures.depth import curves_by_depth, error_by_depth
 from verydeep.chapters.figures.house import house
 from verydeep.chapters.figures.images import crop_grid, image_grid, posteriors_by_scale, prediction_grid, score_maps
 from verydeep.chapters.figures.networks import (
@@ -27,6 +28,8 @@ __all__ = [
     "configurations_diagram",
     "cost_picture",
     "crop_grid",
+    "curves_by_depth",
+    "error_by_depth",
     "errors_picture",
     "finished",
     "footprint",

@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from verydeep.chapters.figures.style import BLOCKS, HELD_OUT, HELD_OUT_TOP5, RIGHT, TRAIN, WRONG, finished, use_style
+from verydeep.chapters.figures.style import HELD_OUT, HELD_OUT_TOP5, RIGHT, TRAIN, WRONG, finished, use_style
 
 
 def learning_curve(history: pd.DataFrame, title: str) -> Figure:
@@ -33,30 +33,41 @@ def learning_curve(history: pd.DataFrame, title: str) -> Figure:
     return finished(figure)
 
 
-def errors_picture(frame: pd.DataFrame, studies: list[str]) -> Figure:
-    """Top-1 error of every row of :func:`verydeep.chapters.error_tables.errors`, the paper's and those run here."""
+def errors_picture(frame: pd.DataFrame) -> Figure:
+    """Top-1 error of every row, of :func:`verydeep.chapters.error_tables.points`, with its 95 % interval.
+
+    A panel for the paper and for each study. All are as wide in percent points, so differences compare across panels.
+    """
     use_style()
-    columns = [source for source in ("paper", *studies) if (source, "top-1") in frame]
-    shown = [source for source in columns if frame[source, "top-1"].notna().any()]
-    figure, panels = plt.subplots(
-        1,
-        len(shown),
-        figsize=(4.2 * len(shown), 0.9 + 0.3 * len(frame)),
-        layout="constrained",
-        squeeze=False,
-    )
-    places = np.arange(len(frame))
-    for axes, source in zip(panels.flat, shown, strict=True):
-        errors = frame[source, "top-1"].to_numpy(float, na_value=np.nan)
-        axes.barh(places, np.nan_to_num(errors), color=HELD_OUT if source == "paper" else BLOCKS[1], height=0.65)
-        for place, error in zip(places, errors, strict=True):
-            text = " not run" if np.isnan(error) else f" {error:.1f}"
-            axes.text(np.nan_to_num(error), place, text, va="center", fontsize=8)
-        axes.set_yticks(places, frame.index)
-        axes.invert_yaxis()
-        axes.set(title="paper, ILSVRC-2012" if source == "paper" else source, xlabel="top-1 error (%)")
-        axes.set_xlim(0, 1.15 * np.nanmax(errors))
+    sources, rows = list(dict.fromkeys(frame["source"])), list(dict.fromkeys(frame["row"]))
+    width = 1.2 * frame.groupby("source").agg({"low": "min", "high": "max"}).diff(axis=1)["high"].max()
+    columns = min(2, len(sources))
+    lines = -(-len(sources) // columns)
+    size = (4 * columns + 0.8, lines * (1.0 + 0.24 * len(rows)))
+    figure, panels = plt.subplots(lines, columns, figsize=size, layout="constrained", squeeze=False, sharey=True)
+    for axes, source in zip(panels.flat, sources, strict=False):
+        part = frame[frame["source"] == source].set_index("row")
+        middle = (part["low"].min() + part["high"].max()) / 2
+        axes.set_xlim(middle - width / 2, middle + width / 2)
+        for place, row in enumerate(rows):
+            error, low, high = part.loc[row, ["error", "low", "high"]]
+            if np.isnan(error):
+                axes.text(0.5, place, "not run", **_BESIDE, transform=axes.get_yaxis_transform(), ha="center")
+                continue
+            axes.plot([low, high], [place, place], color=HELD_OUT, linewidth=2, solid_capstyle="round")
+            axes.plot(error, place, "o", color=HELD_OUT, markersize=5)
+            axes.text(high, place, f"  {error:.1f}", **_BESIDE)
+        axes.set_title("the paper, ILSVRC-2012" if source == "paper" else source, fontsize=10)
+        axes.set(xlabel="top-1 error (%)")
+        axes.grid(axis="y", linewidth=0.4)
+    panels[0, 0].set_yticks(range(len(rows)), rows)
+    panels[0, 0].set_ylim(len(rows) - 0.5, -0.5)
+    for axes in panels.flat[len(sources) :]:
+        axes.axis("off")
     return finished(figure)
+
+
+_BESIDE = {"va": "center", "fontsize": 8, "color": "#444444"}
 
 
 _VERDICTS = {

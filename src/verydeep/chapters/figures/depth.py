@@ -1,0 +1,94 @@
+"""Pictures of what depth does: error against depth, and how networks of different depth learn."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from verydeep.chapters.figures.style import HELD_OUT, TRAIN, finished, use_style
+
+_TITLES = {"paper": "the paper, ILSVRC-2012"}
+
+
+def error_by_depth(frame: pd.DataFrame) -> Figure:
+    """Top-1 error against depth, of :func:`verydeep.chapters.findings.by_depth`: the paper, and each recorded study.
+
+    Every panel is as many percent points high, so slopes compare; their places do not, since the data are others. A
+    hollow mark is a single network of another training, A for as long as the others with the A that they start from.
+    """
+    use_style()
+    sources = list(dict.fromkeys(frame["source"]))
+    rows = -(-len(sources) // 2)
+    figure, panels = plt.subplots(rows, 2, figsize=(5.4, 2.5 * rows), layout="constrained", squeeze=False)
+    height = (
+        1.15 * frame.groupby("source")[["low", "high"]].agg({"low": "min", "high": "max"}).diff(axis=1)["high"].max()
+    )
+    for axes, source in zip(panels.flat, sources, strict=False):
+        part = frame[frame["source"] == source]
+        _one_source(axes, part)
+        middle = (part["low"].min() + part["high"].max()) / 2
+        axes.set(
+            xlabel="layers with weights", xticks=sorted(frame["layers"].unique()), title=_TITLES.get(source, source)
+        )
+        axes.set_ylim(middle - height / 2, middle + height / 2)
+        axes.set_xlim(10, 20)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, fontsize=7, loc="best")
+    for axes in panels.flat[len(sources) :]:
+        axes.axis("off")
+    figure.supylabel("top-1 error (%)", fontsize=10)
+    return finished(figure)
+
+
+def _one_source(axes: Axes, part: pd.DataFrame) -> None:
+    """A line for each way in which several networks were trained, the last one named; a mark where it was one."""
+    sizes = part.groupby("series", sort=False).size()
+    lines = sizes[sizes > 1].index.tolist()
+    for series in sizes.index:
+        group = part[part["series"] == series].sort_values(["layers", "config"])
+        line, last = series in lines, series in lines[-1:]
+        style = (
+            {"linewidth": 1.5, "marker": "o"} if line else {"linestyle": "", "marker": "D", "markerfacecolor": "white"}
+        )
+        spread = np.array([group["error"] - group["low"], group["high"] - group["error"]])
+        axes.errorbar(
+            *(group["layers"], group["error"], spread),
+            **style,
+            color=HELD_OUT if last or not line else TRAIN,
+            markersize=5,
+            elinewidth=1,
+            label=_label(group),
+        )
+        for row in group.itertuples() if last else ():
+            axes.annotate(
+                row.config, (row.layers, row.high), (0, 3), textcoords="offset points", ha="center", fontsize=8
+            )
+
+
+def _label(group: pd.DataFrame) -> str | None:
+    """How long the networks of a line, or the one of a mark, were trained."""
+    epochs = group["epochs"].iat[0]
+    return None if pd.isna(epochs) else f"{'' if len(group) > 1 else group['config'].iat[0] + ', '}{epochs:.0f} epochs"
+
+
+def curves_by_depth(histories: dict[str, pd.DataFrame], title: str = "") -> Figure:
+    """Training and held-out top-1 error (percent) after every epoch, the networks over each other.
+
+    Parameters
+    ----------
+    histories
+        Name of a network -> its ``history.csv``, the shallowest first.
+    """
+    use_style()
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.4), layout="constrained", sharey=True)
+    colours = sns.color_palette("viridis", len(histories) + 1)[:-1]
+    for colour, (name, history) in zip(colours, histories.items(), strict=True):
+        left.plot(history["epoch"], history["train_top1_error"], color=colour, linewidth=1.6)
+        right.plot(history["epoch"], history["held_out_top1_error"], color=colour, linewidth=1.6, label=name)
+    left.set(title="training crops", xlabel="epoch", ylabel="top-1 error (%)", ylim=(0, 100))
+    right.set(title="held-out images", xlabel="epoch")
+    right.legend(frameon=False, fontsize=8, loc="upper right")
+    figure.suptitle(title, fontsize=10)
+    return finished(figure)

@@ -1,0 +1,129 @@
+"""What was found, for someone who has a minute: the verdicts of all recorded studies, and error against depth."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from verydeep import paper, results, studies
+from verydeep.chapters import claim_tables, display
+from verydeep.networks.configurations import configuration
+from verydeep.results import Snapshot, claims, printed_numbers
+from verydeep.results.claims import Verdict
+
+#: Studies that are no reproduction: a test of the machinery, and networks that others trained.
+_NOT_OURS = ("smoke", "released")
+_DEPTH_CLAIM = 3
+
+
+def recorded() -> list[str]:
+    """The studies of which a network has been trained and tested here, in the order of their names."""
+    return [name for name in studies.names() if name not in _NOT_OURS and results.read(name).done]
+
+
+def others(study: str, table: int) -> list[str]:
+    """The recorded studies but ``study`` that have measured an error of a table of the paper."""
+    measured = {name: {number.table for number in results.read(name).done} for name in recorded() if name != study}
+    return [name for name, tables in measured.items() if f"table{table}" in tables]
+
+
+def verdicts_table(*only: int) -> display.Table:
+    """The claims that our own networks can test: the paper's difference, and the verdict and difference of each study.
+
+    Differences of top-1 errors in percent points, positive where the row that the paper finds better has the lower
+    error. A study that has tested none of these claims yet is left out.
+
+    Parameters
+    ----------
+    only
+        The numbers of the claims to show, in this order; all that have a rule by default.
+    """
+    asked = only or tuple(claims.rules())
+    snapshots = {name: results.read(name) for name in recorded() if tests_any(name, asked)}
+    rows = []
+    for number in asked:
+        rule = claims.rules()[number]
+        judged = {name: snapshot.verdict(number) for name, snapshot in snapshots.items()}
+        theirs = next((verdict.paper for verdict in judged.values() if verdict.paper is not None), None)
+        row = {"claim": rule.name[0].upper() + rule.name[1:], "paper's difference": display.signed(theirs)}
+        rows.append(row | {name: in_a_cell(verdict) for name, verdict in judged.items()})
+    return display.table(pd.DataFrame(rows).set_index("claim"), units={"paper's difference": "points"})
+
+
+def tests_any(study: str, asked: Iterable[int]) -> bool:
+    """Whether a study's records judge one of the claims of these numbers, fairly or not."""
+    snapshot = results.read(study)
+    return any(snapshot.verdict(number).direction for number in asked)
+
+
+def in_a_cell(verdict: Verdict) -> str:
+    """A verdict with the difference behind it, ``reproduced: +2.1 points, +1.2 to +3.0``."""
+    behind = claim_tables.in_parentheses(verdict)
+    return f"{verdict.verdict}: {behind}" if behind else verdict.verdict
+
+
+def in_short(names: Iterable[str]) -> str:
+    """A Markdown list: the claims that come to each verdict, and in which studies.
+
+    A claim that a study could not test fairly is listed as such only where no other study tested it fairly.
+    """
+    found: dict[str, dict[tuple, list[str]]] = {verdict: {} for verdict in claims.VERDICTS}
+    for number, rule in claims.rules().items():
+        judged = {name: results.read(name).verdict(number).verdict for name in names}
+        fair = {name: said for name, said in judged.items() if said not in (claims.UNFAIR, claims.NOT_TESTED)}
+        tested = fair or {name: said for name, said in judged.items() if said != claims.NOT_TESTED}
+        for said in dict.fromkeys(tested.values() or [claims.NOT_TESTED]):
+            where = tuple(name for name in tested if tested[name] == said)
+            found[said].setdefault(where, []).append(rule.name)
+    lines = []
+    for said, by_studies in found.items():
+        for where, told in by_studies.items():
+            places = f" in {' and '.join(f'`{name}`' for name in where)}" if where else ""
+            lines.append(f"- **{said[0].upper()}{said[1:]}**{places}: {'; '.join(told)}.")
+    return "\n".join(lines)
+
+
+def by_depth() -> pd.DataFrame:
+    """Top-1 error of A to E at S=256 against their depth, the paper's and every recorded study's.
+
+    A row a network: ``source`` (``paper`` or a study), ``series`` (how it was trained: ``""`` or the name of a
+    variant), ``config``, ``layers`` (with weights), ``error``, ``low`` and ``high`` in percent, ``epochs`` without
+    those of the network that it starts from, and ``way``: how it was tested, on a centre crop in a study whose networks
+    dense testing harms, as its verdict on depth is.
+    """
+    rows = []
+    printed = printed_numbers()
+    for name in ("A", "B", "C", "D", "E"):
+        error = printed[f"table3.{name}-256.top1"]
+        rows.append(_point("paper", "", name, (error, error, error), None, "dense"))
+    for study in recorded():
+        rows += _measured(results.read(study))
+    return pd.DataFrame(rows)
+
+
+def _measured(snapshot: Snapshot) -> list[dict]:
+    way = snapshot.verdict(_DEPTH_CLAIM).way or "dense"
+    table = "centre-crop" if way == "centre-crop" else "table3"
+    planned = {run.row: run for run in studies.planned_runs(snapshot.study)}
+    rows = []
+    for number in snapshot.done:
+        config, scale, series = [*number.row.split("-", 2), "", ""][:3]
+        if number.table == table and number.metric == "top1" and scale == "256" and config in "ABCDE":
+            errors = (number.value, number.low, number.high)
+            epochs = planned[number.row].recipe.epochs
+            rows.append(_point(snapshot.study.name, series, config, errors, epochs, way))
+    return rows
+
+
+def _point(source: str, series: str, config: str, errors: tuple, epochs: int | None, way: str) -> dict:
+    point = {"source": source, "series": series, "config": config, "layers": configuration(config).weight_layers}
+    return point | dict(zip(("error", "low", "high"), errors, strict=True)) | {"epochs": epochs, "way": way}
+
+
+def errors_of_others(data: str) -> str:
+    """A Markdown table of what others published on the same data set, each with its source."""
+    lines = ["| network | trained | measured on | top-1 error (%) | published by |", "|---|---|---|---|---|"]
+    for row in paper.errors_of_others().itertuples():
+        if row.data == data:
+            cited = f"{{cite:t}}`{row.source}`"
+            lines.append(f"| {row.method} | {row.trained} | {row.measured_on} | {row.top1_error:.1f} | {cited} |")
+    return "\n".join(lines)

@@ -1,0 +1,100 @@
+"""What is said first: of the studies that are recorded, by what their records say."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from verydeep import paper, results
+from verydeep.chapters import costs, figures, findings, training_tables
+from verydeep.results import claims
+
+
+def test_studies_that_were_trained_here_are_recorded_and_no_others():
+    assert {"quarter", "narrow"} <= set(findings.recorded())
+    assert not {"smoke", "released", "full"} & set(findings.recorded())
+
+
+def test_a_cell_of_the_table_is_the_verdict_and_its_difference():
+    shown, verdict = findings.verdicts_table(), results.read("quarter").verdict(6)
+    assert len(shown) == len(claims.rules())
+    cell = shown.loc["D is better than C", "quarter"]
+    assert cell.startswith(f"{verdict.verdict}: ") and f"{verdict.ours.value:+.1f} points" in cell
+    assert shown.loc["D is better than C", "paper's difference"] == f"{verdict.paper:+.2f}"
+
+
+def test_a_study_that_tests_none_of_the_claims_asked_for_has_no_column():
+    assert not findings.tests_any("quarter", [31])
+    assert "quarter" not in findings.verdicts_table(31)
+
+
+def test_in_short_every_claim_is_told_under_its_fairest_verdicts():
+    told = {}
+    for line in findings.in_short(["quarter", "narrow"]).splitlines():
+        said, listed = re.fullmatch(r"- \*\*(.*)\*\*[^:]*: (.*)\.", line).groups()
+        for claim in listed.split("; "):
+            told.setdefault(claim, set()).add(said.lower())
+    assert set(told) == {rule.name for rule in claims.rules().values()}
+    for number, rule in claims.rules().items():
+        judged = {results.read(study).verdict(number).verdict for study in ("quarter", "narrow")}
+        fair = judged - {claims.UNFAIR, claims.NOT_TESTED}
+        assert told[rule.name] == (fair or judged - {claims.NOT_TESTED} or judged)
+
+
+def test_every_point_against_depth_is_a_number_of_the_book():
+    frame = findings.by_depth()
+    assert {"paper", *findings.recorded()} == set(frame["source"])
+    assert dict(zip(frame["config"], frame["layers"], strict=True)) == {"A": 11, "B": 13, "C": 16, "D": 16, "E": 19}
+    for row in frame.itertuples():
+        if row.source == "paper":
+            assert row.error == results.paper_number(f"table3.{row.config}-256.top1")
+            continue
+        table = "centre-crop" if row.way == "centre-crop" else "table3"
+        name = f"{row.config}-256" + (f"-{row.series}" if row.series else "")
+        number = results.number(f"{row.source}.{table}.{name}.top1")
+        assert (row.error, row.low, row.high) == (number.value, number.low, number.high)
+
+
+def test_the_panels_of_the_picture_are_equally_high_and_hold_their_points():
+    frame = findings.by_depth()
+    shown = [axes for axes in figures.error_by_depth(frame).axes if axes.axison]
+    heights = [np.diff(axes.get_ylim())[0] for axes in shown]
+    assert len(shown) == frame["source"].nunique() and max(heights) == pytest.approx(min(heights))
+    for axes, (_, part) in zip(shown, frame.groupby("source", sort=False), strict=True):
+        low, high = axes.get_ylim()
+        assert low < part["low"].min() and part["high"].max() < high
+
+
+def test_curves_are_of_the_networks_that_were_trained_the_shallowest_first():
+    histories = training_tables.histories("quarter")
+    assert list(histories) == ["A", "B", "C", "D", "E"]
+    assert list(training_tables.histories("quarter", "longer")) == ["A"]
+    left, right = figures.curves_by_depth(histories).axes
+    assert len(left.lines) == len(right.lines) == 5
+    assert right.lines[4].get_ydata()[-1] == histories["E"]["held_out_top1_error"].iloc[-1]
+
+
+def test_the_cost_of_several_studies_is_the_sum_of_each():
+    one, other = costs.study_cost("quarter"), costs.study_cost("narrow")
+    both = costs.studies_cost(["quarter", "narrow"])
+    assert both["networks"] == one["networks"] + other["networks"]
+    assert both["hours"] == pytest.approx(one["hours"] + other["hours"])
+    assert both["cores"] == max(one["cores"], other["cores"])
+
+
+def test_what_others_published_has_a_source_in_the_list():
+    known = Path(__file__).parents[2].joinpath("book", "references.bib").read_text()
+    for row in paper.errors_of_others().itertuples():
+        assert f"{{{row.source}," in known and 0 < row.top1_error < 100
+    table = findings.errors_of_others("tiny-imagenet")
+    assert "58.2" in table and "xResNet" not in table
+
+
+def test_a_checkout_without_a_recorded_study_says_that_nothing_was_tested(checkout):
+    assert findings.recorded() == []
+    assert findings.in_short([]).startswith("- **Not tested**: ")
+    assert set(findings.by_depth()["source"]) == {"paper"}
+    assert len(figures.error_by_depth(findings.by_depth()).axes[0].lines) > 0
+    assert costs.studies_cost([]) == dict.fromkeys(("networks", "planned", "pilots", "hours", "operations", "cores"), 0)
+    assert figures.curves_by_depth(training_tables.histories("narrow")).axes[0].lines[:] == []
