@@ -1,7 +1,11 @@
-"""Shared fixtures: a checkout of its own for every test that writes, and one trained smoke network for all."""
+"""Shared fixtures: a checkout of its own for every test that writes, one trained smoke network for all, a browser."""
 
+import contextlib
+import functools
+import http.server
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -22,8 +26,9 @@ def make_checkout(folder: Path) -> Path:
         shutil.copy(REPOSITORY / name, folder)
     for name in ("workflow", "benchmarks"):
         shutil.copytree(REPOSITORY / name, folder / name)
-    written = shutil.ignore_patterns("runs", "reference", ".ipynb_checkpoints")  # by a build
-    shutil.copytree(REPOSITORY / "book", folder / "book", ignore=written)
+    # What a build writes, and the 19 MB of the page that runs a network, which only a build asks for.
+    left_out = shutil.ignore_patterns("runs", "reference", ".ipynb_checkpoints", "touch")
+    shutil.copytree(REPOSITORY / "book", folder / "book", ignore=left_out)
     return folder
 
 
@@ -60,3 +65,62 @@ def trained(trained_checkout, tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
     monkeypatch.chdir(root)
     return root
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a line for each on standard error."""
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def _served(folder: Path):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def served():
+    """``with served(folder) as address``: a plain server of the files in a folder."""
+    return _served
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with (
+        sync_playwright() as playwright,
+        contextlib.closing(playwright.chromium.launch(executable_path=program, args=FLAGS)) as opened,
+    ):
+        yield opened
+
+
+@pytest.fixture
+def page(browser):
+    """A page that fails the test on any console error, failed request or script from outside."""
+    opened, faults = browser.new_page(viewport={"width": 1280, "height": 900}), []
+    opened.on("console", lambda message: message.type == "error" and faults.append(message.text))
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on(
+        "response", lambda response: response.status >= 400 and faults.append(f"{response.status} {response.url}")
+    )
+    yield opened
+    opened.close()
+    assert not faults

@@ -173,3 +173,11 @@ def test_a_run_is_verified_and_written_as_a_crate(trained, monkeypatch, capsys):
     assert status == 1 and "the study full has no tested run" in err
     status, out, _ = call(monkeypatch, capsys, "crate", "smoke", "--to", str(trained / "crate"))
     assert status == 0 and (trained / "crate/ro-crate-metadata.json").exists()
+
+
+def test_a_network_is_written_for_the_browser(trained, monkeypatch, capsys):
+    status, out, _ = call(monkeypatch, capsys, "export", "smoke", "A", "256", "--to", str(trained / "here"))
+    assert (status, out) == (0, f"{trained / 'here'}: written\n")
+    assert {path.name for path in (trained / "here").iterdir()} == {"network.onnx", "network.json"}
+    status, _, error = call(monkeypatch, capsys, "export", "smoke", "D", "256")
+    assert status == 1 and error.startswith("error: D-256-s0 is not trained yet; run: verydeep run smoke D 256")

@@ -26,8 +26,6 @@ def cli() -> None:
 def _network(command):
     """The arguments that name one network of a study."""
     for decorate in (
-        click.option("--micro-batch", type=click.IntRange(1), help="Images that a device takes at once."),
-        click.option("--processes", type=click.IntRange(1), help="Devices to train on."),
         click.option("--variant", help="A variant that the study names."),
         click.option("--seed", default=0, show_default=True, help="Seed of every random draw."),
         click.argument("train_scale"),
@@ -36,6 +34,12 @@ def _network(command):
     ):
         command = decorate(command)
     return command
+
+
+def _machine(command):
+    """The options that say what a training may take of the machine."""
+    command = click.option("--micro-batch", type=click.IntRange(1), help="Images that a device takes at once.")(command)
+    return click.option("--processes", type=click.IntRange(1), help="Devices to train on.")(command)
 
 
 def _wait(context, parameter, asked: bool) -> None:
@@ -113,6 +117,7 @@ def study_show(name: str) -> None:
 @_waits
 @click.option("--only", type=click.Choice(["train", "evaluate"]), help="Do one of the two.")
 @_network
+@_machine
 def run(study: str, config: str, train_scale: str, seed: int, variant: str | None, only: str | None, **machine) -> None:
     """Train and evaluate one network, through the notebooks.
 
@@ -132,6 +137,7 @@ def run(study: str, config: str, train_scale: str, seed: int, variant: str | Non
 @cli.command()
 @_waits
 @_network
+@_machine
 def train(study: str, config: str, train_scale: str, seed: int, variant: str | None, **machine) -> None:
     """Train one network without the notebook.
 
@@ -276,6 +282,19 @@ def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
         table = verified(run, images)
         click.echo(f"{run.name}: agrees with its record")
         click.echo(display.text(display.table(table, units={"recorded": "%", "again": "%"})).to_string())
+
+
+@cli.command()
+@click.option("--to", type=click.Path(path_type=Path), help="Folder to write; that of the book's page by default.")
+@_network
+def export(study: str, config: str, train_scale: str, seed: int, variant: str | None, to: Path | None) -> None:
+    """Write a trained network as ONNX, as browsers run it."""
+    from verydeep import paths, studies
+    from verydeep.evaluation.browser import export as exported
+
+    folder = to or paths.book() / "evaluation" / "touch"
+    exported(studies.find_run(study, config, train_scale, seed, variant), folder)
+    click.echo(f"{folder}: written")
 
 
 @cli.command()

@@ -1,8 +1,5 @@
 """The book, built strictly from a trained checkout and read in a real browser."""
 
-import contextlib
-import functools
-import http.server
 import json
 import os
 import pathlib
@@ -10,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 
 import jsonschema
 import pytest
@@ -21,16 +17,6 @@ from verydeep.book import lost_text
 from verydeep.results import citation
 
 pytestmark = pytest.mark.book
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 
 #: Where a book that is published says to be.
 PUBLISHED = {
@@ -60,6 +46,7 @@ def show_smoke(root):
 def html(trained_checkout, tmp_path_factory):
     root = tmp_path_factory.mktemp("book") / "checkout"
     shutil.copytree(trained_checkout, root)
+    shutil.copytree(REPOSITORY / "book/evaluation/touch", root / "book/evaluation/touch")
     show_smoke(root)
     done = build(root)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -150,6 +137,7 @@ def test_the_strict_build_fails_and_says_why(small_book):
         "A number\n% that is lost": "not shown by the page: 'that is lost'",
         "<!-- a remark -->": "not shown by the page: 'a remark'",
         r"$\unheardof{x}$": "formula '\\\\unheardof{x}'",
+        "```{in-browser} absent\n```": "absent: no program there",
     }
     append(small_book / "book/index.md", "".join(f"\n{text}\n" for text in wrong))
     done = build(small_book)
@@ -199,47 +187,10 @@ def test_a_book_without_an_address_pretends_none(html):
 # -- in a browser --------------------------------------------------------------------------------------
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line for each on standard error."""
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
-def address(html):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=html))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with (
-        sync_playwright() as playwright,
-        contextlib.closing(playwright.chromium.launch(executable_path=program, args=FLAGS)) as opened,
-    ):
-        yield opened
-
-
-@pytest.fixture
-def page(browser):
-    """A page that fails the test on any console error, failed request or script from outside."""
-    opened, faults = browser.new_page(viewport={"width": 1280, "height": 900}), []
-    opened.on("console", lambda message: message.type == "error" and faults.append(message.text))
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on(
-        "response", lambda response: response.status >= 400 and faults.append(f"{response.status} {response.url}")
-    )
-    yield opened
-    opened.close()
-    assert not faults
+def address(html, served):
+    with served(html) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -334,6 +285,20 @@ def test_every_word_of_every_source_stands_in_its_page(page, address, html):
             assert lost_text.lost(markdown, shown, own_roles=False) == [], name
             compared += len(lost_text.words(markdown))
     assert compared > 10_000
+
+
+@pytest.mark.browser
+def test_a_network_runs_in_the_book_by_its_own_files_alone(page, address):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{address}/evaluation/touch.html")
+    page.click("[data-picture$='/dog.jpg']")
+    page.wait_for_function("document.querySelector('#touch').result?.both", timeout=60_000)
+    assert page.locator(".touch-classes tbody tr").first.inner_text().startswith("Rhodesian ridgeback")
+    assert all(url.startswith((address, "data:", f"blob:{address}")) for url in asked), asked
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width + 1
 
 
 @pytest.mark.browser

@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from verydeep import paths, runs
-from verydeep.book import directives, examples, lost_text, pages, roles, source_links, theme
+from verydeep.book import directives, examples, lost_text, pages, programs, roles, source_links, theme
 from verydeep.chapters import display
 from verydeep.errors import VerydeepError
 from verydeep.notebooks import kernels
@@ -64,6 +64,7 @@ def setup(app: Sphinx) -> dict:
     directives.setup(app)
     source_links.setup(app)
     examples.setup(app)
+    programs.setup(app)
     theme.setup(app)
     app.connect("config-inited", write_run_pages, priority=100)
     app.connect("env-get-outdated", _outdated)

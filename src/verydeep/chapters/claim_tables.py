@@ -34,13 +34,13 @@ def claims_table(study: str, *only: int) -> display.Table:
         {
             "claim": verdict.number,
             "in the paper": verdict.statement,
+            "verdict": verdict.verdict,
             "paper's difference": display.signed(verdict.paper),
             "ours": display.difference(verdict.ours) + (", on a centre crop" if verdict.way else ""),
             "comparisons that agree": agreement(verdict),
             "direction": verdict.direction or "",
             "size": verdict.size or "",
             "fair test": fair_test(verdict),
-            "verdict": verdict.verdict,
         }
         for verdict in asked
         if verdict.rule is not None

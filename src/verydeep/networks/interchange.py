@@ -1,0 +1,91 @@
+"""A network in the form that other programs run: ONNX, the dense form as one graph (Sect. 3.2)."""
+
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from verydeep import files
+from verydeep.errors import VerydeepError
+from verydeep.networks.vgg import VGG, LocalResponseNorm
+
+#: Of the ONNX operators, and of the file. Stated, not taken from the installed package: its newest may be too new for
+#: the programs that read the file.
+OPSET, IR_VERSION = 17, 8
+
+INPUT, OUTPUT = "images", "scores"
+
+
+class _Graph:
+    """Nodes in their order, each reading what the last one wrote, and the weights that they name."""
+
+    def __init__(self):
+        self.nodes, self.weights, self.last = [], [], INPUT
+
+    def add(self, kind: str, name: str, parameters: dict[str, torch.Tensor] | None = None, **attributes) -> None:
+        """A node that reads the last one's output, then its own parameters."""
+        names = [self._parameter(f"{name}.{key}", tensor) for key, tensor in (parameters or {}).items()]
+        self.nodes.append(helper.make_node(kind, [self.last, *names], [name], name=name, **attributes))
+        self.last = name
+
+    def _parameter(self, name: str, tensor: torch.Tensor) -> str:
+        """The weights in half precision, as they are published, which halves the file; computed with in float32."""
+        self.weights.append(numpy_helper.from_array(tensor.detach().half().cpu().contiguous().numpy(), f"{name}.half"))
+        cast = helper.make_node("Cast", [f"{name}.half"], [name], name=name, to=TensorProto.FLOAT)
+        self.nodes.append(cast)
+        return name
+
+
+def write_onnx(net: VGG, path: Path) -> None:
+    """Write the dense form of ``net`` as ONNX: what :func:`verydeep.networks.dense.score_map` computes, in float32.
+
+    The graph takes ``images``, float32 (batch, 3, height, width), normalised, both sides large enough for one window
+    of FC6, and gives ``scores``, float32 (batch, classes, rows, columns). Weights are rounded to half precision;
+    published ones (:func:`verydeep.networks.weights.publish`) are in it already, so they lose nothing. The same
+    network gives the same bytes.
+
+    Raises
+    ------
+    VerydeepError
+        When the network has a layer that no network of Table 1 has: batch normalisation.
+    """
+    graph = _Graph()
+    names = {id(conv): name for name, conv in net.convolutions().items()}
+    for place, layer in enumerate(net.features):
+        _add(graph, layer, names.get(id(layer), f"features.{place}"))
+    side = net.map_side
+    for name, layer in net.fully_connected().items():
+        kernel = side if name == "fc6" else 1
+        weight = layer.weight.unflatten(1, (-1, kernel, kernel))
+        last = name == "fc8"
+        graph.add(
+            "Conv", OUTPUT if last else name, {"weight": weight, "bias": layer.bias}, kernel_shape=[kernel, kernel]
+        )
+        if not last:
+            graph.add("Relu", f"{name}.relu")
+    images = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", 3, "height", "width"])
+    scores = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", net.num_classes, "rows", "columns"])
+    made = helper.make_graph(graph.nodes, net.config.name, [images], [scores], graph.weights)
+    model = helper.make_model(
+        made, producer_name="verydeep", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+    )
+    onnx.checker.check_model(model, full_check=True)
+    with files.atomic(path) as part:
+        part.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _add(graph: _Graph, layer: nn.Module, name: str) -> None:
+    match layer:
+        case nn.Conv2d():
+            sides = {"kernel_shape": list(layer.kernel_size), "pads": 2 * list(layer.padding)}
+            graph.add("Conv", name, {"weight": layer.weight, "bias": layer.bias}, **sides)
+        case nn.ReLU():
+            graph.add("Relu", name)
+        case nn.MaxPool2d():
+            graph.add("MaxPool", name, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=int(layer.ceil_mode))
+        case LocalResponseNorm():
+            graph.add("LRN", name, size=layer.size, alpha=layer.alpha, beta=layer.beta, bias=layer.k)
+        case _:
+            raise VerydeepError(f"{name} is a {type(layer).__name__}, which is not written as ONNX")

@@ -1,0 +1,43 @@
+"""Networks as ONNX, against torch."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from verydeep.errors import VerydeepError
+from verydeep.networks import interchange, vgg
+from verydeep.networks.configurations import Size, all_configurations
+from verydeep.networks.dense import score_map
+from verydeep.networks.initialisation import initialise
+
+
+@pytest.mark.parametrize("pooling", ["ceil", "floor"])
+@pytest.mark.parametrize("config", all_configurations())
+def test_the_graph_computes_the_score_map(config, pooling, tmp_path):
+    """Of weights in half precision, of sides that are no multiples of 32, of every configuration."""
+    net = vgg.build(config, Size(16, num_classes=7, crop=64, pooling=pooling)).eval()
+    initialise(net, "he", torch.Generator().manual_seed(0))
+    net.half().float()
+    interchange.write_onnx(net, tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    for size in ((64, 64), (95, 131)):
+        images = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
+        (scores,) = session.run(None, {"images": images.numpy()})
+        with torch.inference_mode():
+            expected = score_map(net, images).numpy()
+        assert scores.shape == expected.shape and np.abs(scores - expected).max() < 1e-3
+
+
+def test_the_same_network_gives_the_same_bytes(tmp_path):
+    for name in ("one", "two"):
+        torch.manual_seed(0)
+        interchange.write_onnx(vgg.build("A", Size(16, num_classes=7, crop=32)), tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_a_layer_that_no_network_of_the_paper_has_is_refused(tmp_path):
+    net = vgg.build("A", Size(16, num_classes=7, crop=32), batch_norm=True)
+    with pytest.raises(VerydeepError, match="BatchNorm2d, which is not written as ONNX"):
+        interchange.write_onnx(net, tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
