@@ -326,9 +326,10 @@ def test_the_claims_board_is_filled_from_the_records(page, address, html):
 
 #: Pages of every kind that the book has.
 AUDITED = (
-    "index", "findings", "paper/claims", "networks/shapes", "networks/peers", "training/recipe", "training/train",
-    "evaluation/cost", "results/table3", "results/claims", "reproduce", "cite", "departures", "faults", "runs/numbers",
-    "runs/smoke", "runs/smoke/A-256-s0", "building/how", "reference/data", "references", "search",
+    "index", "findings", "paper/claims", "networks/shapes", "networks/peers", "training/recipe",
+    "training/train", "evaluation/cost", "evaluation/touch", "results/table3", "results/claims", "reproduce",
+    "cite", "departures", "faults", "runs/numbers", "runs/smoke", "runs/smoke/A-256-s0", "building/how",
+    "reference/data", "references", "search",
 )  # fmt: skip
 
 

@@ -184,6 +184,17 @@ def test_everything_can_be_done_by_keyboard_and_is_said_in_words(page, address):
 
 
 @pytest.mark.browser
+def test_an_accessibility_audit_of_the_filled_page_finds_nothing_serious(page, address):
+    from axe_playwright_python.sync_playwright import Axe
+
+    take(page, address, "tower")
+    page.check("input[name=all]")
+    page.click("summary")
+    found = Axe().run(page, options={"preload": False}).response["violations"]
+    assert [fault["id"] for fault in found if fault["impact"] in ("serious", "critical")] == []
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("broken", ["text", "narrow", "onnx", "wasm", "no wasm", "script", "offline"])
 def test_what_fails_is_said_in_words(browser, address, tmp_path, broken):
     """In a page of its own: here errors are expected."""

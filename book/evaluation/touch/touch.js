@@ -260,9 +260,8 @@ function showWords({ settings }) {
 }
 
 function showMap({ settings }) {
-  const table = one(".touch-map table");
-  table.caption.textContent = `Probability of ${settings.classes[state.class]} in percent, position by position.`;
-  table.tBodies[0].replaceChildren(
+  one("#touch-map").textContent = `Probability of ${settings.classes[state.class]} in percent, position by position:`;
+  one(".touch-map tbody").replaceChildren(
     ...(state.dense?.map ?? []).map((positions) => {
       const row = document.createElement("tr");
       row.append(
