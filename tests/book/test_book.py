@@ -322,6 +322,29 @@ def test_every_word_of_every_source_stands_in_its_page(page, address, html):
     assert compared > 10_000
 
 
+#: What a reader would type, and the page that is meant.
+QUERIES = {
+    "A-256": "results/table3", "overfitting": "results/table3", "jitter": "training/recipe",
+    "receptive field": "networks/receptive-field", "learning rate": "training/recipe", "multi-crop": "results/table5",
+    "dense": "evaluation/evaluate", "cite": "cite", "1x1": "networks/one-by-one", "parameters": "networks/parameters",
+    "GPU": "reproduce", "Tiny ImageNet": "reproduce", "LRN": "networks/lrn",
+    "initialisation": "networks/initialisation",
+    "initialization": "networks/initialisation", "seed": "checklist", "VGG16": "networks/configurations",
+    "softmax": "evaluation/evaluate", "ensemble": "results/table6", "pretrained weights": "results/released",
+}  # fmt: skip
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_search_finds_the_chapter_first(page, address, query):
+    page.goto(f"{address}/search.html?q={query}")
+    page.wait_for_selector("#search-results .search-summary:not(:empty)")
+    found = [link.partition("?")[0].partition("#")[0] for link in page.eval_on_selector_all(
+        "#search-results li > a", "links => links.map(link => link.href)")]  # fmt: skip
+    assert f"{address}/{QUERIES[query]}.html" in found[:3], found[:5]
+    assert not [link for link in found if "/runs/smoke/" in link]
+
+
 @pytest.mark.browser
 def test_every_note_has_its_anchor_and_leads_to_a_chapter(page, address):
     page.goto(f"{address}/networks/notes.html")

@@ -10,6 +10,8 @@ from sphinx.application import Sphinx
 from verydeep.results import publication
 from verydeep.runs import provenance
 
+_STATIC = Path(__file__).parent / "static"
+
 
 def publish(app: Sphinx, config) -> None:
     """Put the addresses of the book and of the repository, where they are set, into the configuration of the theme."""
@@ -71,7 +73,8 @@ def _without_thebe(app: Sphinx, pagename, templatename, context, doctree) -> Non
 
 
 def _static_path(app: Sphinx) -> None:
-    app.config.html_static_path.append(str(Path(__file__).parent / "static"))
+    app.config.html_static_path.append(str(_STATIC))
+    app.config.html_search_scorer = str(_STATIC / "search.js")
 
 
 def setup(app: Sphinx) -> None:
