@@ -13,15 +13,15 @@ import sys
 import threading
 
 import jsonschema
+import pypdf
 import pytest
 
 from verydeep import results
-from verydeep.book import lost_text
+from verydeep.book import lost_text, pdf
 from verydeep.results import citation
 
 pytestmark = pytest.mark.book
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -203,7 +203,7 @@ def address(html):
 
 @pytest.fixture(scope="module")
 def browser():
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    program = next(filter(None, map(shutil.which, pdf.BROWSERS)), None)
     if program is None:
         pytest.skip("no Chromium on this machine")
     from playwright.sync_api import sync_playwright
@@ -396,3 +396,38 @@ def test_no_internal_link_is_broken_and_no_page_scrolls_sideways(page, address):
         page.goto(target)
         known = set(page.eval_on_selector_all("[id]", "found => found.map(one => one.id)"))
         assert not (missing := wanted - known), (target, missing)
+
+
+@pytest.mark.browser
+def test_the_chapters_are_one_pdf_that_paper_can_hold(html, browser, page, address, monkeypatch):
+    monkeypatch.setenv("VERYDEEP_ROOT", str(html.parents[1]))
+    target = html.parent / "verydeep.pdf"
+    front = (html / "index.html").read_text()
+    # Playwright's loop is the browser's here, and one process has one: the command runs in its own, as for a user
+    done = subprocess.run([sys.executable, "-m", "verydeep", "pdf"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    reader = pypdf.PdfReader(target)
+    assert done.stdout == f"_build/verydeep.pdf: {len(reader.pages)} pages\n"
+    chapters, contents = list(pdf.read(html)), reader.pages[1].extract_text()
+    starts = {name.removeprefix("/"): reader.get_destination_page_number(place)
+              for name, place in reader.named_destinations.items()}  # fmt: skip
+    assert len(chapters) >= 35 and not [one for one in chapters if one.name.startswith(("runs/", "reference/"))]
+    for chapter in chapters:
+        begins = starts[chapter.anchor]
+        assert squeezed(reader.pages[begins].extract_text()).startswith(squeezed(chapter.title)), chapter.name
+        assert squeezed(f"{chapter.title}{begins + 1}") in squeezed(contents), chapter.name
+    assert len({starts[chapter.anchor] for chapter in chapters}) == len(chapters)
+    for number, sheet in enumerate(reader.pages):
+        assert (round(sheet.mediabox.width), round(sheet.mediabox.height)) == (595, 842)
+        places = []
+        sheet.extract_text(visitor_text=lambda text, cm, tm, *_, places=places: text.strip() and places.append(
+            tm[4] * cm[0] + cm[4]))  # fmt: skip
+        assert places and min(places) > 40 and max(places) < 555, number + 1
+    page.goto(f"{address}/index.html")
+    page.get_by_role("link", name="PDF", exact=True).wait_for()
+    assert page.request.get(f"{address}/verydeep.pdf").body() == target.read_bytes()
+    (html / "index.html").write_text(front)
+
+
+def squeezed(text):
+    return re.sub(r"\s+", "", text)
