@@ -16,7 +16,7 @@ import jsonschema
 import pypdf
 import pytest
 
-from verydeep import results
+from verydeep import files, results
 from verydeep.book import lost_text, pdf
 from verydeep.results import citation
 
@@ -85,6 +85,15 @@ def test_no_page_loads_a_script_or_a_style_from_elsewhere(html):
     for page in pages_:
         found = [tag for tag in pattern.findall(page.read_text()) if 'rel="license"' not in tag]
         assert not found, (page, found)
+
+
+def test_scripts_from_elsewhere_are_as_they_were_published(html):
+    vendored = sorted((html / "_static/vendor").glob("*/SHA256SUMS"))
+    assert vendored
+    for sums in vendored:
+        listed = dict(reversed(line.split()) for line in sums.read_text().splitlines())
+        assert {*listed, sums.name} == {path.name for path in sums.parent.iterdir()} and "LICENSE" in listed
+        assert all(files.sha256(sums.parent / name) == digest for name, digest in listed.items())
 
 
 def test_a_formula_is_mathml(html):
@@ -396,6 +405,82 @@ def test_no_internal_link_is_broken_and_no_page_scrolls_sideways(page, address):
         page.goto(target)
         known = set(page.eval_on_selector_all("[id]", "found => found.map(one => one.id)"))
         assert not (missing := wanted - known), (target, missing)
+
+
+def column(table, number):
+    return [float(text) if (text := cell.strip()) else None for cell in table.locator(
+        f"tbody tr:visible td:nth-child({number})").all_inner_texts()]  # fmt: skip
+
+
+@pytest.mark.browser
+def test_the_page_of_all_numbers_begins_with_what_was_run(page, address):
+    page.goto(f"{address}/runs/numbers.html")
+    assert page.locator("article h2").first.inner_text().startswith("smoke")
+    first = page.locator("article table").first.inner_text()
+    assert "smoke.table3.A-256.top1" in first and "not run" not in first
+    assert page.locator("article details[open]").count() == 0
+    page.goto(f"{address}/runs/numbers.html#smoke.table3.D-256.top1")  # a number that was not run opens its box
+    page.locator('[id="smoke.table3.D-256.top1"]').locator("xpath=ancestor::tr").wait_for()
+
+
+@pytest.mark.browser
+def test_a_table_is_sorted_by_mouse_and_by_keys_and_filtered(page, address):
+    page.goto(f"{address}/runs/numbers.html")
+    page.locator("article details").first.locator("summary").click()
+    box = page.locator("article details").first
+    table, field = box.locator("table"), box.get_by_label("Filter the rows")
+    everything = table.locator("tbody tr").count()
+    assert everything > 100
+    field.fill("table3 top5")
+    box.get_by_text(f" of {everything} rows").wait_for()
+    shown = table.locator("tbody tr:visible td:first-child").all_inner_texts()
+    assert 10 < len(shown) < everything and all("table3" in one and one.strip().endswith("top5") for one in shown)
+    heading = table.get_by_role("columnheader", name="paper")
+    heading.click()
+    page.wait_for_function("cell => cell.ariaSort === 'ascending'", arg=heading.element_handle())
+    upwards = column(table, 4)
+    printed = [value for value in upwards if value is not None]
+    assert printed == sorted(printed) and len(set(printed)) > 5 and upwards[: len(printed)] == printed
+    heading.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("cell => cell.ariaSort === 'descending'", arg=heading.element_handle())
+    assert [value for value in column(table, 4) if value is not None] == printed[::-1]
+    field.fill("")
+    assert table.locator("tbody tr:visible").count() == everything
+
+
+@pytest.mark.browser
+def test_a_table_is_copied_as_cells(page, address):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{address}/results/claims.html")
+    page.get_by_role("button", name="Copy", exact=True).first.click()
+    page.get_by_text(re.compile(r"copied \d+ rows")).wait_for()
+    lines = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert lines[0].startswith("claim\tin the paper\t") and len(lines) > 10
+    assert {line.count("\t") for line in lines} == {lines[0].count("\t")}
+
+
+@pytest.mark.browser
+def test_on_a_phone_the_first_column_stays_and_an_edge_that_goes_on_fades(page, address):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{address}/results/claims.html")
+    table = page.locator("article table").first
+    cell, last = table.locator("tbody th").first, table.locator("tbody tr").first.locator("td").last
+    before, far = cell.bounding_box()["x"], last.bounding_box()["x"]
+    assert "goes-on" in table.get_attribute("class") and far > 390
+    table.focus()
+    table.evaluate("table => table.scrollTo(10_000, 0)")
+    page.wait_for_function("table => !table.classList.contains('goes-on')", arg=table.element_handle())
+    assert cell.bounding_box()["x"] == before and last.bounding_box()["x"] < far - 100
+
+
+@pytest.mark.browser
+def test_without_javascript_every_row_is_there(browser, address):
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(f"{address}/results/claims.html")
+    assert page.locator("article table").first.locator("tbody tr:visible").count() >= 10
+    assert page.locator(".table-tools").count() == 0
+    page.close()
 
 
 @pytest.mark.browser

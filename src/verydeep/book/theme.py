@@ -85,3 +85,5 @@ def setup(app: Sphinx) -> None:
     app.connect("html-page-context", _without_thebe, priority=900)
     app.connect("html-page-context", _without_absent_sources, priority=900)
     app.add_css_file("verydeep.css")
+    app.add_js_file("vendor/sortable-tablesort-4.1.7/sortable.min.js", loading_method="defer")
+    app.add_js_file("tables.js", loading_method="defer")
