@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # One that does not work is removed before anything else, so that it is made again.
 $(shell sh .ci/venv.sh check $(VENV))
 
-.PHONY: book test faults smoke pages check lint clean
+.PHONY: book pdf test faults smoke pages check lint clean
 .DEFAULT_GOAL := book
 
 # pip first: where a pin does not fit the Python at hand, a new one says so and an old one tries everything else for
@@ -33,6 +33,12 @@ pages: $(STAMP)
 
 book: smoke
 	$(MAKE) pages
+
+# The chapters as one PDF, of the book as it was built last; the front page leads to it until the book is built again.
+pdf: $(STAMP)
+	tests/browser.sh
+	test -e _build/html/index.html || $(MAKE) book
+	$(BIN)/verydeep pdf
 
 # Files of tests side by side, one a core (four at most: each may train a network), in the order of their names: those
 # that take longest, the book and the faults, come early.

@@ -67,7 +67,6 @@ def trained(trained_checkout, tmp_path, monkeypatch) -> Path:
     return root
 
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -100,6 +99,8 @@ def served():
 
 @pytest.fixture(scope="module")
 def browser():
+    from verydeep.book.pdf import BROWSERS
+
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         pytest.skip("no Chromium on this machine")

@@ -235,7 +235,7 @@ def test_a_work_that_a_chapter_names_is_cited_there_and_every_reference_has_an_a
 
 def test_the_workflow_that_publishes_the_book_says_where():
     steps = yaml.safe_load((REPOSITORY / ".github/workflows/book.yml").read_text())["jobs"]["book"]["steps"]
-    (build,) = [step for step in steps if step.get("run") == "make book"]
+    (build,) = [step for step in steps if step.get("run") == "make book pdf"]
     assert "github.repository_owner" in build["env"]["VERYDEEP_BOOK_URL"]
     assert build["env"]["VERYDEEP_REPOSITORY_URL"] == "${{ github.server_url }}/${{ github.repository }}"
 

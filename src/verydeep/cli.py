@@ -311,6 +311,18 @@ def readme() -> None:
     files.write_text(path, re.sub(r"<!-- headline -->.*?<!-- end -->", lambda _: table, text, flags=re.DOTALL))
 
 
+@cli.command()
+def pdf() -> None:
+    """Print the built book as one PDF, _build/verydeep.pdf."""
+    from verydeep import paths
+    from verydeep.book import pdf
+
+    html, target = paths.root() / "_build" / "html", paths.root() / "_build" / "verydeep.pdf"
+    pages = pdf.make(html, target)
+    pdf.publish(html, target, pages)
+    click.echo(f"{paths.short(target)}: {pages} pages")
+
+
 def main() -> None:
     """Entry point: any error of ours or of the command line is one line and a non-zero status."""
     try:

@@ -9,11 +9,12 @@ import subprocess
 import sys
 
 import jsonschema
+import pypdf
 import pytest
 
 from conftest import REPOSITORY
-from verydeep import results
-from verydeep.book import lost_text
+from verydeep import files, results
+from verydeep.book import lost_text, pdf
 from verydeep.results import citation
 
 pytestmark = pytest.mark.book
@@ -75,6 +76,15 @@ def test_no_page_loads_a_script_or_a_style_from_elsewhere(html):
     for page in pages_:
         found = [tag for tag in pattern.findall(page.read_text()) if 'rel="license"' not in tag]
         assert not found, (page, found)
+
+
+def test_scripts_from_elsewhere_are_as_they_were_published(html):
+    vendored = sorted((html / "_static/vendor").glob("*/SHA256SUMS"))
+    assert vendored
+    for sums in vendored:
+        listed = dict(reversed(line.split()) for line in sums.read_text().splitlines())
+        assert {*listed, sums.name} == {path.name for path in sums.parent.iterdir()} and "LICENSE" in listed
+        assert all(files.sha256(sums.parent / name) == digest for name, digest in listed.items())
 
 
 def test_a_formula_is_mathml(html):
@@ -287,6 +297,29 @@ def test_every_word_of_every_source_stands_in_its_page(page, address, html):
     assert compared > 10_000
 
 
+#: What a reader would type, and the page that is meant.
+QUERIES = {
+    "A-256": "results/table3", "overfitting": "results/table3", "jitter": "training/recipe",
+    "receptive field": "networks/receptive-field", "learning rate": "training/recipe", "multi-crop": "results/table5",
+    "dense": "evaluation/evaluate", "cite": "cite", "1x1": "networks/one-by-one", "parameters": "networks/parameters",
+    "GPU": "reproduce", "Tiny ImageNet": "reproduce", "LRN": "networks/lrn",
+    "initialisation": "networks/initialisation",
+    "initialization": "networks/initialisation", "seed": "checklist", "VGG16": "networks/configurations",
+    "softmax": "evaluation/evaluate", "ensemble": "results/table6", "pretrained weights": "results/released",
+}  # fmt: skip
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_search_finds_the_chapter_first(page, address, query):
+    page.goto(f"{address}/search.html?q={query}")
+    page.wait_for_selector("#search-results .search-summary:not(:empty)")
+    found = [link.partition("?")[0].partition("#")[0] for link in page.eval_on_selector_all(
+        "#search-results li > a", "links => links.map(link => link.href)")]  # fmt: skip
+    assert f"{address}/{QUERIES[query]}.html" in found[:3], found[:5]
+    assert not [link for link in found if "/runs/smoke/" in link]
+
+
 @pytest.mark.browser
 def test_a_network_runs_in_the_book_by_its_own_files_alone(page, address):
     asked = []
@@ -381,3 +414,114 @@ def test_no_internal_link_is_broken_and_no_page_scrolls_sideways(page, address):
         page.goto(target)
         known = set(page.eval_on_selector_all("[id]", "found => found.map(one => one.id)"))
         assert not (missing := wanted - known), (target, missing)
+
+
+def column(table, number):
+    return [float(text) if (text := cell.strip()) else None for cell in table.locator(
+        f"tbody tr:visible td:nth-child({number})").all_inner_texts()]  # fmt: skip
+
+
+@pytest.mark.browser
+def test_the_page_of_all_numbers_begins_with_what_was_run(page, address):
+    page.goto(f"{address}/runs/numbers.html")
+    assert page.locator("article h2").first.inner_text().startswith("smoke")
+    first = page.locator("article table").first.inner_text()
+    assert "smoke.table3.A-256.top1" in first and "not run" not in first
+    assert page.locator("article details[open]").count() == 0
+    page.goto(f"{address}/runs/numbers.html#smoke.table3.D-256.top1")  # a number that was not run opens its box
+    page.locator('[id="smoke.table3.D-256.top1"]').locator("xpath=ancestor::tr").wait_for()
+
+
+@pytest.mark.browser
+def test_a_table_is_sorted_by_mouse_and_by_keys_and_filtered(page, address):
+    page.goto(f"{address}/runs/numbers.html")
+    page.locator("article details").first.locator("summary").click()
+    box = page.locator("article details").first
+    table, field = box.locator("table"), box.get_by_label("Filter the rows")
+    everything = table.locator("tbody tr").count()
+    assert everything > 100
+    field.fill("table3 top5")
+    box.get_by_text(f" of {everything} rows").wait_for()
+    shown = table.locator("tbody tr:visible td:first-child").all_inner_texts()
+    assert 10 < len(shown) < everything and all("table3" in one and one.strip().endswith("top5") for one in shown)
+    heading = table.get_by_role("columnheader", name="paper")
+    heading.click()
+    page.wait_for_function("cell => cell.ariaSort === 'ascending'", arg=heading.element_handle())
+    upwards = column(table, 4)
+    printed = [value for value in upwards if value is not None]
+    assert printed == sorted(printed) and len(set(printed)) > 5 and upwards[: len(printed)] == printed
+    heading.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("cell => cell.ariaSort === 'descending'", arg=heading.element_handle())
+    assert [value for value in column(table, 4) if value is not None] == printed[::-1]
+    field.fill("")
+    assert table.locator("tbody tr:visible").count() == everything
+
+
+@pytest.mark.browser
+def test_a_table_is_copied_as_cells(page, address):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{address}/results/claims.html")
+    page.get_by_role("button", name="Copy", exact=True).first.click()
+    page.get_by_text(re.compile(r"copied \d+ rows")).wait_for()
+    lines = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert lines[0].startswith("claim\tin the paper\t") and len(lines) > 10
+    assert {line.count("\t") for line in lines} == {lines[0].count("\t")}
+
+
+@pytest.mark.browser
+def test_on_a_phone_the_first_column_stays_and_an_edge_that_goes_on_fades(page, address):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{address}/results/claims.html")
+    table = page.locator("article table").first
+    cell, last = table.locator("tbody th").first, table.locator("tbody tr").first.locator("td").last
+    before, far = cell.bounding_box()["x"], last.bounding_box()["x"]
+    assert "goes-on" in table.get_attribute("class") and far > 390
+    table.focus()
+    table.evaluate("table => table.scrollTo(10_000, 0)")
+    page.wait_for_function("table => !table.classList.contains('goes-on')", arg=table.element_handle())
+    assert cell.bounding_box()["x"] == before and last.bounding_box()["x"] < far - 100
+
+
+@pytest.mark.browser
+def test_without_javascript_every_row_is_there(browser, address):
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(f"{address}/results/claims.html")
+    assert page.locator("article table").first.locator("tbody tr:visible").count() >= 10
+    assert page.locator(".table-tools").count() == 0
+    page.close()
+
+
+@pytest.mark.browser
+def test_the_chapters_are_one_pdf_that_paper_can_hold(html, browser, page, address, monkeypatch):
+    monkeypatch.setenv("VERYDEEP_ROOT", str(html.parents[1]))
+    target = html.parent / "verydeep.pdf"
+    front = (html / "index.html").read_text()
+    # Playwright's loop is the browser's here, and one process has one: the command runs in its own, as for a user
+    done = subprocess.run([sys.executable, "-m", "verydeep", "pdf"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    reader = pypdf.PdfReader(target)
+    assert done.stdout == f"_build/verydeep.pdf: {len(reader.pages)} pages\n"
+    chapters, contents = list(pdf.read(html)), reader.pages[1].extract_text()
+    starts = {name.removeprefix("/"): reader.get_destination_page_number(place)
+              for name, place in reader.named_destinations.items()}  # fmt: skip
+    assert len(chapters) >= 35 and not [one for one in chapters if one.name.startswith(("runs/", "reference/"))]
+    for chapter in chapters:
+        begins = starts[chapter.anchor]
+        assert squeezed(reader.pages[begins].extract_text()).startswith(squeezed(chapter.title)), chapter.name
+        assert squeezed(f"{chapter.title}{begins + 1}") in squeezed(contents), chapter.name
+    assert len({starts[chapter.anchor] for chapter in chapters}) == len(chapters)
+    for number, sheet in enumerate(reader.pages):
+        assert (round(sheet.mediabox.width), round(sheet.mediabox.height)) == (595, 842)
+        places = []
+        sheet.extract_text(visitor_text=lambda text, cm, tm, *_, places=places: text.strip() and places.append(
+            tm[4] * cm[0] + cm[4]))  # fmt: skip
+        assert places and min(places) > 40 and max(places) < 555, number + 1
+    page.goto(f"{address}/index.html")
+    page.get_by_role("link", name="PDF", exact=True).wait_for()
+    assert page.request.get(f"{address}/verydeep.pdf").body() == target.read_bytes()
+    (html / "index.html").write_text(front)
+
+
+def squeezed(text):
+    return re.sub(r"\s+", "", text)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
@@ -51,6 +52,14 @@ def _warn_of_lost_text(app: Sphinx, document: nodes.document) -> None:
             )
 
 
+def _index_words(app: Sphinx, document: nodes.document) -> None:
+    """Enter the words that a page's metadata lists as ``index``: a search for one of them finds this page first."""
+    words = app.env.metadata[app.env.docname].get("index", "")
+    entries = [("single", word.strip(), "", "main", None) for word in words.split(",") if word.strip()]
+    if entries:
+        document.insert(0, addnodes.index(entries=entries))
+
+
 def _outdated(app: Sphinx, env, added, changed, removed) -> list[str]:
     """Read every chapter again at each build: what it shows depends on ``runs/``, not only on its own text."""
     return [name for name in env.found_docs if not name.startswith(("runs/", "reference/"))]
@@ -69,4 +78,5 @@ def setup(app: Sphinx) -> dict:
     app.connect("config-inited", write_run_pages, priority=100)
     app.connect("env-get-outdated", _outdated)
     app.connect("doctree-read", _warn_of_lost_text)
+    app.connect("doctree-read", _index_words)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,6 +10,8 @@ from sphinx.application import Sphinx
 from verydeep.results import publication
 from verydeep.runs import provenance
 
+_STATIC = Path(__file__).parent / "static"
+
 
 def publish(app: Sphinx, config) -> None:
     """Put the addresses of the book and of the repository, where they are set, into the configuration of the theme."""
@@ -71,7 +73,8 @@ def _without_thebe(app: Sphinx, pagename, templatename, context, doctree) -> Non
 
 
 def _static_path(app: Sphinx) -> None:
-    app.config.html_static_path.append(str(Path(__file__).parent / "static"))
+    app.config.html_static_path.append(str(_STATIC))
+    app.config.html_search_scorer = str(_STATIC / "search.js")
 
 
 def setup(app: Sphinx) -> None:
@@ -83,3 +86,5 @@ def setup(app: Sphinx) -> None:
     app.connect("html-page-context", _without_absent_sources, priority=900)
     app.add_css_file("verydeep.css")
     app.add_js_file("accessible.js")
+    app.add_js_file("vendor/sortable-tablesort-4.1.7/sortable.min.js", loading_method="defer")
+    app.add_js_file("tables.js", loading_method="defer")

@@ -87,7 +87,7 @@ def cite(number: Number, form: str) -> str:
 def _plain(number: Number) -> str:
     """One sentence."""
     return (
-        f"{describe(number)}: {value(number)}. {number.id}, in {' and '.join(_names())}, {software()['title']}, "
+        f"{describe(number)}: {value(number)}. {number.id}, in {' and '.join(authors())}, {software()['title']}, "
         f"{version()}, commit {_commit(number)}, {address(number)}."
     )
 
@@ -95,7 +95,7 @@ def _plain(number: Number) -> str:
 def _bibtex(number: Number) -> str:
     """A BibTeX entry, with version, commit and page."""
     fields = {
-        "author": f"{{{' and '.join(_names())}}}",
+        "author": f"{{{' and '.join(authors())}}}",
         "title": f"{describe(number)}",
         "howpublished": f"{{{software()['title']}}}, {version()}",
         "year": _made(number)[:4],
@@ -113,7 +113,7 @@ def _csl(number: Number) -> str:
         "id": _key(number),
         "type": "dataset",
         "title": describe(number),
-        "author": [{"literal": name} for name in _names()],
+        "author": [{"literal": name} for name in authors()],
         "issued": {"date-parts": [[int(part) for part in _made(number)[:10].split("-")]]},
         "container-title": software()["title"],
         "version": f"{version().removeprefix('version ')}, commit {_commit(number)}",
@@ -160,7 +160,8 @@ def _escaped(text: str) -> str:
     return text
 
 
-def _names() -> list[str]:
+def authors() -> list[str]:
+    """The names of the authors, as ``CITATION.cff`` has them."""
     return [
         person.get("name") or f"{person['given-names']} {person['family-names']}" for person in software()["authors"]
     ]

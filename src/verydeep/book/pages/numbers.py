@@ -1,11 +1,17 @@
 """The page of every number."""
 
 from verydeep import results
+from verydeep.results.numbers import Number
 from verydeep.studies import names
+
+_HEAD = ("| identity | value | images | paper |", "|:--|:--|--:|--:|")
 
 
 def numbers_page() -> str:
-    """Every number of every study with its identity, an anchor of that name, and a link to its run."""
+    """Every number of every study with its identity, an anchor of that name, and a link to its run.
+
+    What was run comes first: the studies with most runs before the others, and of each what was not run in a box.
+    """
     lines = [
         "# Every number",
         "",
@@ -16,11 +22,22 @@ def numbers_page() -> str:
         '<a href="../numbers.csv">numbers.csv</a>.',
         "",
     ]
-    for name in names():
-        lines += [f"## {name}", "", "| identity | value | images | paper |", "|:--|:--|--:|--:|"]
-        for number in results.read(name).numbers:
-            printed = "" if number.paper is None else f"{number.paper}"
-            shown = f"{{result}}`{number.id} cell`" if number.run else f"{number.value:.3f}"
-            lines.append(f'| <span id="{number.id}"></span>`{number.id}` | {shown} | {number.n or ""} | {printed} |')
-        lines.append("")
+    studies = {name: results.read(name).numbers for name in names()}
+    for name, numbers in sorted(studies.items(), key=lambda study: -sum(map(_measured, study[1]))):
+        lines += [f"## {name}", ""]
+        if done := [number for number in numbers if number.status == "done"]:
+            lines += [*_HEAD, *map(_row, done), ""]
+        if not_run := [number for number in numbers if number.status != "done"]:
+            lines += [f"```{{dropdown}} Not run: {len(not_run)} numbers", "", *_HEAD, *map(_row, not_run), "```", ""]
     return "\n".join(lines)
+
+
+def _measured(number: Number) -> bool:
+    """Whether a run gave the number; counts of parameters are known without one."""
+    return number.status == "done" and number.run is not None
+
+
+def _row(number: Number) -> str:
+    printed = "" if number.paper is None else f"{number.paper}"
+    shown = f"{{result}}`{number.id} cell`" if number.run else f"{number.value:.3f}"
+    return f'| <span id="{number.id}"></span>`{number.id}` | {shown} | {number.n or ""} | {printed} |'

@@ -2,7 +2,7 @@
 
 from verydeep import notebooks, results, runs
 from verydeep.book import examples
-from verydeep.book.pages.parts import DOWNLOADS, SHORT, errors, recipe_table, two_columns
+from verydeep.book.pages.parts import DOWNLOADS, FRONT_MATTER, SHORT, errors, recipe_table, two_columns
 from verydeep.results import citation, publication
 from verydeep.results.statistics import error_interval
 from verydeep.runs import provenance
@@ -19,7 +19,7 @@ def run_page(run: Run) -> str:
     trained, evaluated = runs.read_record(run, "train"), runs.read_record(run, "evaluate")
     study = run.study
     title = f"# {study.name}: network {run.config}, train scale {run.train_scale}"
-    lines = ["---", "orphan: true", "---", title + (f", {run.variant}" if run.variant else ""), ""]
+    lines = [*FRONT_MATTER, title + (f", {run.variant}" if run.variant else ""), ""]
     if run.published:
         made = f"torchvision's weights `{run.published.name}`, from {run.published.url}."
     else:
@@ -65,7 +65,7 @@ def fusion_page(fusion: Fusion) -> str:
     """One fusion: what it measured, its members, how it was made, and how to repeat it."""
     record, study = runs.read_fusion(fusion), fusion.study
     members = " and ".join(run.row for run in fusion.members)
-    lines = ["---", "orphan: true", "---", f"# {study.name}: {members} together, {fusion.method}", ""]
+    lines = [*FRONT_MATTER, f"# {study.name}: {members} together, {fusion.method}", ""]
     lines += [
         f"The soft-max outputs of {len(fusion.members)} networks of the study [{study.name}](../{study.name}.md), "
         "averaged (Section 4.4).",

@@ -124,6 +124,6 @@ def _notebook_page(executed: Path, run: Recorded, kind: str) -> str:
     title += f"The notebook as papermill executed it. Back to [the run]({run.name}.md)."
     notebook.cells[0].source = notebook.cells[0].source.replace("# ", "## ", 1)
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell(title, id="run-page"))
-    notebook.metadata["orphan"] = True
+    notebook.metadata["orphan"] = notebook.metadata["nosearch"] = True
     notebook.metadata["mystnb"] = {"execution_mode": "off"}
     return nbformat.writes(notebook)
