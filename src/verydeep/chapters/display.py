@@ -15,8 +15,6 @@ BUILDING = "VERYDEEP_BUILDS_BOOK"
 # A notebook would cut a sentence short, and leave out the middle of a long table.
 _WHOLE = {"display.max_colwidth": None, "display.max_rows": None, "display.max_columns": None}
 
-#: Characters from which on a cell is given room, so that it does not become a tall and narrow one.
-_LONG = 60
 _SMALLEST_P = 1e-3
 _GROUPED = 10_000  # from here on digits are grouped by thousands
 
@@ -67,7 +65,6 @@ class Table(pd.DataFrame):
     def _repr_html_(self) -> str | None:
         with _whole():
             shown = _one_head(_linked(text(self), self.attrs.get("links", {})))
-        shown = re.sub(f"<td>([^<]{{{_LONG},}})</td>", r'<td class="long">\1</td>', shown)
         caption = self.attrs.get("caption")
         return shown.replace("<thead>", f"<caption>{html.escape(caption)}</caption><thead>", 1) if caption else shown
 

@@ -10,16 +10,6 @@ const textOf = (cell) => cell.textContent.replace(/\s+/g, " ").trim();
 const MISSING = new Set(["", "not run", "not tested", "none"]);
 const NUMBER = /^[<~]? ?([+\-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+\-]?\d+)?)(?![\w,;:\-\u00d7]|\.\d)/i;
 
-/* pandas writes the name of the rows on a line of its own below the headings: one line says the same. */
-function joinHeadings(table) {
-  const [first, second, ...more] = table.tHead.rows;
-  if (!second || more.length || first.cells.length !== second.cells.length) return;
-  const pairs = [...first.cells].map((cell, k) => [cell, second.cells[k]]);
-  if (pairs.some(([above, below]) => (textOf(above) && textOf(below)) || above.colSpan > 1)) return;
-  for (const [above, below] of pairs) if (textOf(below)) above.replaceChildren(...below.childNodes);
-  second.remove();
-}
-
 /* Rows that share a cell get a copy each, so that they can stand anywhere. */
 function separateRows(table) {
   const body = table.tBodies[0];
@@ -51,7 +41,6 @@ function giveValues(table) {
 }
 
 function makeSortable(table) {
-  joinHeadings(table);
   const columns = Math.max(...[...table.tBodies[0].rows].map((row) => row.cells.length));
   const headings = [...table.tHead.rows].findLast((row) => row.cells.length === columns && [...row.cells].some(textOf));
   if (!headings) return;
