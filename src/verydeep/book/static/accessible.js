@@ -6,7 +6,7 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   // What scrolls by itself can be reached and scrolled with the keyboard.
   const scrolls = (part) => part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 1;
-  const kinds = ["table", ".highlight pre", ".math-block", ".tag_scroll-output .cell_output"];
+  const kinds = [".highlight pre", ".math-block", ".tag_scroll-output .cell_output"];
   const parts = [...document.querySelectorAll(kinds.map((kind) => `.bd-article ${kind}`).join(", "))];
   const mark = () => parts.forEach((part) => (scrolls(part) ? (part.tabIndex = 0) : part.removeAttribute("tabindex")));
   mark();
