@@ -38,10 +38,19 @@ def result_table(table: int, *studies: str, others: bool = False) -> ResultTable
         Instead of the paper's rows, those of the studies' networks that its table does not have.
     """
     theirs = f'<a href="{addresses.table_url(table)}">Table {table} of the paper</a>'
-    covered = {study: html.escape(error_tables.coverage(study)) for study in studies}
-    told = covered.values() if len(studies) == 1 else (f"{study}: {text}" for study, text in covered.items() if text)
-    caption = f"Beside {theirs}, errors in percent. {' '.join(told)}"
+    caption = f"Beside {theirs}, errors in percent. {html.escape(_coverage(studies))}"
     return ResultTable(*error_tables.errors_text(table, list(studies), _linked, others), caption)
+
+
+def _coverage(studies: tuple[str, ...]) -> str:
+    """What the intervals cover; where that differs between studies, of each."""
+    covered: dict[str, list[str]] = {}
+    for study in studies:
+        if text := error_tables.coverage(study):
+            covered.setdefault(text, []).append(study)
+    if len(covered) <= 1:
+        return " ".join(covered)
+    return " ".join(f"{' and '.join(names)}: {text}" for text, names in covered.items())
 
 
 def _linked(number: Number) -> str:
