@@ -64,6 +64,9 @@ CALLS = {
     "faults.bad_inputs": [()],
     "checklist.checklist": [("quarter",)],
     "findings.verdicts_table": [(), (31,)],
+    "class_tables.errors_by_class": [("quarter", "A-256", "D-256"), ("narrow", "B-256")],
+    "class_tables.errors_by_half": [("narrow", "A-256", "D-256")],
+    "class_tables.confused_pairs": [("quarter", "D-256")],
 }
 #: Numbers without a unit: counts of what the heading names, ratios and p-values.
 COUNTS = re.compile(

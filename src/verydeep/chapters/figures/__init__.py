@@ -15,6 +15,7 @@ from verydeep.chapters.figures.networks import (
 from verydeep.chapters.figures.numbers import (
     METHOD_MARKERS,
     cost_picture,
+    errors_by_class,
     errors_picture,
     forest,
     heat_map,
@@ -30,6 +31,7 @@ __all__ = [
     "crop_grid",
     "curves_by_depth",
     "error_by_depth",
+    "errors_by_class",
     "errors_picture",
     "finished",
     "footprint",

@@ -67,6 +67,24 @@ def errors_picture(frame: pd.DataFrame) -> Figure:
     return finished(figure)
 
 
+def errors_by_class(frame: pd.DataFrame) -> Figure:
+    """Top-1 error of each class (percent), a mark for each network, of ``class_tables.errors_by_class``."""
+    use_style()
+    figure, axes = plt.subplots(figsize=(6.4, 0.8 + 0.24 * len(frame)), layout="constrained")
+    places = np.arange(len(frame))
+    for name, marker, colour in zip(
+        frame.columns, "osD^v", (TRAIN, HELD_OUT, WRONG, RIGHT, HELD_OUT_TOP5), strict=False
+    ):
+        axes.plot(frame[name], places, marker, color=colour, markersize=5, label=name)
+    axes.set_yticks(places, frame.index)
+    axes.invert_yaxis()
+    axes.grid(axis="y", linewidth=0.4)
+    axes.set(xlabel="top-1 error (%)", xlim=(0, None))
+    if len(frame.columns):
+        axes.legend(frameon=False, fontsize=9, loc="lower right")
+    return finished(figure)
+
+
 _BESIDE = {"va": "center", "fontsize": 8, "color": "#444444"}
 
 

@@ -1,0 +1,97 @@
+"""Which classes a network gets wrong, and for which it takes them, from its predictions."""
+
+import pandas as pd
+
+from verydeep.chapters import display
+from verydeep.data.sources import SOURCES
+from verydeep.errors import UnknownName
+from verydeep.results import statistics
+from verydeep.runs import predictions
+from verydeep.studies import Run, load, planned_runs
+from verydeep.studies.measurements import single
+
+_PERCENT = 100
+
+
+def errors_by_class(study: str, *networks: str) -> display.Table:
+    """Top-1 error of each class in percent, a column a network, the hardest class for the last network first.
+
+    Tested as in Table 3. A network that has not been tested is left out.
+
+    Parameters
+    ----------
+    networks
+        Rows of Table 3, for example ``A-256``.
+    """
+    words, columns = class_words(study), {}
+    for network in networks:
+        if (table := _tested(study, network)) is not None:
+            wrong = pd.Series(~predictions.hits(table, 1), index=table["label"])
+            columns[network] = _PERCENT * wrong.groupby(level=0).mean().rename(index=words)
+    frame = pd.DataFrame(columns).rename_axis("class")
+    if not frame.empty:
+        frame = frame.sort_values(frame.columns[-1], ascending=False).round(1)
+    return display.table(frame, units=dict.fromkeys(frame, "%"))
+
+
+def errors_by_half(study: str, *networks: str) -> display.Table:
+    """Top-1 error in percent over the easier and the harder half of the classes, by the first network's errors."""
+    by_class = errors_by_class(study, *networks)
+    if by_class.empty:
+        return display.table(pd.DataFrame())
+    order = by_class.iloc[:, 0].sort_values().index
+    halves = {"easier half": order[: len(order) // 2], "harder half": order[len(order) // 2 :]}
+    frame = pd.DataFrame({name: by_class.loc[classes].mean() for name, classes in halves.items()}).T
+    return display.table(frame.rename_axis("classes").round(1), units=dict.fromkeys(frame, "%"))
+
+
+def confused_pairs(study: str, network: str, count: int = 12) -> display.Table:
+    """The pairs of classes that a network confuses most, either way round, tested as in Table 3.
+
+    One row a pair: images of either class that were taken for the other, and what percent of both classes' images that
+    is, with its 95 % interval.
+    """
+    table, words = _tested(study, network), class_words(study)
+    if table is None:
+        return display.table(pd.DataFrame())
+    images = table["label"].value_counts()
+    wrong = table[table["label"] != table["class_1"]]
+    pairs = wrong[["label", "class_1"]].apply(lambda row: tuple(sorted(row)), axis=1).value_counts().head(count)
+    rows = []
+    for (one, other), taken in pairs.items():
+        shown = int(images[one] + images[other])
+        error = _PERCENT * taken / shown
+        rows.append(
+            {
+                "classes": f"{words[one]} and {words[other]}",
+                "images": int(taken),
+                "of both": display.with_interval(error, *statistics.error_interval(error, shown)),
+            }
+        )
+    return display.table(pd.DataFrame(rows).set_index("classes"), units={"of both": "%"})
+
+
+def class_words(study: str) -> dict[int, str]:
+    """Class index -> its name in words, where the data set's are known without its files, else ``class 17``."""
+    source = SOURCES[load(study).data.source]
+    names = list(getattr(source, "class_names", {}).values()) or [f"class {k}" for k in range(source.num_classes)]
+    return dict(enumerate(names))
+
+
+def _tested(study: str, network: str) -> pd.DataFrame | None:
+    """The predictions of Table 3's test of a network; ``None`` where it has not been run."""
+    run = _run(study, network)
+    path = run.folder / "predictions.parquet"
+    if not path.exists():
+        return None
+    table = pd.read_parquet(path)
+    return table[table["measurement"] == single(run.train_scale).name]
+
+
+def _run(study: str, network: str) -> Run:
+    """Raises :class:`UnknownName` for a network that the study has not."""
+    spec = load(study)
+    by_row = {run.row: run for run in planned_runs(spec) if run.seed == spec.seeds[0]}
+    if network not in by_row:
+        raise UnknownName("network", network, by_row)
+    return by_row[network]
