@@ -12,6 +12,7 @@ import jsonschema
 import nbformat
 import pypdf
 import pytest
+from bs4 import BeautifulSoup
 
 from conftest import REPOSITORY
 from verydeep import files, results
@@ -484,6 +485,21 @@ def test_on_a_phone_the_first_column_stays_and_an_edge_that_goes_on_fades(page, 
     table.evaluate("table => table.scrollTo(10_000, 0)")
     page.wait_for_function("table => !table.classList.contains('goes-on')", arg=table.element_handle())
     assert cell.bounding_box()["x"] == before and last.bounding_box()["x"] < far - 100
+
+
+def test_every_picture_of_a_chapter_has_a_caption_and_an_alternative(html):
+    faults = []
+    for path in sorted(html.rglob("*.html")):
+        name = path.relative_to(html).as_posix()
+        if name.startswith(("runs/", "reference/", "_")):
+            continue
+        for image in BeautifulSoup(path.read_text(), "html.parser").select("article img"):
+            if image.find_parent("button"):  # a picture to press, which says what it shows
+                continue
+            caption = image.find_parent("figure") and image.find_parent("figure").find("figcaption")
+            if len(image.get("alt", "")) < 15 or not caption or len(caption.get_text()) < 40:
+                faults.append(f"{name}: {image.get('alt')}")
+    assert not faults, "\n".join(faults)
 
 
 @pytest.mark.browser
