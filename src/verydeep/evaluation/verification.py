@@ -2,10 +2,9 @@
 
 import numpy as np
 import pandas as pd
-import torch
 
 from verydeep import runs
-from verydeep.assembly import device_record, load_network, normaliser, open_data
+from verydeep.assembly import device, device_record, load_network, normaliser, open_data
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.measure import mean, require_trained
 from verydeep.evaluation.tester import Tester
@@ -56,9 +55,11 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
         raise VerydeepError(f"{run.name} was tested on other images than those in {store.folder}")
     every = store.rows("val")
     chosen = np.unique(np.linspace(0, len(every) - 1, images or len(every), dtype=int))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    chosen_device = device()
     at_once = record.cost.pixels_per_batch
-    tester = Tester(load_network(run), normaliser(run, store, device), run.study.testing, run.recipe.flip, at_once)
+    tester = Tester(
+        load_network(run), normaliser(run, store, chosen_device), run.study.testing, run.recipe.flip, at_once
+    )
     made: dict[str, np.ndarray] = {}
     measured = [Measurement.named(name) for name in record.measurements]
     for single in {single for measurement in measured for single in measurement.passes}:
@@ -73,7 +74,7 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
         again = predictions.table(measurement.name, names, labels, posteriors)
         before = recorded[recorded["measurement"] == measurement.name].set_index("image").loc[names].reset_index()
         compared[measurement.name] = _compare(before, again)
-    same = machine_type(provenance.environment(), device_record(device)) == machine_type(
+    same = machine_type(provenance.environment(), device_record(chosen_device)) == machine_type(
         record.environment, record.device
     )
     return _judge(run, pd.DataFrame(compared).T, same and images is None)
