@@ -94,7 +94,7 @@ def test_the_record_is_shown_as_it_is(checkout):
     assert faults.sums().to_dict("list") == {"tried": [2, 1, 1, 2], "survived": [1, 1, 1, 2]}
     assert faults.machine().loc["The disk fills up.", "what the user reads"] == "error: full"
     assert len(faults.bad_inputs()) == 2
-    figure = figures.kills(faults.kills())
+    figure = figures.kills(faults.kills()).figure
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["any time", "train.json", "Snakemake"]
     path.unlink()
     with pytest.raises(VerydeepError, match="faults.json: no record; run: make faults"):

@@ -109,7 +109,7 @@ def test_every_fault_free_run_has_a_page(trained):
         "quarter.md",
         "smoke/A-256-s0.md",
         "smoke/A-256-s0-train.ipynb",
-        "smoke/A-256-s0-curve.png",
+        "smoke/A-256-s0-curve.svg",
     } <= written
     text = (trained / "book/runs/smoke/A-256-s0.md").read_text()
     assert "papermill book/training/train.ipynb" in text and "SHA256SUMS" not in text

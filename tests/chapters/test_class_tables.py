@@ -44,7 +44,7 @@ def test_the_halves_are_all_classes_by_the_first_networks_errors():
 def test_what_has_not_been_run_is_left_out_and_what_does_not_exist_is_said(checkout):
     assert class_tables.errors_by_class("narrow", "A-256").empty
     assert class_tables.errors_by_half("narrow", "A-256").empty and class_tables.confused_pairs("narrow", "A-256").empty
-    assert figures.errors_by_class(class_tables.errors_by_class("narrow", "A-256")).axes
+    assert figures.errors_by_class(class_tables.errors_by_class("narrow", "A-256")).figure.axes
     with pytest.raises(UnknownName, match="unknown network 'F-256'"):
         class_tables.errors_by_class("narrow", "F-256")
 

@@ -15,7 +15,7 @@ def test_the_dense_form_is_shown_to_be_equal():
 def test_normalisation_is_drawn_and_timed():
     cost = demonstrations.lrn_cost(32, 8)
     assert (cost["milliseconds"] >= 0).all() and cost["output (MiB)"].nunique() == 1
-    axes = demonstrations.lrn_response().axes[0]
+    axes = demonstrations.lrn_response().figure.axes[0]
     constant = axes.lines[-1].get_ydata()
     alone = axes.lines[0].get_ydata()
     assert alone[1] == pytest.approx(constant[1], rel=1e-3) and alone[-1] < constant[-1]

@@ -58,7 +58,7 @@ def test_every_point_against_depth_is_a_number_of_the_book():
 
 def test_the_panels_of_the_picture_are_equally_high_and_hold_their_points():
     frame = findings.by_depth()
-    shown = [axes for axes in figures.error_by_depth(frame).axes if axes.axison]
+    shown = [axes for axes in figures.error_by_depth(frame).figure.axes if axes.axison]
     heights = [np.diff(axes.get_ylim())[0] for axes in shown]
     assert len(shown) == frame["source"].nunique() and max(heights) == pytest.approx(min(heights))
     for axes, (_, part) in zip(shown, frame.groupby("source", sort=False), strict=True):
@@ -70,7 +70,7 @@ def test_curves_are_of_the_networks_that_were_trained_the_shallowest_first():
     histories = training_tables.histories("quarter")
     assert list(histories) == ["A", "B", "C", "D", "E"]
     assert list(training_tables.histories("quarter", "longer")) == ["A"]
-    left, right = figures.curves_by_depth(histories).axes
+    left, right = figures.curves_by_depth(histories).figure.axes
     assert len(left.lines) == len(right.lines) == 5
     assert right.lines[4].get_ydata()[-1] == histories["E"]["held_out_top1_error"].iloc[-1]
 
@@ -95,6 +95,6 @@ def test_a_checkout_without_a_recorded_study_says_that_nothing_was_tested(checko
     assert findings.recorded() == []
     assert findings.in_short([]).startswith("- **Not tested**: ")
     assert set(findings.by_depth()["source"]) == {"paper"}
-    assert len(figures.error_by_depth(findings.by_depth()).axes[0].lines) > 0
+    assert len(figures.error_by_depth(findings.by_depth()).figure.axes[0].lines) > 0
     assert costs.studies_cost([]) == dict.fromkeys(("networks", "planned", "pilots", "hours", "operations", "cores"), 0)
-    assert figures.curves_by_depth(training_tables.histories("narrow")).axes[0].lines[:] == []
+    assert figures.curves_by_depth(training_tables.histories("narrow")).figure.axes[0].lines[:] == []

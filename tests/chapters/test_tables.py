@@ -151,7 +151,7 @@ def test_a_network_of_a_further_seed_has_a_line_of_its_own(checkout):
 
 def test_the_picture_of_table3_has_a_place_for_every_row(trained):
     figure = figures.errors_picture(error_tables.points(3, ["smoke", "quarter"]))
-    paper, smoke = figure.axes  # quarter has nothing to show
+    paper, smoke = figure.figure.axes  # quarter has nothing to show
     assert [label.get_text() for label in paper.get_yticklabels()] == error_tables.errors(3, []).index.tolist()
     shown = results.number("smoke.table3.A-256.top1")
     interval, error = smoke.lines

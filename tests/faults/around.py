@@ -86,7 +86,7 @@ def notebooks_of_another_world(folder: Path, whole: World) -> str:
     found = kills.broken(world) + kills.differences(world, whole)
     expect(not found, "; ".join(found))
     notebook = (world.runs / "smoke" / kills.RUN / "evaluate.ipynb").read_text()
-    expect("image/png" in notebook, "the notebook has no picture")
+    expect("image/svg+xml" in notebook, "the notebook has no picture")
     return done.stdout.strip().splitlines()[-1].replace(str(folder), "")
 
 

@@ -36,7 +36,7 @@ def run_page(run: Run) -> str:
         lines += [
             "## Learning curve",
             "",
-            f"```{{image}} {run.name}-curve.png",
+            f"```{{image}} {run.name}-curve.svg",
             f":alt: Loss, errors and learning rate of {run.name} by epoch",
             "```",
             "",

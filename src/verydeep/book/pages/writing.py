@@ -86,10 +86,9 @@ def _write_run(folder: Path, run: Run) -> set[Path]:
     written = {_write(folder / f"{run.name}.md", run_page(run))}
     history = run.folder / "history.csv"
     if history.exists():
-        curve = folder / f"{run.name}-curve.png"
+        curve = folder / f"{run.name}-curve.svg"
         if not curve.exists() or curve.stat().st_mtime < history.stat().st_mtime:
-            curve.parent.mkdir(parents=True, exist_ok=True)
-            figures.learning_curve(pd.read_csv(history), f"{run.study.name}: {run.name}").savefig(curve, dpi=110)
+            figures.learning_curve(pd.read_csv(history), f"{run.study.name}: {run.name}").save(curve)
         written.add(curve)
     return written | _write_files(folder, run)
 

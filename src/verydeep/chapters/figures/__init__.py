@@ -22,10 +22,11 @@ from verydeep.chapters.figures.numbers import (
     kills,
     learning_curve,
 )
-from verydeep.chapters.figures.style import finished, use_style
+from verydeep.chapters.figures.style import Picture, finished, use_style
 
 __all__ = [
     "METHOD_MARKERS",
+    "Picture",
     "configurations_diagram",
     "cost_picture",
     "crop_grid",

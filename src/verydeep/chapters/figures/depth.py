@@ -5,14 +5,13 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from verydeep.chapters.figures.style import HELD_OUT, TRAIN, finished, use_style
+from verydeep.chapters.figures.style import HELD_OUT, TRAIN, Picture, finished, use_style
 
 _TITLES = {"paper": "the paper, ILSVRC-2012"}
 
 
-def error_by_depth(frame: pd.DataFrame) -> Figure:
+def error_by_depth(frame: pd.DataFrame) -> Picture:
     """Top-1 error against depth, of :func:`verydeep.chapters.findings.by_depth`: the paper, and each recorded study.
 
     Every panel is as many percent points high, so slopes compare; their places do not, since the data are others. A
@@ -73,7 +72,7 @@ def _label(group: pd.DataFrame) -> str | None:
     return None if pd.isna(epochs) else f"{'' if len(group) > 1 else group['config'].iat[0] + ', '}{epochs:.0f} epochs"
 
 
-def curves_by_depth(histories: dict[str, pd.DataFrame], title: str = "") -> Figure:
+def curves_by_depth(histories: dict[str, pd.DataFrame], title: str = "") -> Picture:
     """Training and held-out top-1 error (percent) after every epoch, the networks over each other.
 
     Parameters

@@ -1,16 +1,15 @@
 """The picture of the package: its rooms by floor, and what each touches."""
 
 import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from verydeep.chapters.figures.style import BLOCKS, finished, use_style
+from verydeep.chapters.figures.style import BLOCKS, Picture, finished, ink_on, use_style
 
 #: Rooms of tools, which almost every other touches: their arrows would hide the rest.
 _TOOLS = {"errors", "files", "paths", "progress", "locks"}
 
 
-def house(floors: list[list[str]], imports: dict[str, set[str]]) -> Figure:
+def house(floors: list[list[str]], imports: dict[str, set[str]]) -> Picture:
     """Rooms as boxes, the data's way upwards, an arrow from each room to what it touches.
 
     Left out are the rooms of tools, and arrows to what a room reaches through another.
@@ -44,7 +43,7 @@ def house(floors: list[list[str]], imports: dict[str, set[str]]) -> Figure:
         box = FancyBboxPatch((x - 0.8, y - 0.25), 1.6, 0.5, boxstyle="round,pad=0,rounding_size=0.1", facecolor=colour)
         axes.add_patch(box)
         box.set(edgecolor="none", zorder=2)
-        axes.text(x, y, room, ha="center", va="center", color="white", fontsize=10, zorder=3)
+        axes.text(x, y, room, ha="center", va="center", color=ink_on(colour), fontsize=10, zorder=3)
     axes.set(xlim=(-4.2, 4.2), ylim=(-0.5, len(shown) - 0.5))
     axes.set_axis_off()
     return finished(figure)

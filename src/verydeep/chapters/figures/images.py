@@ -4,18 +4,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.figure import Figure
 
-from verydeep.chapters.figures.style import HELD_OUT, RIGHT, WRONG, finished, use_style
+from verydeep.chapters.figures.style import HELD_OUT, RIGHT, WRONG, Picture, finished, use_style
 
 
 def image_grid(
     images: np.ndarray,
     titles: list[str],
     colours: list[str] | None = None,
-    columns: int = 8,
-    size: tuple[float, float] = (1.35, 1.6),
-) -> Figure:
+    columns: int = 4,
+    size: tuple[float, float] = (1.7, 1.95),
+) -> Picture:
     """Images with some text above each.
 
     Parameters
@@ -37,11 +36,11 @@ def image_grid(
         axis.set_axis_off()
     for k, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
         axis.imshow(image, interpolation="nearest")
-        axis.set_title(titles[k], fontsize=7.5, color=colours[k] if colours else "black")
+        axis.set_title(titles[k], fontsize=8, color=colours[k] if colours else "black")
     return finished(figure)
 
 
-def prediction_grid(images: np.ndarray, predictions: pd.DataFrame, words: list[str], columns: int = 8) -> Figure:
+def prediction_grid(images: np.ndarray, predictions: pd.DataFrame, words: list[str], columns: int = 4) -> Picture:
     """Images with the class they were given and its probability: green where right, red where wrong."""
     titles, colours = [], []
     for row in predictions.itertuples():
@@ -53,8 +52,8 @@ def prediction_grid(images: np.ndarray, predictions: pd.DataFrame, words: list[s
 
 
 def score_maps(
-    images: list[np.ndarray], maps: list[np.ndarray], counted: list[tuple[int, int]], titles: list[str]
-) -> Figure:
+    images: list[np.ndarray], maps: list[np.ndarray], counted: list[tuple[int, int]], titles: list[str], title: str
+) -> Picture:
     """An image at several sizes, and below each the probability of one class at every position of its score map.
 
     Parameters
@@ -87,13 +86,14 @@ def score_maps(
         for i, j in np.ndindex(*scores.shape):
             if i >= rows or j >= columns:
                 axes[1, column].plot([j - 0.5, j + 0.5], [i - 0.5, i + 0.5], color="#d9534f", linewidth=0.8)
+    figure.suptitle(title, fontsize=10)
     figure.colorbar(drawn, ax=axes[1, :], shrink=0.8, label="probability", format=lambda x, _: f"{100 * x:.0f}%")
     return finished(figure)
 
 
 def crop_grid(
     images: list[np.ndarray], titles: list[str], positions: list[tuple[list[int], list[int]]], crop: int
-) -> Figure:
+) -> Picture:
     """Where the crops of multi-crop testing lie on an image at several scales.
 
     Parameters
@@ -128,7 +128,7 @@ def crop_grid(
     return finished(figure)
 
 
-def posteriors_by_scale(scales: list[int], posteriors: np.ndarray, average: np.ndarray, names: list[str]) -> Figure:
+def posteriors_by_scale(scales: list[int], posteriors: np.ndarray, average: np.ndarray, names: list[str]) -> Picture:
     """How the probabilities of a few classes move with the test scale, and where their average lies.
 
     Parameters

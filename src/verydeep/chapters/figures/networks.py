@@ -4,20 +4,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from verydeep import paper
-from verydeep.chapters.figures.style import BLOCKS, finished, use_style
+from verydeep.chapters.figures.style import BLOCKS, Picture, finished, ink_on, use_style
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size, all_configurations, configuration
 from verydeep.networks.stacks import Stack, lines
 
-_ONE_BY_ONE, _LRN, _POOL, _FC = "#e8a33d", "#d9534f", "#e4e6ea", "#5b5f97"
+_ONE_BY_ONE, _LRN, _POOL, _FC = "#e8a33d", "#eab0ad", "#e4e6ea", "#5b5f97"
 _KINDS = {"conv": "#1b6ca8", "maxpool": "#9aa1ab", "fc": "#5b5f97", "lrn": "#d9534f"}
 
 
-def shares(config: str, size: Size = PAPER_SIZE) -> Figure:
+def shares(config: str, size: Size = PAPER_SIZE) -> Picture:
     """Weights, activations and multiply-adds of each layer: where a network's size, memory and work lie."""
     use_style()
     layers = anatomy.layers(configuration(config), size)
@@ -37,7 +36,7 @@ def shares(config: str, size: Size = PAPER_SIZE) -> Figure:
     return finished(figure)
 
 
-def stacks_in_one_dimension(size: int = 8) -> Figure:
+def stacks_in_one_dimension(size: int = 8) -> Picture:
     """The notes' picture: stacks of width-3 layers beside one wide layer, on ``size`` inputs without padding.
 
     What the first output depends on is drawn strong.
@@ -74,7 +73,7 @@ def stacks_in_one_dimension(size: int = 8) -> Figure:
     return finished(figure)
 
 
-def receptive_fields() -> Figure:
+def receptive_fields() -> Picture:
     """Receptive field after every layer of the six configurations, against how far along the network the layer is."""
     use_style()
     figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
@@ -94,7 +93,7 @@ def receptive_fields() -> Figure:
     return finished(figure)
 
 
-def signals(deviations: pd.DataFrame, quantity: str, title: str) -> Figure:
+def signals(deviations: pd.DataFrame, quantity: str, title: str) -> Picture:
     """``activation`` or ``gradient`` of :func:`verydeep.networks.signals.every_scheme`, by layer, a line a scheme."""
     use_style()
     figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
@@ -108,7 +107,7 @@ def signals(deviations: pd.DataFrame, quantity: str, title: str) -> Figure:
     return finished(figure)
 
 
-def footprint(gradient: np.ndarray, first: int, last: int, title: str) -> Figure:
+def footprint(gradient: np.ndarray, first: int, last: int, title: str) -> Picture:
     """The gradient of one unit with respect to the input, its theoretical receptive field drawn as a square."""
     use_style()
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4.2), layout="constrained")
@@ -126,7 +125,7 @@ def footprint(gradient: np.ndarray, first: int, last: int, title: str) -> Figure
     return finished(figure)
 
 
-def peers_picture(compared: pd.DataFrame) -> Figure:
+def peers_picture(compared: pd.DataFrame) -> Picture:
     """Parameters against multiply-adds of :func:`verydeep.networks.peers.compare`, the area of a mark its depth."""
     use_style()
     figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
@@ -148,7 +147,7 @@ def peers_picture(compared: pd.DataFrame) -> Figure:
     return finished(figure)
 
 
-def configurations_diagram() -> Figure:
+def configurations_diagram() -> Picture:
     """All six configurations of Table 1 side by side, drawn from the data."""
     use_style()
     names = list(dict.fromkeys(paper.table(1)["config"]))
@@ -174,29 +173,22 @@ def _draw_configuration(axes, config: Configuration, column: int, depth: list[in
         top = y
         for i, conv in enumerate(block):
             colour = _ONE_BY_ONE if conv.kernel == 1 else BLOCKS[b]
-            _box(
-                axes,
-                column,
-                top,
-                f"conv{conv.kernel}-{conv.channels}",
-                colour,
-                "black" if conv.kernel == 1 else "white",
-            )
+            _box(axes, column, top, f"conv{conv.kernel}-{conv.channels}", colour)
             top += 1
             if config.lrn and (b, i) == (0, 0):
-                _box(axes, column, top, "LRN", _LRN, "white")
+                _box(axes, column, top, "LRN", _LRN)
                 top += 1
         y += depth[b]
-        _box(axes, column, y, "maxpool", _POOL, "#444444")
+        _box(axes, column, y, "maxpool", _POOL)
         y += 1
     for width in config.fc:
-        _box(axes, column, y, f"FC-{width}", _FC, "white")
+        _box(axes, column, y, f"FC-{width}", _FC)
         y += 1
 
 
-def _box(axes, column: int, row: int, text: str, colour: str, ink: str) -> None:
+def _box(axes, column: int, row: int, text: str, colour: str) -> None:
     style = "round,pad=0,rounding_size=0.08"
     axes.add_patch(
         FancyBboxPatch((column - 0.42, row + 0.08), 0.84, 0.8, boxstyle=style, facecolor=colour, edgecolor="none")
     )
-    axes.text(column, row + 0.5, text, ha="center", va="center", fontsize=8, color=ink)
+    axes.text(column, row + 0.5, text, ha="center", va="center", fontsize=8, color=ink_on(colour))

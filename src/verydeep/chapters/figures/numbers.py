@@ -6,12 +6,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.figure import Figure
 
-from verydeep.chapters.figures.style import HELD_OUT, HELD_OUT_TOP5, RIGHT, TRAIN, WRONG, finished, use_style
+from verydeep.chapters.figures.style import (
+    HELD_OUT,
+    HELD_OUT_TOP5,
+    RIGHT,
+    SHADES,
+    TRAIN,
+    WRONG,
+    Picture,
+    finished,
+    ink_on,
+    use_style,
+)
 
 
-def learning_curve(history: pd.DataFrame, title: str) -> Figure:
+def learning_curve(history: pd.DataFrame, title: str) -> Picture:
     """Loss, errors (percent) and learning rate after every epoch, from a run's ``history.csv``."""
     use_style()
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.1), layout="constrained")
@@ -33,7 +43,7 @@ def learning_curve(history: pd.DataFrame, title: str) -> Figure:
     return finished(figure)
 
 
-def errors_picture(frame: pd.DataFrame) -> Figure:
+def errors_picture(frame: pd.DataFrame) -> Picture:
     """Top-1 error of every row, of :func:`verydeep.chapters.error_tables.points`, with its 95 % interval.
 
     A panel for the paper and for each study. All are as wide in percent points, so differences compare across panels.
@@ -67,7 +77,7 @@ def errors_picture(frame: pd.DataFrame) -> Figure:
     return finished(figure)
 
 
-def errors_by_class(frame: pd.DataFrame) -> Figure:
+def errors_by_class(frame: pd.DataFrame) -> Picture:
     """Top-1 error of each class (percent), a mark for each network, of ``class_tables.errors_by_class``."""
     use_style()
     figure, axes = plt.subplots(figsize=(6.4, 0.8 + 0.24 * len(frame)), layout="constrained")
@@ -98,7 +108,7 @@ _VERDICTS = {
 }
 
 
-def forest(verdicts: list, brief: bool = False) -> Figure:
+def forest(verdicts: list, brief: bool = False) -> Picture:
     """Every tested claim: the paper's difference and ours with its interval, coloured by the verdict.
 
     A test that was no fair one has a hollow mark.
@@ -147,7 +157,7 @@ def forest(verdicts: list, brief: bool = False) -> Figure:
 METHOD_MARKERS = {"centre-crop": "v", "dense": "o", "multi-crop": "s", "both": "D"}
 
 
-def cost_picture(frame: pd.DataFrame) -> Figure:
+def cost_picture(frame: pd.DataFrame) -> Picture:
     """Top-1 error against multiply-adds an image, of :func:`verydeep.chapters.costs.testing_cost`: a line a network."""
     use_style()
     figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
@@ -168,7 +178,7 @@ def cost_picture(frame: pd.DataFrame) -> Figure:
     return finished(figure)
 
 
-def kills(frame: pd.DataFrame) -> Figure:
+def kills(frame: pd.DataFrame) -> Picture:
     """When each kill of :func:`verydeep.chapters.faults.kills` came, a row for each file or process it was aimed at."""
     use_style()
     order = list(dict.fromkeys(frame["aimed at"]))
@@ -185,12 +195,14 @@ def kills(frame: pd.DataFrame) -> Figure:
     return finished(figure)
 
 
-def heat_map(frame: pd.DataFrame, label: str) -> Figure:
+def heat_map(frame: pd.DataFrame, label: str) -> Picture:
     """A square table as colours with its values written in."""
     use_style()
     size = 2.2 + 0.62 * len(frame)
     figure, axes = plt.subplots(figsize=(size + 1, size), layout="constrained")
-    sns.heatmap(frame, annot=True, fmt=".1f", cmap="crest", square=True, ax=axes, cbar_kws={"label": label})
+    sns.heatmap(frame, annot=True, fmt=".1f", cmap=SHADES, square=True, ax=axes, cbar_kws={"label": label})
+    for text, colour in zip(axes.texts, axes.collections[0].get_facecolors(), strict=True):
+        text.set_color(ink_on(colour))
     axes.tick_params(axis="x", rotation=45)
     axes.tick_params(axis="y", rotation=0)
     return finished(figure)

@@ -1,25 +1,88 @@
-"""The style of every picture in the book."""
+"""The style of every picture in the book, and the form in which a picture is shown and kept."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import seaborn as sns
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
 
-# Readable on white and, as the theme shows pictures in dark mode on a light ground, there too.
-TRAIN, HELD_OUT, HELD_OUT_TOP5 = "#8a8f98", "#1b6ca8", "#7fb7de"
+from verydeep import files
+
+# Readable on white; in the dark the book's style sheet turns drawings round, light for dark (``verydeep.css``).
+TRAIN, HELD_OUT, HELD_OUT_TOP5 = "#7d828b", "#1b6ca8", "#4f97c9"
 RIGHT, WRONG = "#1a7f4b", "#b3362c"
-BLOCKS = sns.color_palette("crest", 5).as_hex()
+# Light enough for black words, which are white on dark when turned round.
+BLOCKS = ["#d5ebdf", "#b3dccf", "#93c8c5", "#7cb3c0", "#739fbd"]
+SHADES = sns.light_palette("#6aa5d0", as_cmap=True)
+
+_JPEG = {"dpi": 130, "facecolor": "white", "pil_kwargs": {"quality": 88}}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as a notebook shows it: a drawing as SVG on a transparent ground, photographs as JPEG on white.
+
+    As PNG, matplotlib's default, the photographs were most of what a run's notebooks weighed.
+    """
+
+    figure: Figure
+
+    @property
+    def photographic(self) -> bool:
+        """Whether it shows images in colour."""
+        return any(image.get_array().ndim == 3 for axes in self.figure.axes for image in axes.images)
+
+    def svg(self) -> str:
+        """The picture as SVG; a figure drawn anew from the same data gives the same text."""
+        stream = io.StringIO()
+        with plt.rc_context({"svg.hashsalt": "verydeep"}):
+            self.figure.savefig(stream, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+        return stream.getvalue()
+
+    def jpeg(self) -> bytes:
+        """The picture as JPEG."""
+        stream = io.BytesIO()
+        self.figure.savefig(stream, format="jpeg", bbox_inches="tight", **_JPEG)
+        return stream.getvalue()
+
+    def save(self, path: Path) -> None:
+        """Write it as SVG."""
+        files.write_text(path, self.svg())
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        shown = (
+            {"image/jpeg": base64.b64encode(self.jpeg()).decode()}
+            if self.photographic
+            else {"image/svg+xml": self.svg()}
+        )
+        return {**shown, "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        width, height = self.figure.get_size_inches()
+        return f"<Picture of {width:g} by {height:g} inches>"
+
+
+def ink_on(colour: ColorType) -> str:
+    """Black or white, whichever is easier to read on a colour (the relative luminance of WCAG 2)."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    luminance = float(np.dot([0.2126, 0.7152, 0.0722], linear))
+    return "black" if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else "white"
 
 
 def use_style() -> None:
     """The style of every picture in the book, whatever matplotlib's settings on this machine are."""
     plt.style.use("default")
     sns.set_theme(context="notebook", style="ticks", font_scale=0.9)
-    plt.rcParams.update(
-        {"figure.dpi": 110, "savefig.bbox": "tight", "axes.spines.top": False, "axes.spines.right": False}
-    )
+    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 
 
-def finished(figure: Figure) -> Figure:
-    """Take the figure from pyplot's hands, or a notebook that returns it would show it twice."""
+def finished(figure: Figure) -> Picture:
+    """The figure as a picture, taken from pyplot's hands, or a notebook would show it twice."""
     plt.close(figure)
-    return figure
+    return Picture(figure)

@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 import torch
-from matplotlib.figure import Figure
 from torch import nn
 
 from verydeep.chapters import display, figures
-from verydeep.chapters.figures import finished, use_style
+from verydeep.chapters.figures import Picture, finished, use_style
 from verydeep.networks import anatomy, footprints, vgg
 from verydeep.networks.configurations import Size, configuration
 from verydeep.networks.dense import score_map
@@ -46,7 +45,7 @@ def receptive_field(config: str, layer: str, size: int) -> pd.DataFrame:
     return display.table(pd.DataFrame(rows).T)
 
 
-def effective_field(config: str, layer: str, size: int, scheme: str) -> tuple[Figure, pd.DataFrame]:
+def effective_field(config: str, layer: str, size: int, scheme: str) -> tuple[Picture, pd.DataFrame]:
     """The gradient of the central unit as a picture, and the sides of the theoretical and the effective field."""
     net = footprints.initialised(_narrow(config, size), scheme)
     field = footprints.gradient(net, layer, size)
@@ -61,7 +60,7 @@ def effective_field(config: str, layer: str, size: int, scheme: str) -> tuple[Fi
     return picture, display.table(frame.round(1))
 
 
-def lrn_response(neighbours: tuple[float, ...] = (0, 50, 100, 200)) -> Figure:
+def lrn_response(neighbours: tuple[float, ...] = (0, 50, 100, 200)) -> Picture:
     """Output against input of the layer, when the four neighbouring channels all have one of the values given."""
     use_style()
     figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")

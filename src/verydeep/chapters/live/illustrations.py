@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
 from verydeep.assembly import load_network, normaliser, open_data
 from verydeep.chapters import display, figures, settings
+from verydeep.chapters.figures import Picture
 from verydeep.data.store import held_out
 from verydeep.data.views import (
     TrainingViews,
@@ -29,7 +29,7 @@ def recipe(run: Run) -> pd.DataFrame:
     return settings.recipe(run.study.name, run.train_scale, run.variant)
 
 
-def training_views(run: Run, images: int = 4, epochs: int = 5) -> Figure:
+def training_views(run: Run, images: int = 4, epochs: int = 5) -> Picture:
     """What this very run sees: a few training images and their crops in the first epochs.
 
     The first column is the whole image; the others are the crop, flip and colour that the run's seed draws.
@@ -53,13 +53,13 @@ def training_views(run: Run, images: int = 4, epochs: int = 5) -> Figure:
     return figures.image_grid(shown, titles, columns=epochs + 1)
 
 
-def learning_curve(run: Run) -> Figure:
+def learning_curve(run: Run) -> Picture:
     """Loss, errors and learning rate of a finished training."""
     history = pd.read_csv(run.folder / "history.csv")
     return figures.learning_curve(history, f"{run.study.name}: {run.name}")
 
 
-def examples(run: Run, count: int = 16) -> Figure:
+def examples(run: Run, count: int = 16) -> Picture:
     """Validation images with what the network said of them, spread evenly over the validation set."""
     store = open_data(run)
     table = pd.read_parquet(run.folder / "predictions.parquet")
@@ -69,7 +69,7 @@ def examples(run: Run, count: int = 16) -> Figure:
     return figures.prediction_grid([store.image(row) for row in rows], table.iloc[chosen], store.words)
 
 
-def confident_mistakes(run: Run, count: int = 8) -> Figure:
+def confident_mistakes(run: Run, count: int = 8) -> Picture:
     """The validation images on which the network was most sure of a wrong class."""
     store = open_data(run)
     table = pd.read_parquet(run.folder / "predictions.parquet")
@@ -79,7 +79,7 @@ def confident_mistakes(run: Run, count: int = 8) -> Figure:
     return figures.prediction_grid([store.image(row) for row in rows], wrong, store.words)
 
 
-def disputed(run: Run, count: int = 8) -> Figure:
+def disputed(run: Run, count: int = 8) -> Picture:
     """The validation images of which the ways of testing name most classes, and what each way says.
 
     Of those of which they name equally many, the ones that dense testing at one scale is least sure of.
@@ -113,7 +113,7 @@ def _an_image(run: Run) -> tuple[int, pd.Series]:
     return predictions.gained_most(table, several(run.train_scale).name, smallest)
 
 
-def score_maps(run: Run) -> Figure:
+def score_maps(run: Run) -> Picture:
     """The probability of the predicted class at every position of the score map, at each test scale.
 
     Shown for the validation image that testing at several scales helped most.
@@ -134,12 +134,10 @@ def score_maps(run: Run) -> Figure:
             counted.append(tuple(whole) if testing.positions == "whole" else tuple(scores.shape[2:]))
             maps.append(scores.softmax(1)[0, row["class_1"]].numpy())
             titles.append(f"Q={scale}: {store.words[int(said.argmax())][:16]} {100 * float(said.max()):.0f}%")
-    figure = figures.score_maps(images, maps, counted, titles)
-    figure.suptitle(f"probability of {store.words[row['class_1']]}", fontsize=10)
-    return figure
+    return figures.score_maps(images, maps, counted, titles, f"probability of {store.words[row['class_1']]}")
 
 
-def crop_grid(run: Run) -> Figure:
+def crop_grid(run: Run) -> Picture:
     """The crops of multi-crop testing on a validation image, at each test scale."""
     store = open_data(run)
     position, _ = _an_image(run)
@@ -156,7 +154,7 @@ def crop_grid(run: Run) -> Figure:
     return figures.crop_grid(images, titles, positions, run.study.crop)
 
 
-def posteriors_by_scale(run: Run, classes: int = 4, scales: int = 9) -> Figure:
+def posteriors_by_scale(run: Run, classes: int = 4, scales: int = 9) -> Picture:
     """How the posteriors of a validation image move with the test scale, for the classes that lead somewhere."""
     store, net = open_data(run), load_network(run)
     position, _ = _an_image(run)
@@ -178,7 +176,7 @@ def posteriors_by_scale(run: Run, classes: int = 4, scales: int = 9) -> Figure:
     return figures.posteriors_by_scale(every, posteriors[:, shown], average[shown], names)
 
 
-def disagreement(fusion: Fusion) -> Figure:
+def disagreement(fusion: Fusion) -> Picture:
     """How often each pair of a fusion's members names different best classes, percent of the validation images."""
     best = {}
     for run in fusion.members:

@@ -1,0 +1,178 @@
+"""Every picture as a person sees it: what it is shown as, and whether its words can be read in light and dark."""
+
+import importlib
+import inspect
+import io
+import pkgutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.text import Text
+from PIL import Image
+
+from conftest import REPOSITORY
+from verydeep import results, studies
+from verydeep.chapters import class_tables, costs, error_tables, faults, figures, findings, house, training_tables
+from verydeep.chapters.figures import Picture, numbers
+from verydeep.networks import peers
+
+#: The grounds of the book's two modes, and how much lighter or darker than its ground a text is at least (WCAG 1.4.3).
+LIGHT, DARK, CONTRAST = "#ffffff", "#14181e", 4.5
+#: What the style sheet does to a drawing in the dark: invert(1), then hue-rotate(180deg), as Filter Effects defines it.
+TURNED = np.array([[-0.574, 1.430, 0.144], [0.426, 0.430, 0.144], [0.426, 1.430, -0.856]])
+
+
+def _photographs(count: int, side: int = 40) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def _history() -> pd.DataFrame:
+    return pd.read_csv(studies.find_run("narrow", "A", 256).folder / "history.csv")
+
+
+def _predictions() -> pd.DataFrame:
+    return pd.DataFrame({"label": [0, 1], "class_1": [0, 0], "probability_1": [0.9, 0.4]})
+
+
+def _signals() -> pd.DataFrame:
+    columns = pd.MultiIndex.from_product([["he", "paper"], ["activation", "gradient"]])
+    return pd.DataFrame(np.full((3, 4), 0.5), index=["conv1_1", "conv1_2", "fc8"], columns=columns)
+
+
+#: How each is called; one that is new needs a line here, or the test below fails.
+DRAWINGS = {
+    "numbers.learning_curve": lambda draw: draw(_history(), "A"),
+    "numbers.errors_picture": lambda draw: draw(error_tables.points(3, ["quarter", "full"])),
+    "numbers.errors_by_class": lambda draw: draw(class_tables.errors_by_class("narrow", "A-256", "D-256")),
+    "numbers.forest": lambda draw: draw(results.read("quarter").verdicts),
+    "numbers.cost_picture": lambda draw: draw(costs.testing_cost("quarter")),
+    "numbers.kills": lambda draw: draw(faults.kills()),
+    "numbers.heat_map": lambda draw: draw(pd.DataFrame(np.arange(9.0).reshape(3, 3), list("ABC"), list("ABC")), "%"),
+    "depth.error_by_depth": lambda draw: draw(findings.by_depth()),
+    "depth.curves_by_depth": lambda draw: draw(training_tables.histories("narrow"), "narrow"),
+    "networks.shares": lambda draw: draw("D"),
+    "networks.stacks_in_one_dimension": lambda draw: draw(),
+    "networks.receptive_fields": lambda draw: draw(),
+    "networks.signals": lambda draw: draw(_signals(), "gradient", "A"),
+    "networks.footprint": lambda draw: draw(np.eye(60), 20, 40, "conv3_1"),
+    "networks.peers_picture": lambda draw: draw(peers.compare()),
+    "networks.configurations_diagram": lambda draw: draw(),
+    "house.house": lambda draw: draw(house.floors(), house.imports()),
+    "images.posteriors_by_scale": lambda draw: draw([1, 2], np.full((2, 2), 0.4), np.full(2, 0.3), ["cat", "dog"]),
+}
+PHOTOGRAPHS = {
+    "images.image_grid": lambda draw: draw(_photographs(5), list("abcde")),
+    "images.prediction_grid": lambda draw: draw(_photographs(2), _predictions(), ["cat", "dog"]),
+    "images.score_maps": lambda draw: draw(_photographs(1), [np.eye(3)], [(2, 2)], ["Q=256"], "cat"),
+    "images.crop_grid": lambda draw: draw(_photographs(1), ["Q=256"], [([0, 8], [0, 8])], 32),
+}
+
+
+def functions() -> dict:
+    """Every public function that draws, by module and name."""
+    found = {}
+    for module in pkgutil.walk_packages(figures.__path__, "verydeep.chapters.figures."):
+        for key, function in inspect.getmembers(importlib.import_module(module.name), inspect.isfunction):
+            if function.__module__ == module.name and function.__annotations__.get("return") is Picture:
+                found[f"{module.name.rpartition('.')[2]}.{key}"] = function
+    return {name: function for name, function in found.items() if name != "style.finished"}
+
+
+@pytest.fixture(autouse=True)
+def recorded(monkeypatch):
+    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+
+
+def test_every_picture_is_looked_at():
+    assert set(functions()) == set(DRAWINGS) | set(PHOTOGRAPHS)
+
+
+def shown(name: str) -> Picture:
+    return (DRAWINGS | PHOTOGRAPHS)[name](functions()[name])
+
+
+@pytest.mark.parametrize("name", sorted(DRAWINGS))
+def test_a_drawing_is_svg_that_can_be_read_in_light_and_dark(name):
+    picture = shown(name)
+    bundle = picture._repr_mimebundle_()
+    assert set(bundle) == {"image/svg+xml", "text/plain"}
+    assert len(bundle["image/svg+xml"]) < 400_000
+    assert unreadable(picture) == []
+
+
+@pytest.mark.parametrize("name", sorted(PHOTOGRAPHS))
+def test_photographs_are_jpeg(name):
+    bundle = shown(name)._repr_mimebundle_()
+    assert set(bundle) == {"image/jpeg", "text/plain"}
+    assert Image.open(io.BytesIO(shown(name).jpeg())).getpixel((0, 0)) == (255, 255, 255)
+
+
+def unreadable(picture: Picture) -> list[str]:
+    """Words of a drawing that stand out too little from what is behind them, in light or in dark."""
+    picture.figure.draw_without_rendering()
+    faults = []
+    for text in picture.figure.findobj(Text):
+        if (
+            text.get_text().strip()
+            and text.get_visible()
+            and (text.axes is None or text.axes.axison or text in texts(text))
+        ):
+            ink, ground = to_rgb(text.get_color()), behind(picture, text)
+            ratios = {
+                "light": contrast(ink, ground or to_rgb(LIGHT)),
+                "dark": contrast(turned(ink), turned(ground) if ground else to_rgb(DARK)),
+            }
+            faults += [
+                f"{text.get_text()!r}, {mode}: {ratio:.2f}" for mode, ratio in ratios.items() if ratio < CONTRAST
+            ]
+    return faults
+
+
+def texts(text: Text) -> list[Text]:
+    """The words that an axes without frame still shows."""
+    return [*text.axes.texts, text.axes.title]
+
+
+def behind(picture: Picture, text: Text) -> tuple | None:
+    """The colour of the box or the cell on which a text stands, or nothing where it stands on the page."""
+    box = text.get_window_extent()
+    place = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
+    for axes in picture.figure.axes:
+        for mesh in axes.collections if text.axes is axes and text in axes.texts else ():
+            for path, colour in zip(mesh.get_paths(), mesh.get_facecolors(), strict=False):
+                if path.contains_point(place, mesh.get_transform()):
+                    return to_rgb(colour)
+        for patch in axes.patches:
+            if to_rgba(patch.get_facecolor())[3] == 1 and patch.get_path().contains_point(place, patch.get_transform()):
+                return to_rgb(patch.get_facecolor())
+    return None
+
+
+def turned(colour: tuple) -> tuple:
+    """What the style sheet's filter makes of a colour."""
+    return tuple((TURNED @ (1 - np.array(colour))).clip(0, 1))
+
+
+def contrast(one: tuple, other: tuple) -> float:
+    """The contrast of two colours as WCAG defines it, 1 to 21."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: tuple) -> float:
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def test_the_measure_sees_what_cannot_be_read():
+    picture = numbers.heat_map(pd.DataFrame([[1.0]], ["A"], ["A"]), "%")
+    picture.figure.axes[0].set_xlabel("pale", color="#cccccc")
+    assert any("pale" in fault and "light" in fault for fault in unreadable(picture))
+    assert contrast(to_rgb("black"), to_rgb("white")) == pytest.approx(21)
+    assert contrast(turned(to_rgb("black")), turned(to_rgb("white"))) == pytest.approx(21, abs=0.1)
+
+
+def test_the_same_figure_is_the_same_text():
+    assert shown("networks.receptive_fields").svg() == shown("networks.receptive_fields").svg()
