@@ -502,6 +502,26 @@ def test_every_picture_of_a_chapter_has_a_caption_and_an_alternative(html):
     assert not faults, "\n".join(faults)
 
 
+def test_every_table_of_a_chapter_has_a_number_and_a_caption(html):
+    faults, found = [], []
+    for path in sorted(html.rglob("*.html")):
+        name = path.relative_to(html).as_posix()
+        if name.startswith(("runs/", "reference/", "_", "py-modindex", "genindex", "search")):
+            continue
+        for table in BeautifulSoup(path.read_text(), "html.parser").select("article table"):
+            if "parameter" in table.get_text()[:20] or table.find_parent(id="touch"):
+                continue  # what a template is called with; what a page fills by itself
+            figure = table.find_parent("figure", class_="numbered-table")
+            caption = figure.find("figcaption") if figure else table.find("caption")
+            number = caption and caption.find(class_="caption-number")
+            if not number or len(caption.get_text()) < 40:
+                faults.append(f"{name}: {table.get_text(' ', strip=True)[:60]}")
+            else:
+                found.append(number.get_text(strip=True))
+    assert not faults, "\n".join(faults)
+    assert len(set(found)) > 60 and all(re.fullmatch(r"Tab\. \d+", number) for number in found)
+
+
 @pytest.mark.browser
 def test_without_javascript_every_row_is_there(browser, address):
     page = browser.new_page(java_script_enabled=False)

@@ -6,6 +6,10 @@ import pytest
 from conftest import REPOSITORY
 from verydeep import notebooks, studies
 from verydeep.book import examples, pages
+from verydeep.book.pages.runs import fusion_page
+
+#: The templates that show one run.
+RUNS = ("train", "evaluate")
 
 
 def template(kind: str) -> str:
@@ -23,12 +27,12 @@ def read(kind: str) -> str:
     return source[0]
 
 
-@pytest.mark.parametrize("kind", examples.KINDS)
+@pytest.mark.parametrize("kind", notebooks.TEMPLATES)
 def test_a_chapter_without_a_record_is_its_template(kind, trained):
     assert read(kind) == template(kind)
 
 
-@pytest.mark.parametrize("kind", examples.KINDS)
+@pytest.mark.parametrize("kind", RUNS)
 def test_a_chapter_shows_every_cell_as_it_ran(kind, trained, monkeypatch):
     monkeypatch.setattr(examples, "EXAMPLE", ("smoke", "A", "256"))
     text = read(kind)
@@ -45,9 +49,17 @@ def test_a_chapter_shows_every_cell_as_it_ran(kind, trained, monkeypatch):
 
 def test_the_recorded_example_fills_the_chapters_but_for_what_is_younger(monkeypatch):
     monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
-    train, evaluate = (code(read(kind)) for kind in examples.KINDS)
+    train, evaluate = (code(read(kind)) for kind in RUNS)
     assert [name for name, cell in train.items() if not cell.outputs and name.startswith("cell")] == ["cell-1"]
     empty = [name for name in code(template("evaluate")) if not evaluate[name].outputs]
-    assert set(empty) <= {"cell-1", "disputed"}
+    assert set(empty) <= {"cell-1", "disputed", "crops", "filters", "responses"}
     assert "another best class (%)" in evaluate["ways-apart"].outputs[0]["data"]["text/html"]
     assert "the paper's own lengths, widths divided by 8, 20 classes" in read("train")
+
+
+def test_several_networks_together_are_shown_too(monkeypatch):
+    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+    text = read("fuse")
+    assert [name for name, cell in code(text).items() if not cell.outputs and name.startswith("cell")] == ["cell-1"]
+    assert "D-jitter and E-jitter, tested together by the method `both`, each of the study [quarter]" in text
+    assert "../../evaluation/fuse.ipynb" in fusion_page(examples.example("fuse"))

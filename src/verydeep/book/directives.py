@@ -15,6 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 from verydeep.book.makers import Definition
 from verydeep.book.source_links import source_link
 from verydeep.chapters import error_tables, findings, study_notes
+from verydeep.data.sources import SOURCES
 from verydeep.paper import addresses
 from verydeep.studies import load, planned_runs
 
@@ -25,7 +26,8 @@ class NotesChecked(SphinxDirective):
     required_arguments = 1
 
     def run(self):
-        return self.parse_text_to_nodes(study_notes.notes_markdown(self.arguments[0], root="/"))
+        caption = "The study notes, sentence by sentence: what was computed or measured, and whether they hold."
+        return self.parse_text_to_nodes(_captioned(study_notes.notes_markdown(self.arguments[0], root="/"), caption))
 
 
 class VerdictsInShort(SphinxDirective):
@@ -41,7 +43,9 @@ class ErrorsOfOthers(SphinxDirective):
     required_arguments = 1
 
     def run(self):
-        return self.parse_text_to_nodes(findings.errors_of_others(self.arguments[0]))
+        title = SOURCES[self.arguments[0]].title
+        caption = f"What others published on {title}, or on a part of it, each with its source."
+        return self.parse_text_to_nodes(_captioned(findings.errors_of_others(self.arguments[0]), caption))
 
 
 class ResultTable(SphinxDirective):
@@ -83,6 +87,11 @@ class LinkedSections(SphinxTransform):
                 parts += [nodes.Text(whole[at:begins]), nodes.reference("", whole[begins:ends], refuri=url)]
                 at = ends
             text.parent.replace(text, [part for part in (*parts, nodes.Text(whole[at:])) if part.astext()])
+
+
+def _captioned(table: str, caption: str) -> str:
+    """A Markdown table with a caption; Sphinx numbers it."""
+    return f"```{{table}} {caption}\n\n{table}\n```"
 
 
 def _has_parent(node: nodes.Node, *kinds: type[nodes.Node]) -> bool:

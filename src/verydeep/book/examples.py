@@ -1,4 +1,5 @@
-"""The chapters about training and testing show one run: each template with the outputs that it had in it.
+"""The chapters about training and testing show one run, and one of several networks together: each template with the
+outputs that it had in it.
 
 The template in the repository has none. Where the run is not recorded, its page is the template alone.
 """
@@ -9,24 +10,29 @@ from sphinx.application import Sphinx
 
 from verydeep import notebooks, runs
 from verydeep.chapters import testing_tables
-from verydeep.runs import EvaluateRecord, TrainRecord
-from verydeep.studies import Run, find_run
+from verydeep.runs import EvaluateRecord, FuseRecord, TrainRecord
+from verydeep.studies import Fusion, Recorded, find_fusion, find_run
 
-#: The run that is shown: study, configuration and training scale.
+#: The run that is shown: study, configuration and training scale; and the networks tested together, with the method.
 EXAMPLE = ("narrow", "D", "256")
-KINDS = ("train", "evaluate")
+TOGETHER = (["quarter/D-jitter", "quarter/E-jitter"], "both")
 
 #: What the build computes from a record for cells that are younger than it, by their names.
 _COMPUTED = {"ways-apart": testing_tables.ways_apart}
 
 
-def is_example(run: object) -> bool:
-    """Whether a run is the one that the chapters show."""
-    return run == find_run(*EXAMPLE)
+def example(kind: str) -> Recorded:
+    """What the chapter of a template shows, a run or several networks together; recorded or not."""
+    return find_fusion(*TOGETHER) if kind == "fuse" else find_run(*EXAMPLE)
 
 
-def page(kind: str, template: str, run: Run) -> str:
-    """The notebook of a template, ``train`` or ``evaluate``, with the outputs of its cells in a run.
+def shown_in(run: Recorded) -> list[str]:
+    """The kinds of the chapters that show a run."""
+    return [kind for kind in notebooks.TEMPLATES if example(kind) == run]
+
+
+def page(kind: str, template: str, run: Recorded) -> str:
+    """The notebook of a template, ``train``, ``evaluate`` or ``fuse``, with the outputs of its cells in a run.
 
     A cell has them where its code is what was executed. The parameters of the run stand below those of the template.
     """
@@ -45,7 +51,7 @@ def page(kind: str, template: str, run: Run) -> str:
     return nbformat.writes(notebook)
 
 
-def _with_outputs(cell: NotebookNode, outputs: dict[str, list], run: Run) -> list[NotebookNode]:
+def _with_outputs(cell: NotebookNode, outputs: dict[str, list], run: Recorded) -> list[NotebookNode]:
     """Give a cell its outputs; the cells that then follow it: a word on where they are from, if not from the record."""
     if cell.source in outputs:
         cell.outputs = outputs[cell.source]
@@ -62,15 +68,20 @@ def _markdown(name: str, text: str) -> NotebookNode:
     return nbformat.v4.new_markdown_cell(text, id=name)
 
 
-def _said(kind: str, run: Run) -> str:
+def _said(kind: str, run: Recorded) -> str:
     """What is shown, how long it took and on what, and where it lies."""
     record, study = runs.read_record(run, kind), run.study
     network, folder = study.network, f"../runs/{study.name}"
+    what = (
+        f"{' and '.join(member.row for member in run.members)}, tested together by the method `{run.method}`, each"
+        if isinstance(run, Fusion)
+        else f"one run: {run.config} at S={run.train_scale}"
+    )
     size = "the paper's own lengths" if network.length_divisor == 1 else f"lengths divided by {network.length_divisor}"
     return "\n".join(
         [
             "```{admonition} As it ran",
-            f"Below each cell stands what it showed for one run: {run.config} at S={run.train_scale} of the study "
+            f"Below each cell stands what it showed for {what} of the study "
             f"[{study.name}]({folder}.md), {size}, widths divided by {network.width_divisor}, {study.num_classes} "
             f"classes, {_took(record)} on {_machine(record)}. "
             f"[The run's page]({folder}/{run.name}.md) has its record and "
@@ -81,7 +92,7 @@ def _said(kind: str, run: Run) -> str:
     )
 
 
-def _took(record: TrainRecord | EvaluateRecord) -> str:
+def _took(record: TrainRecord | EvaluateRecord | FuseRecord) -> str:
     seconds = record.cost.seconds
     took = f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
     if record.kind == "train":
@@ -89,15 +100,14 @@ def _took(record: TrainRecord | EvaluateRecord) -> str:
     return f"tested on {record.data.counts['val']:,} images in {took}"
 
 
-def _machine(record: TrainRecord | EvaluateRecord) -> str:
+def _machine(record: TrainRecord | EvaluateRecord | FuseRecord) -> str:
     return f"one {record.device.name}" if record.device.type == "cuda" else record.environment.processor
 
 
 def _shown(app: Sphinx, docname: str, source: list[str]) -> None:
-    run = find_run(*EXAMPLE)
-    for kind in KINDS:
-        if f"{docname}.ipynb" == notebooks.TEMPLATES[kind] and (run.folder / f"{kind}.ipynb").exists():
-            source[0] = page(kind, source[0], run)
+    for kind, template in notebooks.TEMPLATES.items():
+        if f"{docname}.ipynb" == template and (example(kind).folder / f"{kind}.ipynb").exists():
+            source[0] = page(kind, source[0], example(kind))
 
 
 def setup(app: Sphinx) -> None:

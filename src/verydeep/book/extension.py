@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from verydeep import paths, runs
-from verydeep.book import directives, examples, lost_text, pages, programs, roles, source_links, theme
+from verydeep.book import captions, directives, examples, lost_text, pages, programs, roles, source_links, theme
 from verydeep.chapters import display
 from verydeep.errors import VerydeepError
 from verydeep.notebooks import kernels
@@ -70,6 +70,7 @@ def setup(app: Sphinx) -> dict:
     for extension in ("sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"):
         app.setup_extension(extension)
     roles.setup(app)
+    captions.setup(app)
     directives.setup(app)
     source_links.setup(app)
     examples.setup(app)

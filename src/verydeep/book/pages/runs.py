@@ -8,10 +8,8 @@ from verydeep.results.statistics import error_interval
 from verydeep.runs import provenance
 from verydeep.studies import Fusion, Recipe, Recorded, Run
 
-#: Said of the run that the chapters show.
-_CHAPTERS = (
-    " They are shown in [training](../../training/train.ipynb) and [testing](../../evaluation/evaluate.ipynb) too."
-)
+#: The chapters that show a recorded notebook, in words.
+_CHAPTERS = {"train": "training", "evaluate": "testing", "fuse": "testing several networks together"}
 
 
 def run_page(run: Run) -> str:
@@ -118,7 +116,8 @@ def _numbers(run: Recorded) -> list[str]:
 def _notebooks(run: Recorded) -> list[str]:
     executed = [kind for kind in notebooks.TEMPLATES if (run.folder / f"{kind}.ipynb").exists()]
     links = ", ".join(f"[{kind}]({run.name}-{kind}.ipynb)" for kind in executed)
-    shown = _CHAPTERS if examples.is_example(run) else ""
+    chapters = [f"[{_CHAPTERS[kind]}](../../{notebooks.TEMPLATES[kind]})" for kind in examples.shown_in(run)]
+    shown = f" Shown in the book too: {', '.join(chapters)}." if chapters else ""
     return [f"The notebooks as they were executed: {links}.{shown}", ""] if executed else []
 
 

@@ -2,7 +2,15 @@
 
 from verydeep.chapters.figures.depth import curves_by_depth, error_by_depth
 from verydeep.chapters.figures.house import house
-from verydeep.chapters.figures.images import crop_grid, image_grid, posteriors_by_scale, prediction_grid, score_maps
+from verydeep.chapters.figures.images import (
+    crop_grid,
+    crop_posteriors,
+    image_grid,
+    posteriors_by_scale,
+    prediction_grid,
+    score_maps,
+)
+from verydeep.chapters.figures.insides import filters, patches
 from verydeep.chapters.figures.networks import (
     configurations_diagram,
     footprint,
@@ -30,10 +38,12 @@ __all__ = [
     "configurations_diagram",
     "cost_picture",
     "crop_grid",
+    "crop_posteriors",
     "curves_by_depth",
     "error_by_depth",
     "errors_by_class",
     "errors_picture",
+    "filters",
     "finished",
     "footprint",
     "forest",
@@ -42,6 +52,7 @@ __all__ = [
     "image_grid",
     "kills",
     "learning_curve",
+    "patches",
     "peers_picture",
     "posteriors_by_scale",
     "prediction_grid",

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from verydeep.chapters.figures.style import HELD_OUT, RIGHT, WRONG, Picture, finished, use_style
+from verydeep.chapters.figures.style import HELD_OUT, RIGHT, SHADES, WRONG, Picture, finished, ink_on, use_style
 
 
 def image_grid(
@@ -125,6 +125,29 @@ def crop_grid(
         axes.set(xlim=(-1, largest + 1), ylim=(largest + 1, -1))
         axes.set_title(title, fontsize=9)
         axes.set_axis_off()
+    return finished(figure)
+
+
+def crop_posteriors(probabilities: list[np.ndarray], titles: list[str], title: str) -> Picture:
+    """What each crop of multi-crop testing says: the probability of one class, the crops as they lie on the image.
+
+    Parameters
+    ----------
+    probabilities
+        For each test scale float (rows of crops, columns of crops).
+    """
+    use_style()
+    size = (2.6 * len(probabilities), 3.1)
+    figure, panels = plt.subplots(1, len(probabilities), figsize=size, layout="constrained", squeeze=False)
+    largest = max(float(shown.max()) for shown in probabilities)
+    for axes, name, shown in zip(panels.flat, titles, probabilities, strict=True):
+        axes.imshow(shown, vmin=0, vmax=largest, cmap=SHADES)
+        for (i, j), value in np.ndenumerate(shown):
+            ink = ink_on(SHADES(value / largest))
+            axes.text(j, i, f"{100 * value:.0f}", ha="center", va="center", fontsize=8, color=ink)
+        axes.set_title(name, fontsize=9)
+        axes.set_axis_off()
+    figure.suptitle(title, fontsize=10)
     return finished(figure)
 
 

@@ -154,6 +154,32 @@ def crop_grid(run: Run) -> Picture:
     return figures.crop_grid(images, titles, positions, run.study.crop)
 
 
+def crop_posteriors(run: Run) -> Picture:
+    """What each crop of multi-crop testing says of the image of :func:`score_maps`: the probability of its class.
+
+    Averaged over a crop and its mirror image, at each test scale.
+    """
+    store, net = open_data(run), load_network(run)
+    position, row = _an_image(run)
+    normalise, testing, crop = normaliser(run, store), run.study.testing, run.study.crop
+    titles, probabilities = [], []
+    with torch.inference_mode():
+        for scale in several_scales(run.train_scale):
+            image = rescale(store.image(store.rows("val")[position]), run.study.pixels(scale))
+            tops, lefts = (grid_positions(side, crop, testing.crops_per_side, testing.grid) for side in image.shape[:2])
+            crops = [image[top : top + crop, left : left + crop] for top in tops for left in lefts]
+            x = normalise(np.stack(crops))
+            said = sum(
+                dense.posteriors(net, view)[:, row["class_1"]] for view in ([x, x.flip(3)] if run.recipe.flip else [x])
+            )
+            said = said.numpy().reshape(len(tops), len(lefts)) / (2 if run.recipe.flip else 1)
+            probabilities.append(said)
+            titles.append(f"Q={scale}: {100 * said.mean():.0f}% on average")
+    average = 100 * np.mean([said.mean() for said in probabilities])
+    title = f"probability of {store.words[row['class_1']]}, {average:.0f}% over all crops"
+    return figures.crop_posteriors(probabilities, titles, title)
+
+
 def posteriors_by_scale(run: Run, classes: int = 4, scales: int = 9) -> Picture:
     """How the posteriors of a validation image move with the test scale, for the classes that lead somewhere."""
     store, net = open_data(run), load_network(run)
