@@ -70,13 +70,14 @@ def _markdown(name: str, text: str) -> NotebookNode:
 
 def _said(kind: str, run: Recorded) -> str:
     """What is shown, how long it took and on what, and where it lies."""
-    record, study = runs.read_record(run, kind), run.study
+    study = run.study
     network, folder = study.network, f"../runs/{study.name}"
-    what = (
-        f"{' and '.join(member.row for member in run.members)}, tested together by the method `{run.method}`, each"
-        if isinstance(run, Fusion)
-        else f"one run: {run.config} at S={run.train_scale}"
-    )
+    if isinstance(run, Fusion):
+        record = runs.read_fusion(run)
+        networks = " and ".join(member.row for member in run.members)
+        what = f"{networks}, tested together by the method `{run.method}`, each"
+    else:
+        record, what = runs.read_record(run, kind), f"one run: {run.config} at S={run.train_scale}"
     size = "the paper's own lengths" if network.length_divisor == 1 else f"lengths divided by {network.length_divisor}"
     return "\n".join(
         [
