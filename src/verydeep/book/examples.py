@@ -18,7 +18,7 @@ EXAMPLE = ("narrow", "D", "256")
 TOGETHER = (["quarter/D-jitter", "quarter/E-jitter"], "both")
 
 #: What the build computes from a record for cells that are younger than it, by their names.
-_COMPUTED = {"ways-apart": testing_tables.ways_apart}
+_COMPUTED = {"ways-apart": testing_tables.ways_apart, "together": testing_tables.fused}
 
 
 def example(kind: str) -> Recorded:
@@ -61,7 +61,7 @@ def _with_outputs(cell: NotebookNode, outputs: dict[str, list], run: Recorded) -
     shown = _COMPUTED[cell.id](run)
     data = {"text/html": shown._repr_html_(), "text/plain": repr(shown)}
     cell.outputs = [nbformat.v4.new_output("display_data", data)]
-    return [_markdown(f"{cell.id}-computed", "*Computed from the run's predictions when this book was built.*")]
+    return [_markdown(f"{cell.id}-computed", "*Computed from the records when this book was built.*")]
 
 
 def _markdown(name: str, text: str) -> NotebookNode:
