@@ -307,7 +307,7 @@ def readme() -> None:
 
     path = paths.root() / "README.md"
     text = path.read_text(encoding="utf-8")
-    table = f"<!-- headline -->\n{error_tables.headline('quarter')}\n<!-- end -->"
+    table = f"<!-- headline -->\n{error_tables.headline()}\n<!-- end -->"
     files.write_text(path, re.sub(r"<!-- headline -->.*?<!-- end -->", lambda _: table, text, flags=re.DOTALL))
 
 

@@ -62,7 +62,7 @@ def collect(root: Path) -> dict[str, dict[str, str]]:
                 found["verdicts"][f"{study}.{verdict.number}"] = _text(said)
             found["reports"][f"{study} plan"] = status.plan(studies.load(study))
             found["reports"][f"{study} show"] = status.show_study(study)
-        found["reports"]["headline"] = error_tables.headline("quarter")
+        found["reports"]["headline"] = error_tables.headline()
         for name, text in _chapters(root):
             found["shown"][name] = text
         with mock.patch.object(Picture, "save", lambda self, path: Path(path).touch()):  # not compared, and slow
