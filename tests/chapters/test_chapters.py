@@ -26,6 +26,7 @@ OTHERS = {
     "results/claims": ({"study": "smoke"}, "not tested"),
     "results/released": ({"study": "smoke"}, "The study smoke tests no published weights."),
     **{f"results/table{number}": ({"study": "smoke"}, "smoke") for number in (3, 4, 5, 6, 7)},
+    "results/budget": ({"studies": ["smoke"]}, "A-256"),
     "results/classes": ({"study": "smoke", "networks": ["A-256"]}, "class 3"),
     "training/recipe": ({"study": "smoke"}, "smoke"),
     "evaluation/cost": ({"study": "smoke"}, "multi-crop"),

@@ -91,6 +91,7 @@ ELSEWHERE = {
     "findings.by_depth",
     "error_tables.points",
     "training_tables.histories",
+    "training_tables.budget",
 }
 
 

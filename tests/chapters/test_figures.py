@@ -52,6 +52,7 @@ DRAWINGS = {
     "numbers.heat_map": lambda draw: draw(pd.DataFrame(np.arange(9.0).reshape(3, 3), list("ABC"), list("ABC")), "%"),
     "depth.error_by_depth": lambda draw: draw(findings.by_depth()),
     "depth.curves_by_depth": lambda draw: draw(training_tables.histories("narrow"), "narrow"),
+    "depth.error_by_updates": lambda draw: draw({"quarter": training_tables.budget("quarter")}),
     "networks.shares": lambda draw: draw("D"),
     "networks.stacks_in_one_dimension": lambda draw: draw(),
     "networks.receptive_fields": lambda draw: draw(),

@@ -20,13 +20,11 @@ def pilots(study: str) -> pd.DataFrame:
     spec = load(study)
     rows = []
     for run in planned_runs(spec, pilots=True):
-        base = spec.resolve(run.train_scale)
-        changed = {key: value for key, value in run.recipe if key != "epochs" and value != getattr(base, key)}
         record = runs.read_record(run, "train")
         row = {
             "pilot": run.variant.removeprefix("pilot-"),
             "network": f"{run.config}-{run.train_scale}",
-            "changes": ", ".join(f"{key}: {value}" for key, value in changed.items()) or "nothing",
+            "changes": _changed(run) or "nothing",
             "why": spec.variants[run.variant].why,
             "epochs": run.recipe.epochs,
         }
@@ -75,6 +73,38 @@ def training(study: str, trained: bool = False) -> pd.DataFrame:
     return display.table(frame, units=_HELD_OUT | {"training top-1": "%"}, caption=_held_out_coverage(load(study)))
 
 
+def budget(study: str) -> pd.DataFrame:
+    """How far each network A to E of a study came at S=256, against how many updates it and what it starts from had.
+
+    A row a network of the study's first seed that was trained: ``network``, ``config``, ``updates``, ``changes`` (of
+    the study's recipe, but for its length), ``training`` (top-1 error in percent on the crops of the last epoch), and
+    ``held_out`` with ``low`` and ``high``, that on the held-out images with its 95 % interval.
+    """
+    rows = []
+    for run in planned_runs(load(study)):
+        if run.config not in tuple("ABCDE") or run.train_scale != "256" or run.seed != run.study.seeds[0]:
+            continue
+        chain = [runs.read_record(ancestor, "train") for ancestor in lineage(run)]
+        if None in chain:
+            continue
+        record, error = chain[-1], chain[-1].metrics.held_out_error("top1")
+        low, high = error_interval(error, record.data.held_out.count)
+        rows.append(
+            {
+                "network": run.row,
+                "config": run.config,
+                "updates": sum(trained.cost.steps for trained in chain),
+                "changes": _changed(run),
+                "training": record.metrics.train_top1_error,
+                "held_out": error,
+                "low": low,
+                "high": high,
+            }
+        )
+    columns = ["network", "config", "updates", "changes", "training", "held_out", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).sort_values(["config", "updates"], ignore_index=True)
+
+
 def histories(study: str, variant: str | None = None, scale: str = "256") -> dict[str, pd.DataFrame]:
     """What every epoch left, of the networks A to E of a study that were trained, the shallowest first: their history.
 
@@ -87,6 +117,13 @@ def histories(study: str, variant: str | None = None, scale: str = "256") -> dic
              if (run.variant, run.train_scale, run.seed) == (variant, scale, run.study.seeds[0])}  # fmt: skip
     trained = (asked[config] for config in "ABCDE" if config in asked and runs.read_record(asked[config], "train"))
     return {run.config: pd.read_csv(run.folder / "history.csv") for run in trained}
+
+
+def _changed(run: Run) -> str:
+    """What a run's recipe changes of its study's, its length left out: ``dropout: 0.5``."""
+    base = run.study.resolve(run.train_scale)
+    changed = {key: value for key, value in run.recipe if key != "epochs" and value != getattr(base, key)}
+    return ", ".join(f"{key}: {value}" for key, value in changed.items())
 
 
 def _held_out_coverage(study: Study) -> str:

@@ -1,6 +1,6 @@
 """The book's pictures. Each function takes plain data and returns a matplotlib figure; no torch."""
 
-from verydeep.chapters.figures.depth import curves_by_depth, error_by_depth
+from verydeep.chapters.figures.depth import curves_by_depth, error_by_depth, error_by_updates
 from verydeep.chapters.figures.house import house
 from verydeep.chapters.figures.images import (
     crop_grid,
@@ -41,6 +41,7 @@ __all__ = [
     "crop_posteriors",
     "curves_by_depth",
     "error_by_depth",
+    "error_by_updates",
     "errors_by_class",
     "errors_picture",
     "filters",

@@ -72,6 +72,47 @@ def _label(group: pd.DataFrame) -> str | None:
     return None if pd.isna(epochs) else f"{'' if len(group) > 1 else group['config'].iat[0] + ', '}{epochs:.0f} epochs"
 
 
+def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
+    """Training and held-out error (percent) at the end of training against the number of updates, a row a study.
+
+    A mark is a network, its colour the configuration, its form the recipe; a line joins those of unlike length alone.
+
+    Parameters
+    ----------
+    frames
+        Study -> what :func:`verydeep.chapters.training_tables.budget` says of it.
+    """
+    use_style()
+    size = (8.6, 2.9 * len(frames))
+    figure, panels = plt.subplots(
+        len(frames), 2, figsize=size, layout="constrained", squeeze=False, sharey="row", sharex=True
+    )
+    configs = sorted({config for frame in frames.values() for config in frame["config"]})
+    colours = dict(zip(configs, sns.color_palette("viridis", len(configs) + 1), strict=False))
+    for (left, right), (study, frame) in zip(panels, frames.items(), strict=True):
+        markers = dict(zip(frame["changes"].unique(), "oDs^vP*X", strict=False))
+        for (config, changes), part in frame.groupby(["config", "changes"], sort=False):
+            style = {"color": colours[config], "marker": markers[changes], "markersize": 6, "linewidth": 1.4}
+            left.plot(part["updates"] / 1000, part["training"], **style)
+            spread = np.array([part["held_out"] - part["low"], part["high"] - part["held_out"]])
+            right.errorbar(part["updates"] / 1000, part["held_out"], spread, elinewidth=1, **style)
+        left.set(title=f"{study}: training crops", ylabel="top-1 error (%)")
+        right.set(title=f"{study}: held-out images")
+        handles = [
+            plt.Line2D([], [], color=colours[name], linewidth=4, label=name) for name in frame["config"].unique()
+        ]
+        if len(markers) > 1:
+            handles += [
+                plt.Line2D([], [], color="#555555", marker=marker, linestyle="", label=changes or "the study's recipe")
+                for changes, marker in markers.items()
+            ]
+        right.legend(handles=handles, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
+        left.set(xlim=(0, None), ylim=(0, None))
+    for axes in panels[-1]:
+        axes.set_xlabel("thousand updates, its parents' too")
+    return finished(figure)
+
+
 def curves_by_depth(histories: dict[str, pd.DataFrame], title: str = "") -> Picture:
     """Training and held-out top-1 error (percent) after every epoch, the networks over each other.
 
