@@ -1,5 +1,7 @@
 """Commands that train and test networks: one, several together, or one once more to verify its record."""
 
+from pathlib import Path
+
 import click
 
 from verydeep.cli.group import cli, given, machine_options, network_arguments, pixels_option, wait_option
@@ -65,6 +67,63 @@ def fuse(members: tuple[str, ...], method: str, table6: str | None, **machine) -
     for fusion in fusions:
         notebooks.execute(fusion, "fuse", **given(machine))
         click.echo(f"{fusion.name}: done, see {fusion.folder}")
+
+
+@cli.command()
+@click.argument("name")
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...", type=click.Path(path_type=Path))
+@click.option("--method", default="dense", show_default=True, help="centre-crop, dense, multi-crop or both.")
+@click.option("--scales", metavar="Q[+Q...]", help="Test scales, for example 256+384+512; Table 3's by default.")
+@click.option("--map", "target", type=click.Path(path_type=Path), help="Draw where the best class is seen: a PNG.")
+@click.option("--class", "shown", metavar="NAME", help="Draw this class in place of the best.")
+def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | None, target: Path | None, shown) -> None:
+    """Name the five best classes of a picture.
+
+    NAME is study/config-scale, for example narrow/D-256, or the path of a run's folder. The picture is tested as
+    validation images are. The map is that of the dense form, whatever the method.
+    """
+    from verydeep.evaluation import prediction, pretrained
+
+    if target and len(pictures) > 1:
+        raise click.UsageError("--map draws one PICTURE.")
+    if shown and not target:
+        raise click.UsageError("--class says what --map draws.")
+    try:
+        asked = tuple(int(scale) for scale in scales.split("+")) if scales else ()
+    except ValueError:
+        raise click.BadParameter(f"{scales!r} is no list of scales, as 256+384+512", param_hint="'--scales'") from None
+    model = pretrained.pretrained(name, device=_device())
+    way = prediction.measurement(model, method, asked)
+    for picture in pictures:
+        said = prediction.predict(model, picture, way)
+        click.echo(f"{picture}: {model.name}, {way.name}")
+        for word, probability in said.head(prediction.BEST).items():
+            click.echo(f"{100 * probability:6.1f} %  {word}")
+        if target:
+            _draw(model, picture, shown or said.index[0], way.test_scales, target)
+            click.echo(f"{target}: written")
+
+
+def _device():
+    from verydeep import assembly
+
+    return assembly.device()
+
+
+def _draw(model, picture: Path, name: str, scales: tuple[int, ...], target: Path) -> None:
+    """The score map of a class at each of the test scales, as a picture."""
+    from verydeep import files
+    from verydeep.chapters import figures
+    from verydeep.evaluation import prediction
+
+    maps = [prediction.score_map(model, picture, name, scale) for scale in scales]
+    titles = [f"Q={one.scale}" for one in maps]
+    figure = figures.score_maps(
+        [one.image for one in maps], [one.probabilities for one in maps], [one.counted for one in maps], titles
+    )
+    figure.suptitle(f"probability of {name}", fontsize=10)
+    with files.atomic(target) as part:
+        figure.savefig(part, format="png", dpi=110)
 
 
 @cli.command()

@@ -11,13 +11,40 @@ from verydeep.cli.group import cli, network_arguments
 @click.option("--to", type=click.Path(path_type=Path), help="Folder to write; that of the book's page by default.")
 @network_arguments
 def export(study: str, config: str, train_scale: str, seed: int, variant: str | None, to: Path | None) -> None:
-    """Write a trained network as ONNX, as browsers run it."""
-    from verydeep import paths, studies
-    from verydeep.evaluation.browser import export as exported
+    """Write a network for other programs.
 
-    folder = to or paths.book() / "evaluation" / "touch"
-    exported(studies.find_run(study, config, train_scale, seed, variant), folder)
-    click.echo(f"{folder}: written")
+    As ONNX for images of any size, with what it expects of them; and where the widths allow it as a state dict that
+    torchvision's constructors load.
+    """
+    from verydeep import paths, studies
+    from verydeep.evaluation import export as exporting
+
+    asked = studies.find_run(study, config, train_scale, seed, variant)
+    if to is None:
+        exporting.require_fits_page(asked)
+    written = exporting.export(asked, to or paths.book() / "evaluation" / "touch")
+    for path in written:
+        click.echo(f"{path}: written")
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="File to write; printed by default.")
+def card(name: str, to: Path | None) -> None:
+    """Print the model card of a published network.
+
+    NAME is study/config-scale, for example narrow/D-256. Model hubs take the card as README.md beside the weights.
+    """
+    from verydeep import files
+    from verydeep.results import cards
+    from verydeep.studies.fusions import member
+
+    text = cards.card(member(name))
+    if to is None:
+        click.echo(text, nl=False)
+        return
+    files.write_text(to, text)
+    click.echo(f"{to}: written")
 
 
 @cli.command()
