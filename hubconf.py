@@ -1,4 +1,4 @@
-"""For torch.hub: ``torch.hub.load("OWNER/REPOSITORY", "pretrained", "narrow/D-256")``, or of a path, ``source="local"``.
+"""For torch.hub: ``torch.hub.load("OWNER/REPOSITORY", "pretrained", "narrow/D-256")``, or a path, ``source="local"``.
 
 The same as ``verydeep.pretrained``, from a checkout that need not be installed.
 """

@@ -25,6 +25,7 @@ OTHERS = {
     "networks/peers": ({"size": 64, "seconds": 0.05}, "ResNet-152"),
     "results/claims": ({"study": "smoke"}, "not tested"),
     "results/released": ({"study": "smoke"}, "The study smoke tests no weights of torchvision's."),
+    "results/authors": ({"study": "smoke"}, "The study smoke tests no weights of the authors'."),
     **{f"results/table{number}": ({"study": "smoke"}, "smoke") for number in (3, 4, 5, 6, 7)},
     "results/classes": ({"study": "smoke", "networks": ["A-256"]}, "class 3"),
     "training/recipe": ({"study": "smoke"}, "smoke"),
