@@ -21,7 +21,7 @@ def network(run: Run) -> vgg.VGG:
     """The network of a run, with torch's default weights, in channels-last layout."""
     net = vgg.build(
         run.config,
-        run.study.size,
+        run.size,
         dropout=run.recipe.dropout,
         lrn_alpha=run.study.network.lrn_alpha,
         batch_norm=run.variant == BATCH_NORM,
@@ -48,12 +48,11 @@ def starting_network(run: Run, generator: torch.Generator) -> vgg.VGG:
 
 
 def load_network(run: Run) -> vgg.VGG:
-    """The network of a run from its published weights, in evaluation mode; torchvision's are downloaded if absent."""
+    """The network of a run from its published weights, in evaluation mode; those of others are downloaded if absent."""
     variables.require_precision()
     net = network(run)
     if run.published:
-        weights.download(run.published, run.weights)
-        weights.load_torchvision(net, run.weights)
+        weights.obtain(run.published, net, run.weights)
     else:
         _load_trained(net, run)
     return net.eval()
@@ -73,7 +72,7 @@ def _load_trained(net: vgg.VGG, run: Run) -> None:
 def normaliser(run: Run, store: Store, device="cpu") -> Normaliser:
     """What the run's network expects of its input."""
     if run.published:
-        return Normaliser.torchvision(device)
+        return Normaliser.published_by(run.published.publisher, device)
     return Normaliser.of(store, run.recipe.unit_variance, device)
 
 

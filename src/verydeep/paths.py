@@ -35,6 +35,22 @@ def root() -> Path:
     )
 
 
+def checkout() -> Path | None:
+    """The checkout, or ``None`` where there is none, as for a package that was installed from a wheel.
+
+    Raises
+    ------
+    VerydeepError
+        When ``$VERYDEEP_ROOT`` is none.
+    """
+    try:
+        return root()
+    except VerydeepError:
+        if os.environ.get("VERYDEEP_ROOT"):
+            raise
+        return None
+
+
 def _is_checkout(folder: Path) -> bool:
     try:
         return (folder / "book").is_dir() and _MARK in (folder / "_config.yml").read_text(encoding="utf-8")
@@ -49,10 +65,8 @@ def runs() -> Path:
 
 def short(path: Path) -> str:
     """A path as it is called in the checkout; one outside of it in full."""
-    try:
-        return path.relative_to(root()).as_posix()
-    except ValueError:
-        return str(path)
+    here = checkout()
+    return path.relative_to(here).as_posix() if here and path.is_relative_to(here) else str(path)
 
 
 def book() -> Path:
@@ -65,6 +79,11 @@ def artifacts() -> Path:
     if named := os.environ.get("VERYDEEP_ARTIFACTS"):
         return Path(named).expanduser().resolve()
     return root() / "artifacts"
+
+
+def has_artifacts() -> bool:
+    """Whether there is a place for them: a checkout, or the variable."""
+    return bool(os.environ.get("VERYDEEP_ARTIFACTS") or checkout())
 
 
 def staging(path: Path) -> Path:

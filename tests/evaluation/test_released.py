@@ -1,4 +1,4 @@
-"""The study of torchvision's weights, on generated images in ImageNet's layout and weights of its constructors."""
+"""The study of published weights, on generated images in ImageNet's layout and files as others would hand them out."""
 
 import dataclasses
 import shutil
@@ -10,44 +10,58 @@ import torchvision
 import yaml
 from PIL import Image
 
+import authors_files
+from conftest import make_checkout
 from verydeep import assembly, evaluation, files, results, runs, studies, training
 from verydeep.book import pages
 from verydeep.chapters import testing_tables
-from verydeep.data import sources, store
+from verydeep.data import sources, store, views
 from verydeep.data.normaliser import Normaliser
 from verydeep.errors import DataError, VerydeepError
+from verydeep.evaluation import fusion as fusing
 from verydeep.networks import published, vgg, weights
 from verydeep.networks.configurations import Size
-from verydeep.studies import plan, schema
+from verydeep.studies import schema
 
-CLASSES = 4
+CLASSES, WIDTH = 4, 16
 
 
 def test_the_table_of_weights_is_torchvisions():
     known = published.published_weights()
-    assert len(known) == 8
-    for one in known.values():
+    torchvisions = [one for one in known.values() if one.publisher == published.TORCHVISION]
+    assert len(torchvisions) == 8
+    for one in torchvisions:
         stated = torchvision.models.get_model_weights(one.name).IMAGENET1K_V1
         accuracies = stated.meta["_metrics"]["ImageNet-1K"]
         assert one.url == stated.url
         assert one.top1_error == pytest.approx(100 - accuracies["acc@1"])
         assert one.top5_error == pytest.approx(100 - accuracies["acc@5"])
-        assert one.file.endswith(f"-{one.sha256_prefix}.pth")
+        assert f"sha256:{one.file.removesuffix('.pth').rpartition('-')[2]}" == one.origins[0].checksum
 
 
 def test_inputs_are_normalised_as_every_published_network_expects():
-    ours = Normaliser.torchvision()
+    ours = Normaliser.published_by("torchvision")
     image = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
-    for one in published.published_weights().values():
+    for one in (one for one in published.published_weights().values() if one.publisher == published.TORCHVISION):
         preset = torchvision.models.get_model_weights(one.name).IMAGENET1K_V1.transforms()
         assert (preset.resize_size, preset.crop_size) == ([256], [224])
         theirs = preset(torchvision.transforms.functional.to_pil_image(image[0]))
         assert torch.allclose(ours(image[:, 16:240, 16:240])[0], theirs, atol=1e-5)
 
 
+def pass_off(monkeypatch, publisher: str, config: str, path) -> None:
+    """Let ``path`` be the file of its name that a publisher handed out of a network."""
+    known = dict(published.published_weights())
+    one = known[publisher, config, False]
+    stated = f"sha256:{files.sha256(path)}"
+    origins = [dataclasses.replace(o, checksum=stated) if o.file == path.name else o for o in one.origins]
+    known[publisher, config, False] = dataclasses.replace(one, origins=tuple(origins))
+    monkeypatch.setattr(published, "published_weights", lambda: known)
+
+
 @pytest.fixture
-def released(checkout, tmp_path, monkeypatch):
-    """Images of several shapes and kinds, weights drawn by torchvision, and a coarser grid of crops."""
+def ilsvrc(checkout, tmp_path, monkeypatch):
+    """Images of several shapes and kinds in ILSVRC's layout, the authors' networks narrow, a coarser grid of crops."""
     monkeypatch.setenv("VERYDEEP_DATA", str(tmp_path / "data"))
     generator = np.random.default_rng(0)
     kinds = [((300, 450), "RGB"), ((400, 300), "RGB"), ((257, 256), "L"), ((290, 310), "CMYK")]
@@ -59,26 +73,107 @@ def released(checkout, tmp_path, monkeypatch):
         coarse.convert(mode).save(folder / f"ILSVRC2012_val_{label:08d}.JPEG")
     monkeypatch.setattr(sources.ImagenetValidation, "num_classes", CLASSES)
     monkeypatch.setattr(sources.ImagenetValidation, "counts", {"val": CLASSES})
-    text = (schema.FOLDER / "released.yaml").read_text()
-    keys = yaml.safe_load(text)
-    keys["testing"]["crops_per_side"] = 2
-    keys["why"]["testing.crops_per_side"] = "150 crops of 224 pixels take minutes an image"
+    keys = yaml.safe_load((schema.FOLDER / "released.yaml").read_text())
+    keys["testing"] = {"crops_per_side": 2}
+    keys["settings"]["authors"] = {"network": {"width_divisor": WIDTH}}
+    keys["why"] |= {"testing.crops_per_side": "150 crops take minutes an image", "width_divisor": "the same"}
     folder = tmp_path / "studies"
     shutil.copytree(schema.FOLDER, folder)
     (folder / "released.yaml").write_text(yaml.safe_dump(keys))
     monkeypatch.setattr(schema, "FOLDER", folder)
     schema.load.cache_clear()
-    run = plan.Run(schema.load("released"), "A", "torchvision", 0)
+    yield checkout
+    schema.load.cache_clear()
+
+
+@pytest.fixture
+def released(ilsvrc, monkeypatch):
+    """A network of torchvision's, its weights drawn there, and the run that tests it."""
+    run = studies.find_run("released", "A", "torchvision")
     torch.manual_seed(0)
     reference = torchvision.models.vgg11(num_classes=CLASSES).eval()
     run.weights.parent.mkdir(parents=True)
     torch.save(reference.state_dict(), run.weights)
-    digest = files.sha256(run.weights)[:8]
-    known = dict(published.published_weights())
-    known["A", False] = dataclasses.replace(known["A", False], sha256_prefix=digest)
-    monkeypatch.setattr(plan, "published_weights", lambda: known)
-    yield run, reference
-    schema.load.cache_clear()
+    pass_off(monkeypatch, "torchvision", "A", run.weights)
+    return run, reference
+
+
+@pytest.fixture
+def authors(ilsvrc, monkeypatch):
+    """The runs of the authors' D, from a file as Keras writes it, and E, from a Caffe model."""
+    size = Size(WIDTH, CLASSES)
+    made = {}
+    for config, layout in (("D", "keras"), ("E", "caffe")):
+        run = studies.find_run("released", config, "authors")
+        path = run.weights.with_name(next(one.file for one in run.published.origins if one.layout == layout))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        layers = authors_files.random_layers(config, size)
+        if layout == "keras":
+            authors_files.write_keras(path, layers, side=7)
+        else:
+            authors_files.write_caffe(path, layers)
+        pass_off(monkeypatch, "authors", config, path)
+        made[config] = (studies.find_run("released", config, "authors"), path)
+    return made
+
+
+def centre(image: np.ndarray) -> np.ndarray:
+    """The centre of an image, its shorter side rescaled to 384."""
+    rescaled = views.rescale(image, 384)
+    top, left = (round((side - 224) / 2) for side in rescaled.shape[:2])
+    return rescaled[top : top + 224, left : left + 224]
+
+
+def contributed(folder, other, monkeypatch):
+    """The record of a run in ``folder``, sent to another checkout, which is then the one at work."""
+    target = make_checkout(other)
+    shutil.copytree(folder / "runs/released", target / "runs/released")
+    monkeypatch.setenv("VERYDEEP_ROOT", str(target))
+    monkeypatch.setenv("VERYDEEP_ARTIFACTS", str(target / "artifacts"))
+    monkeypatch.chdir(target)
+    return target
+
+
+def test_the_authors_networks_fill_the_papers_tables_and_their_records_can_be_sent(authors, tmp_path, monkeypatch):
+    quiet = {"report": lambda line: None}
+    for run, _ in authors.values():
+        evaluation.evaluate(run, **quiet)
+    run, file = authors["D"]
+    # from the file to the class as Keras has it, on the crops as we take them
+    record = runs.read_record(run, "evaluate")
+    passes = evaluation.Passes(run, record=record)
+    ours = passes.posteriors(studies.Measurement("centre-crop", (384,)))
+    found = assembly.open_data(run)
+    scores = authors_files.keras_forward(file, np.stack([centre(found.image(row)) for row in range(CLASSES)]))
+    theirs = np.exp(scores - scores.max(1, keepdims=True))
+    assert np.ptp(scores) > 0.1 and np.abs(ours - theirs / theirs.sum(1, keepdims=True)).max() < 1e-4
+    # Tables 3 to 6, beside the rows of the networks trained with jitter
+    for fusion in studies.table6_fusions(run.study).values():
+        fusing.fuse(fusion, **quiet)
+    numbers = {number.id: number for number in results.read("released").numbers}
+    for row, table in {"D-authors": 3, "E-authors": 4, "E-authors-both": 5, "2-both": 6}.items():
+        number = numbers[f"released.table{table}.{row}.top1"]
+        printed = results.paper_number(f"table{table}.{row.replace('authors', 'jitter')}.top1")
+        assert (number.status, number.n, number.paper) == ("done", CLASSES, printed)
+    # sent to somebody who has neither images nor weights
+    target = contributed(tmp_path / "checkout", tmp_path / "theirs", monkeypatch)
+    assert runs.check_all() == []
+    assert results.number("released.table6.2-both.top1").value == numbers["released.table6.2-both.top1"].value
+    assert "VGG_ILSVRC_16_layers" in pages.run_page(studies.find_run("released", "D", "authors"))
+    changed = target / "runs/released/D-authors-s0/predictions.parquet"
+    changed.write_bytes(changed.read_bytes()[:-1])
+    assert runs.check_all() == [
+        "runs/released/D-authors-s0/predictions.parquet: content differs from its sha256 in SHA256SUMS"
+    ]
+
+
+def test_a_record_that_was_sent_is_of_the_weights_that_were_published(released, tmp_path, monkeypatch):
+    run, _ = released
+    evaluation.evaluate(run, report=lambda line: None)
+    monkeypatch.undo()  # the published file is torchvision's again
+    monkeypatch.setenv("VERYDEEP_ROOT", str(tmp_path / "checkout"))
+    (fault,) = runs.check_folder(tmp_path / "checkout/runs/released/A-torchvision-s0")
+    assert fault.endswith("; vgg11's is 8a719046") and ": tested weights whose sha256 begins " in fault
 
 
 def test_published_weights_are_tested_in_every_way_and_the_gap_is_parted(released, capsys):
@@ -136,10 +231,10 @@ def test_absent_images_say_where_they_belong(checkout, tmp_path, monkeypatch):
 
 
 def test_weights_with_another_hash_are_refused_before_they_are_read(tmp_path):
-    one = published.published_weights()["A", False]
+    (one,) = published.published_weights()["torchvision", "A", False].origins
     path = tmp_path / one.file
     path.write_bytes(b"not these")
-    with pytest.raises(VerydeepError, match="its sha256 does not begin 8a719046; delete it and try again"):
+    with pytest.raises(VerydeepError, match=r"its sha256 does not begin 8a719046, .*; delete it and try again"):
         weights.download(one, path)
 
 
@@ -148,7 +243,7 @@ def test_a_failed_download_says_what_to_fetch(tmp_path, monkeypatch):
         raise OSError("no route")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    one = published.published_weights()["A", False]
+    (one,) = published.published_weights()["torchvision", "A", False].origins
     with pytest.raises(
         VerydeepError, match=r"download of https://download.pytorch.org/models/vgg11-8a719046.pth failed"
     ):

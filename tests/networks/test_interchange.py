@@ -1,9 +1,13 @@
-"""Networks as ONNX, against torch."""
+"""Networks as ONNX and for torchvision, against torch."""
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
+import torchvision
+from onnx import numpy_helper
+from safetensors.torch import load_file
 
 from verydeep.errors import VerydeepError
 from verydeep.networks import interchange, vgg
@@ -21,7 +25,7 @@ def test_the_graph_computes_the_score_map(config, pooling, tmp_path):
     net.half().float()
     interchange.write_onnx(net, tmp_path / "net.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
-    for size in ((64, 64), (95, 131)):
+    for size in ((64, 64), (95, 131), (96, 64)):
         images = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
         (scores,) = session.run(None, {"images": images.numpy()})
         with torch.inference_mode():
@@ -41,3 +45,52 @@ def test_a_layer_that_no_network_of_the_paper_has_is_refused(tmp_path):
     with pytest.raises(VerydeepError, match="BatchNorm2d, which is not written as ONNX"):
         interchange.write_onnx(net, tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
+
+
+SIZES = [(224, 224), (256, 320), (288, 224)]
+
+
+def test_torchvision_loads_a_network_of_full_width_and_agrees_at_three_sizes(tmp_path):
+    """Its scores at the training crop; elsewhere its layers, as convolutions: it resizes the last map, we do not."""
+    torch.manual_seed(0)
+    net = vgg.build("A", Size(num_classes=7)).eval()
+    path = interchange.write_torchvision(net, tmp_path)
+    theirs = torchvision.models.vgg11(num_classes=7, init_weights=False).eval()
+    theirs.load_state_dict(load_file(path))
+    assert path.name == "vgg11.safetensors"
+    for height, width in SIZES:
+        images = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(1))
+        with torch.inference_mode():
+            maps = theirs.features(images)
+            windows = maps.unfold(2, 7, 1).unfold(3, 7, 1).permute(0, 2, 3, 1, 4, 5)
+            scores = theirs.classifier(windows.flatten(3)).permute(0, 3, 1, 2)
+            assert (score_map(net, images) - scores).abs().max() < 1e-4
+            if (height, width) == (224, 224):
+                assert (net(images) - theirs(images)).abs().max() < 1e-4
+
+
+def test_what_torchvision_has_no_constructor_for_is_told():
+    with torch.device("meta"):
+        built = {
+            "its widths are 1/8 of torchvision's": vgg.build("D", Size(8, num_classes=20)),
+            "torchvision has no C": vgg.build("C"),
+            "its last map is 4x4, torchvision's 7x7": vgg.build("E", Size(crop=128)),
+            "": vgg.build("D", batch_norm=True),
+        }
+    assert {fault: interchange.torchvision_fault(net) for fault, net in built.items()} == {key: key for key in built}
+
+
+def test_weights_lose_nothing_in_a_file(tmp_path):
+    """Half precision where it can hold them, as ours that are published; full precision for those of others."""
+    net = vgg.build("A", Size(16, num_classes=7, crop=32)).eval()
+    sizes = {}
+    for kind in ("full", "half"):
+        if kind == "half":
+            net.half().float()
+        interchange.write_onnx(net, tmp_path / kind)
+        stored = onnx.load(tmp_path / kind).graph.initializer
+        kept = {tensor.name.removesuffix(".half"): numpy_helper.to_array(tensor) for tensor in stored}
+        assert np.array_equal(kept["conv1_1.weight"].astype(np.float32), net.features[0].weight.detach().numpy())
+        sizes[kind] = (tmp_path / kind).stat().st_size
+    assert sizes["half"] < 0.6 * sizes["full"]
+    assert interchange.smallest(torch.tensor(3)).dtype == torch.int64

@@ -98,7 +98,7 @@ def test_a_study_is_named_so_that_its_numbers_can_be():
 
 
 def test_the_scales_and_configurations_are_those_that_there_are():
-    assert set(TRAIN_SCALES) == {*schema.PAPER_SCALES, schema.RELEASED}
+    assert set(TRAIN_SCALES) == {*schema.PAPER_SCALES, *schema.RELEASED}
     assert set(studies.load("quarter").networks) <= set(TRAIN_SCALES)
     assert {RunName(config, "jitter", None, 0).config for config in all_configurations()} == set(all_configurations())
 

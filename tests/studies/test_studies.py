@@ -76,7 +76,11 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"testing": {"grid": "corners"}}, "testing.grid: .*'edges'"),
     ({"testing": {"grid": "cells"}}, "says no reason for testing.grid"),
     ({"networks": {"torchvision": ["A"]}}, "no training gives this scale"),
-    ({"train": False}, "a study that trains nothing has weights of scale torchvision only"),
+    ({"train": False}, "a study that trains nothing has weights of torchvision, authors only"),
+    ({"settings": {"authors": {}}}, "settings.authors: the study has no network of this scale"),
+    ({"settings": {"256": {"testing": {"gird": 1}}}}, "settings.256.testing.gird: unknown key, did you mean grid"),
+    ({"settings": {"256": {"testing": {"grid": "cells"}}}}, "says no reason for testing.grid"),
+    ({"settings": {"256": {"network": {"pooling": "up"}}}}, "pooling: .*'ceil'"),
     ({"data": {"source": "digits"}}, "data.held_out_per_class: this key is missing"),
 ])  # fmt: skip
 def test_a_faulty_study_names_its_file_its_key_and_the_reason(changes, message):
@@ -100,6 +104,7 @@ def test_a_file_that_is_no_mapping_is_refused(text):
     (("quarter", "D", "256", 0, "pilot-base"), "is for A-256, C-256, E-256, not D-256"),
     (("released", "D", "256"), "unknown train_scale '256': choose one of torchvision"),
     (("released", "C", "torchvision"), "no C at scale torchvision"),
+    (("released", "A", "authors"), "no A at scale authors; it has .*D-authors"),
     (("smoke", "A", "torchvision"), "unknown train_scale 'torchvision'"),
 ])  # fmt: skip
 def test_a_run_that_does_not_exist_is_refused(arguments, message):
@@ -122,8 +127,8 @@ def test_test_scales_are_those_of_sections_4_1_and_4_2():
     assert [measurements.single(scale).name for scale in ("256", "384", "jitter")] == [
         "dense-256", "dense-384", "dense-384",
     ]  # fmt: skip
-    assert [measurements.several_scales(scale) for scale in ("256", "384", "jitter", "torchvision")] == [
-        (224, 256, 288), (352, 384, 416), (256, 384, 512), (256, 384, 512),
+    assert [measurements.several_scales(scale) for scale in ("256", "384", "jitter", "torchvision", "authors")] == [
+        (224, 256, 288), (352, 384, 416), (256, 384, 512), (256, 384, 512), (256, 384, 512),
     ]  # fmt: skip
 
 
@@ -152,6 +157,20 @@ def test_every_network_is_measured_for_tables_3_and_4_and_where_its_study_asks_f
         f"{study}/{config}-jitter" for study in ("quarter", "full") for config in "DE"
     }
     assert {"smoke/A-256", "released/A-torchvision"} <= crops
+
+
+def test_the_authors_networks_are_tested_as_each_that_they_could_be():
+    names = [one.name for one in measurements.measured_by(studies.find_run("released", "D", "authors"))]
+    assert names[0] == "dense-384"  # Table 3's, of the network that the authors say it is
+    for scale in ("256", "384", "jitter"):
+        assert {one.name for one in measurements.as_printed(scale)} <= set(names)
+
+
+def test_each_publishers_networks_round_as_that_publishers():
+    spec = studies.load("released")
+    assert [spec.size_at(scale).pooling for scale in ("torchvision", "authors")] == ["floor", "ceil"]
+    assert [spec.testing_at(scale).longer_side for scale in ("torchvision", "authors")] == ["floor", "round"]
+    assert {run.size.pooling for run in studies.planned_runs(studies.load("narrow"))} == {"ceil"}
 
 
 def test_a_measurement_is_found_by_its_name():

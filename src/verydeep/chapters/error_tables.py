@@ -15,6 +15,8 @@ HEADLINE = ("narrow", "quarter")
 #: The unit of each heading of errors.
 ERRORS = dict.fromkeys(("top-1", "top-5", "top-5, test images"), "%")
 
+# How a training scale is written.
+_TRAINED = {"jitter": "[256;512]", "torchvision": "random areas", "authors": "the authors' own"}
 # What a study's own number stands beside each of the paper's own rows of Table 7.
 _TABLE7 = {"VGG-2": "table6.2-both", "VGG-1": "table5.E-jitter-both", "VGG-7": "table6.7-dense"}
 
@@ -116,7 +118,9 @@ def _other_heads(table: int, studies: list[str]) -> dict[str, dict]:
 
 
 def _head(config: str, scale: str, test_scales: str) -> dict:
-    trained = {"jitter": "[256;512]", "torchvision": "random areas"}.get(scale, scale)
+    trained = {"jitter": "[256;512]", "torchvision": "random areas", "authors": "[256;512], the authors' own"}.get(
+        scale, scale
+    )
     return {"config": config, "train S": trained, "test Q": test_scales.replace(";", ", ")}
 
 

@@ -7,10 +7,11 @@ import nbformat
 import pandas as pd
 import yaml
 
-from verydeep import paths
+from verydeep import paths, runs
 from verydeep.chapters import display
-from verydeep.results import status
+from verydeep.results import cards, status
 from verydeep.studies import load, names
+from verydeep.studies.measurements import single
 
 
 def parameters() -> display.Table:
@@ -23,6 +24,29 @@ def parameters() -> display.Table:
                 rows.append({"chapter": name, "parameters": "; ".join(_assignments(cell.source))})
     links = {"chapter": lambda name: f"{name}.html"} if os.environ.get(display.BUILDING) else {}
     return display.table(pd.DataFrame(rows).set_index("chapter"), links=links)
+
+
+def networks() -> display.Table:
+    """The networks whose weights are in a clone: what they tell apart, and their error by Table 3's way of testing."""
+    rows = []
+    for name in names():
+        for run in runs.recorded_runs(load(name)):
+            if cards.has_card(run):
+                way = single(run.train_scale)
+                measured = runs.read_record(run, "evaluate").measurements[way.name]
+                rows.append(
+                    {
+                        "network": f"{name}/{run.row}",
+                        "data": run.study.data.source,
+                        "classes": run.study.num_classes,
+                        "tested": way.name,
+                        "top-1 error": measured.top1_error,
+                        "size": run.weights.stat().st_size / 2**20,
+                    }
+                )
+    frame = pd.DataFrame(rows, columns=["network", "data", "classes", "tested", "top-1 error", "size"])
+    units = {"top-1 error": "%", "size": "MiB"}
+    return display.table(frame.set_index("network").round(1), units=units)
 
 
 def _in_order(contents) -> Iterator[str]:

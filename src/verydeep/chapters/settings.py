@@ -9,6 +9,7 @@ from verydeep.chapters import display
 from verydeep.data.sources import SOURCES
 from verydeep.paper import addresses
 from verydeep.studies import PAPER_SCALES, Study, load, recipes
+from verydeep.studies.parts import Network, Settings, Testing
 
 
 def recipe(study: str, train_scale: str = "256", variant: str | None = None) -> pd.DataFrame:
@@ -61,9 +62,22 @@ def all_departures(study: str) -> pd.DataFrame:
     for key, field in type(spec.testing).model_fields.items():
         ours = getattr(spec.testing, key)
         every.append(_departure("testing", f"testing.{key}", field.description, field.default, ours, spec))
+    for scale, settings in spec.settings.items():
+        every += _of_scale(scale, settings, spec)
     rows = [row for row in every if row["paper"] != row["here"]]
     frame = pd.DataFrame(rows, columns=["where", "setting", "meaning", "paper", "here", "why"], dtype=object)
     return display.table(frame.set_index("where"), missing="none")
+
+
+def _of_scale(scale: str, settings: Settings, study: Study) -> list[dict]:
+    """What is otherwise for the networks of one training scale."""
+    rows = []
+    for part, keys in settings:
+        kind, prefix = (Network, "") if part == "network" else (Testing, "testing.")
+        for key, ours in keys.items():
+            field = kind.model_fields[key]
+            rows.append(_departure(f"{part}, {scale}", prefix + key, field.description, field.default, ours, study))
+    return rows
 
 
 def _data(study: Study) -> dict:

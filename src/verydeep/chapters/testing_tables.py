@@ -5,6 +5,7 @@ import pandas as pd
 from verydeep import paper, results, runs
 from verydeep.chapters import display, error_tables
 from verydeep.errors import UnknownName
+from verydeep.networks.published import TORCHVISION
 from verydeep.results import statistics
 from verydeep.runs import predictions
 from verydeep.studies import Fusion, Measurement, Run, load
@@ -103,7 +104,7 @@ def protocol_gap(study: str = "released") -> pd.DataFrame:
     """
     rows = []
     for row in results.rows("centre-crop", load(study)):
-        if not row.run.published:
+        if row.run.published is None or row.run.published.publisher != TORCHVISION:
             continue
         run, stated = row.run, row.run.published.top1_error
         record = runs.read_record(run, "evaluate")
@@ -127,7 +128,7 @@ def protocol_gap(study: str = "released") -> pd.DataFrame:
             }
         )
     if not rows:
-        return display.table(pd.DataFrame(), caption=f"The study {study} tests no published weights.")
+        return display.table(pd.DataFrame(), caption=f"The study {study} tests no weights of torchvision's.")
     frame = pd.DataFrame(rows).set_index("network").convert_dtypes().round(2)
     units = {name: "points" if name == "gap" or name.startswith("of it") else "%" for name in frame}
     return display.table(frame, units={name: unit for name, unit in units.items() if name != "configuration"})

@@ -38,6 +38,8 @@ class Source(ABC):
     title: str
     licence: str
     num_classes: int
+    #: class -> its readable name, in the order of the class index, where it is known without the images
+    class_names: ClassVar[dict[str, str]] = {}
     counts: ClassVar[dict[str, int]]
     #: (height, width) when every image has the same small size; such images are stored decoded
     shape: tuple[int, int] | None = None

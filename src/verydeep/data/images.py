@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from verydeep.errors import DataError
 
@@ -19,12 +19,23 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
 
-def decode(data: bytes, path: str) -> np.ndarray:
+#: What to do about an image of a data set that cannot be read.
+_RESTORE = "restore the file or get the data set again"
+
+
+def decode(data: bytes, path: str, *, upright: bool = False, advice: str = _RESTORE) -> np.ndarray:
     """Decode ``data`` to RGB: uint8 (height, width, 3).
 
     Grayscale, palette and CMYK images are converted, and transparency is dropped. The format is that of the content,
     whatever the name says: ImageNet has both. An EXIF orientation is not applied, as in torchvision and Caffe, whose
-    numbers ours stand beside.
+    numbers ours stand beside, unless it is asked for: a photograph of a user's own is meant as it is seen.
+
+    Parameters
+    ----------
+    upright
+        Apply the EXIF orientation.
+    advice
+        What the error for an image that cannot be read says to do.
 
     Raises
     ------
@@ -32,8 +43,9 @@ def decode(data: bytes, path: str) -> np.ndarray:
         When the bytes are no JPEG, PNG, GIF, BMP, TIFF or WebP image, are cut short, would decode to more than 120
         megapixels, are grey with more than 8 bits, which would be clipped, or hold several frames.
     """
-    with _readable(path):
-        return np.asarray(_open(data, path).convert("RGB"))
+    with _readable(path, advice):
+        image = _open(data, path)
+        return np.asarray((ImageOps.exif_transpose(image) if upright else image).convert("RGB"))
 
 
 def check_header(data: bytes, path: str) -> None:
@@ -43,16 +55,16 @@ def check_header(data: bytes, path: str) -> None:
 
 
 @contextlib.contextmanager
-def _readable(path: str) -> Iterator[None]:
+def _readable(path: str, advice: str = _RESTORE) -> Iterator[None]:
     try:
         yield
     except DataError:
         raise
+    except UnidentifiedImageError:  # whose own words have the address of an object in memory
+        raise DataError(f"{path}: not a readable image (of no known format); {advice}") from None
     except Exception as error:  # Pillow's readers raise what struct, zlib and each of them raise
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"{path}: not a readable image ({reason}); restore the file or get the data set again"
-        ) from None
+        raise DataError(f"{path}: not a readable image ({reason}); {advice}") from None
 
 
 def _open(data: bytes, path: str) -> Image.Image:

@@ -8,6 +8,10 @@ import torchvision
 
 from verydeep.data.store import Store
 
+#: The mean RGB value that the authors subtract, in pixel values 0-255; they state it in the order BGR
+#: (https://gist.github.com/ksimonyan/211839e770f7b538e2d8).
+AUTHORS_MEAN = (123.68, 116.779, 103.939)
+
 
 @dataclass
 class Normaliser:
@@ -22,8 +26,16 @@ class Normaliser:
         return cls(mean, store.statistics.deviation if unit_variance else 1.0)
 
     @classmethod
-    def torchvision(cls, device="cpu") -> "Normaliser":
-        """What torchvision's weights were trained on."""
+    def recorded(cls, statistics: dict, unit_variance: bool, device="cpu") -> "Normaliser":
+        """What a network expects that was trained on images of these recorded ``statistics``."""
+        mean = torch.tensor(statistics["mean"], dtype=torch.float32, device=device)
+        return cls(mean, statistics["deviation"] if unit_variance else 1.0)
+
+    @classmethod
+    def published_by(cls, publisher: str, device="cpu") -> "Normaliser":
+        """What the weights that ``"torchvision"`` or the ``"authors"`` published expect."""
+        if publisher == "authors":
+            return cls(torch.tensor(AUTHORS_MEAN, device=device), 1.0)
         preset = torchvision.models.VGG16_Weights.IMAGENET1K_V1.transforms()
         mean, deviation = (255 * torch.tensor(values, device=device) for values in (preset.mean, preset.std))
         return cls(mean, deviation)

@@ -1,8 +1,10 @@
 """The data sets: where each comes from, where it lies, and which images it has."""
 
+import csv
 import io
 from collections.abc import Iterator
 from functools import cache
+from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +16,12 @@ from verydeep import files, paths
 from verydeep.data.base import SPLITS, ClassFolders, Entry, Source
 from verydeep.data.downloads import Archive
 from verydeep.errors import DataError, UnknownName
+
+
+def _rows(table: str) -> list[list[str]]:
+    """The rows of a table that lies beside this module, without its head."""
+    with resources.files(__package__).joinpath(table).open(encoding="utf-8") as stream:
+        return list(csv.reader(stream))[1:]
 
 
 class Imagenet(ClassFolders):
@@ -62,8 +70,7 @@ class Imagenet20(ClassFolders):
     name = "imagenet20"
     title = "Imagenette and Imagewoof, twenty classes of ImageNet at 224x224"
     licence = "Apache-2.0 (the selection); the images are ImageNet's: research use"
-    #: WordNet id -> name, in the order of the class index
-    class_names: ClassVar[dict[str, str]] = {
+    class_names: ClassVar = {
         "n01440764": "tench",
         "n02086240": "Shih-Tzu",
         "n02087394": "Rhodesian ridgeback",
@@ -118,6 +125,7 @@ class TinyImagenet(Source):
     name = "tiny-imagenet"
     title = "Tiny ImageNet (CS231n, Stanford): 200 ImageNet classes at 64x64"
     licence = "the images are ImageNet's: research use"
+    class_names: ClassVar = dict(_rows("tiny_imagenet_classes.csv"))
     num_classes = 200
     counts: ClassVar = {"train": 100000, "val": 10000}
     shape = (64, 64)
@@ -183,6 +191,7 @@ class Digits(Source):
     name = "digits"
     title = "Optical recognition of handwritten digits (UCI), as shipped with scikit-learn"
     licence = "CC BY 4.0"
+    class_names: ClassVar = {str(digit): str(digit) for digit in range(10)}
     num_classes = 10
     counts: ClassVar = {"train": 1433, "val": 364}
     shape = (8, 8)
@@ -198,7 +207,7 @@ class Digits(Source):
         return self.folder
 
     def classes(self) -> list[str]:
-        return [str(digit) for digit in range(10)]
+        return list(self.class_names)
 
     def entries(self) -> Iterator[Entry]:
         _, targets = _digits()

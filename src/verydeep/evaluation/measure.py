@@ -165,7 +165,7 @@ class Passes:
     def tester(self) -> Tester:
         """Made when the first pass is: it moves the network to its device."""
         normalise = normaliser(self.run, self.store, self.device)
-        return Tester(self.net, normalise, self.run.study.testing, self.run.recipe.flip, self.pixels_per_batch)
+        return Tester(self.net, normalise, self.run.testing, self.run.recipe.flip, self.pixels_per_batch)
 
     def pixels(self, name: str) -> int:
         """Shorter side in this study's pixels of the pass called ``name``."""

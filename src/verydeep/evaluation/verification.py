@@ -57,9 +57,7 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     chosen = np.unique(np.linspace(0, len(every) - 1, images or len(every), dtype=int))
     chosen_device = device()
     at_once = record.cost.pixels_per_batch
-    tester = Tester(
-        load_network(run), normaliser(run, store, chosen_device), run.study.testing, run.recipe.flip, at_once
-    )
+    tester = Tester(load_network(run), normaliser(run, store, chosen_device), run.testing, run.recipe.flip, at_once)
     made: dict[str, np.ndarray] = {}
     measured = [Measurement.named(name) for name in record.measurements]
     for single in {single for measurement in measured for single in measurement.passes}:

@@ -1,10 +1,11 @@
-"""A network in the form that other programs run: ONNX, the dense form as one graph (Sect. 3.2)."""
+"""A network in the forms that other programs run: ONNX, the dense form as one graph (Sect. 3.2), and torchvision's."""
 
 from pathlib import Path
 
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import save
 from torch import nn
 
 from verydeep import files
@@ -16,6 +17,9 @@ from verydeep.networks.vgg import VGG, LocalResponseNorm
 OPSET, IR_VERSION = 17, 8
 
 INPUT, OUTPUT = "images", "scores"
+
+#: Configuration -> what torchvision calls its constructor; with batch normalisation ``_bn`` follows.
+CONSTRUCTORS = {"A": "vgg11", "B": "vgg13", "D": "vgg16", "E": "vgg19"}
 
 
 class _Graph:
@@ -31,8 +35,12 @@ class _Graph:
         self.last = name
 
     def _parameter(self, name: str, tensor: torch.Tensor) -> str:
-        """The weights in half precision, as they are published, which halves the file; computed with in float32."""
-        self.weights.append(numpy_helper.from_array(tensor.detach().half().cpu().contiguous().numpy(), f"{name}.half"))
+        """The weights in half precision where that loses nothing, which halves the file; computed with in float32."""
+        kept = smallest(tensor)
+        if kept.dtype != torch.float16:
+            self.weights.append(numpy_helper.from_array(kept.numpy(), name))
+            return name
+        self.weights.append(numpy_helper.from_array(kept.numpy(), f"{name}.half"))
         cast = helper.make_node("Cast", [f"{name}.half"], [name], name=name, to=TensorProto.FLOAT)
         self.nodes.append(cast)
         return name
@@ -42,9 +50,9 @@ def write_onnx(net: VGG, path: Path) -> None:
     """Write the dense form of ``net`` as ONNX: what :func:`verydeep.networks.dense.score_map` computes, in float32.
 
     The graph takes ``images``, float32 (batch, 3, height, width), normalised, both sides large enough for one window
-    of FC6, and gives ``scores``, float32 (batch, classes, rows, columns). Weights are rounded to half precision;
-    published ones (:func:`verydeep.networks.weights.publish`) are in it already, so they lose nothing. The same
-    network gives the same bytes.
+    of FC6, and gives ``scores``, float32 (batch, classes, rows, columns). Weights that half precision can hold, as ours
+    that are published (:func:`verydeep.networks.weights.publish`), are kept in it. The same network gives the same
+    bytes.
 
     Raises
     ------
@@ -74,6 +82,48 @@ def write_onnx(net: VGG, path: Path) -> None:
     onnx.checker.check_model(model, full_check=True)
     with files.atomic(path) as part:
         part.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def smallest(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor for a file: in half precision where that can hold it, else in its own."""
+    kept = tensor.detach().cpu().contiguous()
+    if not kept.is_floating_point():
+        return kept
+    half = kept.half()
+    return half if torch.equal(half.to(kept.dtype), kept) else kept
+
+
+def torchvision_fault(net: VGG) -> str:
+    """Why no constructor of torchvision's loads the weights of ``net``; empty where one does.
+
+    They are as wide as the paper's networks, and their first fully connected layer takes a map of 7x7.
+    """
+    if net.config.name not in CONSTRUCTORS:
+        return f"torchvision has no {net.config.name}"
+    if net.size.width_divisor != 1:
+        return f"its widths are 1/{net.size.width_divisor} of torchvision's"
+    return "" if net.map_side == 7 else f"its last map is {net.map_side}x{net.map_side}, torchvision's 7x7"
+
+
+def write_torchvision(net: VGG, folder: Path) -> Path:
+    """Write ``net`` to ``folder`` as a state dict for one of torchvision's constructors; return the file.
+
+    ``torchvision.models.vgg16(num_classes=...).load_state_dict(safetensors.torch.load_file(...))`` takes it. Its scores
+    are those of ``net`` at the training crop; at other sizes torchvision resizes the last map to 7x7, which is not the
+    paper's dense evaluation.
+
+    Raises
+    ------
+    VerydeepError
+        When no constructor does.
+    """
+    if fault := torchvision_fault(net):
+        raise VerydeepError(f"{net.config.name}: torchvision cannot load it: {fault}")
+    normalised = any(isinstance(layer, nn.BatchNorm2d) for layer in net.features)
+    path = folder / f"{CONSTRUCTORS[net.config.name]}{'_bn' if normalised else ''}.safetensors"
+    with files.atomic(path) as part:
+        part.write_bytes(save({name: smallest(tensor) for name, tensor in net.state_dict().items()}))
+    return path
 
 
 def _add(graph: _Graph, layer: nn.Module, name: str) -> None:

@@ -1,14 +1,16 @@
-"""Published weights: half precision, safetensors, never unpickled."""
+"""Weights on disk: ours in half precision, those that others published as they are; checked, and never unpickled."""
 
+import json
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from verydeep import files
+from verydeep import files, locks
 from verydeep.errors import VerydeepError
-from verydeep.networks.published import Published
+from verydeep.networks import authors
+from verydeep.networks.published import TORCHVISION, Origin, Published
 from verydeep.networks.vgg import VGG
 
 
@@ -29,24 +31,71 @@ def publish(net: VGG, path: Path) -> str:
     return files.sha256(path)
 
 
-def download(published: Published, path: Path) -> None:
-    """Fetch torchvision's weights to ``path`` unless they are there; their name holds the start of their sha256.
+def obtain(published: Published, net: VGG, path: Path) -> None:
+    """Load the weights that others published into ``net``, in place, from ``path`` or what is downloaded for it.
+
+    torchvision's file is read as it is. The authors' is converted once, from whichever of their files lies beside
+    ``path``, or the first of them, downloaded there: ``path`` is then theirs as safetensors in full precision, with its
+    hash in a file of its own, and is not read when it has another. Both files of one network give the same bytes.
 
     Raises
     ------
     VerydeepError
-        When the download fails or the file is not what its name says.
+        When a download fails, or a file is not the one that was published, damaged, or of another network.
     """
+    if published.publisher == TORCHVISION:
+        download(published.origins[0], path)
+        load_torchvision(net, path)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locks.hold(path.with_name(f".{path.name}.lock"), f"the conversion of {published.name}"):
+        if not _kept(path).exists():
+            _convert(published, net, path)
+    if not path.exists() or json.loads(_kept(path).read_text())["sha256"] != files.sha256(path):
+        raise VerydeepError(f"{path}: not the file that was converted; delete it and {_kept(path).name}, and try again")
+    load_into(net, path, torch.float32)
+
+
+def _kept(path: Path) -> Path:
+    """Where the hash of converted weights is kept, with that of the file they were made from."""
+    return path.with_suffix(".json")
+
+
+def _convert(published: Published, net: VGG, path: Path) -> None:
+    there = (origin for origin in published.origins if path.with_name(origin.file).exists())
+    origin = next(there, published.origins[0])
+    source = path.with_name(origin.file)
+    download(origin, source)
+    authors.load(net, source, origin.layout)
+    with files.atomic(path) as part:
+        part.write_bytes(save({name: tensor.contiguous() for name, tensor in net.state_dict().items()}))
+    files.write_json(
+        _kept(path), {"sha256": files.sha256(path), "made_from": origin.file, "its_checksum": origin.checksum}
+    )
+
+
+def download(origin: Origin, path: Path) -> None:
+    """Fetch a file of published weights to ``path`` unless it is there, and check its hash before anything reads it.
+
+    Raises
+    ------
+    VerydeepError
+        When the download fails or the file is another.
+    """
+    there = path.exists()
     try:
-        if not path.exists():
+        if not there:
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(published.url, str(path), published.sha256_prefix, progress=False)
+            torch.hub.download_url_to_file(origin.url, str(path), progress=False)
     except (OSError, RuntimeError) as error:
         raise VerydeepError(
-            f"download of {published.url} failed ({error}); fetch it by hand and place it as {path}"
+            f"download of {origin.url} failed ({error}); fetch it by hand and place it as {path}"
         ) from None
-    if not files.sha256(path).startswith(published.sha256_prefix):
-        raise VerydeepError(f"{path}: its sha256 does not begin {published.sha256_prefix}; delete it and try again")
+    if fault := origin.fault(path):
+        if not there:
+            path.unlink()
+            raise VerydeepError(f"{origin.url} gave another file than was published: {fault}; nothing was kept")
+        raise VerydeepError(f"{path}: {fault}, so it is not the file that was published; delete it and try again")
 
 
 def load_torchvision(net: VGG, path: Path) -> None:
@@ -64,14 +113,19 @@ def load_torchvision(net: VGG, path: Path) -> None:
         raise VerydeepError(f"{path}: not the weights of torchvision's {net.config.name} ({reason})") from None
 
 
-def load_into(net: VGG, path: Path) -> None:
-    """Load published weights into ``net``, in place; they are widened to its own precision.
+def load_into(net: VGG, path: Path, dtype: torch.dtype = torch.float16) -> None:
+    """Load weights that were kept as safetensors into ``net``, in place; they are widened to its own precision.
+
+    Parameters
+    ----------
+    dtype
+        What the file must hold: half precision where the weights are ours.
 
     Raises
     ------
     VerydeepError
-        When the file is missing, damaged, of another network, or holds anything but finite half-precision numbers;
-        the message names the first difference.
+        When the file is missing, damaged, of another network, or holds anything but finite numbers of ``dtype``; the
+        message names the first difference.
     """
     if not path.exists():
         raise VerydeepError(f"{path}: no weights there; train the run first")
@@ -86,8 +140,9 @@ def load_into(net: VGG, path: Path) -> None:
         if tensor.shape != own[name].shape:
             shapes = f"{tuple(tensor.shape)} there, {tuple(own[name].shape)} here"
             raise VerydeepError(f"{path}: weights of another size than this {net.config.name}: {name} is {shapes}")
-        if tensor.dtype != torch.float16:
-            raise VerydeepError(f"{path}: {name} is {str(tensor.dtype).removeprefix('torch.')}, float16 expected")
+        if tensor.dtype != dtype:
+            found, expected = (str(kind).removeprefix("torch.") for kind in (tensor.dtype, dtype))
+            raise VerydeepError(f"{path}: {name} is {found}, {expected} expected")
         if not torch.isfinite(tensor).all():
             raise VerydeepError(f"{path}: {name} holds values that are no finite numbers")
     net.load_state_dict(state)

@@ -12,7 +12,7 @@ from verydeep import paper, paths, runs
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
 from verydeep.results.identity import NumberId
-from verydeep.results.printed import printed_numbers, printed_rows
+from verydeep.results.printed import printed_beside, printed_rows
 from verydeep.results.statistics import error, error_interval, seed_spread
 from verydeep.runs import predictions
 from verydeep.studies import Measurement, Run, Study, planned_runs, table6_fusions
@@ -175,7 +175,7 @@ def _table6(study: Study) -> Iterator[Number]:
 def _errors(row: str, study: Study, measured: dict[str, runs.Errors], run: str, measurement: str) -> Iterator[Number]:
     """The cells of one row from what each recorded seed measured, run name -> errors."""
     for metric, k in METRICS.items():
-        identity, printed = f"{study.name}.{row}.{metric}", printed_numbers().get(f"{row}.{metric}")
+        identity, printed = f"{study.name}.{row}.{metric}", printed_beside(f"{row}.{metric}")
         if not measured:
             yield Number(identity, None, None, None, None, printed, "not run", run, measurement)
             continue

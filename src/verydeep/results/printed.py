@@ -8,6 +8,7 @@ import pandas as pd
 
 from verydeep import paper
 from verydeep.errors import UnknownName
+from verydeep.networks.published import AUTHORS
 from verydeep.studies.fusions import method_of, table6_row
 
 
@@ -32,6 +33,15 @@ def printed_numbers() -> dict[str, float | int]:
             if table in (6, 7):
                 printed[f"{name}.top5_test"] = row.top5_test_error
     return {identity: value for identity, value in printed.items() if not pd.isna(value)}
+
+
+def printed_beside(number: str) -> float | int | None:
+    """What the paper prints for a number of ours, ``table3.D-384.top1``; ``None`` where it prints none.
+
+    The authors' published networks are by their own words those trained with jitter
+    (https://gist.github.com/ksimonyan/211839e770f7b538e2d8), so they stand beside the rows of these.
+    """
+    return printed_numbers().get(number.replace(f"-{AUTHORS}", "-jitter"))
 
 
 def paper_row(table: int, row) -> str:

@@ -51,6 +51,15 @@ def commit_url(commit: str) -> str | None:
     return f"{repository}/tree/{commit}" if repository else None
 
 
+def raw_url(path: str) -> str | None:
+    """A file of the repository as it is at the head of its main branch, ``None`` for a repository without an address.
+
+    In the form that GitHub, GitLab and Forgejo answer.
+    """
+    repository = repository_url()
+    return f"{repository}/raw/HEAD/{path}" if repository else None
+
+
 def is_released(version: str) -> bool:
     """Whether the checkout is a version as it was released: the commit with the tag ``v<version>``."""
     return f"v{version}" in provenance.head().tags
@@ -58,8 +67,8 @@ def is_released(version: str) -> bool:
 
 def _address(variable: str, group: str, key: str) -> str | None:
     value, said = os.environ.get(variable), f"${variable}"
-    if not value:
-        value, said = (_config(paths.root()).get(group) or {}).get(key), f"_config.yml: {group}: {key}"
+    if not value and (root := paths.checkout()):
+        value, said = (_config(root).get(group) or {}).get(key), f"_config.yml: {group}: {key}"
     if not value:
         return None
     parts = urlsplit(str(value))

@@ -43,6 +43,9 @@ def show_study(name: str) -> str:
         f"networks: widths / {network.width_divisor}, lengths / {network.length_divisor} (crop {study.crop}), "
         f"{study.num_classes} classes, pooling rounds to {network.pooling}, A-LRN's alpha as in {network.lrn_alpha}"
     )
+    for scale, settings in study.settings.items():
+        said = ", ".join(f"{key} {value}" for _, part in settings for key, value in part.items())
+        lines.append(f"for the networks of {scale}: {said}")
     if not study.train:
         return "\n".join([*lines, "trains nothing: evaluates published weights"])
     for scale in PAPER_SCALES:

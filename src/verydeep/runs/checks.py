@@ -8,12 +8,14 @@ import pandas as pd
 
 from verydeep import files, paths
 from verydeep.errors import RecordError
+from verydeep.networks import published
 from verydeep.paths import short
 from verydeep.runs import predictions, provenance
 from verydeep.runs.folders import run_folders, stale_members
 from verydeep.runs.records import KINDS, EvaluateRecord, FuseRecord, parse, read_file, run_name
 from verydeep.runs.seals import SEAL, read_seal
 from verydeep.studies import load, names
+from verydeep.studies.plan import BATCH_NORM
 
 NOTEBOOKS = ("train.ipynb", "evaluate.ipynb", "fuse.ipynb")
 
@@ -138,11 +140,23 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
         faults.append(f"{short(path)}: was made by other sources than those of the commit it names")
     if kind == "evaluate" and "weights.safetensors" in sums and record.weights_sha256 != sums["weights.safetensors"]:
         faults.append(f"{short(path)}: was made from other weights than weights.safetensors")
+    if kind == "evaluate" and (fault := _weights_of_others_fault(record)):
+        faults.append(f"{short(path)}: {fault}")
     if kind == "fuse":
         faults += stale_members(folder, record)
     if kind != "train" and sums.get("predictions.parquet") == files.sha256(folder / "predictions.parquet"):
         faults += _check_errors(folder, record)
     return faults
+
+
+def _weights_of_others_fault(record: EvaluateRecord) -> str:
+    """Of a record that others may have sent: whether it tested other weights than were published under that name."""
+    key = (record.train_scale, record.config, record.variant == BATCH_NORM)
+    others = published.published_weights().get(key)
+    stated = others.file_sha256 if others else ""
+    if record.weights_sha256.startswith(stated):
+        return ""
+    return f"tested weights whose sha256 begins {record.weights_sha256[: len(stated)]}; {others.name}'s is {stated}"
 
 
 def _check_errors(folder: Path, record: EvaluateRecord | FuseRecord) -> list[str]:

@@ -61,7 +61,7 @@ class RunRecord(Record):
     config: str
     """Configuration of Table 1."""
     train_scale: str
-    """Training scale: 256, 384, jitter, or torchvision for published weights."""
+    """Training scale: 256, 384, jitter, or who published the weights: torchvision or authors."""
     variant: str | None
     """The study's variant, if any."""
     seed: int

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from verydeep import paper, paths
 from verydeep.errors import UnknownName, VerydeepError
+from verydeep.networks.published import AUTHORS
 from verydeep.studies.measurements import SEVERAL, Measurement, several
 from verydeep.studies.names import RunName
 from verydeep.studies.plan import Run, find_run
@@ -111,7 +112,8 @@ def table6_fusions(study: Study, seed: int | None = None) -> dict[str, Fusion]:
     """The rows of Table 6 that a study can fill: row name (``7-dense``, ``2-both``) -> fusion.
 
     The jittered D of the submission had only its FC layers fine-tuned with jitter (Sect. 4.4); it is the study's
-    variant ``fc-only``.
+    variant ``fc-only``. In a study of published weights the authors' own stand for the jittered networks that the
+    authors say they are.
     """
     seed = study.seeds[0] if seed is None else seed
     fusions = {}
@@ -120,6 +122,7 @@ def table6_fusions(study: Study, seed: int | None = None) -> dict[str, Fusion]:
         members = []
         for member in every[every["fusion_id"] == row.fusion_id].itertuples():
             scale = paper.scale_name(member.train_min, member.train_max)
+            scale = AUTHORS if not study.train and scale == "jitter" else scale
             variant = FC_ONLY if isinstance(member.notes, str) and member.notes.startswith("FC layers only") else None
             if member.config in study.networks.get(scale, []) and (variant is None or variant in study.variants):
                 members.append(Run(study, member.config, scale, seed, variant))

@@ -8,8 +8,9 @@ from functools import cache
 
 from verydeep import paper
 from verydeep.errors import UnknownName
+from verydeep.networks.published import AUTHORS
 from verydeep.studies.plan import Run
-from verydeep.studies.schema import RELEASED
+from verydeep.studies.schema import PAPER_SCALES, RELEASED
 
 #: What each method is, in words for a table.
 METHODS = {
@@ -24,8 +25,9 @@ SEVERAL = ("dense", "multi-crop", "both")
 #: What the same crop averaged with its mirror image is called: the fair partner of dense testing, which has both.
 MIRRORED_CENTRE = "centre crop and its mirror image"
 
-# torchvision tests on the centre crop at 256; its training crops have sizes of a range like the paper's jitter.
-_RELEASED_SINGLE, _RELEASED_LIKE = 256, "jitter"
+# torchvision tests on the centre crop at 256; its training crops have sizes of a range like the paper's jitter. The
+# authors say that theirs are the networks trained with jitter (https://gist.github.com/ksimonyan/211839e770f7b538e2d8).
+_TORCHVISION_SINGLE, _RELEASED_LIKE = 256, "jitter"
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,15 @@ class Measurement:
 @cache
 def single_scale(train_scale: str) -> int:
     """Q of single-scale testing: S, or the middle of its range (Sect. 4.1, as Table 3 prints it)."""
-    if train_scale == RELEASED:
-        return _RELEASED_SINGLE
+    if train_scale in RELEASED:
+        return single_scale(_RELEASED_LIKE) if train_scale == AUTHORS else _TORCHVISION_SINGLE
     return int(_printed(3)[train_scale])
 
 
 @cache
 def several_scales(train_scale: str) -> tuple[int, ...]:
     """The Qs of multi-scale testing (Sect. 4.2, as Table 4 prints them)."""
-    if train_scale == RELEASED:
+    if train_scale in RELEASED:
         return several_scales(_RELEASED_LIKE)
     return tuple(int(scale) for scale in _printed(4)[train_scale].split(";"))
 
@@ -96,14 +98,22 @@ def measured_by(run: Run) -> list[Measurement]:
     """Everything a network is measured by; the first is Table 3's.
 
     Table 3's single scale first, then the centre crop of Sect. 4.1's comparison with 5x5 filters, dense testing at
-    each of the several scales and over all of them, and, where the study asks it, Table 5's other methods.
+    each of the several scales and over all of them, and, where the study asks it, Table 5's other methods. The authors'
+    networks are also tested as the paper tests each that they could be, trained at one scale or with jitter.
     """
     scale = run.train_scale
     measurements = [single(scale), single(scale, "centre-crop")]
     measurements += [Measurement("dense", (test_scale,)) for test_scale in several_scales(scale)]
     methods = SEVERAL if run.study.multi_crop == "all" or run.row in _printed_with_crops() else ("dense",)
     measurements += [several(scale, method) for method in methods]
+    if scale == AUTHORS:
+        measurements += [measurement for could_be in PAPER_SCALES for measurement in as_printed(could_be)]
     return list(dict.fromkeys(measurements))
+
+
+def as_printed(train_scale: str) -> tuple[Measurement, Measurement]:
+    """How the paper tests a network of this training scale densely: in Table 3, and in Table 4."""
+    return single(train_scale), several(train_scale)
 
 
 @cache
@@ -118,7 +128,7 @@ def protocol(run: Run) -> dict:
         "split": "val",
         "crop": run.study.crop,
         "length_divisor": run.study.network.length_divisor,
-        "pooling": run.study.network.pooling,
+        "pooling": run.size.pooling,
         "flip": run.recipe.flip,
-        **run.study.testing.model_dump(mode="json"),
+        **run.testing.model_dump(mode="json"),
     }

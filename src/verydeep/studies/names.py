@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from verydeep.errors import VerydeepError
 
-#: Training scales by name: the paper's (Sect. 3.1), and that of weights which were not trained here.
-TRAIN_SCALES = ("256", "384", "jitter", "torchvision")
+#: Training scales by name: the paper's (Sect. 3.1), and who published the weights that were not trained here.
+TRAIN_SCALES = ("256", "384", "jitter", "torchvision", "authors")
 
 #: The form of a study's name.
 STUDY = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from verydeep import paths
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.networks import anatomy
-from verydeep.networks.configurations import Configuration, all_configurations, configuration
-from verydeep.networks.published import Published, published_weights
+from verydeep.networks import anatomy, published
+from verydeep.networks.configurations import Configuration, Size, all_configurations, configuration
+from verydeep.networks.published import Published
 from verydeep.studies.names import RunName
-from verydeep.studies.schema import PAPER_SCALES, RELEASED, Recipe, Study, load, names
+from verydeep.studies.schema import PAPER_SCALES, RELEASED, Recipe, Study, Testing, load, names
 
 #: The variant of a published network that normalises batches; the paper's networks do not.
 BATCH_NORM = "batch-norm"
@@ -63,13 +63,15 @@ class Run:
     @property
     def published(self) -> Published | None:
         """The weights of others that this run tests, in a study that trains nothing."""
-        return None if self.study.train else published_weights()[self.config, self.variant == BATCH_NORM]
+        if self.study.train:
+            return None
+        return published.published_weights()[self.train_scale, self.config, self.variant == BATCH_NORM]
 
     @property
     def weights(self) -> Path:
         """The half-precision weights: in the run folder where the study publishes them, and of its first seed only."""
         if self.published:
-            return paths.artifacts() / "torchvision" / self.published.file
+            return paths.artifacts() / self.published.publisher / self.published.file
         kept = self.study.publish_weights and not self.pilot and self.seed == self.study.seeds[0]
         return (self.folder if kept else self.workspace) / "weights.safetensors"
 
@@ -92,6 +94,16 @@ class Run:
         return configuration(self.config)
 
     @property
+    def size(self) -> Size:
+        """How large the network is built, and how it rounds."""
+        return self.study.size_at(self.train_scale)
+
+    @property
+    def testing(self) -> Testing:
+        """How it is tested."""
+        return self.study.testing_at(self.train_scale)
+
+    @property
     def scale_range(self) -> tuple[int, int]:
         """(Smin, Smax) in this study's pixels."""
         low, high = PAPER_SCALES[self.train_scale]
@@ -106,7 +118,7 @@ class Run:
         names that network too; a pilot, whose weights are not kept, is no parent.
         """
         match self.train_scale:
-            case "torchvision":
+            case "torchvision" | "authors":
                 return None
             case "256" if self.config == "A" or not self.recipe.transfer_from_a:
                 return None
@@ -129,7 +141,7 @@ class Run:
     @property
     def multiply_adds(self) -> int:
         """Multiply-adds of one forward pass over one training crop."""
-        return anatomy.multiply_adds(self.configuration, self.study.size)
+        return anatomy.multiply_adds(self.configuration, self.size)
 
 
 def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, variant: str | None = None) -> Run:
@@ -147,7 +159,7 @@ def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, var
     spec = load(study)
     if not isinstance(config, str) or config not in all_configurations():
         raise UnknownName("config", config, all_configurations())
-    scales = PAPER_SCALES if spec.train else (RELEASED,)
+    scales = PAPER_SCALES if spec.train else RELEASED
     if str(train_scale) not in scales:
         raise UnknownName("train_scale", train_scale, scales)
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:

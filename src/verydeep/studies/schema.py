@@ -1,4 +1,4 @@
-"""The schema of a study file. The defaults of :class:`Recipe` are the paper's; each departure must be explained."""
+"""The schema of a study file: its parts fit each other, and each departure from the paper is explained."""
 
 import difflib
 from functools import cache
@@ -6,120 +6,36 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from verydeep import paper
 from verydeep.data.sources import SOURCES
 from verydeep.errors import StudyError, UnknownName
 from verydeep.files import listed
 from verydeep.networks.configurations import Size, all_configurations
-from verydeep.studies.names import TRAIN_SCALES, study_fault, variant_fault
-
-#: The paper's training scales by name, (Smin, Smax) in its own pixels (Sect. 3.1).
-PAPER_SCALES = {"256": (256, 256), "384": (384, 384), "jitter": (256, 512)}
-PAPER_CROP = 224
-#: The training scale of weights that were not trained here: torchvision crops a random area of any shape.
-RELEASED = "torchvision"
-
-Scale = Literal[TRAIN_SCALES]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(gt=0)]
-Precision = Literal["float32", "bfloat16", "float16"]
+from verydeep.studies.names import study_fault, variant_fault
+from verydeep.studies.parts import (
+    PAPER_CROP,
+    PAPER_SCALES,
+    PAPER_STAGES,
+    RELEASED,
+    Data,
+    FurtherSeeds,
+    Network,
+    Positive,
+    Recipe,
+    Scale,
+    Settings,
+    Strict,
+    Testing,
+    Variant,
+)
 
 #: Where the studies that ship with the package lie.
 FOLDER = Path(__file__).parent
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Recipe(_Strict):
-    """How one network is trained. Defaults are the paper's (Sect. 3.1); where it is silent, see the chapter on gaps."""
-
-    batch: Count = Field(256, description="images in a mini-batch, over all devices and accumulation steps")
-    learning_rate: Positive = Field(1e-2, description="starting rate")
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of SGD")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(5e-4, description="L2 multiplier, on weights and biases")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="dropped share of FC6 and FC7")
-    epochs: Count = Field(74, description="passes over the training images")
-    schedule: Literal["plateau", "cosine"] = Field("plateau", description="how the rate falls")
-    plateau_patience: Count = Field(3, description="plateau: epochs without a better held-out top-1 before a drop")
-    rate_drops: Count = Field(3, description="plateau: how often the rate is divided by 10")
-    warmup_epochs: Annotated[float, Field(ge=0)] = Field(0, description="epochs over which the rate rises linearly")
-    initialisation: Literal["paper", "paper-std", "notes", "glorot", "he"] = Field(
-        "paper", description="how random weights are drawn"
-    )
-    transfer_from_a: bool = Field(True, description="start other networks from A's first four conv and three FC layers")
-    colour_shift: Annotated[float, Field(ge=0)] = Field(0.1, description="strength of the RGB shift; 0 is none")
-    flip: bool = Field(
-        True, description="mirror half of the training images, and average both mirror images in testing"
-    )
-    unit_variance: bool = Field(False, description="divide the mean-subtracted pixels by their standard deviation")
-    clip_norm: Positive | None = Field(None, description="largest gradient norm; none is no clipping")
-    precision: Precision = Field("float32", description="arithmetic of training")
-    trained_layers: Literal["all", "fc"] = Field("all", description="layers that learn; fc: FC layers only")
-
-
-#: What the paper gives for each training scale, where it differs from the defaults above.
-PAPER_STAGES: dict[str, dict] = {"256": {}, "384": {"learning_rate": 1e-3}, "jitter": {"learning_rate": 1e-3}}
-
-
-class Testing(_Strict):
-    """How networks are tested (Sect. 3.2). Each key settles what the paper leaves open; defaults are our reading."""
-
-    average: Literal["scores", "posteriors"] = Field(
-        "scores", description="what is averaged over the positions of a score map: before or after the soft-max"
-    )
-    positions: Literal["whole", "all"] = Field(
-        "whole", description="positions of the score map that count: those that see a whole training crop, or all"
-    )
-    crops_per_side: Count = Field(5, description="side of the grid of crops")
-    grid: Literal["edges", "cells"] = Field(
-        "edges", description="where crops lie: evenly from edge to edge, or in the middles of equal cells"
-    )
-    longer_side: Literal["round", "floor", "ceil"] = Field("round", description="rounding of the rescaled longer side")
-    interpolation: Literal["bilinear", "bicubic"] = Field("bilinear", description="filter of the rescaling")
-    antialias: bool = Field(True, description="widen the filter when an image shrinks")
-    precision: Precision = Field("float32", description="arithmetic of the convolutions; class scores stay in float32")
-
-
-class Data(_Strict):
-    """The data set of a study."""
-
-    source: str = Field(description="name of the data set")
-    held_out_per_class: Count | None = Field(
-        None, description="training images of each class kept for choosing hyper-parameters"
-    )
-    why: str = Field("", description="the reason for another data set than the paper's")
-
-
-class Network(_Strict):
-    """The size of the study's networks and how the open points of the architecture are settled."""
-
-    length_divisor: Count = Field(1, description="every length in pixels of the paper is divided by it")
-    width_divisor: Count = Field(1, description="every width of Table 1 is divided by it")
-    pooling: Literal["ceil", "floor"] = Field("ceil", description="rounding of pooled sizes; Caffe rounds up")
-    lrn_alpha: Literal["caffe", "krizhevsky"] = Field("caffe", description="whether A-LRN's alpha is divided by 5")
-
-
-class Variant(_Strict):
-    """A deliberate deviation from the study's own recipe, for the named networks."""
-
-    networks: list[str] = Field(description="as <config>-<scale>, for example A-256")
-    why: str
-    pilot: bool = Field(False, description="short, measured on held-out images only, its weights not kept")
-    set: dict = Field(description="keys of the recipe")
-
-
-class FurtherSeeds(_Strict):
-    """Seeds beyond the study's, for the named networks."""
-
-    seeds: list[Annotated[int, Field(ge=0)]]
-    networks: list[str] = Field(description="as <config>-<scale>, or <config>-<scale>-<variant>")
-
-
-class Study(_Strict):
+class Study(Strict):
     """One study file."""
 
     name: str
@@ -131,12 +47,15 @@ class Study(_Strict):
     recipe: dict = Field(default={}, description="keys of Recipe that differ from the paper's")
     stages: dict[Scale, dict] = Field(default={}, description="keys of Recipe for one training scale")
     testing: Testing = Testing()
+    settings: dict[Scale, Settings] = Field(
+        default={}, description="keys of network and testing for one training scale"
+    )
     multi_crop: Literal["paper", "all"] = Field(
         "paper", description="networks tested on many crops: those that the paper tests so (Table 5), or all"
     )
     why: dict[str, str] = Field(default={}, description="the reason for each key that departs from the paper")
     networks: dict[Scale, list[str]] = Field(default_factory=lambda: dict(paper_networks()))
-    variants: dict[str, Variant] = {}
+    variants: dict[str, Variant] = Field(default={}, description="deliberate deviations, by name")
     assumed_rate: Positive = Field(1e11, description="multiply-adds a second, until runs of the study tell")
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0], description="seeds of every network")
     further_seeds: list[FurtherSeeds] = Field([], description="planned after all else, in this order")
@@ -156,8 +75,7 @@ class Study(_Strict):
                 if config not in all_configurations():
                     raise ValueError(f"networks.{scale}: {UnknownName('config', config, all_configurations())}")
         self._check_keys("recipe", self.recipe)
-        departed = {key for key, default in Network() if getattr(self.network, key) != default}
-        departed |= {f"testing.{key}" for key, default in Testing() if getattr(self.testing, key) != default}
+        departed = self._departed_settings()
         self._check_purpose()
         for scale in self.networks if self.train else ():
             self._check_keys(f"stages.{scale}", self.stages.get(scale, {}))
@@ -181,10 +99,26 @@ class Study(_Strict):
         """A study either trains, at the paper's scales, or tests weights that others have published."""
         if self.train and self.data.held_out_per_class is None:
             raise ValueError("data.held_out_per_class: this key is missing; hyper-parameters need images of their own")
-        if not self.train and (faulty := sorted(set(self.networks) - {RELEASED})):
-            raise ValueError(f"networks.{faulty[0]}: a study that trains nothing has weights of scale {RELEASED} only")
-        if self.train and RELEASED in self.networks:
-            raise ValueError(f"networks.{RELEASED}: no training gives this scale; it is for a study with train: false")
+        of_others = ", ".join(RELEASED)
+        if not self.train and (faulty := sorted(set(self.networks) - {*RELEASED})):
+            raise ValueError(f"networks.{faulty[0]}: a study that trains nothing has weights of {of_others} only")
+        if self.train and (faulty := sorted({*RELEASED} & set(self.networks))):
+            raise ValueError(f"networks.{faulty[0]}: no training gives this scale; it is for a study with train: false")
+        if faulty := sorted(set(self.settings) - set(self.networks)):
+            raise ValueError(f"settings.{faulty[0]}: the study has no network of this scale")
+
+    def _departed_settings(self) -> set[str]:
+        """The settings of networks and testing that are not the usual ones, at any training scale."""
+        departed = set()
+        for scale, settings in [(None, Settings()), *self.settings.items()]:
+            for where, keys in settings:
+                fields = {"network": Network, "testing": Testing}[where].model_fields
+                if unknown := sorted(set(keys) - set(fields)):
+                    raise ValueError(f"settings.{scale}.{where}.{unknown[0]}: {_unknown_key(unknown[0], fields)}")
+            network, testing = self.network_at(scale), self.testing_at(scale)
+            departed |= {key for key, usual in Network() if getattr(network, key) != usual}
+            departed |= {f"testing.{key}" for key, usual in Testing() if getattr(testing, key) != usual}
+        return departed
 
     def _names(self) -> list[str]:
         """Every network that the study trains, by configuration and scale: ``D-384``."""
@@ -226,7 +160,23 @@ class Study(_Strict):
     @property
     def size(self) -> Size:
         """How large this study builds its networks."""
-        return Size(self.network.width_divisor, self.num_classes, self.crop, self.network.pooling)
+        return self.size_at(None)
+
+    def size_at(self, train_scale: str | None) -> Size:
+        """How large it builds those of one training scale, and how they round."""
+        network = self.network_at(train_scale)
+        return Size(network.width_divisor, self.num_classes, self.crop, network.pooling)
+
+    def network_at(self, train_scale: str | None) -> Network:
+        """How the networks of one training scale are built."""
+        return Network.model_validate(self.network.model_dump() | self._settings_at(train_scale).network)
+
+    def testing_at(self, train_scale: str | None) -> Testing:
+        """How the networks of one training scale are tested."""
+        return Testing.model_validate(self.testing.model_dump() | self._settings_at(train_scale).testing)
+
+    def _settings_at(self, train_scale: str | None) -> Settings:
+        return self.settings.get(train_scale, Settings())
 
     def resolve(self, train_scale: str, variant: str | None = None) -> Recipe:
         """The full recipe for one training scale: the paper's, the study's, the stage's, the variant's."""

@@ -3,7 +3,7 @@
 from verydeep import notebooks, results, runs
 from verydeep.book import examples
 from verydeep.book.pages.parts import DOWNLOADS, FRONT_MATTER, SHORT, errors, recipe_table, two_columns
-from verydeep.results import citation, publication
+from verydeep.results import cards, citation, publication
 from verydeep.results.statistics import error_interval
 from verydeep.runs import provenance
 from verydeep.studies import Fusion, Recipe, Recorded, Run
@@ -19,7 +19,7 @@ def run_page(run: Run) -> str:
     title = f"# {study.name}: network {run.config}, train scale {run.train_scale}"
     lines = [*FRONT_MATTER, title + (f", {run.variant}" if run.variant else ""), ""]
     if run.published:
-        made = f"torchvision's weights `{run.published.name}`, from {run.published.url}."
+        made = f"weights `{run.published.name}` of {run.published.publisher}, from {run.published.url}."
     else:
         low, high = run.scale_range
         scale = f"S={low}" if low == high else f"S drawn from [{low}; {high}]"
@@ -56,7 +56,7 @@ def run_page(run: Run) -> str:
             "compares every prediction with the recorded one.",
             "",
         ]
-    return "\n".join([*lines, *_files(run)])
+    return "\n".join([*lines, *_card(run), *_files(run)])
 
 
 def fusion_page(fusion: Fusion) -> str:
@@ -125,6 +125,15 @@ def _repeat(run: Recorded, kinds: list[str], sources: runs.Sources) -> list[str]
     commands = [notebooks.command(run, kind) for kind in kinds]
     checkout = f"git checkout {sources.commit}" if sources.commit else "# from which commit is not known"
     return ["## Repeat it", "", "```bash", checkout, *commands, "```", ""]
+
+
+def _card(run: Run) -> list[str]:
+    """The network's model card, for the runs that have one."""
+    if not cards.has_card(run):
+        return []
+    said = f"What goes along with the weights to a model hub; `verydeep card {run.study.name}/{run.name}` writes it."
+    shown = ["`````{dropdown} The card", "", "````markdown", *cards.card(run).splitlines(), "````", "`````"]
+    return ["## Model card", "", said, "", *shown, ""]
 
 
 def _files(run: Recorded) -> list[str]:

@@ -18,7 +18,7 @@ def study_page(study: Study) -> str:
         f"{network.length_divisor}, so crops of {study.crop} pixels.",
         "",
     ]
-    lines += _testing(study)
+    lines += _testing(study) + _settings(study)
     if not study.train:
         return "\n".join([*lines, *_published(study), ""])
     return "\n".join([*lines, *_runs(study), *_fusions(study), *_recipe(study)])
@@ -49,7 +49,7 @@ def _published(study: Study) -> list[str]:
         record = runs.read_record(run, "evaluate")
         cells = errors(record.measurements[single(run.train_scale).name]) if record else ["", ""]
         state = "done" if record else display.NOT_RUN
-        weights = f"torchvision {run.published.name}"
+        weights = f"{run.published.publisher} {run.published.name}"
         lines.append(f"| {_linked(run, record)} | {weights} | {state} | {cells[0]} | {cells[1]} |")
     return lines
 
@@ -118,6 +118,21 @@ def _testing(study: Study) -> list[str]:
         shown = f"**{ours}**" if ours != field.default else f"{ours}"
         lines.append(f"| {field.description} | {shown} | {field.default} | {study.why.get(f'testing.{key}', '')} |")
     return [*lines, ""]
+
+
+def _settings(study: Study) -> list[str]:
+    """What is otherwise for the networks of one training scale."""
+    lines = []
+    for scale, settings in study.settings.items():
+        keys = {key: value for _, part in settings for key, value in part.items()}
+        said = ", ".join(
+            f"{key} {value} ({study.why[name]})"
+            for key, value in keys.items()
+            for name in (key, f"testing.{key}")
+            if name in study.why
+        )
+        lines += [f"For the networks of {scale}: {said}.", ""]
+    return lines
 
 
 def _changed(study: Study, scale: str) -> list[str]:

@@ -120,7 +120,7 @@ def score_maps(run: Run) -> Picture:
     """
     store, net = open_data(run), load_network(run)
     position, row = _an_image(run)
-    normalise, testing = normaliser(run, store), run.study.testing
+    normalise, testing = normaliser(run, store), run.testing
     tester = Tester(net, normalise, testing.model_copy(update={"precision": "float32"}), run.recipe.flip)
     images, maps, titles, counted = [], [], [], []
     with torch.inference_mode():
@@ -142,7 +142,7 @@ def crop_grid(run: Run) -> Picture:
     store = open_data(run)
     position, _ = _an_image(run)
     images, titles, positions = [], [], []
-    testing = run.study.testing
+    testing = run.testing
     for scale in several_scales(run.train_scale):
         image = rescale(store.image(store.rows("val")[position]), run.study.pixels(scale))
         sides = image.shape[:2]
@@ -193,7 +193,7 @@ def posteriors_by_scale(run: Run, classes: int = 4, scales: int = 9) -> Picture:
         for scale in every:
             x = normalise(rescale(store.image(row), run.study.pixels(scale))[None])
             views = [x, x.flip(3)] if run.recipe.flip else [x]
-            options = (run.study.testing.average, run.study.testing.positions, PIXELS_PER_BATCH)
+            options = (run.testing.average, run.testing.positions, PIXELS_PER_BATCH)
             posteriors.append(sum(dense.posteriors(net, view, *options)[0] for view in views).numpy() / len(views))
     posteriors = np.stack(posteriors)
     average = posteriors[[every.index(scale) for scale in chosen]].mean(0)

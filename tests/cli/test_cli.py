@@ -9,7 +9,9 @@ import sys
 import jsonschema
 import pandas as pd
 import pytest
+from PIL import Image
 
+from conftest import REPOSITORY
 from verydeep import cli, files, paths, runs, studies
 from verydeep.evaluation import verification
 
@@ -175,9 +177,57 @@ def test_a_run_is_verified_and_written_as_a_crate(trained, monkeypatch, capsys):
     assert status == 0 and (trained / "crate/ro-crate-metadata.json").exists()
 
 
-def test_a_network_is_written_for_the_browser(trained, monkeypatch, capsys):
-    status, out, _ = call(monkeypatch, capsys, "export", "smoke", "A", "256", "--to", str(trained / "here"))
-    assert (status, out) == (0, f"{trained / 'here'}: written\n")
-    assert {path.name for path in (trained / "here").iterdir()} == {"network.onnx", "network.json"}
-    status, _, error = call(monkeypatch, capsys, "export", "smoke", "D", "256")
+def test_a_network_is_written_for_other_programs(trained, monkeypatch, capsys):
+    here = trained / "here"
+    status, out, _ = call(monkeypatch, capsys, "export", "smoke", "A", "256", "--to", str(here))
+    assert (status, out) == (0, f"{here / 'network.onnx'}: written\n{here / 'network.json'}: written\n")
+    assert {path.name for path in here.iterdir()} == {"network.onnx", "network.json"}
+    status, _, error = call(monkeypatch, capsys, "export", "smoke", "D", "256", "--to", str(here))
     assert status == 1 and error.startswith("error: D-256-s0 is not trained yet; run: verydeep run smoke D 256")
+
+
+def test_a_picture_is_named_and_its_score_map_drawn(trained, monkeypatch, capsys):
+    picture = str(REPOSITORY / "book/evaluation/touch/pictures/dog.jpg")
+    for method in ("centre-crop", "dense", "multi-crop", "both"):
+        status, out, _ = call(monkeypatch, capsys, "predict", "smoke/A-256", picture, "--method", method)
+        head, *lines = out.splitlines()
+        assert status == 0 and head == f"{picture}: smoke/A-256-s0, {method}-256" and len(lines) == 5
+        shares = [float(line.split()[0]) for line in lines]
+        assert shares == sorted(shares, reverse=True) and sum(shares) <= 100.3
+    target = trained / "map.png"
+    arguments = ("--scales", "256+384", "--class", "7", "--map", str(target))
+    status, out, _ = call(monkeypatch, capsys, "predict", "smoke/A-256", picture, *arguments)
+    assert status == 0 and out.endswith(f"{target}: written\n") and "dense-256+384" in out
+    with Image.open(target) as drawn:
+        assert drawn.format == "PNG" and min(drawn.size) > 200
+
+
+@pytest.mark.parametrize(("arguments", "status", "message"), [
+    (("smoke/A-256", "no.jpg"), 1, "error: no.jpg: cannot be read (No such file or directory)"),
+    (("smoke/A-256", "_config.yml"), 1, "error: _config.yml: not a readable image (of no known format); give a JPEG"),
+    (("smoke/A-256", "empty.png"), 1, "error: empty.png: not a readable image (of no known format); give a JPEG"),
+    (("smoke/A-256", "long.png"), 1, "error: long.png: 40000x1 pixels become "),
+    (("smoke/A-256", "long.png", "--scales", "100"), 1, "error: the test scale 100 is smaller than the training crop"),
+    (("smoke/A-256", "long.png", "--scales", "x"), 2, "error: Invalid value for '--scales': 'x' is no list of scales"),
+    (("smoke/A-256", "long.png", "--method", "vote"), 1, "error: unknown method 'vote': choose one of centre-crop"),
+    (("smoke/A-256", "a", "b", "--map", "c.png"), 2, "error: --map draws one PICTURE."),
+    (("smoke/A-256", "a", "--class", "7"), 2, "error: --class says what --map draws."),
+    (("smoke/A-256",), 2, "error: Missing argument 'PICTURE...'."),
+    (("smoke/A", "a"), 1, "error: 'smoke/A' names no network; write study/config-scale"),
+])  # fmt: skip
+def test_a_picture_that_cannot_be_named_is_one_line(trained, monkeypatch, capsys, arguments, status, message):
+    (trained / "empty.png").write_bytes(b"")
+    Image.new("RGB", (40000, 1)).save(trained / "long.png")
+    before = {path.name for path in trained.iterdir()}
+    code, out, error = call(monkeypatch, capsys, "predict", *arguments)
+    assert (code, out) == (status, "") and error.startswith(message) and error.count("\n") == 1
+    assert {path.name for path in trained.iterdir()} == before
+
+
+def test_a_card_is_printed_or_written(trained, monkeypatch, capsys):
+    _, out, _ = call(monkeypatch, capsys, "card", "smoke/A-256")
+    assert out.startswith("---\nlicense: cc-by-4.0\n") and "# smoke/A-256-s0" in out
+    status, _, _ = call(monkeypatch, capsys, "card", "smoke/A-256", "--to", str(trained / "README.md"))
+    assert status == 0 and (trained / "README.md").read_text() == out
+    status, _, error = call(monkeypatch, capsys, "card", "smoke/D-256")
+    assert status == 1 and error.startswith("error: smoke/D-256-s0: no published weights that were tested")

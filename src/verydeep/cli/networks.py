@@ -1,0 +1,154 @@
+"""Commands that train and test networks: one, several together, or one once more to verify its record."""
+
+from pathlib import Path
+
+import click
+
+from verydeep.cli.group import cli, given, machine_options, network_arguments, pixels_option, wait_option
+from verydeep.errors import VerydeepError
+
+
+@cli.command()
+@pixels_option
+@wait_option
+@click.option("--only", type=click.Choice(["train", "evaluate"]), help="Do one of the two.")
+@network_arguments
+@machine_options
+def run(study: str, config: str, train_scale: str, seed: int, variant: str | None, only: str | None, **machine) -> None:
+    """Train and evaluate one network, through the notebooks.
+
+    Trains first whatever it starts from.
+    Resumes what was interrupted and does nothing for what is done. TRAIN_SCALE is 256, 384 or jitter.
+    """
+    from verydeep import notebooks, studies
+
+    asked = studies.find_run(study, config, train_scale, seed, variant)
+    if only:
+        notebooks.execute(asked, only, **given(machine))
+    else:
+        notebooks.execute_run(asked, **given(machine))
+    click.echo(f"{asked.name}: done, see {asked.folder}")
+
+
+@cli.command()
+@wait_option
+@network_arguments
+@machine_options
+def train(study: str, config: str, train_scale: str, seed: int, variant: str | None, **machine) -> None:
+    """Train one network without the notebook.
+
+    It is what torchrun and accelerate launch call.
+    """
+    from verydeep import studies, training
+
+    training.train(studies.find_run(study, config, train_scale, seed, variant), **given(machine))
+
+
+@cli.command()
+@click.argument("members", nargs=-1)
+@click.option("--method", default="dense", show_default=True, help="dense, multi-crop or both.")
+@click.option("--table6", metavar="STUDY", help="In place of MEMBERS: every row of Table 6 that a study can fill.")
+@pixels_option
+@wait_option
+def fuse(members: tuple[str, ...], method: str, table6: str | None, **machine) -> None:
+    """Test several networks together, their soft-max outputs averaged.
+
+    MEMBERS are evaluated networks as study/config-scale, for example quarter/D-jitter quarter/E-jitter; add -sSEED for
+    another seed than 0.
+    """
+    from verydeep import notebooks, studies
+
+    if bool(members) == bool(table6):
+        raise click.UsageError("give the MEMBERS of one fusion, or --table6 and a study.")
+    if table6:
+        fusions = list(studies.table6_fusions(studies.load(table6)).values())
+    else:
+        fusions = [studies.find_fusion(list(members), method)]
+    for fusion in fusions:
+        notebooks.execute(fusion, "fuse", **given(machine))
+        click.echo(f"{fusion.name}: done, see {fusion.folder}")
+
+
+@cli.command()
+@click.argument("name")
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...", type=click.Path(path_type=Path))
+@click.option("--method", default="dense", show_default=True, help="centre-crop, dense, multi-crop or both.")
+@click.option("--scales", metavar="Q[+Q...]", help="Test scales, for example 256+384+512; Table 3's by default.")
+@click.option("--map", "target", type=click.Path(path_type=Path), help="Draw where the best class is seen: a PNG.")
+@click.option("--class", "shown", metavar="NAME", help="Draw this class in place of the best.")
+def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | None, target: Path | None, shown) -> None:
+    """Name the five best classes of a picture.
+
+    NAME is study/config-scale, for example narrow/D-256, or the path of a run's folder. The picture is tested as
+    validation images are. The map is that of the dense form, whatever the method.
+    """
+    from verydeep.evaluation import prediction, pretrained
+
+    if target and len(pictures) > 1:
+        raise click.UsageError("--map draws one PICTURE.")
+    if shown and not target:
+        raise click.UsageError("--class says what --map draws.")
+    try:
+        asked = tuple(int(scale) for scale in scales.split("+")) if scales else ()
+    except ValueError:
+        raise click.BadParameter(f"{scales!r} is no list of scales, as 256+384+512", param_hint="'--scales'") from None
+    model = pretrained.pretrained(name, device=_device())
+    way = prediction.measurement(model, method, asked)
+    for picture in pictures:
+        said = prediction.predict(model, picture, way)
+        click.echo(f"{picture}: {model.name}, {way.name}")
+        for word, probability in said.head(prediction.BEST).items():
+            click.echo(f"{100 * probability:6.1f} %  {word}")
+        if target:
+            _draw(model, picture, shown or said.index[0], way.test_scales, target)
+            click.echo(f"{target}: written")
+
+
+def _device():
+    from verydeep import assembly
+
+    return assembly.device()
+
+
+def _draw(model, picture: Path, name: str, scales: tuple[int, ...], target: Path) -> None:
+    """The score map of a class at each of the test scales, as a picture."""
+    from verydeep import files
+    from verydeep.chapters import figures
+    from verydeep.evaluation import prediction
+
+    maps = [prediction.score_map(model, picture, name, scale) for scale in scales]
+    titles = [f"Q={one.scale}" for one in maps]
+    figure = figures.score_maps(
+        [one.image for one in maps], [one.probabilities for one in maps], [one.counted for one in maps], titles
+    )
+    figure.suptitle(f"probability of {name}", fontsize=10)
+    with files.atomic(target) as part:
+        figure.savefig(part, format="png", dpi=110)
+
+
+@cli.command()
+@click.argument("study")
+@click.argument("names", nargs=-1, metavar="[RUN]...")
+@click.option("--images", type=click.IntRange(1), help="Only so many validation images, spread evenly.")
+def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
+    """Test runs anew and compare with the recorded predictions.
+
+    Starts from the weights that are published, or lie in the workspace.
+    RUN is a folder below runs/STUDY, for example A-256-s0; by default every tested run that has such weights.
+    """
+    from verydeep import runs, studies
+    from verydeep.chapters import display
+    from verydeep.evaluation.verification import verify as verified
+    from verydeep.studies.fusions import member
+
+    if names:
+        asked = [member(f"{study}/{name}") for name in names]
+    else:
+        spec = studies.load(study)
+        asked = [run for run in runs.recorded_runs(spec) if runs.read_record(run, "evaluate") and run.weights_expected]
+    if not asked:
+        raise VerydeepError(f"the study {study} has no tested run")
+    for run in asked:
+        table = verified(run, images)
+        click.echo(f"{run.name}: agrees with its record")
+        click.echo(display.text(display.table(table, units={"recorded": "%", "again": "%"})).to_string())

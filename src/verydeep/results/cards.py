@@ -1,0 +1,174 @@
+"""Model cards: what a published network is, how good and how limited, from its record, in the form of model hubs."""
+
+import yaml
+
+from verydeep import results, runs
+from verydeep.data.sources import SOURCES
+from verydeep.errors import VerydeepError
+from verydeep.results import citation, publication
+from verydeep.results.numbers import Number
+from verydeep.studies import Recipe, Run, recipes
+from verydeep.studies.measurements import METHODS
+
+#: Of weights, as of every recorded result: the README says so.
+_LICENCE = "cc-by-4.0"
+_TASK = "image-classification"
+_SHOWN_CLASSES = 20
+
+
+def has_card(run: Run) -> bool:
+    """Whether a run is a network that was tested and whose weights are published beside its record."""
+    if run.published or run.weights.parent != run.folder or not run.weights.exists():
+        return False
+    return runs.read_record(run, "train") is not None and runs.read_record(run, "evaluate") is not None
+
+
+def card(run: Run) -> str:
+    """The model card of a published network, Markdown under a front matter in YAML.
+
+    Raises
+    ------
+    VerydeepError
+        When its weights are not published, or it was not tested.
+    """
+    if not has_card(run):
+        raise VerydeepError(f"{run.study.name}/{run.name}: no published weights that were tested, so there is no card")
+    trained = runs.read_record(run, "train")
+    numbers = [number for number in results.read(run.study.name).done if run.name in number.runs]
+    head = yaml.safe_dump(_front_matter(run, numbers), sort_keys=False, allow_unicode=True, width=120)
+    parts = [
+        f"---\n{head}---",
+        f"# {run.study.name}/{run.name}",
+        _what(run),
+        _use(run),
+        _data(run, trained),
+        _recipe(run, trained),
+        _numbers(numbers),
+        _limits(run, numbers),
+        _licence(run),
+        _weights(run, trained),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _front_matter(run: Run, numbers: list[Number]) -> dict:
+    source = SOURCES[run.study.data.source]
+    measured = [
+        {
+            "type": f"{number.metric}_error",
+            "name": f"{number.id}, percent",
+            "value": round(number.value, 2),
+            "args": {"measurement": number.measurement, "low": round(number.low, 2), "high": round(number.high, 2)},
+        }
+        for number in numbers
+    ]
+    dataset = {"type": source.name, "name": source.title, "split": "validation"}
+    return {
+        "license": _LICENCE,
+        "library_name": "verydeep",
+        "pipeline_tag": _TASK,
+        "tags": [_TASK, "vgg", "arxiv:1409.1556", "reproduction"],
+        "datasets": [source.name],
+        "metrics": sorted({metric["type"] for metric in measured}),
+        "model-index": [
+            {
+                "name": f"{run.study.name}/{run.name}",
+                "results": [{"task": {"type": _TASK}, "dataset": dataset, "metrics": measured}],
+            }
+        ],
+    }
+
+
+def _what(run: Run) -> str:
+    study = run.study
+    variant = f" Variant `{run.variant}`: {study.variants[run.variant].why}." if run.variant else ""
+    low, high = run.scale_range
+    scale = f"S={low}" if low == high else f"S drawn from [{low}; {high}]"
+    return (
+        f"Network {run.config} of *Very Deep Convolutional Networks for Large-Scale Image Recognition* (Simonyan and "
+        f"Zisserman, arXiv 1409.1556), trained for the study `{study.name}`: {study.title}. Training scale {scale}, "
+        f"crops of {run.size.crop} pixels, seed {run.seed}.{variant}"
+    )
+
+
+def _use(run: Run) -> str:
+    name = f"{run.study.name}/{run.name}"
+    return (
+        "## Use\n\n```python\nimport verydeep\n\n"
+        f'model = verydeep.pretrained("{name}")\n'
+        "scores = model.network(model.transform(picture)[None])  # a PIL image; classes are model.classes\n```\n\n"
+        f"`verydeep predict {name} picture.jpg` names the five best classes, under any way of testing."
+    )
+
+
+def _data(run: Run, trained: runs.TrainRecord) -> str:
+    source, counts = SOURCES[run.study.data.source], trained.data.counts
+    return (
+        f"## Data\n\n{source.title} (`{source.name}`): {trained.cost.training_images:,} training images, "
+        f"{trained.data.held_out.count:,} more held out to choose the recipe on, {counts['val']:,} validation images "
+        f"on which it is measured. Manifest `{trained.data.manifest_sha256}`."
+    )
+
+
+def _recipe(run: Run, trained: runs.TrainRecord) -> str:
+    cost = trained.cost
+    lines = [
+        "## Recipe",
+        "",
+        f"{cost.epochs} epochs, {cost.images_seen:,} crops, {cost.multiply_adds:.3g} multiply-adds. "
+        + (f"Started from `{trained.parent.run}`. " if trained.parent else "Started from random weights. ")
+        + "What departs from the paper's recipe:",
+        "",
+        "| setting | paper | here | why |",
+        "|:--|:--|:--|:--|",
+    ]
+    recipe = Recipe.model_validate(trained.parameters["recipe"])
+    for row in recipes.recipe_rows(run.study, run.train_scale, recipe):
+        if row["study"] != row["paper"]:
+            lines.append(f"| {row['meaning']} | {row['paper']} | {row['study']} | {row['why']} |")
+    return "\n".join(lines)
+
+
+def _numbers(numbers: list[Number]) -> str:
+    lines = ["## Numbers", "", "Each by its identity; `verydeep cite ID` gives a citation.", ""]
+    lines += ["| identity | measured | value |", "|:--|:--|--:|"]
+    lines += [f"| `{number.id}` | {number.measurement} | {citation.value(number)} |" for number in numbers]
+    methods = {number.measurement.rpartition("-")[0]: None for number in numbers}
+    said = "; ".join(f"{name}: {METHODS[name]}" for name in methods if name in METHODS)
+    return "\n".join([*lines, "", f"{said[:1].upper()}{said[1:]}."])
+
+
+def _limits(run: Run, numbers: list[Number]) -> str:
+    study, network = run.study, run.study.network
+    names = list(SOURCES[study.data.source].class_names.values())
+    shown = ", ".join(names[:_SHOWN_CLASSES]) + (", and others" if len(names) > _SHOWN_CLASSES else "")
+    seeds = min(len(number.runs) for number in numbers)
+    limits = [
+        f"It tells {study.num_classes} classes, and calls every picture one of them: {shown}.",
+        "Its errors were measured on the validation images of its own data set, and on nothing else.",
+        "Its numbers are of one seed; another may move them further than their intervals say."
+        if seeds == 1
+        else f"Its numbers are means over {seeds} seeds; these are the weights of one.",
+    ]
+    if network.width_divisor > 1:
+        limits.append(f"Its layers are 1/{network.width_divisor} as wide as the paper's.")
+    if network.length_divisor > 1:
+        limits.append(f"It takes images at 1/{network.length_divisor} of the paper's size in each direction.")
+    return "\n".join(["## Limits", "", *(f"- {limit}" for limit in limits)])
+
+
+def _licence(run: Run) -> str:
+    return (
+        f"## Licence\n\nWeights and numbers: CC BY 4.0. Code: {citation.software()['license']}. Training images: "
+        f"{SOURCES[run.study.data.source].licence}."
+    )
+
+
+def _weights(run: Run, trained: runs.TrainRecord) -> str:
+    path = f"runs/{run.study.name}/{run.name}/{run.weights.name}"
+    address = publication.raw_url(path)
+    where = f"[`{path}`]({address})" if address else f"`{path}`"
+    return (
+        f"## Weights\n\n{where}: safetensors in half precision, {run.weights.stat().st_size:,} bytes, sha256 "
+        f"`{trained.artefacts[run.weights.name]}`. `pretrained` checks it before it reads them."
+    )

@@ -1,0 +1,66 @@
+"""Files of recorded runs where there is no checkout: fetched from the repository's address, and checked by the seal."""
+
+import contextlib
+import logging
+from pathlib import Path
+
+import pooch
+
+from verydeep import files, paths
+from verydeep.errors import RecordError, VerydeepError
+from verydeep.results import publication
+from verydeep.runs import SEAL, read_seal
+
+
+def cache() -> Path:
+    """Where fetched files are kept: the artifacts of a checkout, or the user's own cache where there is none."""
+    return paths.artifacts() if paths.has_artifacts() else Path(pooch.os_cache("verydeep"))
+
+
+def fetch_run(study: str, run: str, names: list[str]) -> Path:
+    """The folder of a run with the files ``names`` in it, fetched unless they are there.
+
+    The seal, ``SHA256SUMS``, is fetched first; a file is kept only if it has the hash that stands there. What was
+    fetched once is not fetched again.
+
+    Raises
+    ------
+    VerydeepError
+        When the repository has no address, does not answer, or gives another file.
+    """
+    base = publication.raw_url(f"runs/{study}/{run}")
+    if base is None:
+        raise VerydeepError(f"{study}/{run}: no address to fetch from; set VERYDEEP_REPOSITORY_URL to the repository's")
+    folder = cache() / "fetched" / files.sha256_bytes(base.encode())[:12] / study / run
+    _fetch(f"{base}/{SEAL}", folder, None)
+    try:
+        sums = read_seal(folder)
+    except RecordError:
+        (folder / SEAL).unlink()
+        raise VerydeepError(f"{base}/{SEAL}: no seal of a run there; is the repository's address right?") from None
+    for name in names:
+        if name not in sums:
+            raise VerydeepError(f"{base}: the run has no {name}; its study does not publish its weights")
+        _fetch(f"{base}/{name}", folder, f"sha256:{sums[name]}")
+    return folder
+
+
+def _fetch(url: str, folder: Path, checksum: str | None) -> None:
+    try:
+        with _quiet():
+            pooch.retrieve(url, known_hash=checksum, fname=url.rsplit("/", 1)[-1], path=folder)
+    except (OSError, ValueError) as error:  # no answer, or another file than the seal names
+        reason = " ".join(str(error).split())
+        raise VerydeepError(f"{url}: cannot be fetched ({reason}); nothing of it was kept") from None
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without pooch's lines about every download."""
+    logger = pooch.get_logger()
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

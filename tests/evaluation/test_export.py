@@ -1,0 +1,88 @@
+"""A network written for other programs: the graph computes what the torch network does, the settings are the run's."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+import torchvision
+from safetensors.torch import load_file
+
+from conftest import REPOSITORY
+from verydeep import assembly, files, studies
+from verydeep.data.sources import Imagenet20
+from verydeep.errors import VerydeepError
+from verydeep.evaluation import export as exporting
+from verydeep.networks import dense, weights
+
+TOUCH = REPOSITORY / "book/evaluation/touch"
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """The run whose network the book's page runs, in this repository and without its images."""
+    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+    monkeypatch.setattr(Imagenet20, "classes", lambda self: list(self.class_names))
+    return studies.find_run("narrow", "D", 256)
+
+
+def test_what_the_page_has_is_what_the_command_writes(narrow, tmp_path):
+    """So the page's network is the published one, for as long as its weights are these."""
+    exporting.export(narrow, tmp_path)
+    for name in (exporting.NETWORK, exporting.SETTINGS):
+        assert (tmp_path / name).read_bytes() == (TOUCH / name).read_bytes(), "run: verydeep export narrow D 256"
+    settings = json.loads((TOUCH / exporting.SETTINGS).read_text())
+    assert settings["weights_sha256"] == files.sha256(narrow.weights) and len(settings["classes"]) == 20
+
+
+@pytest.mark.parametrize("size", [(224, 224), (256, 341), (385, 256)])
+def test_its_scores_are_those_of_the_torch_network(narrow, size):
+    session = onnxruntime.InferenceSession(TOUCH / exporting.NETWORK, providers=["CPUExecutionProvider"])
+    images = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    (scores,) = session.run(None, {"images": images.numpy()})
+    with torch.inference_mode():
+        expected = dense.score_map(assembly.load_network(narrow), images).numpy()
+    assert scores.shape == expected.shape and np.abs(scores - expected).max() < 1e-3
+    assert np.ptp(expected) > 1  # scores that tell classes apart
+
+
+REFUSED = {
+    ("released", "torchvision"): "its weights are not ours",
+    ("smoke", "256"): "tests otherwise",
+}
+
+
+@pytest.mark.parametrize(("study", "scale"), REFUSED)
+def test_what_the_page_would_test_wrongly_is_not_written_for_it(checkout, study, scale):
+    run = studies.find_run(study, "D", scale)
+    if study == "smoke":
+        other = run.study.testing.model_copy(update={"average": "posteriors"})
+        run = replace(run, study=run.study.model_copy(update={"testing": other}))
+    with pytest.raises(VerydeepError, match=REFUSED[study, scale]):
+        exporting.require_fits_page(run)
+
+
+def test_what_is_not_trained_is_not_written(checkout):
+    with pytest.raises(VerydeepError, match="not trained"):
+        exporting.export(studies.find_run("wide", "D", 384), checkout)
+    assert not (checkout / exporting.NETWORK).exists()
+
+
+def test_a_network_of_torchvisions_width_is_written_for_it_too(checkout, monkeypatch):
+    """As the authors' D would be: its settings say what it expects, in the terms of torchvision's transforms."""
+    run = studies.find_run("released", "A", "torchvision")
+    reference = torchvision.models.vgg11()
+    run.weights.parent.mkdir(parents=True)
+    torch.save(reference.state_dict(), run.weights)
+    monkeypatch.setattr(weights, "download", lambda origin, path: None)
+    written = exporting.export(run, checkout / "out")
+    assert [path.name for path in written] == ["network.onnx", "network.json", "vgg11.safetensors"]
+    settings = json.loads((checkout / "out/network.json").read_text())
+    preset = torchvision.models.VGG11_Weights.IMAGENET1K_V1
+    assert settings["classes"] == preset.meta["categories"] and settings["crop"] == 224
+    assert np.allclose(settings["mean"], 255 * np.array(preset.transforms().mean))
+    assert np.allclose(settings["divisor"], 255 * np.array(preset.transforms().std))
+    again = load_file(checkout / "out/vgg11.safetensors")
+    assert all(torch.equal(again[name], value) for name, value in reference.state_dict().items())
