@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -28,46 +29,67 @@ _OF_KERNELS = ("ipykernel.kernelapp", "ipykernel.zmqshell", "IPython.core.pylabt
 #: Where a kernel draws: matplotlib asks for it once, when it is imported.
 _INLINE = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 _NAME = "verydeep-warm"
+_PATIENCE = 20.0  # seconds in which the process that forks ends: it may still import
 
 
 @contextlib.contextmanager
 def own_world(modules: Sequence[str]) -> Iterator[Path]:
     """As :func:`verydeep.notebooks.kernels.own_world`, with kernels that have imported ``modules`` when they start.
 
-    What the variables of this process say of folders is given to each kernel when it starts.
+    What the variables of this process say of folders is given to each kernel when it starts. The first kernel waits for
+    the imports; a world without kernels costs none.
     """
     with kernels.own_world() as folder:
-        address = folder / "warm"
+        address = str(folder / "warm")
         path = folder / "kernels" / kernels.NAME / "kernel.json"
         spec = json.loads(path.read_text())
-        spec["metadata"] = {"kernel_provisioner": {"provisioner_name": _NAME, "config": {"address": str(address)}}}
+        spec["metadata"] = {"kernel_provisioner": {"provisioner_name": _NAME, "config": {"address": address}}}
         path.write_text(json.dumps(spec))
         factory = KernelProvisionerFactory.instance()
         factory.provisioners[_NAME] = EntryPoint(_NAME, f"{__name__}:Forked", factory.GROUP_NAME)
-        with _forking(address, modules):
+        _WORLDS[address] = world = _World(address, modules)
+        try:
             yield folder
+        finally:
+            del _WORLDS[address]
+            world.end()
 
 
-@contextlib.contextmanager
-def _forking(address: Path, modules: Sequence[str]) -> Iterator[None]:
-    """Within the block a process listens at ``address`` and forks; who asks before it is warm waits."""
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(address))
-        listening.listen(64)
-        code = f"from verydeep.notebooks import warm; warm.serve({listening.fileno()}, {[*_OF_KERNELS, *modules]})"
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code],
-            env=os.environ | _INLINE,
-            stdin=subprocess.PIPE,  # ends when this process does, however that comes
-            pass_fds=[listening.fileno()],
-            start_new_session=True,
-        )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.stdin.close()
-        process.wait()
+class _World:
+    """The process that forks; it listens at ``address``, and who asks before it is warm waits."""
+
+    def __init__(self, address: str, modules: Sequence[str]):
+        self._address, self._modules = address, [*_OF_KERNELS, *modules]
+        self._process: subprocess.Popen | None = None
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        with self._lock, socket.socket(socket.AF_UNIX) as listening:
+            if self._process is not None:
+                return
+            listening.bind(self._address)
+            listening.listen(64)
+            code = f"from verydeep.notebooks import warm; warm.serve({listening.fileno()}, {self._modules})"
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", code],
+                env=os.environ | _INLINE,
+                stdin=subprocess.PIPE,  # ends when this process does, however that comes
+                pass_fds=[listening.fileno()],
+                start_new_session=True,
+            )
+
+    def end(self) -> None:
+        if self._process is not None:
+            self._process.stdin.close()
+            try:
+                self._process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+#: The worlds that this process is in, by the address of their sockets.
+_WORLDS: dict[str, _World] = {}
 
 
 class Forked(LocalProvisioner):
@@ -77,6 +99,7 @@ class Forked(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **options) -> dict:
         """Ask for a fork that becomes the kernel of a command, ``python -m ipykernel_launcher`` and its arguments."""
+        _WORLDS[self.address].begin()
         self.cwd = options.get("cwd") or str(Path.cwd())
         self.process = _Kernel(self.address, {"arguments": cmd[3:], "folder": self.cwd, "variables": options["env"]})
         self.pid = self.pgid = self.process.pid
@@ -128,21 +151,24 @@ def serve(listening: int, modules: list[str]) -> None:
     """Import ``modules``, then fork a kernel for every connection to a socket, until standard input ends."""
     for module in modules:
         importlib.import_module(module)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that ended leave nothing behind
     with socket.socket(fileno=listening) as listener:
-        while True:
-            ready, _, _ = select.select([listener, sys.stdin], [], [])
-            if listener not in ready:
-                return
+        while listener in select.select([listener, sys.stdin], [], [])[0]:
             connection, _ = listener.accept()
             with connection:
-                pid = os.fork()
-                if pid:
+                if pid := os.fork():
                     connection.sendall(str(pid).encode())
+                    _forget_ended()
                     continue
                 listener.close()
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 return _be_kernel(json.loads(connection.makefile("rb").read()))
+    _forget_ended()
+
+
+def _forget_ended() -> None:
+    """Let go of kernels that have ended; what they cost is then counted with this process."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _be_kernel(request: dict) -> None:
