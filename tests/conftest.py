@@ -168,7 +168,12 @@ FLAGS = [
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line for each on standard error."""
+    """Serves files without a line for each on standard error; a browser may keep the scripts that all pages load."""
+
+    def end_headers(self):
+        if "/_static/" in self.path:
+            self.send_header("Cache-Control", "max-age=3600")
+        super().end_headers()
 
     def log_message(self, *_):
         pass

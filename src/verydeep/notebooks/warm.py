@@ -100,7 +100,7 @@ class Forked(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **options) -> dict:
         """Ask for a fork that becomes the kernel of a command, ``python -m ipykernel_launcher`` and its arguments."""
         _WORLDS[self.address].begin()
-        self.cwd = options.get("cwd") or str(Path.cwd())
+        self.cwd = str(options.get("cwd") or Path.cwd())
         self.process = _Kernel(self.address, {"arguments": cmd[3:], "folder": self.cwd, "variables": options["env"]})
         self.pid = self.pgid = self.process.pid
         return self.connection_info
