@@ -4,9 +4,10 @@
 
 Builds the book strictly from the recorded runs, each commit in a worktree of its own with its own sources, chapters and
 pages, both with the runs of this commit; the smoke study is left out. Then a chapter gets one more sentence, and a
-comment in its last cell of code, so that it is executed again, and the book is built once more. Wall time needs a machine with nothing else to do; the seconds of processor time, of a build and all
-processes that it has started, say the same on a busy one. In every process of the first build, each opening of a record
-below ``runs/`` is counted, and each role of the book is timed. Writes ``benchmarks/build.json``.
+comment in its last cell of code, so that it is executed again, and the book is built once more. Wall time needs a
+machine with nothing else to do; the seconds of processor time, of a build and all processes that it has started, say
+the same on a busy one. In every process of the first build, each opening of a record below ``runs/`` is counted, and
+each role of the book is timed. Writes ``benchmarks/build.json``.
 """
 
 import json
