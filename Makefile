@@ -62,4 +62,4 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf _build book/runs
+	rm -rf _build book/runs book/reference

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 from sphinx.environment import BuildEnvironment
 
@@ -22,7 +23,7 @@ from verydeep import files, paths, runs
 from verydeep.runs import provenance
 
 #: Files beside the book of which chapters show something.
-_BESIDE = ("_config.yml", "book/_toc.yml", "CITATION.cff", "CONTRIBUTING.md", "constraints.txt", "pyproject.toml")
+_BESIDE = ("_config.yml", "book/_toc.yml", "book/references.bib", "CITATION.cff", "CONTRIBUTING.md", "constraints.txt")
 #: In a folder of pages that the build wrote: the hash of what they were made from.
 _MARK = ".made-from"
 _UNFINISHED = "unfinished"  # lies beside the doctrees until a build ends well
@@ -85,9 +86,10 @@ def _ended(app: Sphinx, exception: Exception | None) -> None:
 
 
 def _note_outline(app: Sphinx, document: nodes.document) -> None:
-    """Keep of a page what others show of it and lead to: titles, captions, anchors."""
+    """Keep of a page what others show of it and lead to: titles, captions, anchors, and which works it cites."""
     texts = [node.astext() for node in document.findall(lambda node: isinstance(node, nodes.title | nodes.caption))]
-    outlines, outline = _outlines(app.env), [*texts, *sorted(document.ids)]
+    cited = [node["reftarget"] for node in document.findall(addnodes.pending_xref) if node.get("refdomain") == "cite"]
+    outlines, outline = _outlines(app.env), [*texts, *sorted(document.ids), *cited]
     if outlines.get(app.env.docname) != outline:
         outlines[app.env.docname] = outline
         app.env.verydeep_others_changed = True
