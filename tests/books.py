@@ -15,7 +15,7 @@ def build(root, **more):
         (root / "src").symlink_to(REPOSITORY / "src")  # of which chapters show parts
     environment = os.environ | {"VERYDEEP_ROOT": str(root)} | more
     command = [f"{sys.prefix}/bin/jupyter-book", "build", "book", "-W", "-n", "--keep-going"]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment, timeout=600)
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment, timeout=1800)
 
 
 def show_smoke(root):
