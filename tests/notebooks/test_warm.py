@@ -1,9 +1,12 @@
 """Kernels that are forks of one process: warm, apart from each other, and gone when they should be."""
 
 import os
+import time
 
 import nbformat
+import psutil
 import pytest
+from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
@@ -54,3 +57,16 @@ def test_a_world_that_ends_leaves_no_process(tmp_path):
         os.kill(forks, 0)
     with pytest.raises(ProcessLookupError):
         os.kill(forks, 0)
+
+
+def test_a_kernel_that_nobody_ended_goes_with_its_world():
+    """As when a build is killed."""
+    with warm.own_world([]):
+        manager, client = start_new_kernel(kernel_name=kernels.NAME)
+        client.stop_channels()
+        kernel = psutil.Process(manager.provisioner.pid)
+        assert kernel.is_running()
+    until = time.monotonic() + 60
+    while kernel.is_running() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not kernel.is_running()

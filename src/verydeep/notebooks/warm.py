@@ -179,6 +179,7 @@ def _be_kernel(request: dict) -> None:
     os.close(null)
     os.chdir(request["folder"])
     os.environ.clear()
-    # a kernel ends when the process that it takes for its parent has
-    os.environ.update(request["variables"] | {"JPY_PARENT_PID": str(os.getppid())})
-    importlib.import_module("ipykernel.kernelapp").launch_new_instance(argv=request["arguments"])
+    os.environ.update(request["variables"])
+    # A kernel ends when its parent has; ipykernel asked the environment for it when it was imported.
+    arguments = [*request["arguments"], f"--IPKernelApp.parent_handle={os.getppid()}"]
+    importlib.import_module("ipykernel.kernelapp").launch_new_instance(argv=arguments)
