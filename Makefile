@@ -15,11 +15,13 @@ $(shell sh .ci/venv.sh check $(VENV))
 
 # pip first: where a pin does not fit the Python at hand, a new one says so and an old one tries everything else for
 # hours. Then torch alone: with no torch installed yet, pip would look at every newer release for the others.
+# Python compiles the modules that are imported; pip would compile all, which takes half a minute.
+QUICKLY := --quiet --disable-pip-version-check --no-compile
 $(STAMP): pyproject.toml constraints.txt
 	sh .ci/venv.sh make $(VENV) $(PYTHON)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch torchvision
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt --upgrade pip
+	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt torch torchvision
+	$(BIN)/python -m pip install $(QUICKLY) -c constraints.txt -e '.[dev]'
 	touch $@
 
 # The smoke study's longest chain through papermill: A, from it D at S=256, then 384, then jitter, each tested.
@@ -27,7 +29,7 @@ $(STAMP): pyproject.toml constraints.txt
 smoke: $(STAMP)
 	$(BIN)/verydeep run smoke D jitter
 
-# Every chapter is executed and every warning is an error; a fault under runs/ stops the build.
+# Every warning is an error; a fault under runs/ stops the build. What still holds of the last build is kept.
 pages: $(STAMP)
 	$(BIN)/jupyter-book build book -W -n --keep-going
 
@@ -40,12 +42,12 @@ pdf: $(STAMP)
 	test -e _build/html/index.html || $(MAKE) book
 	$(BIN)/verydeep pdf
 
-# Files of tests side by side, one a core (four at most: each may train a network), in the order of their names: those
-# that take longest, the book and the faults, come early.
+# Files of tests side by side, one a core (four at most: each may train a network), what takes longest first; see
+# tests/conftest.py. Which files and which tests took longest is said at the end.
 test: $(STAMP)
 	tests/browser.sh
 	$(BIN)/ruff check src tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
 
 # Kills, faults of the machine and bad input, all of them; writes the record that the chapter shows.
 faults: $(STAMP)
@@ -60,4 +62,4 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf _build book/runs
+	rm -rf _build book/runs book/reference

@@ -6,17 +6,80 @@ import http.server
 import os
 import shutil
 import threading
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 #: The settings of every test that draws its cases at random.
 EVERY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
-# Several test processes share two cores; waiting threads must not spin.
+# Several test processes share two cores: waiting threads must not spin, and each process has a core to itself.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+#: Begun first, in this order: what takes longest, or what others wait for.
+FIRST = (
+    "tests/book/test_book.py",
+    "tests/evaluation/test_released.py",
+    "tests/test_faults_of_machines.py",
+    "tests/book/test_audit.py",
+    "tests/chapters/test_chapters.py",
+    "tests/book/test_browser.py",
+)
+#: Files whose tests go to whichever process is free, each by itself; of other files one process has all tests.
+DIVIDED = frozenset({"tests/test_faults_of_machines.py"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest first: begun last, it would keep one core busy while the others have nothing left to do."""
+    order = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Files side by side, in the order of the tests; those of ``DIVIDED`` test by test."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            name = nodeid.partition("::")[0]
+            return nodeid if name in DIVIDED else name
+
+    return Scheduling(config, log)
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Say which files took longest: the seconds of all their tests and fixtures."""
+    seconds: Counter[str] = Counter()
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        if isinstance(report, pytest.TestReport):
+            seconds[report.nodeid.partition("::")[0]] += report.duration
+    if sum(seconds.values()) > 60:
+        terminalreporter.section(f"slowest files, of {sum(seconds.values()):.0f} seconds in all")
+        for name, spent in seconds.most_common(12):
+            terminalreporter.write_line(f"{spent:.0f}s {name}")
+
+
+def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first test process to ask for it makes by ``make``; the others wait, and have the same."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, made = shared / name, shared / f"{name}.made"
+    with FileLock(shared / f"{name}.lock"):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
 
 
 def make_checkout(folder: Path) -> Path:
@@ -44,16 +107,18 @@ def checkout(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture(scope="session")
 def trained_checkout(tmp_path_factory) -> Path:
-    """A checkout in which A of the smoke study was trained and evaluated through the notebooks."""
+    """A checkout in which A of the smoke study was trained and evaluated through the notebooks, once for all tests."""
     from verydeep import notebooks, studies
 
-    root = make_checkout(tmp_path_factory.mktemp("trained") / "checkout")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VERYDEEP_ROOT", str(root))
-        patch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
-        patch.chdir(root)
-        notebooks.execute_run(studies.find_run("smoke", "A", 256))
-    return root
+    def train(folder: Path) -> None:
+        root = make_checkout(folder / "checkout")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("VERYDEEP_ROOT", str(root))
+            patch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
+            patch.chdir(root)
+            notebooks.execute_run(studies.find_run("smoke", "A", 256))
+
+    return once(tmp_path_factory, "trained", train) / "checkout"
 
 
 @pytest.fixture
@@ -67,6 +132,32 @@ def trained(trained_checkout, tmp_path, monkeypatch) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def html(trained_checkout, tmp_path_factory) -> Path:
+    """The pages of the whole book, built strictly from the trained checkout, once for all tests: only to be read."""
+    import books
+
+    folder = once(tmp_path_factory, "book", lambda folder: books.make(folder, trained_checkout))
+    return folder / "checkout/_build/html"
+
+
+@pytest.fixture(scope="session")
+def address(html):
+    """Where the book is served."""
+    with _served(html) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def numbers(html):
+    """The numbers of the checkout that the book was built from, by identity."""
+    from verydeep import results
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VERYDEEP_ROOT", str(html.parents[1]))
+        return {number.id: number for number in results.read("smoke").numbers}
+
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -77,7 +168,12 @@ FLAGS = [
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line for each on standard error."""
+    """Serves files without a line for each on standard error; a browser may keep the scripts that all pages load."""
+
+    def end_headers(self):
+        if "/_static/" in self.path:
+            self.send_header("Cache-Control", "max-age=3600")
+        super().end_headers()
 
     def log_message(self, *_):
         pass

@@ -1,7 +1,6 @@
-"""Kills, faults of the machine and bad input: a short version of ``make faults``, and all of the bad inputs."""
+"""Bad input, all of it, the harness of the faults, and the record that the book shows of them."""
 
 import json
-import random
 
 import pytest
 
@@ -10,31 +9,6 @@ from faults import around, cases, inputs, kills, machine, workflow
 from faults.world import World
 from verydeep.chapters import faults, figures
 from verydeep.errors import VerydeepError
-
-
-@pytest.fixture
-def whole(trained_checkout) -> World:
-    """A run that nobody disturbed."""
-    return World(trained_checkout.parent)
-
-
-def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(whole, tmp_path):
-    aims = [random.choice(kills.INSTANTS[:3]), random.choice(kills.INSTANTS[3:])]
-    survived = kills.survive(tmp_path / "chain", whole, aims, random.randrange(2**32))
-    assert [one.faults for one in survived] == [[], []], survived
-
-
-@pytest.mark.parametrize("fault", [
-    machine.disk_full_in_training, machine.worker_killed, around.variables_from_the_start,
-    around.notebooks_of_another_world, around.no_home_directory, around.interrupted, around.workflow_killed,
-    around.litter_of_desktops, around.broken_environment,
-    around.workflow_with_other_settings, around.workflow_on_a_cluster,
-], ids=lambda fault: fault.__name__)  # fmt: skip
-def test_a_fault_of_the_machine_is_survived(whole, tmp_path, fault):
-    try:
-        assert fault(tmp_path / "world", whole)
-    except machine.NotPossible as error:
-        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("one", inputs.CASES, ids=lambda one: f"{one.group}: {one.name}")
@@ -69,7 +43,8 @@ def test_a_case_that_is_let_through_is_noticed(tmp_path):
     assert any("a traceback" in fault for fault in faults) and any("left.txt" in fault for fault in faults)
 
 
-def test_damage_under_runs_is_noticed_by_the_harness(whole, tmp_path):
+def test_damage_under_runs_is_noticed_by_the_harness(trained_checkout, tmp_path):
+    whole = World(trained_checkout.parent)
     world = World.copy(whole, tmp_path / "w")
     assert kills.broken(world) == [] and kills.differences(world, whole) == []
     run = world.runs / "smoke" / kills.RUN

@@ -10,7 +10,9 @@ import pytest
 
 from conftest import REPOSITORY
 from verydeep import notebooks, results
+from verydeep.book import execution
 from verydeep.chapters import reruns
+from verydeep.notebooks import warm
 
 #: Chapter -> other parameters than its own, and what its outputs must then show.
 OTHERS = {
@@ -34,6 +36,13 @@ OTHERS = {
     "departures": ({"study": "wide"}, "the budget of an afternoon"),
     "checklist": ({"study": "smoke"}, "1 of 13 networks"),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm_kernels():
+    """A kernel that has yet to import what chapters import takes seconds for it."""
+    with warm.own_world(execution.modules()):
+        yield
 
 
 def chapters():

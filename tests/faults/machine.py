@@ -257,7 +257,7 @@ def worker_killed(folder: Path, whole: World) -> str:
     expect(time.monotonic() - started < 60, f"took {time.monotonic() - started:.0f} seconds to end")
     done.stderr = _without_workers(done.stderr)
     said = one_line(done, r"error: A-256-s0: rank \d of 2 processes was ended by SIGKILL.*the same command goes on")
-    _two_processes_agree(world, whole, command)
+    _two_processes_agree(world, command)
     return said
 
 
@@ -280,15 +280,15 @@ def torchrun_worker_killed(folder: Path, whole: World) -> str:
     expect(time.monotonic() - started < 60, f"took {time.monotonic() - started:.0f} seconds to end")
     said = next((line.strip() for line in done.stderr.splitlines() if "exitcode" in line and "-9" in line), "")
     expect(done.returncode != 0 and said and "rank" in done.stderr, f"torchrun said: {done.stderr[-500:]}")
-    _two_processes_agree(world, whole, (*TRAIN, "--processes", "2"))
+    _two_processes_agree(world, (*TRAIN, "--processes", "2"))
     return said
 
 
-def _two_processes_agree(world: World, whole: World, command: tuple[str, ...]) -> None:
+def _two_processes_agree(world: World, command: tuple[str, ...]) -> None:
     """Resumed, two processes end in the bits of two that nobody disturbed."""
     done = world.run(*command)
     expect(done.returncode == 0, f"did not go on: {done.stderr[-500:]}")
-    undisturbed = World.new(whole.folder / f"two-for-{world.folder.name}")
+    undisturbed = World.new(world.folder.with_name(f"{world.folder.name}-undisturbed"))
     undisturbed.run(*command)
     weights = Path("smoke") / kills.RUN / "weights.safetensors"
     same = (world.runs / weights).read_bytes() == (undisturbed.runs / weights).read_bytes()

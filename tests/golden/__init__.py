@@ -65,7 +65,7 @@ def collect(root: Path) -> dict[str, dict[str, str]]:
         found["reports"]["headline"] = error_tables.headline()
         for name, text in _chapters(root):
             found["shown"][name] = text
-        with mock.patch.object(Picture, "save", lambda self, path: Path(path).touch()):  # not compared, and slow
+        with mock.patch.object(Picture, "save", lambda self, path, source: Path(path).touch()):  # slow, not compared
             pages.write_pages(root / "book" / "runs")
         found["pages"] = {
             path.relative_to(root / "book" / "runs").as_posix(): _elsewhere(path.read_text(), root)

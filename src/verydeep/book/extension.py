@@ -11,31 +11,52 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from verydeep import paths, runs
-from verydeep.book import captions, directives, examples, lost_text, pages, programs, roles, source_links, theme
+from verydeep.book import (
+    captions,
+    directives,
+    examples,
+    execution,
+    freshness,
+    lost_text,
+    pages,
+    programs,
+    roles,
+    source_links,
+    theme,
+)
 from verydeep.chapters import display
 from verydeep.errors import VerydeepError
-from verydeep.notebooks import kernels
+from verydeep.notebooks import warm
 from verydeep.results.claims import history
 
 logger = logging.getLogger(__name__)
 
 
 def write_run_pages(app: Sphinx, config) -> None:
-    """Check ``runs/`` and write its pages before the sources are read; a fault stops the build."""
-    _own_kernels()
+    """Check ``runs/`` and write its pages before the sources are read; a fault stops the build.
+
+    What an earlier build checked and wrote, from the same package, records and commit, is left as it is.
+    """
     os.environ[display.BUILDING] = "1"
-    if faults := runs.check_all() + history.undisclosed_changes():
+    made, folders = freshness.made_from(), [paths.book() / name for name in ("runs", "reference")]
+    _own_kernels()
+    holds = all(freshness.holds(folder, made) for folder in folders)
+    if faults := runs.check_chapters() if holds else runs.check_all() + history.undisclosed_changes():
         raise VerydeepError("; ".join(faults))
-    pages.write_pages(paths.book() / "runs")
-    pages.write_numbers(paths.book() / "runs" / "numbers")
-    pages.write_reference(paths.book() / "reference")
+    if not holds:
+        pages.write_pages(paths.book() / "runs")
+        pages.write_numbers(paths.book() / "runs" / "numbers")
+        pages.write_reference(paths.book() / "reference")
+        for folder in folders:
+            freshness.mark(folder, made)
+    freshness.forget_what_is_stale(app, made)
     config.html_extra_path = [*config.html_extra_path, "runs/numbers"]
 
 
 def _own_kernels() -> None:
     """Have the build's chapters run in kernels of our own, until this process ends."""
     world = contextlib.ExitStack()
-    world.enter_context(kernels.own_world())
+    world.enter_context(warm.own_world(execution.modules()))
     atexit.register(world.close)
 
 
@@ -60,11 +81,6 @@ def _index_words(app: Sphinx, document: nodes.document) -> None:
         document.insert(0, addnodes.index(entries=entries))
 
 
-def _outdated(app: Sphinx, env, added, changed, removed) -> list[str]:
-    """Read every chapter again at each build: what it shows depends on ``runs/``, not only on its own text."""
-    return [name for name in env.found_docs if not name.startswith(("runs/", "reference/"))]
-
-
 def setup(app: Sphinx) -> dict:
     """Register with Sphinx, before the table of contents is read (priority 900 in sphinx_external_toc)."""
     for extension in ("sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"):
@@ -74,10 +90,11 @@ def setup(app: Sphinx) -> dict:
     directives.setup(app)
     source_links.setup(app)
     examples.setup(app)
+    execution.setup(app)
+    freshness.setup(app)
     programs.setup(app)
     theme.setup(app)
     app.connect("config-inited", write_run_pages, priority=100)
-    app.connect("env-get-outdated", _outdated)
     app.connect("doctree-read", _warn_of_lost_text)
     app.connect("doctree-read", _index_words)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {"parallel_read_safe": False, "parallel_write_safe": True}  # outlines are kept in this process

@@ -25,6 +25,8 @@ class Program(SphinxDirective):
             markup = (folder / "page.html").read_text(encoding="utf-8")
         except OSError as error:
             raise self.error(f"{folder}: no program there ({error.strerror})") from None
+        for path in filter(Path.is_file, folder.rglob("*")):
+            self.env.note_dependency(str(path))  # a change of it copies the folder again
         return [nodes.raw("", markup, format="html", **{_FOLDER: str(folder)})]
 
 

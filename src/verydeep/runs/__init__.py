@@ -5,7 +5,7 @@ and ``SHA256SUMS``, the seal: a line for every file in the folder, in the format
 written whole or not at all, a record after the files it names, and the seal last.
 """
 
-from verydeep.runs.checks import check_all, check_folder, notebook_fault, unchecked
+from verydeep.runs.checks import check_all, check_chapters, check_folder, notebook_fault, unchecked
 from verydeep.runs.folders import (
     all_runs,
     covers,
@@ -42,6 +42,7 @@ __all__ = [
     "TrainRecord",
     "all_runs",
     "check_all",
+    "check_chapters",
     "check_folder",
     "covers",
     "evaluated",

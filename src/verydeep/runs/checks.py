@@ -45,7 +45,7 @@ def check_all() -> list[str]:
     strays = [path for pattern in ("*", "*/*") for path in files.listed(paths.runs(), pattern) if path.is_file()]
     faults = [f"{short(path)}: belongs to no run" for path in strays]
     faults += [fault for folder in run_folders() for fault in check_folder(folder)]
-    return faults + _check_fingerprints() + _check_chapters()
+    return faults + _check_fingerprints() + check_chapters()
 
 
 def unchecked() -> list[str]:
@@ -81,8 +81,8 @@ def _check_fingerprints() -> list[str]:
     return faults
 
 
-def _check_chapters() -> list[str]:
-    """Chapters are kept without outputs: what they show is made when the book is built."""
+def check_chapters() -> list[str]:
+    """A line for every chapter with outputs: what chapters show is made when the book is built."""
     faults = []
     for path in files.listed(paths.book(), "**/*.ipynb"):
         if "runs" in path.relative_to(paths.book()).parts:

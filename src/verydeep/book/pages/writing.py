@@ -1,14 +1,18 @@
 """Every page that the build writes itself, and the files beside them."""
 
 import json
+import re
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 import pandas as pd
 
-from verydeep import files, notebooks, results, runs
+from verydeep import files, notebooks, paths, results, runs
 from verydeep.book.pages.numbers import numbers_page
 from verydeep.book.pages.parts import DOWNLOADS
 from verydeep.book.pages.reference import reference_pages
@@ -19,6 +23,8 @@ from verydeep.results import citation, publication
 from verydeep.runs import provenance
 from verydeep.studies import Recorded, Run, load, names
 
+_SOURCE = re.compile(r"<dc:source>([^<]*)</dc:source>")
+
 
 def write_pages(target: Path) -> None:
     """Write a page for every study and run below ``target`` (``book/runs``); what is no longer there is removed.
@@ -28,15 +34,19 @@ def write_pages(target: Path) -> None:
     RecordError
         When a record does not fit its schema.
     """
-    written = {_write(target / "numbers.md", numbers_page())}
+    curves, written = [], {_write(target / "numbers.md", numbers_page())}
     for name in names():
         study = load(name)
         written.add(_write(target / f"{name}.md", study_page(study)))
         for run in runs.recorded_runs(study):
             written |= _write_run(target / name, run)
+            if (run.folder / "history.csv").exists():
+                curves.append(_Curve(target / name / f"{run.name}-curve.svg", run.folder / "history.csv", run.name))
         for fusion in runs.recorded_fusions(study):
             written.add(_write(target / name / f"{fusion.name}.md", fusion_page(fusion)))
             written |= _write_files(target / name, fusion)
+    _draw(curves)
+    written |= {curve.target for curve in curves}
     kept = target / "numbers"
     for path in sorted(target.rglob("*"), reverse=True):
         if kept in path.parents or path == kept:
@@ -82,15 +92,40 @@ def _write(path: Path, text: str) -> Path:
     return path
 
 
+class _Curve(NamedTuple):
+    """A run's learning curve: where it is drawn, of which history, and what it is called."""
+
+    target: Path
+    history: Path
+    name: str
+
+
+def _draw(curves: list[_Curve]) -> None:
+    """Draw the learning curves that are not there, each core some of them.
+
+    A picture says of what it was made: of the run's history by the sources of our pictures.
+    """
+    drawn_by = f"{provenance.sources_sha256(paths.package() / 'chapters' / 'figures')} {version('matplotlib')}"
+    made_from = [files.sha256_bytes(f"{files.sha256(curve.history)} {drawn_by}".encode()) for curve in curves]
+    missing = [(curve, made) for curve, made in zip(curves, made_from, strict=True) if _said(curve.target) != made]
+    if missing:
+        with ProcessPoolExecutor(min(len(missing), provenance.cores())) as processes:
+            list(processes.map(_draw_curve, *zip(*missing, strict=True)))
+
+
+def _said(picture: Path) -> str | None:
+    """What a picture says of what it was made of."""
+    said = _SOURCE.search(picture.read_text(encoding="utf-8")) if picture.exists() else None
+    return said and said[1]
+
+
+def _draw_curve(curve: _Curve, made_from: str) -> None:
+    title = f"{curve.history.parent.parent.name}: {curve.name}"
+    figures.learning_curve(pd.read_csv(curve.history), title).save(curve.target, made_from)
+
+
 def _write_run(folder: Path, run: Run) -> set[Path]:
-    written = {_write(folder / f"{run.name}.md", run_page(run))}
-    history = run.folder / "history.csv"
-    if history.exists():
-        curve = folder / f"{run.name}-curve.svg"
-        if not curve.exists() or curve.stat().st_mtime < history.stat().st_mtime:
-            figures.learning_curve(pd.read_csv(history), f"{run.study.name}: {run.name}").save(curve)
-        written.add(curve)
-    return written | _write_files(folder, run)
+    return {_write(folder / f"{run.name}.md", run_page(run))} | _write_files(folder, run)
 
 
 def _write_files(folder: Path, run: Recorded) -> set[Path]:

@@ -38,11 +38,13 @@ class Picture:
         """Whether it shows images in colour."""
         return any(image.get_array().ndim == 3 for axes in self.figure.axes for image in axes.images)
 
-    def svg(self) -> str:
-        """The picture as SVG; a figure drawn anew from the same data gives the same text."""
+    def svg(self, source: str | None = None) -> str:
+        """The picture as SVG, ``source`` in its metadata; a figure drawn anew from the same data is the same text."""
         stream = io.StringIO()
         with plt.rc_context({"svg.hashsalt": "verydeep"}):
-            self.figure.savefig(stream, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+            self.figure.savefig(
+                stream, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None, "Source": source}
+            )
         return stream.getvalue()
 
     def jpeg(self) -> bytes:
@@ -51,9 +53,9 @@ class Picture:
         self.figure.savefig(stream, format="jpeg", bbox_inches="tight", **_JPEG)
         return stream.getvalue()
 
-    def save(self, path: Path) -> None:
-        """Write it as SVG."""
-        files.write_text(path, self.svg())
+    def save(self, path: Path, source: str | None = None) -> None:
+        """Write it as SVG; parameters as those of :meth:`svg`."""
+        files.write_text(path, self.svg(source))
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         shown = (
