@@ -206,7 +206,7 @@ def test_a_picture_is_named_and_its_score_map_drawn(trained, monkeypatch, capsys
     (("smoke/A-256", "no.jpg"), 1, "error: no.jpg: cannot be read (No such file or directory)"),
     (("smoke/A-256", "_config.yml"), 1, "error: _config.yml: not a readable image (of no known format); give a JPEG"),
     (("smoke/A-256", "empty.png"), 1, "error: empty.png: not a readable image (of no known format); give a JPEG"),
-    (("smoke/A-256", "long.png"), 1, "error: long.png: 40000x1 pixels become "),
+    (("smoke/A-256", "long.png"), 1, "error: long.png: 200000x1 pixels become "),
     (("smoke/A-256", "long.png", "--scales", "100"), 1, "error: the test scale 100 is smaller than the training crop"),
     (("smoke/A-256", "long.png", "--scales", "x"), 2, "error: Invalid value for '--scales': 'x' is no list of scales"),
     (("smoke/A-256", "long.png", "--method", "vote"), 1, "error: unknown method 'vote': choose one of centre-crop"),
@@ -217,7 +217,7 @@ def test_a_picture_is_named_and_its_score_map_drawn(trained, monkeypatch, capsys
 ])  # fmt: skip
 def test_a_picture_that_cannot_be_named_is_one_line(trained, monkeypatch, capsys, arguments, status, message):
     (trained / "empty.png").write_bytes(b"")
-    Image.new("RGB", (40000, 1)).save(trained / "long.png")
+    Image.new("RGB", (200000, 1)).save(trained / "long.png")
     before = {path.name for path in trained.iterdir()}
     code, out, error = call(monkeypatch, capsys, "predict", *arguments)
     assert (code, out) == (status, "") and error.startswith(message) and error.count("\n") == 1

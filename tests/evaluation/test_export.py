@@ -7,15 +7,16 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-import torchvision
 from safetensors.torch import load_file
 
 from conftest import REPOSITORY
 from verydeep import assembly, files, studies
+from verydeep.data.normaliser import Normaliser
 from verydeep.data.sources import Imagenet20
 from verydeep.errors import VerydeepError
 from verydeep.evaluation import export as exporting
-from verydeep.networks import dense, weights
+from verydeep.evaluation.pretrained import Pretrained, Transform, class_names
+from verydeep.networks import dense
 
 TOUCH = REPOSITORY / "book/evaluation/touch"
 
@@ -70,19 +71,23 @@ def test_what_is_not_trained_is_not_written(checkout):
     assert not (checkout / exporting.NETWORK).exists()
 
 
-def test_a_network_of_torchvisions_width_is_written_for_it_too(checkout, monkeypatch):
-    """As the authors' D would be: its settings say what it expects, in the terms of torchvision's transforms."""
-    run = studies.find_run("released", "A", "torchvision")
-    reference = torchvision.models.vgg11()
-    run.weights.parent.mkdir(parents=True)
-    torch.save(reference.state_dict(), run.weights)
-    monkeypatch.setattr(weights, "download", lambda origin, path: None)
-    written = exporting.export(run, checkout / "out")
-    assert [path.name for path in written] == ["network.onnx", "network.json", "vgg11.safetensors"]
-    settings = json.loads((checkout / "out/network.json").read_text())
-    preset = torchvision.models.VGG11_Weights.IMAGENET1K_V1
-    assert settings["classes"] == preset.meta["categories"] and settings["crop"] == 224
-    assert np.allclose(settings["mean"], 255 * np.array(preset.transforms().mean))
-    assert np.allclose(settings["divisor"], 255 * np.array(preset.transforms().std))
-    again = load_file(checkout / "out/vgg11.safetensors")
-    assert all(torch.equal(again[name], value) for name, value in reference.state_dict().items())
+def test_a_network_that_torchvision_can_load_is_written_for_it_too(narrow, tmp_path, monkeypatch):
+    """The check against a real constructor, at the widths that it takes, is in ``networks/test_interchange.py``."""
+    monkeypatch.setattr(exporting.interchange, "torchvision_fault", lambda net: "")
+    written = exporting.export(narrow, tmp_path)
+    assert [path.name for path in written] == ["network.onnx", "network.json", "vgg16.safetensors"]
+    state, expected = load_file(tmp_path / "vgg16.safetensors"), assembly.load_network(narrow).state_dict()
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[name].float(), value) for name, value in expected.items())
+
+
+@pytest.mark.parametrize(("publisher", "mean", "divisor"), [
+    ("authors", [123.68, 116.779, 103.939], 1.0),
+    ("torchvision", [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]),
+])  # fmt: skip
+def test_what_weights_of_others_expect_is_stated(publisher, mean, divisor):
+    run, normalise = studies.find_run("released", "D", publisher), Normaliser.published_by(publisher)
+    transform = Transform(normalise, 384, 224, run.testing)
+    settings = exporting._settings(Pretrained(None, transform, class_names(run), run, "0" * 64))
+    assert settings["mean"] == pytest.approx(mean) and settings["divisor"] == pytest.approx(divisor)
+    assert (settings["crop"], settings["classes"][0]) == (224, "tench")
