@@ -77,7 +77,7 @@ CALLS = {
 #: Numbers without a unit: counts of what the heading names, ratios and p-values.
 COUNTS = re.compile(
     r"modules|lines|networks|only (first|second) wrong|p|threads|epochs|with its ancestors'|forward passes|images|"
-    r"ratio|channels|classes|"
+    r"ratio|channels|classes|table|"
     r"weights.*|biases|activations|multiply-adds( .*)?|layers with weights|positions|tried|survived|"
     r"counted from Table 1|training loss|load|same .*|largest difference.*|epochs with .*|"
     r"claim|section|number|first pixel|last pixel|paper|study|here|FC form|dense form|scores' standard deviation"
