@@ -81,7 +81,8 @@ def small_book(trained):
         if path.is_file() and name not in kept and not name.startswith("images/"):
             path.unlink()
     (trained / "book/cite.md").write_text("# How to cite\n")
-    notebook(trained / "book/networks/dense-form.ipynb", mystnb={"execution_mode": "off"})
+    for name in ("dense-form", "receptive-field"):
+        notebook(trained / f"book/networks/{name}.ipynb", mystnb={"execution_mode": "off"})
     config = (trained / "_config.yml").read_text()
     (trained / "_config.yml").write_text(config.replace("exclude_patterns: [", "exclude_patterns: [reference/*, ", 1))
     return trained

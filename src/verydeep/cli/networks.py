@@ -118,12 +118,10 @@ def _draw(model, picture: Path, name: str, scales: tuple[int, ...], target: Path
 
     maps = [prediction.score_map(model, picture, name, scale) for scale in scales]
     titles = [f"Q={one.scale}" for one in maps]
-    figure = figures.score_maps(
-        [one.image for one in maps], [one.probabilities for one in maps], [one.counted for one in maps], titles
-    )
-    figure.suptitle(f"probability of {name}", fontsize=10)
+    images, counted = [one.image for one in maps], [one.counted for one in maps]
+    drawn = figures.score_maps(images, [one.probabilities for one in maps], counted, titles, f"probability of {name}")
     with files.atomic(target) as part:
-        figure.savefig(part, format="png", dpi=110)
+        drawn.figure.savefig(part, format="png", dpi=110)
 
 
 @cli.command()

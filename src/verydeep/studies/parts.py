@@ -20,6 +20,8 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class Strict(BaseModel):
+    """A part of a study: unknown keys and values of another type are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 

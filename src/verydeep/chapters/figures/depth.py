@@ -129,6 +129,7 @@ def curves_by_depth(histories: dict[str, pd.DataFrame], title: str = "") -> Pict
         right.plot(history["epoch"], history["held_out_top1_error"], color=colour, linewidth=1.6, label=name)
     left.set(title="training crops", xlabel="epoch", ylabel="top-1 error (%)", ylim=(0, 100))
     right.set(title="held-out images", xlabel="epoch")
-    right.legend(frameon=False, fontsize=8, loc="upper right")
+    if histories:
+        right.legend(frameon=False, fontsize=8, loc="upper right")
     figure.suptitle(title, fontsize=10)
     return finished(figure)

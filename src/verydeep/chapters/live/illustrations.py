@@ -161,7 +161,7 @@ def crop_posteriors(run: Run) -> Picture:
     """
     store, net = open_data(run), load_network(run)
     position, row = _an_image(run)
-    normalise, testing, crop = normaliser(run, store), run.study.testing, run.study.crop
+    normalise, testing, crop = normaliser(run, store), run.testing, run.size.crop
     titles, probabilities = [], []
     with torch.inference_mode():
         for scale in several_scales(run.train_scale):
