@@ -1,0 +1,33 @@
+"""The command line: thin, one line for an error, exit status 1 for a fault and 2 for a wrong command.
+
+A module for each group of commands; importing it adds them to :data:`cli`. torch is imported by the commands that need
+it, so that the others answer at once.
+"""
+
+import sys
+
+import click
+
+from verydeep.cli import data, networks, publishing, records, studies
+from verydeep.cli.group import cli
+from verydeep.errors import VerydeepError
+
+__all__ = ["cli", "data", "main", "networks", "publishing", "records", "studies"]
+
+
+def main() -> None:
+    """Entry point: any error of ours or of the command line is one line and a non-zero status."""
+    try:
+        cli(standalone_mode=False)
+    except VerydeepError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error.filename or 'a file'}: {error.strerror or error}")
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(2)
+    except click.UsageError as error:
+        click.echo(f"error: {error.format_message()}", err=True)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit("error: interrupted; the same command goes on where it was")

@@ -1,0 +1,95 @@
+"""Commands that train and test networks: one, several together, or one once more to verify its record."""
+
+import click
+
+from verydeep.cli.group import cli, given, machine_options, network_arguments, pixels_option, wait_option
+from verydeep.errors import VerydeepError
+
+
+@cli.command()
+@pixels_option
+@wait_option
+@click.option("--only", type=click.Choice(["train", "evaluate"]), help="Do one of the two.")
+@network_arguments
+@machine_options
+def run(study: str, config: str, train_scale: str, seed: int, variant: str | None, only: str | None, **machine) -> None:
+    """Train and evaluate one network, through the notebooks.
+
+    Trains first whatever it starts from.
+    Resumes what was interrupted and does nothing for what is done. TRAIN_SCALE is 256, 384 or jitter.
+    """
+    from verydeep import notebooks, studies
+
+    asked = studies.find_run(study, config, train_scale, seed, variant)
+    if only:
+        notebooks.execute(asked, only, **given(machine))
+    else:
+        notebooks.execute_run(asked, **given(machine))
+    click.echo(f"{asked.name}: done, see {asked.folder}")
+
+
+@cli.command()
+@wait_option
+@network_arguments
+@machine_options
+def train(study: str, config: str, train_scale: str, seed: int, variant: str | None, **machine) -> None:
+    """Train one network without the notebook.
+
+    It is what torchrun and accelerate launch call.
+    """
+    from verydeep import studies, training
+
+    training.train(studies.find_run(study, config, train_scale, seed, variant), **given(machine))
+
+
+@cli.command()
+@click.argument("members", nargs=-1)
+@click.option("--method", default="dense", show_default=True, help="dense, multi-crop or both.")
+@click.option("--table6", metavar="STUDY", help="In place of MEMBERS: every row of Table 6 that a study can fill.")
+@pixels_option
+@wait_option
+def fuse(members: tuple[str, ...], method: str, table6: str | None, **machine) -> None:
+    """Test several networks together, their soft-max outputs averaged.
+
+    MEMBERS are evaluated networks as study/config-scale, for example quarter/D-jitter quarter/E-jitter; add -sSEED for
+    another seed than 0.
+    """
+    from verydeep import notebooks, studies
+
+    if bool(members) == bool(table6):
+        raise click.UsageError("give the MEMBERS of one fusion, or --table6 and a study.")
+    if table6:
+        fusions = list(studies.table6_fusions(studies.load(table6)).values())
+    else:
+        fusions = [studies.find_fusion(list(members), method)]
+    for fusion in fusions:
+        notebooks.execute(fusion, "fuse", **given(machine))
+        click.echo(f"{fusion.name}: done, see {fusion.folder}")
+
+
+@cli.command()
+@click.argument("study")
+@click.argument("names", nargs=-1, metavar="[RUN]...")
+@click.option("--images", type=click.IntRange(1), help="Only so many validation images, spread evenly.")
+def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
+    """Test runs anew and compare with the recorded predictions.
+
+    Starts from the weights that are published, or lie in the workspace.
+    RUN is a folder below runs/STUDY, for example A-256-s0; by default every tested run that has such weights.
+    """
+    from verydeep import runs, studies
+    from verydeep.chapters import display
+    from verydeep.evaluation.verification import verify as verified
+    from verydeep.studies.fusions import member
+
+    if names:
+        asked = [member(f"{study}/{name}") for name in names]
+    else:
+        spec = studies.load(study)
+        asked = [run for run in runs.recorded_runs(spec) if runs.read_record(run, "evaluate") and run.weights_expected]
+    if not asked:
+        raise VerydeepError(f"the study {study} has no tested run")
+    for run in asked:
+        table = verified(run, images)
+        click.echo(f"{run.name}: agrees with its record")
+        click.echo(display.text(display.table(table, units={"recorded": "%", "again": "%"})).to_string())
