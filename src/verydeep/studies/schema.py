@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from verydeep import paper
 from verydeep.data.sources import SOURCES
 from verydeep.errors import StudyError, UnknownName
 from verydeep.files import listed
 from verydeep.networks.configurations import Size, all_configurations
+from verydeep.studies.localisation import RATE, Localisation
 from verydeep.studies.names import TRAIN_SCALES, study_fault, variant_fault
+from verydeep.studies.strict import Strict
 
 #: The paper's training scales by name, (Smin, Smax) in its own pixels (Sect. 3.1).
 PAPER_SCALES = {"256": (256, 256), "384": (384, 384), "jitter": (256, 512)}
@@ -30,11 +32,7 @@ Precision = Literal["float32", "bfloat16", "float16"]
 FOLDER = Path(__file__).parent
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Recipe(_Strict):
+class Recipe(Strict):
     """How one network is trained. Defaults are the paper's (Sect. 3.1); where it is silent, see the chapter on gaps."""
 
     batch: Count = Field(256, description="images in a mini-batch, over all devices and accumulation steps")
@@ -65,7 +63,7 @@ class Recipe(_Strict):
 PAPER_STAGES: dict[str, dict] = {"256": {}, "384": {"learning_rate": 1e-3}, "jitter": {"learning_rate": 1e-3}}
 
 
-class Testing(_Strict):
+class Testing(Strict):
     """How networks are tested (Sect. 3.2). Each key settles what the paper leaves open; defaults are our reading."""
 
     average: Literal["scores", "posteriors"] = Field(
@@ -84,7 +82,7 @@ class Testing(_Strict):
     precision: Precision = Field("float32", description="arithmetic of the convolutions; class scores stay in float32")
 
 
-class Data(_Strict):
+class Data(Strict):
     """The data set of a study."""
 
     source: str = Field(description="name of the data set")
@@ -94,7 +92,7 @@ class Data(_Strict):
     why: str = Field("", description="the reason for another data set than the paper's")
 
 
-class Network(_Strict):
+class Network(Strict):
     """The size of the study's networks and how the open points of the architecture are settled."""
 
     length_divisor: Count = Field(1, description="every length in pixels of the paper is divided by it")
@@ -103,23 +101,26 @@ class Network(_Strict):
     lrn_alpha: Literal["caffe", "krizhevsky"] = Field("caffe", description="whether A-LRN's alpha is divided by 5")
 
 
-class Variant(_Strict):
+class Variant(Strict):
     """A deliberate deviation from the study's own recipe, for the named networks."""
 
     networks: list[str] = Field(description="as <config>-<scale>, for example A-256")
     why: str
     pilot: bool = Field(False, description="short, measured on held-out images only, its weights not kept")
+    boxes: Literal["scr", "pcr"] | None = Field(
+        None, description="gives boxes in place of classes: one for all classes, or one a class (Appendix A)"
+    )
     set: dict = Field(description="keys of the recipe")
 
 
-class FurtherSeeds(_Strict):
+class FurtherSeeds(Strict):
     """Seeds beyond the study's, for the named networks."""
 
     seeds: list[Annotated[int, Field(ge=0)]]
     networks: list[str] = Field(description="as <config>-<scale>, or <config>-<scale>-<variant>")
 
 
-class Study(_Strict):
+class Study(Strict):
     """One study file."""
 
     name: str
@@ -131,12 +132,13 @@ class Study(_Strict):
     recipe: dict = Field(default={}, description="keys of Recipe that differ from the paper's")
     stages: dict[Scale, dict] = Field(default={}, description="keys of Recipe for one training scale")
     testing: Testing = Testing()
+    localisation: Localisation = Localisation()
     multi_crop: Literal["paper", "all"] = Field(
         "paper", description="networks tested on many crops: those that the paper tests so (Table 5), or all"
     )
     why: dict[str, str] = Field(default={}, description="the reason for each key that departs from the paper")
     networks: dict[Scale, list[str]] = Field(default_factory=lambda: dict(paper_networks()))
-    variants: dict[str, Variant] = {}
+    variants: dict[str, Variant] = Field(default={}, description="deliberate deviations, by name")
     assumed_rate: Positive = Field(1e11, description="multiply-adds a second, until runs of the study tell")
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0], description="seeds of every network")
     further_seeds: list[FurtherSeeds] = Field([], description="planned after all else, in this order")
@@ -157,19 +159,14 @@ class Study(_Strict):
                     raise ValueError(f"networks.{scale}: {UnknownName('config', config, all_configurations())}")
         self._check_keys("recipe", self.recipe)
         departed = {key for key, default in Network() if getattr(self.network, key) != default}
-        departed |= {f"testing.{key}" for key, default in Testing() if getattr(self.testing, key) != default}
+        for name, papers in (("testing", Testing()), ("localisation", Localisation())):
+            departed |= {f"{name}.{key}" for key, default in papers if getattr(getattr(self, name), key) != default}
         self._check_purpose()
         for scale in self.networks if self.train else ():
             self._check_keys(f"stages.{scale}", self.stages.get(scale, {}))
             ours, papers = self.resolve(scale), paper_recipe(scale)
             departed |= {key for key, value in ours if getattr(papers, key) != value}
-        for name, variant in self.variants.items():
-            if fault := variant_fault(name):
-                raise ValueError(f"variants: {fault}")
-            self._check_keys(f"variants.{name}.set", variant.set)
-            for network in variant.networks:
-                if network not in self._names():
-                    raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, self._names())}")
+        self._check_variants()
         self._check_further_seeds()
         if unexplained := sorted(departed - set(self.why)):
             raise ValueError(f"why: says no reason for {', '.join(unexplained)}, which departs from the paper")
@@ -185,6 +182,17 @@ class Study(_Strict):
             raise ValueError(f"networks.{faulty[0]}: a study that trains nothing has weights of scale {RELEASED} only")
         if self.train and RELEASED in self.networks:
             raise ValueError(f"networks.{RELEASED}: no training gives this scale; it is for a study with train: false")
+
+    def _check_variants(self) -> None:
+        for name, variant in self.variants.items():
+            if fault := variant_fault(name):
+                raise ValueError(f"variants: {fault}")
+            self._check_keys(f"variants.{name}.set", variant.set)
+            for network in variant.networks:
+                if network not in self._names():
+                    raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, self._names())}")
+            if variant.boxes and not SOURCES[self.data.source].has_boxes:
+                raise ValueError(f"variants.{name}.boxes: the data set {self.data.source} has no boxes")
 
     def _names(self) -> list[str]:
         """Every network that the study trains, by configuration and scale: ``D-384``."""
@@ -232,13 +240,18 @@ class Study(_Strict):
         """The full recipe for one training scale: the paper's, the study's, the stage's, the variant's."""
         keys = PAPER_STAGES.get(train_scale, {}) | self.recipe | self.stages.get(train_scale, {})
         if variant is not None:
-            keys |= self.variants[variant].set
+            keys |= ({"learning_rate": RATE} if self.variants[variant].boxes else {}) | self.variants[variant].set
         return Recipe.model_validate(keys)
 
+    @property
+    def localises(self) -> bool:
+        """Whether any of its networks gives boxes."""
+        return any(variant.boxes for variant in self.variants.values())
 
-def paper_recipe(train_scale: str) -> Recipe:
-    """The paper's own recipe for a training scale."""
-    return Recipe.model_validate(PAPER_STAGES.get(train_scale, {}))
+
+def paper_recipe(train_scale: str, boxes: bool = False) -> Recipe:
+    """The paper's own recipe for a training scale; that of a network which gives boxes where ``boxes`` is true."""
+    return Recipe.model_validate(PAPER_STAGES.get(train_scale, {}) | ({"learning_rate": RATE} if boxes else {}))
 
 
 def paper_networks() -> dict[str, list[str]]:

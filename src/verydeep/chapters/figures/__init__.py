@@ -1,5 +1,6 @@
 """The book's pictures. Each function takes plain data and returns a matplotlib figure; no torch."""
 
+from verydeep.chapters.figures.boxes import box_grid, crops_with_boxes, extremes, merging
 from verydeep.chapters.figures.depth import curves_by_depth, error_by_depth
 from verydeep.chapters.figures.house import house
 from verydeep.chapters.figures.images import crop_grid, image_grid, posteriors_by_scale, prediction_grid, score_maps
@@ -26,13 +27,16 @@ from verydeep.chapters.figures.style import finished, use_style
 
 __all__ = [
     "METHOD_MARKERS",
+    "box_grid",
     "configurations_diagram",
     "cost_picture",
     "crop_grid",
+    "crops_with_boxes",
     "curves_by_depth",
     "error_by_depth",
     "errors_by_class",
     "errors_picture",
+    "extremes",
     "finished",
     "footprint",
     "forest",
@@ -41,6 +45,7 @@ __all__ = [
     "image_grid",
     "kills",
     "learning_curve",
+    "merging",
     "peers_picture",
     "posteriors_by_scale",
     "prediction_grid",
