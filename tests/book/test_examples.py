@@ -30,7 +30,7 @@ def test_a_chapter_without_a_record_is_its_template(kind, trained):
 
 @pytest.mark.parametrize("kind", examples.KINDS)
 def test_a_chapter_shows_every_cell_as_it_ran(kind, trained, monkeypatch):
-    monkeypatch.setattr(examples, "EXAMPLE", ("smoke", "A", "256"))
+    monkeypatch.setattr(examples, "EXAMPLES", (("smoke", "A", "256", 0, None),))
     text = read(kind)
     cells = code(text)
     shown = [name for name, cell in cells.items() if cell.outputs]

@@ -12,8 +12,9 @@ from verydeep.chapters import testing_tables
 from verydeep.runs import EvaluateRecord, TrainRecord
 from verydeep.studies import Run, find_run
 
-#: The run that is shown: study, configuration and training scale.
-EXAMPLE = ("narrow", "D", "256")
+#: The runs that are shown, of a network that names classes and of one that gives boxes: study, configuration, training
+#: scale, seed and variant.
+EXAMPLES = (("narrow", "D", "256", 0, None), ("quarter", "D", "384", 0, "pcr-all"))
 KINDS = ("train", "evaluate")
 
 #: What the build computes from a record for cells that are younger than it, by their names.
@@ -21,8 +22,8 @@ _COMPUTED = {"ways-apart": testing_tables.ways_apart}
 
 
 def is_example(run: object) -> bool:
-    """Whether a run is the one that the chapters show."""
-    return run == find_run(*EXAMPLE)
+    """Whether a run is one that the chapters show."""
+    return any(run == find_run(*example) for example in EXAMPLES)
 
 
 def page(kind: str, template: str, run: Run) -> str:
@@ -67,12 +68,13 @@ def _said(kind: str, run: Run) -> str:
     record, study = runs.read_record(run, kind), run.study
     network, folder = study.network, f"../runs/{study.name}"
     size = "the paper's own lengths" if network.length_divisor == 1 else f"lengths divided by {network.length_divisor}"
+    variant = f", {run.variant}," if run.variant else ""
     return "\n".join(
         [
             "```{admonition} As it ran",
-            f"Below each cell stands what it showed for one run: {run.config} at S={run.train_scale} of the study "
-            f"[{study.name}]({folder}.md), {size}, widths divided by {network.width_divisor}, {study.num_classes} "
-            f"classes, {_took(record)} on {_machine(record)}. "
+            f"Below each cell stands what it showed for one run: {run.config} at S={run.train_scale}{variant} of the "
+            f"study [{study.name}]({folder}.md), {size}, widths divided by {network.width_divisor}, "
+            f"{study.num_classes} classes, {_took(record)} on {_machine(record)}. "
             f"[The run's page]({folder}/{run.name}.md) has its record and "
             f"[the notebook as papermill executed it]({folder}/{run.name}-{kind}.ipynb). In Jupyter the template has "
             "no outputs.",
@@ -94,10 +96,10 @@ def _machine(record: TrainRecord | EvaluateRecord) -> str:
 
 
 def _shown(app: Sphinx, docname: str, source: list[str]) -> None:
-    run = find_run(*EXAMPLE)
-    for kind in KINDS:
-        if f"{docname}.ipynb" == notebooks.TEMPLATES[kind] and (run.folder / f"{kind}.ipynb").exists():
-            source[0] = page(kind, source[0], run)
+    for run in (find_run(*example) for example in EXAMPLES):
+        for kind in KINDS:
+            if f"{docname}.ipynb" == notebooks.template(run, kind) and (run.folder / f"{kind}.ipynb").exists():
+                source[0] = page(kind, source[0], run)
 
 
 def setup(app: Sphinx) -> None:

@@ -8,10 +8,8 @@ from verydeep.results.statistics import error_interval
 from verydeep.runs import provenance
 from verydeep.studies import Fusion, Recipe, Recorded, Run
 
-#: Said of the run that the chapters show.
-_CHAPTERS = (
-    " They are shown in [training](../../training/train.ipynb) and [testing](../../evaluation/evaluate.ipynb) too."
-)
+#: Said of a run that the chapters show.
+_CHAPTERS = " They are shown in [training](../../{train}) and [testing](../../{evaluate}) too."
 
 
 def run_page(run: Run) -> str:
@@ -47,7 +45,7 @@ def run_page(run: Run) -> str:
         lines += [
             "## Recipe",
             "",
-            *recipe_table(study, run.train_scale, Recipe.model_validate(trained.parameters["recipe"])),
+            *recipe_table(study, run.train_scale, Recipe.model_validate(trained.parameters["recipe"]), bool(run.boxes)),
             "",
         ]
     kinds = [kind for kind, record in (("train", trained), ("evaluate", evaluated)) if record]
@@ -66,9 +64,9 @@ def fusion_page(fusion: Fusion) -> str:
     record, study = runs.read_fusion(fusion), fusion.study
     members = " and ".join(run.row for run in fusion.members)
     lines = [*FRONT_MATTER, f"# {study.name}: {members} together, {fusion.method}", ""]
+    what, how = ("boxes", "merged (Appendix A)") if fusion.boxes else ("soft-max outputs", "averaged (Section 4.4)")
     lines += [
-        f"The soft-max outputs of {len(fusion.members)} networks of the study [{study.name}](../{study.name}.md), "
-        "averaged (Section 4.4).",
+        f"The {what} of {len(fusion.members)} networks of the study [{study.name}](../{study.name}.md), {how}.",
         "",
         *_measured(record.measurements),
         *_numbers(fusion),
@@ -118,7 +116,8 @@ def _numbers(run: Recorded) -> list[str]:
 def _notebooks(run: Recorded) -> list[str]:
     executed = [kind for kind in notebooks.TEMPLATES if (run.folder / f"{kind}.ipynb").exists()]
     links = ", ".join(f"[{kind}]({run.name}-{kind}.ipynb)" for kind in executed)
-    shown = _CHAPTERS if examples.is_example(run) else ""
+    templates = notebooks.BOX_TEMPLATES if run.boxes else notebooks.TEMPLATES
+    shown = _CHAPTERS.format(**templates) if examples.is_example(run) else ""
     return [f"The notebooks as they were executed: {links}.{shown}", ""] if executed else []
 
 
