@@ -80,7 +80,7 @@ COUNTS = re.compile(
     r"ratio|channels|"
     r"weights.*|biases|activations|multiply-adds( .*)?|layers with weights|positions|tried|survived|"
     r"counted from Table 1|training loss|load|same .*|largest difference.*|epochs with .*|"
-    r"claim|section|number|first pixel|last pixel|paper|study|here|FC form|dense form|scores' standard deviation"
+    r"claim|section|number|first pixel|last pixel|paper|study|here|usual|FC form|dense form|scores' standard deviation"
 )
 #: A unit in brackets or in words.
 UNIT = re.compile(r"\([^)]+\)$|per second|seconds|/s$|^pixels$")

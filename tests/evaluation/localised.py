@@ -12,6 +12,7 @@ def run(variant: str = "pcr-all", epochs: int = 2, **options) -> studies.Run:
         name: one.model_copy(update={"networks": ["A-256"], "set": one.set | {"epochs": epochs, "warmup_epochs": 0.5}})
         for name, one in smoke.variants.items()
     }
+    variants["pcr-again"] = variants["pcr-all"]
     localisation = smoke.localisation.model_copy(update={"classes": "A-256/dense-256"} | options)
     study = smoke.model_copy(update={"variants": variants, "localisation": localisation})
     return replace(studies.find_run("smoke", "A", 256), study=study, variant=variant)

@@ -180,8 +180,13 @@ def test_two_networks_boxes_are_merged_as_if_of_one(tested):
 
 
 def test_a_fusion_of_boxes_leaves_its_record(tested):
-    """A network with itself says what it says alone."""
-    both = Fusion((tested, tested), "boxes")
+    """Two that say the same say what each says alone."""
+    again = localised.run("pcr-again")
+    shutil.copytree(tested.folder, again.folder)
+    for kind in ("train", "evaluate"):
+        runs.write_record(again, runs.read_record(tested, kind).model_copy(update={"variant": "pcr-again"}))
+    runs.seal(again.folder, ["train.json", "evaluate.json"])
+    both = Fusion((tested, again), "boxes")
     measured = fusion.fuse(both, report=quiet)
     alone = runs.read_record(tested, "evaluate").measurements["dense-boxes-256"]
     assert dict(measured["together"]) == pytest.approx(dict(alone))
