@@ -77,7 +77,9 @@ def train(study: str, config: str, train_scale: str, seed: int, variant: str | N
 @pixels_option
 @wait_option
 def fuse(members: tuple[str, ...], method: str, table6: str | None, table9: str | None, **machine) -> None:
-    """Test several networks together, their soft-max outputs averaged or their boxes merged.
+    """Test several networks together.
+
+    Their soft-max outputs are averaged, or their boxes merged.
 
     MEMBERS are evaluated networks as study/config-scale, for example quarter/D-jitter quarter/E-jitter; add -sSEED for
     another seed than 0.
