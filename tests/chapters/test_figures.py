@@ -75,7 +75,9 @@ DRAWINGS = {
     "images.posteriors_by_scale": lambda draw: draw([1, 2], np.full((2, 2), 0.4), np.full(2, 0.3), ["cat", "dog"]),
 }
 PHOTOGRAPHS = {
-    "boxes.box_grid": lambda draw: draw(["cat", "dog"], _boxes(2, 1), _boxes(2, 2), [True, False], _photographs(2)),
+    "boxes.box_grid": lambda draw: draw(
+        ["cat", "dog"], _boxes(2, 1), _boxes(2, 2), [True, False], list(_photographs(2))
+    ),
     "boxes.crops_with_boxes": lambda draw: draw(
         _photographs(2), np.array([[-0.2, 0.1, 0.6, 1.2], [np.nan] * 4]), ["epoch 1", "epoch 2, mirrored"], 2
     ),

@@ -93,7 +93,7 @@ class Run:
 
     @property
     def size(self) -> Size:
-        """How large the network is built, and how it rounds; where it gives boxes, four numbers a box are its outputs."""
+        """How large the network is built, and how it rounds; of one that gives boxes, four outputs a box."""
         size = self.study.size_at(self.train_scale)
         outputs = {"scr": 4, "pcr": 4 * size.num_classes}.get(self.boxes, size.num_classes)
         return replace(size, num_classes=outputs)
