@@ -21,7 +21,7 @@ def test_the_table_of_bad_inputs_has_no_case_twice():
     names = [(one.group, one.name) for one in inputs.CASES]
     assert len(names) == len(set(names)) >= 60
     assert {one.group for one in inputs.CASES} == {
-        "image", "data set", "archive", "weights", "study", "parameter", "record", "variable",
+        "image", "data set", "archive", "weights", "study", "parameter", "record", "variable", "box",
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from verydeep.assembly import load_network
 from verydeep.data import sources
 from verydeep.data.images import decode
 from verydeep.data.normaliser import Normaliser
-from verydeep.evaluation import mean
+from verydeep.evaluation import mean, verification
 from verydeep.evaluation.tester import Tester
 from verydeep.studies import measurements
 from verydeep.studies.schema import Recipe
@@ -83,9 +83,20 @@ class Listed:
         return decode(self.source.read(self.entries[row]), self.entries[row].name)
 
 
-def with_weights(found: list[studies.Run]) -> list[studies.Run]:
-    """Those whose weights are in git: of a study's first seed."""
-    return [run for run in found if run.weights.parent == run.folder]
+def with_weights(found: list[studies.Run], boxes: bool = False) -> list[studies.Run]:
+    """Those whose weights are in git, of a study's first seed, that name classes or give boxes."""
+    return [run for run in found if run.weights.parent == run.folder and bool(run.boxes) == boxes]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    "run", with_weights(recorded("evaluate"), True), ids=lambda run: f"{run.study.name}-{run.name}"
+)
+def test_published_weights_give_the_recorded_boxes(run, images=48):
+    source = sources.source(run.study.data.source)
+    if not source.folder.is_dir():
+        pytest.skip(f"{source.name} is not at {source.folder}; verydeep data get {source.name}")
+    assert (verification.verify(run, images)["same best class (%)"] > 90).all()
 
 
 @pytest.mark.data

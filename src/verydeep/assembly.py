@@ -6,15 +6,16 @@ import torch
 
 from verydeep import files, runs
 from verydeep.data import sources
+from verydeep.data.boxes import Boxes, read_boxes
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store, open_store
 from verydeep.errors import VerydeepError
 from verydeep.networks import vgg, weights
-from verydeep.networks.initialisation import initialise, transfer_from_a
+from verydeep.networks.initialisation import initialise, transfer_all_but_last, transfer_from_a
 from verydeep.runs import variables
 from verydeep.runs.parts import Device
 from verydeep.studies import Run
-from verydeep.studies.plan import BATCH_NORM, CONTINUED, TRANSFERRED
+from verydeep.studies.plan import BATCH_NORM, CONTINUED, NEW_HEAD, TRANSFERRED
 
 
 def network(run: Run) -> vgg.VGG:
@@ -43,6 +44,8 @@ def starting_network(run: Run, generator: torch.Generator) -> vgg.VGG:
         transfer_from_a(net, load_network(run.parent))
     elif run.start == CONTINUED:
         _load_trained(net, run.parent)
+    elif run.start == NEW_HEAD:
+        transfer_all_but_last(net, load_network(run.parent))
     net.features.requires_grad_(run.recipe.trained_layers == "all")
     return net
 
@@ -79,6 +82,11 @@ def normaliser(run: Run, store: Store, device="cpu") -> Normaliser:
 def open_data(run: Run) -> Store:
     """The images of the run's study."""
     return open_store(sources.source(run.study.data.source))
+
+
+def open_boxes(run: Run, store: Store) -> Boxes:
+    """The boxes of the images of the run's study; raises as :func:`verydeep.data.boxes.read_boxes`."""
+    return read_boxes(sources.source(run.study.data.source), store)
 
 
 def device() -> torch.device:

@@ -65,3 +65,11 @@ def test_several_networks_together_are_shown_too(monkeypatch):
     assert "together" in cells["together"].outputs[0]["data"]["text/html"]
     assert "D-jitter and E-jitter, tested together by the method `both`, each of the study [quarter]" in text
     assert "../../evaluation/fuse.ipynb" in fusion_page(examples.example("fuse"))
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_the_chapters_of_boxes_show_a_network_that_gives_boxes(kind):
+    run = examples.example(kind, boxes=True)
+    assert run.boxes and notebooks.template(run, kind) == notebooks.BOX_TEMPLATES[kind]
+    assert examples.shown_in(run) == list(RUNS)
+    assert not examples.example(kind).boxes

@@ -18,7 +18,8 @@ from verydeep.results.statistics import Interval
 CALLS = {
     "paper_tables.table1": [()],
     "paper_tables.table2": [()],
-    "error_tables.errors": [(table, ["quarter", "full"]) for table in (3, 4, 5, 6, 7)] + [(5, ["quarter"], True)],
+    "error_tables.errors": [(table, ["quarter", "full"]) for table in range(3, 11)]
+    + [(5, ["quarter"], True), (8, ["quarter"], True), (9, ["quarter"], True), (8, ["narrow"], True)],
     "costs.testing_cost": [("quarter",)],
     "costs.benchmark": [("dense",), ("manifest",), ("processes",), ("windows", "quarter"), ("windows", "full")],
     "formats.keys": [("train",), ("evaluate",), ("fuse",)],
@@ -72,6 +73,11 @@ CALLS = {
     "findings.verdicts_table": [(), (31,)],
     "class_tables.errors_by_class": [("quarter", "A-256", "D-256"), ("narrow", "B-256")],
     "class_tables.errors_by_half": [("narrow", "A-256", "D-256")],
+    "localisation_tables.trained": [("quarter",), ("narrow",)],
+    "localisation_tables.keys": [("quarter",)],
+    "localisation_tables.over_baselines": [("quarter",), ("narrow",)],
+    "localisation_tables.what_is_wrong": [("quarter",), ("narrow",)],
+    "localisation_tables.extremes_table": [("quarter", "D-384-pcr-all"), ("narrow", "D-384-pcr-all")],
     "class_tables.confused_pairs": [("quarter", "D-256")],
 }
 #: Numbers without a unit: counts of what the heading names, ratios and p-values.
@@ -80,7 +86,7 @@ COUNTS = re.compile(
     r"ratio|channels|classes|table|"
     r"weights.*|biases|activations|multiply-adds( .*)?|layers with weights|positions|tried|survived|"
     r"counted from Table 1|training loss|load|same .*|largest difference.*|epochs with .*|"
-    r"claim|section|number|first pixel|last pixel|paper|study|here|FC form|dense form|scores' standard deviation"
+    r"claim|section|number|first pixel|last pixel|paper|study|here|usual|FC form|dense form|scores' standard deviation"
 )
 #: A unit in brackets or in words.
 UNIT = re.compile(r"\([^)]+\)$|per second|seconds|/s$|^pixels$")
@@ -95,6 +101,7 @@ ELSEWHERE = {
     "live.illustrations.dense_against_crops",
     "findings.by_depth",
     "error_tables.points",
+    "localisation_tables.extremes",
     "training_tables.histories",
     "training_tables.budget",
 }

@@ -41,6 +41,15 @@ def _signals() -> pd.DataFrame:
     return pd.DataFrame(np.full((3, 4), 0.5), index=["conv1_1", "conv1_2", "fc8"], columns=columns)
 
 
+def _boxes(images: int, each: int) -> list[np.ndarray]:
+    return [np.tile([0.1, 0.2, 0.7, 0.9], (each, 1)) for _ in range(images)]
+
+
+def _extremes() -> pd.DataFrame:
+    said, true = [one[0] for one in _boxes(2, 1)], _boxes(2, 1)
+    return pd.DataFrame({"image": ["val/a", "val/b"], "iou": [0.9, 0.1], "box": said, "truth": true})
+
+
 #: How each is called; one that is new needs a line here, or the test below fails.
 DRAWINGS = {
     "numbers.learning_curve": lambda draw: draw(_history(), "A"),
@@ -61,10 +70,18 @@ DRAWINGS = {
     "networks.peers_picture": lambda draw: draw(peers.compare()),
     "networks.configurations_diagram": lambda draw: draw(),
     "house.house": lambda draw: draw(house.floors(), house.imports()),
+    "boxes.extremes": lambda draw: draw(_extremes(), 0.5),
     "images.crop_posteriors": lambda draw: draw([np.eye(5), np.full((5, 5), 0.6)], ["Q=256", "Q=288"], "cat"),
     "images.posteriors_by_scale": lambda draw: draw([1, 2], np.full((2, 2), 0.4), np.full(2, 0.3), ["cat", "dog"]),
 }
 PHOTOGRAPHS = {
+    "boxes.box_grid": lambda draw: draw(
+        ["cat", "dog"], _boxes(2, 1), _boxes(2, 2), [True, False], list(_photographs(2))
+    ),
+    "boxes.crops_with_boxes": lambda draw: draw(
+        _photographs(2), np.array([[-0.2, 0.1, 0.6, 1.2], [np.nan] * 4]), ["epoch 1", "epoch 2, mirrored"], 2
+    ),
+    "boxes.merging": lambda draw: draw(_photographs(1)[0], _boxes(2, 3), ["3 windows", "the best"], _boxes(1, 1)[0]),
     "insides.filters": lambda draw: draw(np.random.default_rng(0).normal(size=(9, 3, 3, 3))),
     "insides.patches": lambda draw: draw(
         {"conv1_2, channel 3": list(_photographs(3)), "conv2_2": list(_photographs(2))}

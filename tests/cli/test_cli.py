@@ -40,6 +40,9 @@ def call(monkeypatch, capsys, *arguments) -> tuple[int, str, str]:
     (["run", "smoke", "D", "256", "--sede", "0"], 2, "error: No such option '--sede'. Did you mean '--seed'?"),
     (["run", "smoke", "D", "256", "--seed", "x"], 2, "error: Invalid value for '--seed'"),
     (["run", "smoke", "D"], 2, "error: Missing argument 'TRAIN_SCALE'."),
+    (["localise", "narrow", "D", "256"], 1, "error: the study narrow localises nothing: its data set imagenet20 has"),
+    (["localise", "smoke", "D", "256", "--variant", "fc-only"], 1, "error: unknown variant with boxes 'fc-only'"),
+    (["localise", "smoke", "E", "256"], 1, "error: variant pcr-all is for D-256, D-384, not E-256"),
     (["numbers", "quater"], 1, "error: unknown study 'quater'"),
     (["cite", "foo"], 1, "error: 'foo' is no number's identity: write <study>.<table>.<row>.<metric>, for example"),
     (["cite", "quater.table3.A-256.top1"], 1, "error: unknown study 'quater'"),
@@ -128,6 +131,25 @@ def test_a_study_shows_its_recipe_its_departures_and_its_cost(checkout, monkeypa
     assert "D-384-s0" in out and "multiply-adds" in out
     _, out, _ = call(monkeypatch, capsys, "study", "list")
     assert out.count("\n") == len(studies.names())
+
+
+def test_boxes_are_trained_and_tested_from_the_command_line(trained, monkeypatch, capsys):
+    """From A on: D is trained and tested, then D with boxes, all through the notebooks."""
+    status, out, error = call(monkeypatch, capsys, "localise", "smoke", "D", "256")
+    run = studies.find_run("smoke", "D", 256, variant="pcr-all")
+    assert status == 0 and out.endswith(f"D-256-pcr-all-s0: done, see {run.folder}\n"), error
+    assert sorted(path.name for path in run.folder.iterdir()) == [
+        "SHA256SUMS", "boxes.parquet", "evaluate.ipynb", "evaluate.json", "history.csv", "train.ipynb", "train.json",
+        "weights.safetensors",
+    ]  # fmt: skip
+    assert runs.check_all() == [] and runs.read_record(run, "train").parent.run == "D-256-s0"
+    _, out, _ = call(monkeypatch, capsys, "numbers", "smoke")
+    line = next(line for line in out.splitlines() if line.startswith("smoke.table8.D-256-pcr-all.true_class "))
+    assert "not run" not in line and "[" in line
+    status, out, _ = call(monkeypatch, capsys, "cite", "smoke.table9.D-256-pcr-all-at-256.top5", "--format", "text")
+    assert status == 0 and out.startswith(
+        "Top-5 localisation error of D-256-pcr-all-at-256 (Table 9: dense-boxes testing"
+    )
 
 
 def test_train_alone_leaves_the_records(checkout, monkeypatch, capsys):

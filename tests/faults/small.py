@@ -69,6 +69,15 @@ def make_tiny(world: World) -> Path:
     return folder
 
 
+def box_tiny(folder: Path) -> None:
+    """Boxes for the images of :func:`make_tiny`."""
+    for wnid in ("n01", "n02"):
+        lines = [f"{wnid}_{i}.JPEG\t{i}\t{2 * i}\t30\t40" for i in range(2)]
+        (folder / "train" / wnid / f"{wnid}_boxes.txt").write_text("\n".join(lines) + "\n")
+    lines = ["val_0.JPEG\tn01\t0\t32\t44\t62", "val_1.JPEG\tn02\t0\t0\t63\t63"]
+    (folder / "val" / "val_annotations.txt").write_text("\n".join(lines) + "\n")
+
+
 def run() -> studies.Run:
     """A network of the smoke study's size on :class:`Small`: four steps of one image each, a fraction of a second."""
     smoke = studies.load("smoke")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
 import nbformat
 import pytest
@@ -49,6 +50,16 @@ def test_what_was_given_is_compared_and_not_what_happens_to_be_defined(cells, re
             notebooks.requested_run(namespace)
     else:
         assert notebooks.requested_run(namespace).name == "A-256-s0"
+
+
+def test_a_notebook_of_classes_refuses_a_network_that_gives_boxes():
+    boxes = {"config": "D", "variant": "pcr-all"}
+    with pytest.raises(VerydeepError, match=r"D-256-pcr-all-s0 gives boxes: take book/training/localise.ipynb"):
+        notebooks.requested_run(GIVEN | boxes)
+    with pytest.raises(VerydeepError, match=r"A-256-s0 gives classes: take book/training/train.ipynb"):
+        notebooks.requested_run(GIVEN, boxes=True)
+    run = notebooks.requested_run(GIVEN | boxes, boxes=True)
+    assert notebooks.command(run, "evaluate").startswith("papermill book/evaluation/localise.ipynb out.ipynb")
 
 
 def test_the_command_repeats_the_run():
@@ -129,15 +140,16 @@ def test_chapters_are_committed_without_outputs(path):
         )  # helpers live in the package
 
 
-@pytest.mark.parametrize("kind", notebooks.TEMPLATES)
-def test_templates_have_a_parameters_cell_that_the_package_reads(kind):
-    notebook = nbformat.read(REPOSITORY / "book" / notebooks.TEMPLATES[kind], as_version=4)
+@pytest.mark.parametrize(("kind", "boxes"), [(kind, boxes) for boxes in (False, True) for kind in notebooks.TEMPLATES])
+def test_templates_have_a_parameters_cell_that_the_package_reads(kind, boxes):
+    template = (notebooks.BOX_TEMPLATES if boxes else notebooks.TEMPLATES)[kind]
+    notebook = nbformat.read(REPOSITORY / "book" / template, as_version=4)
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1
     given = {}
     exec(tagged[0].source, given)
     del given["__builtins__"]
-    ask = notebooks.requested_fusion if kind == "fuse" else notebooks.requested_run
+    ask = notebooks.requested_fusion if kind == "fuse" else partial(notebooks.requested_run, boxes=boxes)
     assert ask(given).study.name == "smoke"
     with pytest.raises(UnknownName, match="unknown parameter 'sede'"):
         ask(given | {"sede": 1})

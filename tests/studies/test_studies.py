@@ -144,7 +144,8 @@ def test_a_measurement_is_the_average_of_passes_at_one_scale_by_one_method():
 
 def test_every_network_is_measured_for_tables_3_and_4_and_where_its_study_asks_for_table_5():
     crops = set()
-    for run in [run for name in studies.names() for run in studies.planned_runs(studies.load(name))]:
+    planned = [run for name in studies.names() for run in studies.planned_runs(studies.load(name))]
+    for run in [run for run in planned if not run.boxes]:
         names = [one.name for one in measurements.measured_by(run)]
         assert len(names) == len(set(names))
         assert names[0] == measurements.single(run.train_scale).name
@@ -201,6 +202,75 @@ def test_a_variant_starts_from_the_same_variant_where_that_names_the_parent():
     assert parent("quarter", "D", "jitter", 0, "fc-only") == "D-384-s0"  # fc-only names D-jitter alone
     assert parent("quarter", "E", 256, 0, "pilot-base") == "A-256-s0"  # a pilot's weights are not kept
     assert parent("narrow", "E", 256, 0, "random") is None
+
+
+def test_networks_that_give_boxes_are_runs_like_others():
+    quarter = studies.load("quarter")
+    planned = [run for run in studies.planned_runs(quarter) if run.boxes]
+    assert [run.row for run in planned] == [
+        "D-384-scr-fc", "D-384-pcr-fc", "B-5x5-256-pcr-all", "D-256-pcr-all", "D-384-pcr-all",
+    ]  # fmt: skip
+    scr, *_, best = planned
+    assert (scr.boxes, scr.size.num_classes, scr.recipe.trained_layers) == ("scr", 4, "fc")
+    assert (best.boxes, best.size.num_classes, best.recipe.trained_layers) == ("pcr", 800, "all")
+    assert (
+        best.recipe.learning_rate == 1e-3 and best.recipe.epochs == best.parent.recipe.epochs
+    )  # the paper's rate (A.1)
+    assert best.parent.name == "D-384-s0" and best.start == "continued with a new last layer"
+    assert best.command == "verydeep localise quarter D 384 --seed 0 --variant pcr-all"
+    names = [measurement.name for measurement in measurements.measured_by(best)]
+    assert names[:5] == [
+        *("centre-boxes-384", "dense-boxes-384", "true-dense-boxes-384"),
+        *("dense-boxes-352+384", "true-dense-boxes-352+384"),
+    ]  # fmt: skip
+    assert names[5:8] == ["true-whole-image", "true-mean-box", "true-class-mean-box"] and len(names) == 11
+    assert all(measurements.Measurement.named(name).name == name for name in names)
+    assert measurements.Measurement.named("true-dense-boxes-352+384").passes == (
+        measurements.Measurement("dense-boxes", (352,)), measurements.Measurement("dense-boxes", (384,)),
+    )  # fmt: skip
+    assert [measurement.name for measurement in measurements.measured_by(scr)][:2] == [
+        "centre-boxes-384",
+        "true-whole-image",
+    ]
+    assert "localisation" in measurements.protocol(best) and "localisation" not in measurements.protocol(best.parent)
+
+
+def test_the_papers_three_ways_of_giving_boxes_are_planned_where_there_are_boxes():
+    for name in studies.names():
+        study = studies.load(name)
+        rows = {run.row for run in studies.planned_runs(study) if run.boxes}
+        asked = {"D-384-scr-fc", "D-384-pcr-fc", "D-384-pcr-all", "D-256-pcr-all"}
+        assert asked <= rows if name in ("smoke", "quarter", "full") else not rows
+        assert set(studies.table9_fusions(study)) == ({"2-networks"} if rows else set())
+    (fusion,) = studies.table9_fusions(studies.load("full")).values()
+    assert [(run.row, fusion.measurement(run).name) for run in fusion.members] == [
+        ("D-256-pcr-all", "dense-boxes-256"), ("D-384-pcr-all", "dense-boxes-352+384"),
+    ]  # fmt: skip
+    assert fusion.command.endswith("--method boxes")
+    assert studies.classes_of(fusion.members[0])[0].name == "D-jitter+E-jitter-both-s0"
+
+
+@pytest.mark.parametrize(("members", "method", "message"), [
+    (["smoke/D-256-pcr-all", "smoke/D-384-pcr-all"], "dense", "gives boxes and not classes: take --method boxes"),
+    (["smoke/D-256-pcr-all", "smoke/D-384-scr-fc"], "boxes", "D-384-scr-fc-s0 is not tested by boxes over the whole"),
+    (["smoke/D-256", "smoke/D-384"], "boxes", "D-256-s0 is not tested by boxes"),
+])  # fmt: skip
+def test_boxes_and_classes_are_not_mixed(members, method, message):
+    with pytest.raises(VerydeepError, match=message):
+        studies.find_fusion(members, method)
+
+
+@pytest.mark.parametrize(("classes", "message"), [
+    ("D-256", "unknown measurement ''|localisation.classes: 'D-256'"),
+    ("F-256/dense-256", "unknown config 'F'"),
+    ("D-256+E-256/vote", "unknown method 'vote'"),
+])  # fmt: skip
+def test_a_classification_system_that_is_none_names_the_key(classes, message):
+    study = SMOKE.model_copy(update={"localisation": SMOKE.localisation.model_copy(update={"classes": classes})})
+    run = studies.Run(study, "D", "256", 0, "pcr-all")
+    with pytest.raises(VerydeepError, match=message) as caught:
+        studies.classes_of(run)
+    assert "localisation.classes" in str(caught.value)
 
 
 def test_further_seeds_come_last_with_all_that_their_networks_start_from():

@@ -13,22 +13,29 @@ from verydeep.chapters import testing_tables
 from verydeep.runs import EvaluateRecord, FuseRecord, TrainRecord
 from verydeep.studies import Fusion, Recorded, find_fusion, find_run
 
-#: The run that is shown: study, configuration and training scale; and the networks tested together, with the method.
+#: The run that is shown: study, configuration and training scale; the same of a network that gives boxes, with seed and
+#: variant; and the networks tested together, with the method.
 EXAMPLE = ("narrow", "D", "256")
+BOXES = ("quarter", "D", "384", 0, "pcr-all")
 TOGETHER = (["quarter/D-jitter", "quarter/E-jitter"], "both")
 
 #: What the build computes from a record for cells that are younger than it, by their names.
 _COMPUTED = {"ways-apart": testing_tables.ways_apart, "together": testing_tables.fused}
 
 
-def example(kind: str) -> Recorded:
-    """What the chapter of a template shows, a run or several networks together; recorded or not."""
-    return find_fusion(*TOGETHER) if kind == "fuse" else find_run(*EXAMPLE)
+def example(kind: str, boxes: bool = False) -> Recorded:
+    """What the chapter of a template shows, a run or several networks together; recorded or not.
+
+    ``boxes`` says whether the chapter is about networks that give boxes; that of several networks is about both.
+    """
+    if kind == "fuse":
+        return find_fusion(*TOGETHER)
+    return find_run(*(BOXES if boxes else EXAMPLE))
 
 
 def shown_in(run: Recorded) -> list[str]:
     """The kinds of the chapters that show a run."""
-    return [kind for kind in notebooks.TEMPLATES if example(kind) == run]
+    return [kind for kind in notebooks.TEMPLATES if example(kind, bool(run.boxes)) == run]
 
 
 def page(kind: str, template: str, run: Recorded) -> str:
@@ -77,7 +84,8 @@ def _said(kind: str, run: Recorded) -> str:
         networks = " and ".join(member.row for member in run.members)
         what = f"{networks}, tested together by the method `{run.method}`, each"
     else:
-        record, what = runs.read_record(run, kind), f"one run: {run.config} at S={run.train_scale}"
+        variant = f", {run.variant}," if run.variant else ""
+        record, what = runs.read_record(run, kind), f"one run: {run.config} at S={run.train_scale}{variant}"
     size = "the paper's own lengths" if network.length_divisor == 1 else f"lengths divided by {network.length_divisor}"
     return "\n".join(
         [
@@ -106,9 +114,11 @@ def _machine(record: TrainRecord | EvaluateRecord | FuseRecord) -> str:
 
 
 def _shown(app: Sphinx, docname: str, source: list[str]) -> None:
-    for kind, template in notebooks.TEMPLATES.items():
-        if f"{docname}.ipynb" == template and (example(kind).folder / f"{kind}.ipynb").exists():
-            source[0] = page(kind, source[0], example(kind))
+    for kind in notebooks.TEMPLATES:
+        shown = {notebooks.template(run, kind): run for run in (example(kind), example(kind, boxes=True))}
+        run = shown.get(f"{docname}.ipynb")
+        if run and (run.folder / f"{kind}.ipynb").exists():
+            source[0] = page(kind, source[0], run)
 
 
 def setup(app: Sphinx) -> None:

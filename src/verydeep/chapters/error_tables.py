@@ -1,19 +1,27 @@
-"""Tables 3 to 7 of the paper beside a study's numbers: as DataFrames, as Markdown, and as HTML with links."""
+"""Tables 3 to 10 of the paper beside a study's numbers: as DataFrames, as Markdown, and as HTML with links."""
 
 from collections.abc import Callable
 
 import pandas as pd
 
 from verydeep import paper, results
-from verydeep.chapters import display
+from verydeep.chapters import display, localisation_tables
 from verydeep.chapters.display import NOT_RUN
 from verydeep.results import Number, Snapshot, paper_row, printed_numbers
+from verydeep.results.printed import judged
 from verydeep.studies import load
 
 #: The studies whose numbers the README shows.
 HEADLINE = ("narrow", "quarter")
 #: The unit of each heading of errors.
-ERRORS = dict.fromkeys(("top-1", "top-5", "top-5, test images"), "%")
+ERRORS = dict.fromkeys(("top-1", "top-5", "top-5, test images", "true class's box"), "%")
+#: Metric -> its heading.
+_HEADINGS = {"top1": "top-1", "top5": "top-5", "top5_test": "top-5, test images", "true_class": "true class's box"}
+#: The metrics of a study in each table, and those that the paper prints, where they are not top-1 and top-5.
+_OURS = {8: ("true_class",), 9: ("top5", "top1"), 10: ("top5",)}
+_PRINTED = {8: ("true_class",), **{table: ("top5", "top5_test") for table in (9, 10)},
+            **{table: ("top1", "top5", "top5_test") for table in (6, 7)}}  # fmt: skip
+_USUAL = ("top1", "top5")
 
 # How a training scale is written.
 _TRAINED = {"jitter": "[256;512]", "torchvision": "random areas", "authors": "the authors' own"}
@@ -22,7 +30,7 @@ _TABLE7 = {"VGG-2": "table6.2-both", "VGG-1": "table5.E-jitter-both", "VGG-7": "
 
 
 def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame:
-    """Table 3, 4, 5, 6 or 7: the paper's errors beside those of each study, in percent, in the paper's row order.
+    """One of Tables 3 to 10: the paper's errors beside those of each study, in percent, in the paper's row order.
 
     Numbers that have not been run, or that the paper does not have, are missing values.
 
@@ -37,34 +45,36 @@ def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame
     columns = {("", key): [head[key] for head in heads.values()] for key in next(iter(heads.values()), {})}
     if not others:
         printed = printed_numbers()
-        tested = ("top1", "top5", "top5_test") if table in (6, 7) else ("top1", "top5")
-        for metric in tested:
-            columns["paper", _spoken(metric)] = [printed.get(f"table{table}.{row}.{metric}") for row in heads]
+        for metric in _PRINTED.get(table, _USUAL):
+            columns["paper", _HEADINGS[metric]] = [printed.get(f"table{table}.{row}.{metric}") for row in heads]
     for study in studies:
         snapshot = results.read(study)
-        for metric in ("top1", "top5"):
+        for metric in _OURS.get(table, _USUAL):
             cells = {row: _cell(snapshot, name, metric) for row, name in names.items()}
             values = [None if cell is None else cell.value for cell in cells.values()]
-            columns[study, _spoken(metric)] = pd.array(values, dtype="Float64")
+            columns[study, _HEADINGS[metric]] = pd.array(values, dtype="Float64")
             absent = (row for row, cell in cells.items() if cell is None)
-            blank |= {(row, (study, _spoken(metric))) for row in absent}
+            blank |= {(row, (study, _HEADINGS[metric])) for row in absent}
     frame = pd.DataFrame(columns, index=list(heads))
     units = ERRORS | {"train S": "pixels", "test Q": "pixels"}
     return display.table(frame, units=units, missing={"": "", "paper": ""}, blank=frozenset(blank))
 
 
 def points(table: int, studies: list[str]) -> pd.DataFrame:
-    """Top-1 errors for a picture: the paper's rows of Table 3, 4, 5 or 6, a line for each row and source.
+    """Errors for a picture: the paper's rows of Table 3, 4, 5, 6, 8 or 9, a line for each row and source.
+
+    Top-1 errors, and in localisation those of :func:`verydeep.results.printed.judged`.
 
     ``row``, ``source`` (``paper`` or a study), and ``error``, ``low`` and ``high`` in percent: the 95 % interval, which
     is the error itself for the paper's. Missing values where a number was not run; a study with none is left out.
     """
     lines, printed, snapshots = [], printed_numbers(), {study: results.read(study) for study in studies}
+    metric = judged(f"table{table}")
     for row in _paper_heads(table):
-        theirs = printed.get(f"table{table}.{row}.top1")
+        theirs = printed.get(f"table{table}.{row}.{metric}")
         lines.append({"row": row, "source": "paper", "error": theirs, "low": theirs, "high": theirs})
         for study, snapshot in snapshots.items():
-            ours = _cell(snapshot, f"table{table}.{row}", "top1")
+            ours = _cell(snapshot, f"table{table}.{row}", metric)
             spread = (ours.value, ours.low, ours.high) if ours else (None, None, None)
             lines.append({"row": row, "source": study, **dict(zip(("error", "low", "high"), spread, strict=True))})
     frame = pd.DataFrame(lines)
@@ -79,15 +89,13 @@ def _cell(snapshot: Snapshot, row: str | None, metric: str) -> Number | None:
     return snapshot.number(identity) if snapshot.has(identity) else None
 
 
-def _spoken(metric: str) -> str:
-    return {"top1": "top-1", "top5": "top-5", "top5_test": "top-5, test images"}[metric]
-
-
 def _paper_heads(table: int) -> dict[str, dict]:
     """Row name -> what the paper prints to the left of the errors."""
     heads = {}
     for row in paper.table(table).itertuples():
-        if table == 7:
+        if table in (8, 9, 10):
+            head = localisation_tables.paper_head(table, row)
+        elif table == 7:
             reference = "" if pd.isna(row.reference) else row.reference
             evaluation = "" if pd.isna(row.evaluation) else row.evaluation
             count = "" if pd.isna(row.n_nets) else row.n_nets
@@ -105,12 +113,14 @@ def _paper_heads(table: int) -> dict[str, dict]:
 
 
 def _other_heads(table: int, studies: list[str]) -> dict[str, dict]:
-    if table in (6, 7):
+    if table in (6, 7, 10):
         return {}
     printed, heads = _paper_heads(table), {}
     for study in studies:
         for row in results.rows(f"table{table}", load(study)):
-            if row.name not in printed:
+            if row.name not in printed and table in (8, 9):
+                heads[row.name] = localisation_tables.other_head(row)
+            elif row.name not in printed:
                 head = _head(row.run.config, row.run.train_scale, ";".join(map(str, row.measurement.test_scales)))
                 head |= {"evaluation": row.measurement.method} if table == 5 else {}
                 heads[row.name] = head | {"variant": row.run.variant or ""}
@@ -163,7 +173,7 @@ def errors_text(
         names = [f"{name} (%)" for group, name in frame.columns if group == source]
         head += [f"{source} {names[0]}", *names[1:]]
         numeric += [True] * len(names)
-    rows = []
+    rows, metrics = [], {heading: metric for metric, heading in _HEADINGS.items()}
     snapshots = {study: results.read(study) for study in studies}
     for row in frame.index:
         name = _TABLE7.get(row) if table == 7 else f"table{table}.{row}"
@@ -174,7 +184,7 @@ def errors_text(
             elif source == "paper":
                 shown.append("" if pd.isna(value) else f"{value:.1f}")
             else:
-                number = _cell(snapshots[source], name, column.replace("-", ""))
+                number = _cell(snapshots[source], name, metrics[column])
                 shown.append("" if number is None else show(number) if number.status == "done" else NOT_RUN)
         rows.append(shown)
     return head, numeric, rows

@@ -11,6 +11,7 @@ from verydeep.chapters import display
 from verydeep.chapters.claim_tables import in_parentheses
 from verydeep.errors import VerydeepError
 from verydeep.results import Number, citation
+from verydeep.results.numbers import COUNTED
 from verydeep.runs import predictions
 from verydeep.runs.records import KINDS
 
@@ -117,7 +118,7 @@ def _predicted(number: Number) -> str:
     """The first image's row, and how many such rows are wrong."""
     table = pd.read_parquet(paths.runs() / number.study / number.run / "predictions.parquet")
     table = table[table["measurement"] == number.measurement]
-    first, k = table.iloc[0], results.METRICS[number.metric]
+    first, k = table.iloc[0], COUNTED[number.metric]
     wrong = int((~predictions.hits(table, k)).sum())
     return (
         f"{first['image']}: class {first['label']}, best class {first['class_1']} with {first['probability_1']:.2f}; "

@@ -28,7 +28,7 @@ class ResultTable:
 
 
 def result_table(table: int, *studies: str, others: bool = False) -> ResultTable:
-    """Table 3, 4, 5, 6 or 7 of the paper beside the numbers of studies, errors in percent.
+    """One of Tables 3 to 10 of the paper beside the numbers of studies, errors in percent.
 
     In the book a number leads to its run; what it is shows on hovering.
 

@@ -15,7 +15,8 @@ from verydeep.studies.parts import Network, Settings, Testing
 def recipe(study: str, train_scale: str = "256", variant: str | None = None) -> pd.DataFrame:
     """Every setting of a study's recipe beside the paper's, with the reason where they differ."""
     spec = load(study)
-    rows = recipes.recipe_rows(spec, train_scale, spec.resolve(train_scale, variant))
+    boxes = variant in spec.variants and bool(spec.variants[variant].boxes)
+    rows = recipes.recipe_rows(spec, train_scale, spec.resolve(train_scale, variant), boxes)
     return display.table(pd.DataFrame(rows, dtype=object).set_index("setting"), missing="none")
 
 
@@ -59,9 +60,10 @@ def all_departures(study: str) -> pd.DataFrame:
         for row in recipes.recipe_rows(spec, scale, spec.resolve(scale)):
             where = f"training, {scale}"
             every.append(_departure(where, row["setting"], row["meaning"], row["paper"], row["study"], spec))
-    for key, field in type(spec.testing).model_fields.items():
-        ours = getattr(spec.testing, key)
-        every.append(_departure("testing", f"testing.{key}", field.description, field.default, ours, spec))
+    for name in ("testing", "localisation"):
+        for key, field in type(getattr(spec, name)).model_fields.items():
+            ours = getattr(getattr(spec, name), key)
+            every.append(_departure(name, f"{name}.{key}", field.description, field.default, ours, spec))
     for scale, settings in spec.settings.items():
         every += _of_scale(scale, settings, spec)
     rows = [row for row in every if row["paper"] != row["here"]]
@@ -111,7 +113,7 @@ def _times(scale: str, low: float, high: float) -> str:
 def _departure(where: str, key: str, meaning: str, paper_value, ours, study: Study) -> dict:
     return {
         "where": where,
-        "setting": key.removeprefix("testing."),
+        "setting": key.rpartition(".")[2],
         "meaning": meaning,
         "paper": paper_value,
         "here": ours,

@@ -72,6 +72,8 @@ def fusion_gains(study: str) -> pd.DataFrame:
     """
     rows = []
     for fusion in runs.recorded_fusions(load(study)):
+        if fusion.boxes:
+            continue
         alone = {
             run.row: results.wrong_images(study, run.name, fusion.measurement(run).name, 1) for run in fusion.members
         }

@@ -53,7 +53,7 @@ def training(study: str, trained: bool = False) -> pd.DataFrame:
     rows = []
     for run in planned_runs(load(study)):
         record = runs.read_record(run, "train")
-        if trained and record is None:
+        if run.boxes or (trained and record is None):
             continue
         rows.append(
             {

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from verydeep.cli.group import cli, given, machine_options, network_arguments, pixels_option, wait_option
-from verydeep.errors import VerydeepError
+from verydeep.errors import UnknownName, VerydeepError
 
 
 @cli.command()
@@ -31,6 +31,33 @@ def run(study: str, config: str, train_scale: str, seed: int, variant: str | Non
 
 
 @cli.command()
+@pixels_option
+@wait_option
+@click.option("--only", type=click.Choice(["train", "evaluate"]), help="Do one of the two.")
+@network_arguments
+@machine_options
+@click.pass_context
+def localise(context, variant: str | None, **asked) -> None:
+    """Train and test one network that gives boxes (Appendix A).
+
+    As "run" does, from the network of the same scale that names classes. The variants are scr-fc, pcr-fc and pcr-all,
+    as the study has them; pcr-all by default.
+    """
+    from verydeep import studies
+    from verydeep.data.sources import SOURCES
+
+    variant = variant or studies.fusions.PCR_ALL
+    spec = studies.load(asked["study"])
+    boxes = [name for name, one in spec.variants.items() if one.boxes]
+    if not boxes:
+        why = "" if SOURCES[spec.data.source].has_boxes else f": its data set {spec.data.source} has no boxes"
+        raise VerydeepError(f"the study {spec.name} localises nothing{why}")
+    if variant not in boxes:
+        raise UnknownName("variant with boxes", variant, boxes)
+    context.invoke(run, variant=variant, **asked)
+
+
+@cli.command()
 @wait_option
 @network_arguments
 @machine_options
@@ -46,22 +73,27 @@ def train(study: str, config: str, train_scale: str, seed: int, variant: str | N
 
 @cli.command()
 @click.argument("members", nargs=-1)
-@click.option("--method", default="dense", show_default=True, help="dense, multi-crop or both.")
+@click.option("--method", default="dense", show_default=True, help="dense, multi-crop, both, or boxes.")
 @click.option("--table6", metavar="STUDY", help="In place of MEMBERS: every row of Table 6 that a study can fill.")
+@click.option("--table9", metavar="STUDY", help="In place of MEMBERS: the row of Table 9 for two networks.")
 @pixels_option
 @wait_option
-def fuse(members: tuple[str, ...], method: str, table6: str | None, **machine) -> None:
-    """Test several networks together, their soft-max outputs averaged.
+def fuse(members: tuple[str, ...], method: str, table6: str | None, table9: str | None, **machine) -> None:
+    """Test several networks together.
+
+    Their soft-max outputs are averaged, or their boxes merged.
 
     MEMBERS are evaluated networks as study/config-scale, for example quarter/D-jitter quarter/E-jitter; add -sSEED for
     another seed than 0.
     """
     from verydeep import notebooks, studies
 
-    if bool(members) == bool(table6):
-        raise click.UsageError("give the MEMBERS of one fusion, or --table6 and a study.")
+    if sum(map(bool, (members, table6, table9))) != 1:
+        raise click.UsageError("give the MEMBERS of one fusion, or --table6 or --table9 and a study.")
     if table6:
         fusions = list(studies.table6_fusions(studies.load(table6)).values())
+    elif table9:
+        fusions = list(studies.table9_fusions(studies.load(table9)).values())
     else:
         fusions = [studies.find_fusion(list(members), method)]
     for fusion in fusions:

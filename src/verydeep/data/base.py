@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from verydeep import files, paths
+from verydeep.data.annotations import Annotation
 from verydeep.data.downloads import Archive, download
 from verydeep.errors import DataError
 
@@ -49,6 +50,8 @@ class Source(ABC):
     images_sha256: str | None = None
     #: how to place the data by hand where it cannot be downloaded
     placement: str = ""
+    #: whether :meth:`annotations` says where on its images the objects are
+    has_boxes: bool = False
 
     def __init__(self, folder: Path | None = None):
         self.folder = Path(folder) if folder else paths.data() / self.usual_folder()
@@ -113,6 +116,16 @@ class Source(ABC):
             raise DataError(
                 f"{path}: cannot be read ({error.strerror}); restore it, or get {self.name} again"
             ) from None
+
+    def annotations(self) -> Iterator[Annotation]:
+        """The boxes of every image that has some (Appendix A), by the name of its entry.
+
+        Raises
+        ------
+        DataError
+            When the data set has none, or one of them is faulty; the message has the file and the reason.
+        """
+        raise DataError(f"{self.name} has no boxes: nothing can be localised on its images")
 
     def words(self) -> list[str]:
         """A readable name for each class; the class name itself where the data set has none."""

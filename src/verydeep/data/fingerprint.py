@@ -3,15 +3,17 @@
 from dataclasses import asdict
 
 from verydeep import files
+from verydeep.data.boxes import Boxes
 from verydeep.data.store import Store, held_out
 
 
-def fingerprint(store: Store, per_class: int | None) -> dict:
+def fingerprint(store: Store, per_class: int | None, boxes: Boxes | None = None) -> dict:
     """Source, counts, hash of the manifest; with ``per_class``, which images are held out of each class.
 
-    ``per_class`` is ``None`` in a study that trains nothing.
+    ``per_class`` is ``None`` in a study that trains nothing. ``boxes`` are those that were trained on or tested with.
     """
     images = {"source": store.source, "counts": store.counts(), "manifest_sha256": store.manifest_sha256}
+    images |= {"boxes": boxes.fingerprint(store)} if boxes else {}
     if per_class is None:
         return images
     rows = held_out(store.manifest, per_class)

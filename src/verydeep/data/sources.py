@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from verydeep import files, paths
+from verydeep.data.annotations import Annotation, around_ink, box, from_xml, one_for_each
 from verydeep.data.base import SPLITS, ClassFolders, Entry, Source
 from verydeep.data.downloads import Archive
 from verydeep.errors import DataError, UnknownName
@@ -32,6 +33,7 @@ class Imagenet(ClassFolders):
     licence = "https://image-net.org/download.php: research use, by registration"
     num_classes = 1000
     counts: ClassVar = {"train": 1281167, "val": 50000}
+    has_boxes = True
 
     def __init__(self, folder: Path | None = None):
         self.placement = (
@@ -40,6 +42,22 @@ class Imagenet(ClassFolders):
             f"val/<wnid>/*.JPEG, as torchvision.datasets.ImageFolder expects"
         )
         super().__init__(folder)
+
+    def annotations(self) -> Iterator[Annotation]:
+        """From ``boxes/train/<wnid>/*.xml`` and ``boxes/val/*.xml``; about half of the training images have boxes."""
+        boxes = self.folder / "boxes"
+        if not boxes.is_dir():
+            raise DataError(
+                f"{boxes}: the boxes of ILSVRC-2012 are not there; get ILSVRC2012_bbox_train_v2.tar.gz and "
+                f"ILSVRC2012_bbox_val_v3.tgz at https://image-net.org, and sort them into train/<wnid>/*.xml and "
+                f"val/*.xml there"
+            )
+        for entry in self.entries():
+            image = Path(entry.name)
+            if entry.split == "val":
+                yield from_xml(boxes / "val" / f"{image.stem}.xml", entry.name)
+            elif (path := (boxes / image).with_suffix(".xml")).exists():
+                yield from_xml(path, entry.name)
 
 
 class ImagenetValidation(Imagenet):
@@ -129,6 +147,7 @@ class TinyImagenet(Source):
     num_classes = 200
     counts: ClassVar = {"train": 100000, "val": 10000}
     shape = (64, 64)
+    has_boxes = True
     archives = (
         Archive(
             "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
@@ -168,6 +187,26 @@ class TinyImagenet(Source):
         for label, name in sorted(labelled):
             yield Entry("val", label, f"val/images/{name}")
 
+    def annotations(self) -> Iterator[Annotation]:
+        """From ``train/<wnid>/<wnid>_boxes.txt`` and ``val/val_annotations.txt``: one box for every image."""
+        for wnid in self.classes():
+            folder = f"train/{wnid}"
+            images = [path.name for path in files.listed(self.folder / folder / "images", "*.JPEG")]
+            listed = self._boxes(f"{folder}/{wnid}_boxes.txt", 0, images)
+            yield from (Annotation(f"{folder}/images/{name}", boxes) for name, boxes in listed)
+        names = [name for name, *_ in self._lines("val/val_annotations.txt", 2)]
+        listed = self._boxes("val/val_annotations.txt", 1, names)
+        yield from (Annotation(f"val/images/{name}", boxes) for name, boxes in listed)
+
+    def _boxes(self, name: str, before: int, images: list[str]) -> Iterator[Annotation]:
+        """The boxes that a text file lists, a line each, behind the image's name and ``before`` other fields."""
+        path, (height, width), found = self.folder / name, self.shape, {}
+        for number, (image, *rest) in enumerate(self._lines(name, before + 5), 1):
+            if image in found:
+                raise DataError(f"{path}: line {number}: a second box for {image}; this set has one for each image")
+            found[image] = box(rest[before:], (width, height), f"{path}: line {number}")
+        return one_for_each(found, images, path)
+
     def _lines(self, name: str, fields: int) -> list[list[str]]:
         """The lines of a text file of the set, each split at tabs into at least so many fields."""
         path = self.folder / name
@@ -195,6 +234,7 @@ class Digits(Source):
     num_classes = 10
     counts: ClassVar = {"train": 1433, "val": 364}
     shape = (8, 8)
+    has_boxes = True
 
     def __init__(self, folder: Path | None = None):
         # a user without a home directory has these too
@@ -218,6 +258,11 @@ class Digits(Source):
                 rows[split].append(Entry(split, label, f"{row:04d}.png"))
         for split in SPLITS:
             yield from rows[split]
+
+    def annotations(self) -> Iterator[Annotation]:
+        """Around the ink: the set itself has no boxes."""
+        images, _ = _digits()
+        yield from (around_ink(images[int(entry.name[:4])], entry.name) for entry in self.entries())
 
     def read(self, entry: Entry) -> bytes:
         images, _ = _digits()

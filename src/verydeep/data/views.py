@@ -14,6 +14,8 @@ import torch
 from PIL import Image
 
 from verydeep.data.ahead import prepared
+from verydeep.data.boxes import BoxTargets
+from verydeep.data.places import Place
 from verydeep.data.store import ColourStatistics, Store
 
 # Pillow's resize widens its filter with the reduction, so it does not alias when it shrinks an image; its affine
@@ -124,14 +126,17 @@ class TrainingViews:
     scale_max: int
     flip: bool
 
-    def __call__(self, image: np.ndarray, draws: Draws, i: int) -> np.ndarray:
-        """The view of training image number ``i``: uint8 (crop, crop, 3)."""
+    def place(self, size: tuple[int, int], draws: Draws, i: int) -> Place:
+        """Where the view of training image number ``i``, of (height, width), lies."""
         shorter = self.scale_min + int(draws.scale[i] * (self.scale_max - self.scale_min + 1))
-        height, width = scaled_size(*image.shape[:2], shorter)
+        height, width = scaled_size(*size, shorter)
         top = int(draws.top[i] * (height - self.crop + 1))
         left = int(draws.left[i] * (width - self.crop + 1))
-        view = crop_of_rescaled(image, shorter, top, left, self.crop, self.crop)
-        return view[:, ::-1] if self.flip and draws.flip[i] < 0.5 else view
+        return Place(height, width, top, left, self.crop, bool(self.flip and draws.flip[i] < 0.5))
+
+    def __call__(self, image: np.ndarray, draws: Draws, i: int) -> np.ndarray:
+        """The view of training image number ``i``: uint8 (crop, crop, 3)."""
+        return cut(image, self.place(image.shape[:2], draws, i))
 
 
 @dataclass(frozen=True)
@@ -141,10 +146,20 @@ class CentreCrop:
     crop: int
     scale: int
 
+    def place(self, size: tuple[int, int]) -> Place:
+        """Where the view of an image of (height, width) lies."""
+        height, width = scaled_size(*size, self.scale)
+        return Place(height, width, centre_position(height, self.crop), centre_position(width, self.crop), self.crop)
+
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        height, width = scaled_size(*image.shape[:2], self.scale)
-        top, left = centre_position(height, self.crop), centre_position(width, self.crop)
-        return crop_of_rescaled(image, self.scale, top, left, self.crop, self.crop)
+        return cut(image, self.place(image.shape[:2]))
+
+
+def cut(image: np.ndarray, place: Place) -> np.ndarray:
+    """The view of an image, uint8 (height, width, 3), at a place: uint8 (side, side, 3)."""
+    shorter, side = min(place.height, place.width), place.side
+    view = crop_of_rescaled(image, shorter, place.top, place.left, side, side)
+    return view[:, ::-1] if place.mirrored else view
 
 
 def colour_shifts(statistics: ColourStatistics, normals: np.ndarray, strength: float) -> np.ndarray:
@@ -170,29 +185,36 @@ def colour_shifts(statistics: ColourStatistics, normals: np.ndarray, strength: f
 class Batch:
     """A training batch: uint8 images (n, crop, crop, 3), int64 labels (n,), float32 colour draws (n, 3).
 
-    Images and labels are tensors, which a worker process hands over without copying them.
+    Images, labels and, where the network gives boxes, ``boxes`` (n, 5) of :class:`verydeep.data.boxes.BoxTargets` are
+    tensors, which a worker process hands over without copying them.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     colour: np.ndarray
+    boxes: torch.Tensor | None = None
 
     def pin_memory(self) -> "Batch":
         """The same batch where a GPU can fetch it while the processor goes on."""
-        return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.colour)
+        boxes = None if self.boxes is None else self.boxes.pin_memory()
+        return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.colour, boxes)
 
 
 class TrainingBatches:
     """The batches of one epoch, as a map-style dataset: item ``k`` is the ``k``-th batch of this process.
 
     The epoch's order is cut into global batches, and each global batch into consecutive parts, one a process, whose
-    sizes differ by one image at most; images that do not fill a last batch are left out of the epoch.
+    sizes differ by one image at most; images that do not fill a last batch are left out of the epoch. With ``boxes``
+    a batch says where in each crop the object lies.
     """
 
-    def __init__(self, store: Store, rows, views: TrainingViews, draws: Draws, batch: int, part: int, parts: int):
+    def __init__(
+        self, store: Store, rows, views: TrainingViews, draws: Draws, batch: int, part: int, parts: int,
+        boxes: BoxTargets | None = None,
+    ):  # fmt: skip
         self.store, self.rows, self.views, self.draws = store, rows, views, draws
         self.labels = store.manifest["label"].to_numpy()
-        self.batch, self.part, self.parts = batch, part, parts
+        self.batch, self.part, self.parts, self.boxes = batch, part, parts, boxes
 
     def __len__(self) -> int:
         return len(self.rows) // self.batch
@@ -202,15 +224,32 @@ class TrainingBatches:
             raise IndexError(k)
         first, last = (k * self.batch + part * self.batch // self.parts for part in (self.part, self.part + 1))
         chosen = self.draws.order[first:last]
-        rows = self.rows[chosen]
-        images = np.stack([self.views(self.store.image(r), self.draws, i) for r, i in zip(rows, chosen, strict=True)])
-        return Batch(torch.from_numpy(images), torch.from_numpy(self.labels[rows]), self.draws.colour[chosen])
+        rows, images, places = self.rows[chosen], [], []
+        for row, i in zip(rows, chosen, strict=True):
+            image = self.store.image(row)
+            places.append(self.views.place(image.shape[:2], self.draws, i))
+            images.append(cut(image, places[-1]))
+        labels, boxes = torch.from_numpy(self.labels[rows]), _targets(self.boxes, rows, places)
+        return Batch(torch.from_numpy(np.stack(images)), labels, self.draws.colour[chosen], boxes)
 
 
-def centre_batches(store: Store, rows: np.ndarray, view: CentreCrop, batch: int) -> Iterator[tuple]:
-    """Yield (images uint8 (n, crop, crop, 3), labels) over ``rows`` in order."""
+def _targets(boxes: BoxTargets | None, rows: np.ndarray, places: list[Place]) -> torch.Tensor | None:
+    return boxes and torch.from_numpy(np.stack([boxes(row, place) for row, place in zip(rows, places, strict=True)]))
+
+
+def centre_batches(
+    store: Store, rows: np.ndarray, view: CentreCrop, batch: int, boxes: BoxTargets | None = None
+) -> Iterator[Batch]:
+    """Yield batches of the views of ``rows`` in order, without colour draws."""
     labels = store.manifest["label"].to_numpy()
-    views = prepared(lambda row: view(store.image(row)), rows)
+
+    def seen(row: int) -> tuple[np.ndarray, Place]:
+        image = store.image(row)
+        return view(image), view.place(image.shape[:2])
+
+    views = prepared(seen, rows)
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
-        yield np.stack(list(islice(views, len(part)))), labels[part]
+        images, places = zip(*islice(views, len(part)), strict=True)
+        images, found = torch.from_numpy(np.stack(images)), torch.from_numpy(labels[part])
+        yield Batch(images, found, np.zeros((len(part), 3), np.float32), _targets(boxes, part, list(places)))

@@ -1,5 +1,6 @@
-"""Testing of trained networks (Sect. 3.2, 4): alone, together, and once more to verify a record. Never trains."""
+"""Testing of trained networks (Sect. 3.2, 4, A.1): alone, together, and once more to verify a record. Never trains."""
 
-from verydeep.evaluation.measure import Passes, evaluate, is_current, mean, require_trained, write_predictions
+from verydeep.evaluation.measure import evaluate, is_current, require_trained
+from verydeep.evaluation.passes import Passes, mean
 
-__all__ = ["Passes", "evaluate", "is_current", "mean", "require_trained", "write_predictions"]
+__all__ = ["Passes", "evaluate", "is_current", "mean", "require_trained"]

@@ -1,13 +1,16 @@
-"""Several networks tested together: the average of their soft-max outputs (Sect. 4.4, Table 6)."""
+"""Several networks tested together: their soft-max outputs averaged (Sect. 4.4), or their boxes merged (A.2)."""
 
 import time
+
+import pandas as pd
 
 from verydeep import files, progress, runs
 from verydeep.assembly import device_record
 from verydeep.errors import VerydeepError
-from verydeep.evaluation import measure
+from verydeep.evaluation import localisation, measure
+from verydeep.evaluation.passes import mean
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
-from verydeep.runs import predictions, provenance
+from verydeep.runs import answers, predictions, provenance
 from verydeep.studies.fusions import Fusion
 
 
@@ -15,7 +18,7 @@ def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=pro
     """Test the networks of ``fusion`` together; do nothing when that is done already for the same weights.
 
     The members' posteriors are taken from their workspaces, and made from the published weights where they are not
-    there. Leaves ``predictions.parquet`` and ``fuse.json`` in the fusion's folder.
+    there. Leaves ``predictions.parquet``, or ``boxes.parquet``, and ``fuse.json`` in the fusion's folder.
 
     Returns
     -------
@@ -79,18 +82,18 @@ def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
 
 def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRecord:
     started, clock, made_by = provenance.now(), time.monotonic(), provenance.sources()
-    averages, members = [], {}
-    for run in fusion.members:
-        passes = measure.Passes(run, pixels_per_batch, evaluated[run.name])
-        averages.append(passes.average(fusion.measurement(run)))
-        members[run.name] = {
+    every = [measure.passes_of(run, pixels_per_batch, evaluated[run.name]) for run in fusion.members]
+    table, file = _answers(fusion, every), every[0].file
+    members = {
+        run.name: {
             "weights_sha256": passes.weights_sha256,
             "measurement": fusion.measurement(run).name,
             "posteriors": {name: made["posteriors_sha256"] for name, made in passes.made.items()},
         }
-    table = predictions.table(fusion.method, passes.names, passes.labels, measure.mean(averages))
-    runs.unseal(fusion.folder, ["predictions.parquet", "fuse.json"])
-    measure.write_predictions(fusion.folder, table)
+        for run, passes in zip(fusion.members, every, strict=True)
+    }
+    runs.unseal(fusion.folder, [file, "fuse.json"])
+    measure.write_answers(fusion.folder / file, table)
     first = evaluated[fusion.members[0].name]
     record = runs.FuseRecord(
         study=fusion.study.name,
@@ -99,14 +102,23 @@ def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRe
         protocol=first.protocol,
         sources=made_by,
         environment=provenance.environment(),
-        device=device_record(passes.device),
+        device=device_record(every[0].device),
         data=first.data,
         started=started,
         finished=provenance.now(),
         cost={"seconds": time.monotonic() - clock},
-        measurements={fusion.method: predictions.errors(table)},
-        artefacts={"predictions.parquet": files.sha256(fusion.folder / "predictions.parquet")},
+        measurements={fusion.method: answers.KINDS[file].errors(table)},
+        artefacts={file: files.sha256(fusion.folder / file)},
     )
     runs.write_record(fusion, record)
-    runs.seal(fusion.folder, ["predictions.parquet", "fuse.json"])
+    runs.seal(fusion.folder, [file, "fuse.json"])
     return record
+
+
+def _answers(fusion: Fusion, every: list[measure.Passes]) -> pd.DataFrame:
+    """What the members say together of each image."""
+    if fusion.boxes:
+        return localisation.together(fusion, every)
+    averages = [passes.average(fusion.measurement(run)) for run, passes in zip(fusion.members, every, strict=True)]
+    first = every[0]
+    return predictions.table(fusion.method, first.names, first.labels, mean(averages))

@@ -4,31 +4,27 @@ Each pass over the images is made once and kept in the run's workspace, so an in
 next pass, and a fusion of networks needs no network any more.
 """
 
-import json
 import time
-from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from verydeep import files, progress, runs
-from verydeep.assembly import device, device_record, load_network, normaliser, open_data
+from verydeep.assembly import device_record
 from verydeep.data.fingerprint import fingerprint
-from verydeep.data.store import Store
 from verydeep.errors import VerydeepError
-from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
-from verydeep.runs import predictions, provenance
-from verydeep.studies import Measurement, Run
+from verydeep.evaluation.localisation import BoxPasses
+from verydeep.evaluation.passes import Passes
+from verydeep.evaluation.tester import PIXELS_PER_BATCH
+from verydeep.runs import answers, provenance
+from verydeep.studies import Run
 from verydeep.studies.measurements import measured_by, protocol
 
 
 def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> dict[str, runs.Errors]:
     """Test ``run`` in every way its study asks; do nothing for what is finished already.
 
-    Leaves ``predictions.parquet`` and ``evaluate.json`` in the run's folder.
+    Leaves ``predictions.parquet``, or ``boxes.parquet`` of boxes, and ``evaluate.json`` in the run's folder.
 
     Parameters
     ----------
@@ -85,30 +81,30 @@ class _Evaluation:
     def __init__(self, run: Run, pixels_per_batch: int, report):
         self.started, self.clock, self.made_by = provenance.now(), time.monotonic(), provenance.sources()
         self.run, self.report = run, report
-        self.passes = Passes(run, pixels_per_batch)
+        self.passes = passes_of(run, pixels_per_batch)
 
     def finish(self) -> runs.EvaluateRecord:
         run, passes = self.run, self.passes
         parts, measured = [], {}
         for measurement in measured_by(run):
-            part = predictions.table(measurement.name, passes.names, passes.labels, passes.average(measurement))
+            part = passes.table(measurement)
             parts.append(part)
-            measured[measurement.name] = errors = predictions.errors(part)
+            measured[measurement.name] = errors = answers.KINDS[passes.file].errors(part)
             self.report(
                 f"{run.name}: {measurement.name:24}  top-1 {errors['top1_error']:.2f}  "
                 f"top-5 {errors['top5_error']:.2f}  n {errors['n']}"
             )
         table = pd.concat(parts, ignore_index=True)
-        runs.unseal(run.folder, ["predictions.parquet", "evaluate.json"])
-        write_predictions(run.folder, table.astype({"measurement": "category"}))
+        runs.unseal(run.folder, [passes.file, "evaluate.json"])
+        write_answers(run.folder / passes.file, table.astype({"measurement": "category"}))
         record = runs.EvaluateRecord(
             **runs.identity(run),
-            parameters={"pixels": {name: passes.pixels(name) for name in passes.made}},
+            parameters=passes.parameters(),
             protocol=protocol(run),
             sources=self.made_by,
             environment=provenance.environment(),
             device=device_record(passes.device),
-            data=fingerprint(passes.store, run.study.data.held_out_per_class),
+            data=fingerprint(passes.store, run.study.data.held_out_per_class, getattr(passes, "boxes", None)),
             started=self.started,
             finished=provenance.now(),
             cost={
@@ -119,115 +115,19 @@ class _Evaluation:
             passes=passes.made,
             weights_sha256=passes.weights_sha256,
             measurements=measured,
-            artefacts={"predictions.parquet": files.sha256(run.folder / "predictions.parquet")},
+            artefacts={passes.file: files.sha256(run.folder / passes.file)},
         )
         runs.write_record(run, record)
-        runs.seal(run.folder, ["predictions.parquet", "evaluate.json"])
+        runs.seal(run.folder, [passes.file, "evaluate.json"])
         return record
 
 
-def write_predictions(folder: Path, table: pd.DataFrame) -> None:
-    """Write ``predictions.parquet`` in one piece."""
-    with files.atomic(folder / "predictions.parquet") as part:
-        table.to_parquet(part, index=False, compression="zstd")
+def passes_of(run: Run, *arguments, **options) -> Passes:
+    """The passes of a network, made as :class:`Passes` is: of one that gives boxes, its boxes."""
+    return (BoxPasses if run.boxes else Passes)(run, *arguments, **options)
 
 
-class Passes:
-    """The posteriors of one network, pass by pass; each is taken from the run's workspace or made.
-
-    A file there counts only when it is of the same weights, images, protocol and sources, or the very one that an
-    evaluation's record names.
-
-    Parameters
-    ----------
-    record
-        The record of a finished evaluation of ``run``.
-    """
-
-    def __init__(self, run: Run, pixels_per_batch: int = PIXELS_PER_BATCH, record: runs.EvaluateRecord | None = None):
-        self.run, self.pixels_per_batch, self.record = run, pixels_per_batch, record
-        self.device = device()
-        self.store: Store = open_data(run)
-        self.rows = self.store.rows("val")
-        self.labels = self.store.manifest["label"].to_numpy()[self.rows]
-        self.names = self.store.manifest["name"].iloc[self.rows].tolist()
-        self.made: dict[str, dict] = {}
-        self.net = load_network(run)  # fetches the weights where they are published by others
-        self.weights_sha256 = files.sha256(run.weights)
-        self.key = {
-            "weights": self.weights_sha256,
-            "data": self.store.manifest_sha256,
-            "protocol": protocol(run),
-            "sources": provenance.sources_sha256(),
-        }
-
-    @cached_property
-    def tester(self) -> Tester:
-        """Made when the first pass is: it moves the network to its device."""
-        normalise = normaliser(self.run, self.store, self.device)
-        return Tester(self.net, normalise, self.run.testing, self.run.recipe.flip, self.pixels_per_batch)
-
-    def pixels(self, name: str) -> int:
-        """Shorter side in this study's pixels of the pass called ``name``."""
-        return self.run.study.pixels(Measurement.named(name).test_scales[0])
-
-    def path(self, single: Measurement) -> Path:
-        return self.run.workspace / "posteriors" / f"{single.name}.safetensors"
-
-    def posteriors(self, single: Measurement) -> np.ndarray:
-        """Posteriors of a single pass: float32 (images, classes)."""
-        path, key = self.path(single), self.key | {"pass": single.name}
-        kept = _read(path, None if self._is_recorded(path, single.name) else key)
-        if kept is None:
-            made = self.tester.make(single.method, self.store, self.rows, self.pixels(single.name))
-            _write(path, key, made)
-            kept = _read(path, key)
-        posteriors, cost = kept
-        self.made[single.name] = cost | {"posteriors_sha256": files.sha256(path)}
-        return posteriors
-
-    def _is_recorded(self, path: Path, name: str) -> bool:
-        recorded = self.record.passes.get(name) if self.record else None
-        return recorded is not None and path.exists() and files.sha256(path) == recorded.posteriors_sha256
-
-    def average(self, measurement: Measurement) -> np.ndarray:
-        """Posteriors of a measurement: the average of those of its passes, float32 (images, classes)."""
-        return mean([self.posteriors(single) for single in measurement.passes])
-
-
-def mean(posteriors: list[np.ndarray]) -> np.ndarray:
-    """The average of several posteriors, each of equal weight, summed in double precision.
-
-    Over scales, over dense and multi-crop testing, and over networks (Sect. 4.2-4.4).
-    """
-    total = np.zeros(posteriors[0].shape, np.float64)
-    for part in posteriors:
-        total += part
-    return (total / len(posteriors)).astype(np.float32)
-
-
-def _write(path: Path, key: dict, made: Pass) -> None:
-    cost = {
-        "seconds": made.seconds,
-        "images": len(made.posteriors),
-        "forward_passes": made.forward_passes,
-        "multiply_adds": made.multiply_adds,
-    }
-    metadata = {"key": json.dumps(key, sort_keys=True), "cost": json.dumps(cost)}
+def write_answers(path: Path, table: pd.DataFrame) -> None:
+    """Write the answers of a test to ``path`` in one piece."""
     with files.atomic(path) as part:
-        part.write_bytes(save({"posteriors": made.posteriors}, metadata))
-
-
-def _read(path: Path, key: dict | None) -> tuple[np.ndarray, dict] | None:
-    """Posteriors and cost of the pass in ``path``, or ``None`` where there is none made from the same ``key``.
-
-    Without a key, whatever is there.
-    """
-    try:
-        with safe_open(path, "numpy") as file:
-            metadata = file.metadata()
-            if key is not None and metadata["key"] != json.dumps(key, sort_keys=True):
-                return None
-            return file.get_tensor("posteriors"), json.loads(metadata["cost"])
-    except (OSError, SafetensorError):
-        return None
+        table.to_parquet(part, index=False, compression="zstd")

@@ -27,12 +27,18 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 
 @dataclass(frozen=True)
 class Pass:
-    """What one pass gave: posteriors float32 (images, classes), and its cost over all images."""
+    """What one pass gave over so many images, by name, and what it cost."""
 
-    posteriors: np.ndarray
+    arrays: dict[str, np.ndarray]
+    images: int
     seconds: float
     multiply_adds: int
     forward_passes: int
+
+    @property
+    def posteriors(self) -> np.ndarray:
+        """Of a pass that names classes: float32 (images, classes)."""
+        return self.arrays["posteriors"]
 
 
 @dataclass
@@ -72,13 +78,17 @@ class Tester:
         title = f"{self.net.config.name} {way.name} at {shorter}"
         with torch.inference_mode(), progress.bar(title=title, total=len(rows)) as bar:
             for positions, images in self.batches(store, rows, shorter):
-                within = images[..., 0].size <= self.pixels_per_batch
-                tested = way(self.normalise(images) if within else _Large(images, self.normalise))
+                tested = way(self.input(images))
                 posteriors[positions] = tested.posteriors.cpu().numpy()
                 forward_passes += tested.forward_passes * len(positions)
                 multiply_adds += tested.multiply_adds * len(positions)
                 bar.update(len(positions))
-        return Pass(posteriors, time.monotonic() - begun, multiply_adds, forward_passes)
+        return Pass({"posteriors": posteriors}, len(rows), time.monotonic() - begun, multiply_adds, forward_passes)
+
+    def input(self, images: np.ndarray) -> "torch.Tensor | _Large":
+        """Images (n, height, width, 3) as the network takes them; too many pixels at once part by part."""
+        within = images[..., 0].size <= self.pixels_per_batch
+        return self.normalise(images) if within else _Large(images, self.normalise)
 
     def batches(self, store: Store, rows: np.ndarray, shorter: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (positions in ``rows``, uint8 images (n, h, w, 3)) rescaled to a shorter side, in batches of one shape.

@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 
 from verydeep import runs
-from verydeep.assembly import device, device_record, load_network, normaliser, open_data
+from verydeep.assembly import device_record, open_data
 from verydeep.errors import VerydeepError
-from verydeep.evaluation.measure import mean, require_trained
-from verydeep.evaluation.tester import Tester
-from verydeep.runs import predictions, provenance
+from verydeep.evaluation.measure import passes_of, require_trained
+from verydeep.runs import boxes, predictions, provenance
 from verydeep.runs.parts import Device, Environment
 from verydeep.studies import Run
 from verydeep.studies.measurements import Measurement, protocol
@@ -38,6 +37,8 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     DataFrame
         A row a measurement: the recorded and the re-made top-1 error over these images in percent, the share of them
         with the same best class, the largest difference of its probability, and whether the predictions are the same.
+        Of boxes, the share of images whose first box is right or wrong as before, and the largest difference of its
+        intersection over union, which may be large where other boxes were merged.
 
     Raises
     ------
@@ -53,50 +54,50 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     store = open_data(run)
     if store.manifest_sha256 != record.data.manifest_sha256:
         raise VerydeepError(f"{run.name} was tested on other images than those in {store.folder}")
-    every = store.rows("val")
-    chosen = np.unique(np.linspace(0, len(every) - 1, images or len(every), dtype=int))
-    chosen_device = device()
-    at_once = record.cost.pixels_per_batch
-    tester = Tester(load_network(run), normaliser(run, store, chosen_device), run.testing, run.recipe.flip, at_once)
-    made: dict[str, np.ndarray] = {}
-    measured = [Measurement.named(name) for name in record.measurements]
-    for single in {single for measurement in measured for single in measurement.passes}:
-        shorter = run.study.pixels(single.test_scales[0])
-        made[single.name] = tester.make(single.method, store, every[chosen], shorter).posteriors
-    names = store.manifest["name"].iloc[every[chosen]].tolist()
-    labels = store.manifest["label"].to_numpy()[every[chosen]]
-    recorded = pd.read_parquet(run.folder / "predictions.parquet")
+    every = len(store.rows("val"))
+    part = np.unique(np.linspace(0, every - 1, images or every, dtype=int))
+    passes = passes_of(run, record.cost.pixels_per_batch, part=part)
+    recorded = pd.read_parquet(run.folder / passes.file)
     compared = {}
-    for measurement in measured:
-        posteriors = mean([made[single.name] for single in measurement.passes])
-        again = predictions.table(measurement.name, names, labels, posteriors)
-        before = recorded[recorded["measurement"] == measurement.name].set_index("image").loc[names].reset_index()
-        compared[measurement.name] = _compare(before, again)
-    same = machine_type(provenance.environment(), device_record(chosen_device)) == machine_type(
+    for measurement in map(Measurement.named, record.measurements):
+        again = passes.table(measurement)
+        before = recorded[recorded["measurement"] == measurement.name].set_index("image").loc[passes.names]
+        compared[measurement.name] = _compare(before.reset_index(), again, *_COMPARED[passes.file])
+    same = machine_type(provenance.environment(), device_record(passes.device)) == machine_type(
         record.environment, record.device
     )
     return _judge(run, pd.DataFrame(compared).T, same and images is None)
 
 
-def _compare(before: pd.DataFrame, again: pd.DataFrame) -> dict:
-    columns = [column for column in again.columns if column.startswith(("class_", "probability_", "label"))]
+#: Of each kind of answers: the columns in which the same is said, that of the best one's number, and what is the same
+#: of an image where one says so. Boxes are the same where the first of them fits a true box or does not, as before.
+_COMPARED = {
+    predictions.FILE: (("class_", "probability_", "label"), "probability_1", lambda table: table["class_1"].to_numpy()),
+    boxes.FILE: (("class_", "iou_", "label"), "iou_1", lambda table: boxes.hits(table, 1)),
+}
+
+
+def _compare(before: pd.DataFrame, again: pd.DataFrame, beginnings: tuple[str, ...], number: str, said) -> dict:
+    columns = [column for column in again.columns if column.startswith(beginnings)]
+    errors = boxes.errors if number == "iou_1" else predictions.errors
     return {
-        "recorded": predictions.errors(before)["top1_error"],
-        "again": predictions.errors(again)["top1_error"],
-        "same best class (%)": 100 * float((before["class_1"].to_numpy() == again["class_1"].to_numpy()).mean()),
-        "largest difference": float(np.abs(before["probability_1"] - again["probability_1"]).max()),
+        "recorded": errors(before)["top1_error"],
+        "again": errors(again)["top1_error"],
+        "same best class (%)": 100 * float((said(before) == said(again)).mean()),
+        "largest difference": float(np.abs(before[number] - again[number]).max()),
         "identical": bool((before[columns].to_numpy() == again[columns].to_numpy()).all()),
     }
 
 
 def _judge(run: Run, frame: pd.DataFrame, exact: bool) -> pd.DataFrame:
     worst = frame["same best class (%)"].min(), frame["largest difference"].max()
+    allowed = np.inf if run.boxes else PROBABILITY
     if exact and not frame["identical"].all():
         raise VerydeepError(
             f"{run.name}: this machine is of the recorded type, and its predictions differ: {worst[0]:.2f} % with the "
             f"same best class, probabilities by up to {worst[1]:.4f}"
         )
-    if worst[0] < SAME_BEST_CLASS or worst[1] > PROBABILITY:
+    if worst[0] < SAME_BEST_CLASS or worst[1] > allowed:
         raise VerydeepError(
             f"{run.name}: predictions differ by more than the tolerance: {worst[0]:.2f} % with the same best class (at "
             f"least {SAME_BEST_CLASS} %), probabilities by up to {worst[1]:.4f} (at most {PROBABILITY})"

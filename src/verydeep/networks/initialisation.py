@@ -69,3 +69,16 @@ def transfer_from_a(net: VGG, a: VGG) -> list[str]:
                 target[name].bias.copy_(layer.bias)
                 copied.append(name)
     return copied
+
+
+def transfer_all_but_last(net: VGG, parent: VGG) -> None:
+    """Copy every layer of ``parent`` into ``net`` but the last, which stays as it was drawn (A.1).
+
+    The two differ in their outputs alone: class scores there, boxes here.
+    """
+    source = parent.convolutions() | parent.fully_connected()
+    with torch.no_grad():
+        for name, layer in (net.convolutions() | net.fully_connected()).items():
+            if name != "fc8":
+                layer.weight.copy_(source[name].weight)
+                layer.bias.copy_(source[name].bias)

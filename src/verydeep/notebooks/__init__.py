@@ -2,6 +2,7 @@
 
 from verydeep.notebooks.execution import execute, execute_run, is_done
 from verydeep.notebooks.requests import (
+    BOX_TEMPLATES,
     MACHINE,
     TEMPLATES,
     checked,
@@ -9,9 +10,11 @@ from verydeep.notebooks.requests import (
     parameters,
     requested_fusion,
     requested_run,
+    template,
 )
 
 __all__ = [
+    "BOX_TEMPLATES",
     "MACHINE",
     "TEMPLATES",
     "checked",
@@ -22,4 +25,5 @@ __all__ = [
     "parameters",
     "requested_fusion",
     "requested_run",
+    "template",
 ]

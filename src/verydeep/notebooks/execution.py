@@ -8,12 +8,12 @@ from pathlib import Path
 from verydeep import files, locks, paths, runs
 from verydeep.errors import StorageError, VerydeepError
 from verydeep.notebooks import kernels
-from verydeep.notebooks.requests import MACHINE, TEMPLATES, parameters
-from verydeep.studies import Recorded, Run
+from verydeep.notebooks.requests import MACHINE, parameters, template
+from verydeep.studies import Fusion, Recorded, Run, classes_of
 
 
 def execute(run: Recorded, kind: str, **machine: int) -> Path:
-    """Run the template ``kind`` of :data:`TEMPLATES` for ``run``; keep it in the run's folder.
+    """Run the template ``kind`` (:func:`template`) for ``run``; keep it in the run's folder.
 
     ``machine`` holds parameters of :data:`MACHINE`; those that are not of this notebook are left out.
     Does nothing when the run already has it. The notebook reaches the folder only when it succeeded, and is
@@ -53,7 +53,7 @@ def _execute(run: Recorded, kind: str, kept: Path, machine: dict) -> None:
             # Sockets in a folder that only this user may enter: through TCP ports anyone on the machine could listen.
             private = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/socket"}})
             papermill.execute_notebook(
-                _literal(paths.book() / TEMPLATES[kind]),
+                _literal(paths.book() / template(run, kind)),
                 _literal(working),
                 given,
                 kernel_name=kernels.NAME,
@@ -87,10 +87,25 @@ def _literal(path: Path) -> str:
 
 
 def execute_run(run: Run, **machine: int) -> None:
-    """Train and evaluate ``run`` through the notebooks, and first whatever it starts from; see :func:`execute`."""
+    """Train and evaluate ``run`` through the notebooks, and first whatever it starts from; see :func:`execute`.
+
+    Of a network that gives boxes, also the classification system whose classes they are given to.
+    """
     if run.parent is not None:
         execute_run(run.parent, **machine)
+    if run.boxes:
+        execute_recorded(classes_of(run)[0], **machine)
     if run.study.train:
         execute(run, "train", **machine)
     if not run.pilot:
         execute(run, "evaluate", **machine)
+
+
+def execute_recorded(asked: Recorded, **machine: int) -> None:
+    """:func:`execute_run`, or test a fusion once its members are tested."""
+    if not isinstance(asked, Fusion):
+        return execute_run(asked, **machine)
+    for run in asked.members:
+        execute_run(run, **machine)
+    execute(asked, "fuse", **machine)
+    return None

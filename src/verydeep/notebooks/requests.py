@@ -11,6 +11,8 @@ TEMPLATES = {
     "evaluate": "evaluation/evaluate.ipynb",
     "fuse": "evaluation/fuse.ipynb",
 }
+#: The same of networks that give boxes in place of classes (Appendix A).
+BOX_TEMPLATES = TEMPLATES | {"train": "training/localise.ipynb", "evaluate": "evaluation/localise.ipynb"}
 #: The parameters that fit a notebook to the machine and change no number.
 MACHINE = {"train": ("processes", "micro_batch"), "evaluate": ("pixels_per_batch",), "fuse": ("pixels_per_batch",)}
 _RUN = ("study", "config", "train_scale", "variant", "seed")
@@ -20,8 +22,15 @@ _FUSION = ("members", "method")
 _INJECTED = "# Parameters\n"
 
 
-def requested_run(namespace: dict) -> Run:
+def template(run: Recorded, kind: str) -> str:
+    """The template, below the book's folder, that makes the record ``kind`` of a run or a fusion."""
+    return (BOX_TEMPLATES if run.boxes else TEMPLATES)[kind]
+
+
+def requested_run(namespace: dict, boxes: bool = False) -> Run:
     """The run that a notebook's parameters ask for; call it with ``globals()`` in the first code cell.
+
+    ``boxes`` says whether the notebook is about networks that give boxes in place of classes.
 
     papermill only warns of a parameter that the notebook does not have and goes on with the defaults; here it
     is an error.
@@ -30,9 +39,17 @@ def requested_run(namespace: dict) -> Run:
     ------
     UnknownName
         For an unknown parameter, or a value that does not exist.
+    VerydeepError
+        For a network that gives boxes where the notebook is about classes, or the other way round.
     """
     given = checked(namespace, (*_RUN, *MACHINE["train"], *MACHINE["evaluate"]))
-    return find_run(given["study"], given["config"], given["train_scale"], given["seed"], given.get("variant"))
+    run = find_run(given["study"], given["config"], given["train_scale"], given["seed"], given.get("variant"))
+    if bool(run.boxes) != boxes:
+        raise VerydeepError(
+            f"{run.name} gives {'boxes' if run.boxes else 'classes'}: take book/{template(run, 'train')} and "
+            f"book/{template(run, 'evaluate')}"
+        )
+    return run
 
 
 def requested_fusion(namespace: dict) -> Fusion:
@@ -107,4 +124,4 @@ def command(run: Recorded, kind: str, output: str = "out.ipynb") -> str:
     """The plain papermill command that repeats one notebook of a run."""
     shown = {name: f"[{', '.join(v)}]" if isinstance(v, list) else v for name, v in parameters(run).items()}
     given = ", ".join(f"{name}: {value}" for name, value in shown.items())
-    return f"papermill book/{TEMPLATES[kind]} {output} -y '{{{given}}}'"
+    return f"papermill book/{template(run, kind)} {output} -y '{{{given}}}'"

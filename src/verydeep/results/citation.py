@@ -11,9 +11,15 @@ from verydeep.errors import VerydeepError
 from verydeep.results import Number, publication
 from verydeep.runs import provenance
 from verydeep.studies import load
-from verydeep.studies.measurements import METHODS
+from verydeep.studies.measurements import BOX_METHODS, METHODS
 
 _METRICS = {"top1": "top-1 error", "top5": "top-5 error", "parameters": "millions of parameters"}
+#: In the tables of localisation (A.2).
+_BOX_METRICS = {
+    "true_class": "localisation error of the true class's box",
+    "top1": "top-1 localisation error",
+    "top5": "top-5 localisation error",
+}
 
 
 def software() -> dict:
@@ -44,11 +50,13 @@ def page(number: Number) -> str:
 def describe(number: Number) -> str:
     """A number's meaning in words: metric, network, way of testing, study, data."""
     study, row = load(number.study), number.row
-    metric = _METRICS[number.metric]
+    metric = (_BOX_METRICS if number.table in ("table8", "table9", "table10") else _METRICS)[number.metric]
     if number.metric == "parameters":
         return f"{metric[0].upper()}{metric[1:]} of network {row} in the study {study.name}"
     method, _, scales = number.measurement.rpartition("-")
-    method, scales = (method, f", Q={scales.replace('+', ', ')}") if method in METHODS else (number.measurement, "")
+    method, scales = (
+        (method, f", Q={scales.replace('+', ', ')}") if method in METHODS | BOX_METHODS else (number.measurement, "")
+    )
     table = number.table.replace("table", "Table ")
     return (
         f"{metric[0].upper()}{metric[1:]} of {row} ({table}: {method} testing{scales}) on the validation images of "

@@ -68,8 +68,14 @@ class _Crate:
         root["publisher"] = self.author
         root["datePublished"] = max(action_time for run in made for action_time in _finished(run))
         self.workflow = self._workflow(str(software["version"]))
-        self.notebooks = {kind: self._notebook(kind) for kind in notebooks.TEMPLATES}
-        self.workflow["hasPart"] = list(self.notebooks.values())
+        templates = {
+            **notebooks.TEMPLATES,
+            **{f"localise: {kind}": path for kind, path in notebooks.BOX_TEMPLATES.items()},
+        }
+        if not study.localises:
+            templates = notebooks.TEMPLATES
+        shown = {path: kind for kind, path in reversed(templates.items())}
+        self.workflow["hasPart"] = [self._notebook(kind, path) for path, kind in reversed(shown.items())]
         self.files: dict[Path, object] = {}
         root["mentions"] = [action for run in made for action in self._actions(run)]
 
@@ -100,8 +106,7 @@ class _Crate:
         )
         return workflow
 
-    def _notebook(self, kind: str):
-        path = notebooks.TEMPLATES[kind]
+    def _notebook(self, kind: str, path: str):
         return self.crate.add_file(
             paths.book() / path,
             f"book/{path}",
@@ -172,8 +177,8 @@ class _Crate:
 
 _OUTPUTS = {
     "train": ("train.json", "history.csv", "weights.safetensors", "train.ipynb"),
-    "evaluate": ("evaluate.json", "predictions.parquet", "evaluate.ipynb"),
-    "fuse": ("fuse.json", "predictions.parquet", "fuse.ipynb"),
+    "evaluate": ("evaluate.json", "predictions.parquet", "boxes.parquet", "evaluate.ipynb"),
+    "fuse": ("fuse.json", "predictions.parquet", "boxes.parquet", "fuse.ipynb"),
 }
 
 

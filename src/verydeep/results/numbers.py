@@ -12,17 +12,23 @@ from verydeep import paper, paths, runs
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
 from verydeep.results.identity import NumberId
-from verydeep.results.printed import printed_beside, printed_rows
+from verydeep.results.printed import box_row, printed_beside, printed_rows
 from verydeep.results.statistics import error, error_interval, seed_spread
-from verydeep.runs import predictions
-from verydeep.studies import Measurement, Run, Study, planned_runs, table6_fusions
-from verydeep.studies.measurements import SEVERAL, measured_by, several, single
+from verydeep.runs import answers, boxes, predictions
+from verydeep.studies import Fusion, Measurement, Run, Study, planned_runs, table6_fusions, table9_fusions
+from verydeep.studies.measurements import BASELINES, GIVEN, SEVERAL, box_scales, measured_by, several, single
 
 #: The tables of single networks, in the order of the numbers; the last is the comparison of Sect. 4.1.
 SINGLE_NETWORK_TABLES = ("table3", "table4", "table5", "centre-crop")
+#: The tables of single networks that give boxes (A.2).
+BOX_TABLES = ("table8", "table9")
 
 #: Metric -> how many of the best classes may be the true one.
 METRICS = {"top1": 1, "top5": predictions.BEST}
+#: The same of a table that has others: Table 8's boxes are of the true class, so that one is all there is.
+_METRICS_OF = {"table8": {"true_class": 1}, "table10": {"top5": predictions.BEST}}
+#: Every metric that counts images.
+COUNTED = METRICS | _METRICS_OF["table8"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def as_dict(number: Number) -> dict:
 
 
 def read_numbers(study: Study) -> Iterator[Number]:
-    """Every number of a study: Tables 2 to 6, then the centre crops of Sect. 4.1's comparison.
+    """Every number of a study: Tables 2 to 6, the centre crops of Sect. 4.1's comparison, then Tables 8 to 10.
 
     The paper's rows come first, in its order, then the rows of the study's other networks.
 
@@ -84,8 +90,13 @@ def read_numbers(study: Study) -> Iterator[Number]:
     yield from _table2(study)
     for table in printed:
         yield from _single_networks(table, study)
-    yield from _table6(study)
+    yield from _fusions("table6", table6_fusions(study), study)
     yield from _single_networks(last, study)
+    for table in BOX_TABLES:
+        yield from _single_networks(table, study)
+    together = table9_fusions(study)
+    yield from _fusions("table9", together, study)
+    yield from _fusions("table10", dict(zip(["VGG"], together.values(), strict=False)), study)
 
 
 def _single_networks(table: str, study: Study) -> Iterator[Number]:
@@ -95,7 +106,10 @@ def _single_networks(table: str, study: Study) -> Iterator[Number]:
 
 @dataclass(frozen=True)
 class Row:
-    """One network tested in one way: a row of Tables 3, 4 or 5, or of the centre crops."""
+    """One network tested in one way: a row of Tables 3, 4, 5, 8 or 9, or of the centre crops.
+
+    Or, in Tables 8 and 9, what needs no network; then ``run`` is the one whose record has it.
+    """
 
     name: str
     run: Run
@@ -108,19 +122,30 @@ def rows(table: str, study: Study, seed: int | None = None) -> list[Row]:
     Parameters
     ----------
     table
-        ``"table3"``, ``"table4"``, ``"table5"`` or ``"centre-crop"``.
+        ``"table3"``, ``"table4"``, ``"table5"``, ``"table8"``, ``"table9"`` or ``"centre-crop"``.
     seed
         The study's first by default.
     """
     seed = study.seeds[0] if seed is None else seed
     planned = [run for run in planned_runs(study) if run.seed == seed]
     by_name = {row.name: row for run in planned for row in _rows_of(table, run)}
+    if table in BOX_TABLES:
+        by_name |= {row.name: row for row in _without_network(table, [run for run in planned if run.boxes])}
     order = [name for name in printed_rows(table) if name in by_name]
     return [by_name[name] for name in dict.fromkeys([*order, *by_name])]
 
 
 def _rows_of(table: str, run: Run) -> Iterator[Row]:
+    if bool(run.boxes) != (table in BOX_TABLES):
+        return
     match table:
+        case "table8":
+            yield Row(run.row, run, measured_by(run)[0])
+            for scales in box_scales(run):
+                yield Row(box_row(run.row, scales), run, Measurement("true-dense-boxes", scales))
+        case "table9":
+            for scales in box_scales(run):
+                yield Row(box_row(run.row, scales), run, Measurement("dense-boxes", scales))
         case "table3":
             yield Row(run.row, run, single(run.train_scale))
         case "table4":
@@ -130,6 +155,13 @@ def _rows_of(table: str, run: Run) -> Iterator[Row]:
                 yield Row(f"{run.row}-{method}", run, several(run.train_scale, method))
         case "centre-crop":
             yield Row(run.row, run, single(run.train_scale, "centre-crop"))
+
+
+def _without_network(table: str, planned: list[Run]) -> Iterator[Row]:
+    """The baselines of Tables 8 and 9, from the first network whose record has them."""
+    run = next((run for run in planned if runs.read_record(run, "evaluate")), next(iter(planned), None))
+    for name in BASELINES if run else ():
+        yield Row(name, run, Measurement((GIVEN if table == "table8" else "") + name, ()))
 
 
 def _has_crops(run: Run) -> bool:
@@ -165,21 +197,21 @@ def _seeds(run: Run) -> list[Run]:
     return [replace(run, seed=seed) for seed in sorted(recorded | set(run.study.seeds))]
 
 
-def _table6(study: Study) -> Iterator[Number]:
-    for name, fusion in table6_fusions(study).items():
+def _fusions(table: str, fusions: dict[str, Fusion], study: Study) -> Iterator[Number]:
+    for name, fusion in fusions.items():
         record = runs.read_fusion(fusion)
         measured = {fusion.name: record.measurements[fusion.method]} if record else {}
-        yield from _errors(f"table6.{name}", study, measured, fusion.name, fusion.method)
+        yield from _errors(f"{table}.{name}", study, measured, fusion.name, fusion.method)
 
 
 def _errors(row: str, study: Study, measured: dict[str, runs.Errors], run: str, measurement: str) -> Iterator[Number]:
     """The cells of one row from what each recorded seed measured, run name -> errors."""
-    for metric, k in METRICS.items():
+    for metric, k in _METRICS_OF.get(row.partition(".")[0], METRICS).items():
         identity, printed = f"{study.name}.{row}.{metric}", printed_beside(f"{row}.{metric}")
         if not measured:
             yield Number(identity, None, None, None, None, printed, "not run", run, measurement)
             continue
-        errors, n = [seed.error(metric) for seed in measured.values()], next(iter(measured.values())).n
+        errors, n = [seed.error(f"top{k}") for seed in measured.values()], next(iter(measured.values())).n
         spread = None
         if len(errors) == 1:
             value, (low, high) = errors[0], error_interval(errors[0], n)
@@ -196,17 +228,30 @@ def wrong(number: Number) -> np.ndarray:
 
     The number's value is 100 times its mean.
     """
-    k = METRICS[number.metric]
+    k = COUNTED[number.metric]
     return np.stack([wrong_images(number.study, run, number.measurement, k) for run in number.runs])
 
 
 def wrong_images(study: str, run: str, measurement: str, k: int) -> np.ndarray:
     """Which images the predictions of one run count as wrong among the ``k`` best: bool (images,), by image name."""
-    path = paths.runs() / study / run / "predictions.parquet"
+    path = answers.file_of(paths.runs() / study / run)
     return _wrong(path, path.stat().st_mtime_ns, measurement, k)
 
 
 @lru_cache(maxsize=256)
 def _wrong(path: Path, changed: int, measurement: str, k: int) -> np.ndarray:
     table = pd.read_parquet(path, filters=[("measurement", "==", measurement)]).sort_values("image")
-    return ~predictions.hits(table, k)
+    return ~answers.hits(path, table, k)
+
+
+def unnamed_images(number: Number) -> np.ndarray:
+    """The images whose true class is not among those that boxes were given to: bool (seeds, images), by image name.
+
+    Of a number of Table 9 that has been run: whatever its boxes, these it cannot answer.
+    """
+    found = []
+    for run in number.runs:
+        path = paths.runs() / number.study / run / boxes.FILE
+        table = pd.read_parquet(path, filters=[("measurement", "==", number.measurement)]).sort_values("image")
+        found.append(~boxes.named(table))
+    return np.stack(found)

@@ -9,7 +9,7 @@ import pandas as pd
 from verydeep import paper
 from verydeep.errors import UnknownName
 from verydeep.networks.published import AUTHORS
-from verydeep.studies.fusions import method_of, table6_row
+from verydeep.studies.fusions import BOTH_NETWORKS, PCR_ALL, method_of, table6_row
 
 
 def paper_number(identity: str) -> float | int:
@@ -22,9 +22,18 @@ def paper_number(identity: str) -> float | int:
     return printed[identity]
 
 
+def judged(table: str) -> str:
+    """The metric of a table, ``table3``, that claims about its rows are about: the error that the paper speaks of.
+
+    In localisation it is the error of the true class's box (Table 8), and that of five boxes, of the validation images
+    in Table 9 and of the test images in Table 10.
+    """
+    return {"table8": "true_class", "table9": "top5", "table10": "top5_test"}.get(table, "top1")
+
+
 @cache
 def printed_numbers() -> dict[str, float | int]:
-    """Identity -> printed value, of Tables 2 to 7."""
+    """Identity -> printed value, of Tables 2 to 10."""
     printed = {f"table2.{row.config}.parameters": row.params_millions for row in paper.table(2).itertuples()}
     for table in (3, 4, 5, 6, 7):
         for row in paper.table(table).itertuples():
@@ -32,6 +41,12 @@ def printed_numbers() -> dict[str, float | int]:
             printed |= {f"{name}.top1": row.top1_val_error, f"{name}.top5": row.top5_val_error}
             if table in (6, 7):
                 printed[f"{name}.top5_test"] = row.top5_test_error
+    for row in paper.table(8).itertuples():
+        printed[f"table8.{paper_row(8, row)}.true_class"] = row.gt_class_localisation_error
+    for table in (9, 10):
+        for row in paper.table(table).itertuples():
+            name = f"table{table}.{paper_row(table, row)}"
+            printed |= {f"{name}.top5": row.top5_val_error, f"{name}.top5_test": row.top5_test_error}
     return {identity: value for identity, value in printed.items() if not pd.isna(value)}
 
 
@@ -45,16 +60,31 @@ def printed_beside(number: str) -> float | int | None:
 
 
 def paper_row(table: int, row) -> str:
-    """The name of a row of Tables 3 to 7: ``D-384``, ``D-jitter-both``, ``7-dense``, ``GoogLeNet-7``."""
-    if table == 7:
-        return f"{re.sub('[^A-Za-z]+', '-', row.method).strip('-')}-{row.n_nets}"
+    """The name of a row of Tables 3 to 10: ``D-384``, ``D-jitter-both``, ``7-dense``, ``GoogLeNet-7``.
+
+    Of Tables 8 to 10 ``D-384-scr-fc``, ``D-384-pcr-all-at-352+384``, ``2-networks``, ``OverFeat``.
+    """
+    if table in (7, 10):
+        method = re.sub("[^A-Za-z]+", "-", row.method).strip("-")
+        return method if table == 10 else f"{method}-{row.n_nets}"
     if table == 6:
         return table6_row(row)
-    name = f"{row.config}-{paper.scale_name(row.train_min, row.train_max)}"
-    return f"{name}-{method_of(row.evaluation)}" if table == 5 else name
+    if table == 9 and row.row_type == "fusion":
+        return BOTH_NETWORKS
+    network = f"{getattr(row, 'config', 'D')}-{paper.scale_name(row.train_min, row.train_max)}"  # Table 9 is of D alone
+    if table == 9:
+        return box_row(f"{network}-{PCR_ALL}", [int(scale) for scale in row.test_sizes.split(";")])
+    layers = "all" if table == 8 and row.fine_tuned_layers == "all" else "fc"
+    behind = {5: lambda: method_of(row.evaluation), 8: lambda: f"{row.regression_type.lower()}-{layers}"}
+    return f"{network}-{behind[table]()}" if table in behind else network
+
+
+def box_row(network: str, test_scales: list[int] | tuple[int, ...]) -> str:
+    """The name of a row of Table 9: a network that gives boxes, and the scales Q at which they are found."""
+    return f"{network}-at-{'+'.join(map(str, test_scales))}"
 
 
 def printed_rows(table: str) -> list[str]:
-    """The names of the rows that the paper prints in one of its Tables 3 to 7, in its order; none for another."""
-    number = {f"table{k}": k for k in (3, 4, 5, 6, 7)}.get(table)
+    """The names of the rows that the paper prints in one of its Tables 3 to 10, in its order; none for another."""
+    number = {f"table{k}": k for k in range(3, 11)}.get(table)
     return [] if number is None else [paper_row(number, row) for row in paper.table(number).itertuples()]

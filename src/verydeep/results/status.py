@@ -4,8 +4,8 @@ import time
 
 from verydeep import runs
 from verydeep.data.sources import SOURCES
-from verydeep.studies import Run, Study, load, planned_runs, table6_fusions
-from verydeep.studies.measurements import several, single
+from verydeep.studies import Run, Study, load, planned_fusions, planned_runs
+from verydeep.studies.measurements import measured_by, several, single
 from verydeep.studies.recipes import held_out_words, recipe_rows
 from verydeep.studies.schema import PAPER_SCALES
 
@@ -105,19 +105,26 @@ def status(name: str) -> str:
         if trained := runs.read_record(run, "train"):
             line += f" held-out top-1 {trained.metrics.held_out_top1_error:5.1f} %"
         if evaluated := runs.read_record(run, "evaluate"):
-            line += f"  {_shown(evaluated.measurements, single(run.train_scale).name)}"
-            line += f"  {_shown(evaluated.measurements, several(run.train_scale, 'both').name)}"
+            for measurement in _headlines(run):
+                line += f"  {_shown(evaluated.measurements, measurement)}"
         lines.append(line.rstrip())
-    for row, fusion in table6_fusions(study).items():
+    for row, fusion in planned_fusions(study).items():
         record = runs.read_fusion(fusion)
         shown = _shown(record.measurements, fusion.method) if record else ""
-        lines.append(f"{f'table6 {row}':32} {'done' if record else 'missing':8} {shown}".rstrip())
+        lines.append(f"{row:32} {'done' if record else 'missing':8} {shown}".rstrip())
     return "\n".join(lines)
+
+
+def _headlines(run: Run) -> list[str]:
+    """The two measurements of a network that are shown beside its state."""
+    if run.boxes:
+        return [measurement.name for measurement in measured_by(run)][:2]
+    return [single(run.train_scale).name, several(run.train_scale, "both").name]
 
 
 def plan(study: Study) -> str:
     """How much of a study is planned and how much of it is recorded, in one line."""
-    networks, fusions = planned_runs(study), table6_fusions(study).values()
+    networks, fusions = planned_runs(study), planned_fusions(study).values()
     trained = sum(runs.read_record(run, "train") is not None for run in networks)
     tested = sum(runs.read_record(run, "evaluate") is not None for run in networks)
     fused = sum(runs.read_fusion(fusion) is not None for fusion in fusions)

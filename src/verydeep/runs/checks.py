@@ -10,7 +10,7 @@ from verydeep import files, paths
 from verydeep.errors import RecordError
 from verydeep.networks import published
 from verydeep.paths import short
-from verydeep.runs import predictions, provenance
+from verydeep.runs import answers, provenance
 from verydeep.runs.folders import run_folders, stale_members
 from verydeep.runs.records import KINDS, EvaluateRecord, FuseRecord, parse, read_file, run_name
 from verydeep.runs.seals import SEAL, read_seal
@@ -144,8 +144,9 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
         faults.append(f"{short(path)}: {fault}")
     if kind == "fuse":
         faults += stale_members(folder, record)
-    if kind != "train" and sums.get("predictions.parquet") == files.sha256(folder / "predictions.parquet"):
-        faults += _check_errors(folder, record)
+    kept = answers.file_of(folder)
+    if kind != "train" and kept.name in sums and sums[kept.name] == files.sha256(kept):
+        faults += _check_errors(kept, record)
     return faults
 
 
@@ -159,13 +160,13 @@ def _weights_of_others_fault(record: EvaluateRecord) -> str:
     return f"tested weights whose sha256 begins {record.weights_sha256[: len(stated)]}; {others.name}'s is {stated}"
 
 
-def _check_errors(folder: Path, record: EvaluateRecord | FuseRecord) -> list[str]:
-    """Every error in the record must be what the predictions beside it yield."""
-    table = pd.read_parquet(folder / "predictions.parquet")
+def _check_errors(kept: Path, record: EvaluateRecord | FuseRecord) -> list[str]:
+    """Every error in the record must be what the answers beside it, in the file ``kept``, yield."""
+    table = pd.read_parquet(kept)
     faults = []
     for name, errors in record.measurements.items():
-        again = predictions.errors(table[table["measurement"] == name])
+        again = answers.errors(kept, table[table["measurement"] == name])
         for key, value in errors:
-            if again[key] != value:
-                faults.append(f"{short(folder)}: {name}: {key} is {value}, predictions.parquet yields {again[key]}")
+            if again.get(key) != value:
+                faults.append(f"{short(kept.parent)}: {name}: {key} is {value}, {kept.name} yields {again.get(key)}")
     return faults

@@ -7,7 +7,7 @@ from pathlib import Path
 from verydeep import files, locks, paths
 from verydeep.errors import RecordError, VerydeepError
 from verydeep.paths import short
-from verydeep.runs import provenance
+from verydeep.runs import predictions, provenance
 from verydeep.runs.records import (
     EvaluateRecord,
     FuseRecord,
@@ -19,7 +19,7 @@ from verydeep.runs.records import (
     run_name,
 )
 from verydeep.runs.seals import SEAL, read_seal, seal
-from verydeep.studies import Fusion, Recorded, Run, Study, planned_runs
+from verydeep.studies import Fusion, Recorded, Run, Study, classes_of, planned_runs
 from verydeep.studies.fusions import member
 from verydeep.studies.measurements import measured_by, protocol
 from verydeep.studies.names import RunName
@@ -80,7 +80,15 @@ def is_complete(run: Recorded, kind: str) -> bool:
 def covers(run: Run, record: EvaluateRecord) -> bool:
     """Whether an evaluation has every measurement that the study asks for, by the protocol it now has."""
     asked = {measurement.name for measurement in measured_by(run)}
-    return asked <= set(record.measurements) and record.protocol == protocol(run)
+    return asked <= set(record.measurements) and record.protocol == protocol(run) and _has_its_classes(run, record)
+
+
+def _has_its_classes(run: Run, record: EvaluateRecord) -> bool:
+    """Whether the classes that its boxes were given to are those which the system names now, where it is there."""
+    if not run.boxes:
+        return True
+    named = classes_of(run)[0].folder / predictions.FILE
+    return not named.exists() or record.parameters["classes"]["predictions_sha256"] == files.sha256(named)
 
 
 def run_folders() -> list[Path]:

@@ -84,6 +84,17 @@ class HeldOut(Part):
     """Hash of their names."""
 
 
+class BoxFingerprint(Part):
+    """Which boxes there were around the objects of the images."""
+
+    images: dict[str, int]
+    """Images that have a box, by split."""
+    boxes: int
+    """Boxes in all."""
+    sha256: str
+    """Hash of them and of their images' names."""
+
+
 class DataFingerprint(Part):
     """Which images there were."""
 
@@ -95,6 +106,8 @@ class DataFingerprint(Part):
     """Hash of the list of all images, with the hash of each."""
     held_out: HeldOut | None = None
     """The training images that were held out; none in a study that trains nothing."""
+    boxes: BoxFingerprint | None = None
+    """The boxes of the images, of a network that gives boxes."""
     statistics: dict | None = None
     """Mean and spread of the training images' colours, and the principal components that shift them (Sect. 3.1)."""
 
@@ -114,15 +127,22 @@ class Errors(Part):
         return getattr(self, f"{metric}_error")
 
 
+class BoxErrors(Errors):
+    """The errors of one measurement of boxes: of an image, no box is of the true class and fits a true box (A.1)."""
+
+    mean_iou: float
+    """Mean intersection over union of the true class's box with a true one, 0 where that class is not named."""
+
+
 class TrainingMetrics(Part):
-    """Losses and errors of the last epoch."""
+    """Losses and errors of the last epoch; of a network that gives boxes, those of the true class's box (A.1)."""
 
     train_loss: float
-    """Mean cross-entropy on the epoch's random crops."""
+    """Mean loss on the epoch's random crops: cross-entropy, or the Euclidean loss of boxes."""
     train_top1_error: float
     """Top-1 error on the epoch's random crops, percent."""
     held_out_loss: float
-    """Mean cross-entropy on the held-out images' centre crops."""
+    """Mean loss on the held-out images' centre crops."""
     held_out_top1_error: float
     """Top-1 error on the held-out images, percent."""
     held_out_top5_error: float

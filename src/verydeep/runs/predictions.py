@@ -9,6 +9,8 @@ import pandas as pd
 from verydeep.errors import VerydeepError
 
 BEST = 5
+#: Its file in a run's folder.
+FILE = "predictions.parquet"
 
 
 def table(measurement: str, names: list[str], labels: np.ndarray, posteriors: np.ndarray) -> pd.DataFrame:

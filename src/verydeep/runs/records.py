@@ -10,6 +10,7 @@ from verydeep.errors import RecordError, VerydeepError
 from verydeep.paths import short
 from verydeep.runs.parts import (
     STRICT,
+    BoxErrors,
     DataFingerprint,
     Device,
     Environment,
@@ -98,7 +99,7 @@ class EvaluateRecord(RunRecord):
     """What it cost."""
     passes: dict[str, PassRecord]
     """Every pass over the images, by its name."""
-    measurements: dict[str, Errors]
+    measurements: dict[str, BoxErrors | Errors]
     """The errors of every measurement, by its name."""
 
 
@@ -115,7 +116,7 @@ class FuseRecord(Record):
     """The settings of the test as they were then."""
     cost: TestingCost
     """What it cost."""
-    measurements: dict[str, Errors]
+    measurements: dict[str, BoxErrors | Errors]
     """The errors of all together."""
 
     def weights(self) -> dict[str, str]:

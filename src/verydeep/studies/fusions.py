@@ -1,4 +1,4 @@
-"""Which networks are tested together, their soft-max outputs averaged (Sect. 4.4, Table 6)."""
+"""Which networks are tested together: their soft-max outputs averaged (Sect. 4.4), or their boxes merged (A.2)."""
 
 import shlex
 from dataclasses import dataclass
@@ -7,13 +7,17 @@ from pathlib import Path
 from verydeep import paper, paths
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks.published import AUTHORS
-from verydeep.studies.measurements import SEVERAL, Measurement, several
+from verydeep.studies.measurements import METHODS, SEVERAL, Measurement, box_scales, several
 from verydeep.studies.names import RunName
 from verydeep.studies.plan import Run, find_run
 from verydeep.studies.schema import Study, load
 
 #: The variant that stands for the jittered D of the paper's submission.
 FC_ONLY = "fc-only"
+#: How networks that give boxes are tested together: the union of their boxes is merged.
+BOXES = "boxes"
+#: The variant whose networks Table 9 tests, and its row of both together.
+PCR_ALL, BOTH_NETWORKS = "pcr-all", "2-networks"
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,15 @@ class Fusion:
     def workspace(self) -> Path:
         return paths.artifacts() / self.study.name / self.name
 
+    @property
+    def boxes(self) -> bool:
+        """Whether it is boxes that are merged, and not posteriors averaged."""
+        return self.method == BOXES
+
     def measurement(self, run: Run) -> Measurement:
         """How one member is tested."""
+        if self.boxes:
+            return Measurement("dense-boxes", box_scales(run)[-1])
         return several(run.train_scale, self.method)
 
 
@@ -79,13 +90,20 @@ def find_fusion(members: list[str], method: str) -> Fusion:
     """
     if isinstance(members, str) or not isinstance(members, list | tuple) or len(members) < 2:
         raise VerydeepError(f"a fusion is of two or more networks, as study/config-scale, not {members!r}")
-    if not isinstance(method, str) or method not in SEVERAL:
-        raise UnknownName("method", method, SEVERAL)
+    if not isinstance(method, str) or method not in (*SEVERAL, BOXES):
+        raise UnknownName("method", method, (*SEVERAL, BOXES))
     runs = tuple(member(name) for name in members)
     studies = sorted({run.study.name for run in runs})
     if len(studies) > 1:
         classes = ", ".join(f"{name} ({load(name).num_classes} classes)" for name in studies)
         raise VerydeepError(f"networks of different studies cannot be averaged: {classes}")
+    for run in runs:
+        if method == BOXES and not box_scales(run):
+            raise VerydeepError(
+                f"{run.name} is not tested by {BOXES} over the whole image; only {PCR_ALL} networks are"
+            )
+        if method != BOXES and run.boxes:
+            raise VerydeepError(f"{run.name} gives boxes and not classes: take --method {BOXES}")
     if twice := sorted({run.name for run in runs if runs.count(run) > 1}):
         raise VerydeepError(f"{twice[0]} is given twice; a fusion is of different networks")
     return Fusion(runs, method)
@@ -129,6 +147,44 @@ def table6_fusions(study: Study, seed: int | None = None) -> dict[str, Fusion]:
         if len(members) == row.n_models:
             fusions[table6_row(row)] = Fusion(tuple(members), method_of(row.evaluation))
     return fusions
+
+
+def table9_fusions(study: Study, seed: int | None = None) -> dict[str, Fusion]:
+    """The row of Table 9 for several networks together, where a study has them all: row name -> fusion."""
+    seed = study.seeds[0] if seed is None else seed
+    (row,) = (row for row in paper.table(9).itertuples() if row.row_type == "fusion")
+    scales = [part.split(":")[0].strip() for part in row.members.split("|")]
+    asked = study.variants[PCR_ALL].networks if PCR_ALL in study.variants else []
+    if not all(f"D-{scale}" in asked and "D" in study.networks.get(scale, []) for scale in scales):
+        return {}
+    return {BOTH_NETWORKS: Fusion(tuple(Run(study, "D", scale, seed, PCR_ALL) for scale in scales), BOXES)}
+
+
+def planned_fusions(study: Study, seed: int | None = None) -> dict[str, Fusion]:
+    """Every fusion that a study asks for, by table and row: ``table6 2-dense``."""
+    tables = {"table6": table6_fusions(study, seed), "table9": table9_fusions(study, seed)}
+    return {f"{table} {row}": fusion for table, rows in tables.items() for row, fusion in rows.items()}
+
+
+def classes_of(run: Run) -> tuple[Run | Fusion, str]:
+    """The classification system whose classes a network's boxes are given to, and its measurement (A.1).
+
+    Raises
+    ------
+    VerydeepError
+        When the study's key ``localisation.classes`` names none.
+    """
+    asked = run.study.localisation.classes
+    rows, _, measurement = asked.partition("/")
+    members = [f"{run.study.name}/{row}-s{run.seed}" for row in rows.split("+")]
+    try:
+        if len(members) > 1:
+            return find_fusion(members, measurement), measurement
+        if Measurement.named(measurement).method not in METHODS:
+            raise UnknownName("measurement", measurement, METHODS)
+        return member(members[0]), measurement
+    except VerydeepError as error:
+        raise VerydeepError(f"the study {run.study.name}: localisation.classes: {asked!r}: {error}") from None
 
 
 def table6_row(row) -> str:

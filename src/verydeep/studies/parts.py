@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from verydeep.networks.published import AUTHORS, TORCHVISION
 from verydeep.studies.names import TRAIN_SCALES
+from verydeep.studies.strict import Strict
 
 #: The paper's training scales by name, (Smin, Smax) in its own pixels (Sect. 3.1).
 PAPER_SCALES = {"256": (256, 256), "384": (384, 384), "jitter": (256, 512)}
@@ -17,12 +18,6 @@ Scale = Literal[TRAIN_SCALES]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 Precision = Literal["float32", "bfloat16", "float16"]
-
-
-class Strict(BaseModel):
-    """A part of a study: unknown keys and values of another type are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Recipe(Strict):
@@ -107,6 +102,9 @@ class Variant(Strict):
     networks: list[str] = Field(description="as <config>-<scale>, for example A-256")
     why: str
     pilot: bool = Field(False, description="short, measured on held-out images only, its weights not kept")
+    boxes: Literal["scr", "pcr"] | None = Field(
+        None, description="gives boxes in place of classes: one for all classes, or one a class (Appendix A)"
+    )
     set: dict = Field(description="keys of the recipe")
 
 

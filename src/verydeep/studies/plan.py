@@ -14,7 +14,7 @@ from verydeep.studies.schema import PAPER_SCALES, RELEASED, Recipe, Study, Testi
 #: The variant of a published network that normalises batches; the paper's networks do not.
 BATCH_NORM = "batch-norm"
 #: Where a network starts.
-RANDOM, TRANSFERRED, CONTINUED = "random", "transferred", "continued"
+RANDOM, TRANSFERRED, CONTINUED, NEW_HEAD = "random", "transferred", "continued", "continued with a new last layer"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Run:
     def command(self) -> str:
         """What trains and tests this run, and first whatever it starts from."""
         variant = f" --variant {self.variant}" if self.variant else ""
-        return f"verydeep run {self.study.name} {self.config} {self.train_scale} --seed {self.seed}{variant}"
+        command = "localise" if self.boxes else "run"
+        return f"verydeep {command} {self.study.name} {self.config} {self.train_scale} --seed {self.seed}{variant}"
 
     @property
     def folder(self) -> Path:
@@ -86,17 +87,24 @@ class Run:
         return self.variant is not None and self.study.variants[self.variant].pilot
 
     @property
+    def boxes(self) -> str | None:
+        """How it gives boxes in place of classes, ``"scr"`` or ``"pcr"`` (Appendix A), or ``None``."""
+        return self.study.variants[self.variant].boxes if self.variant in self.study.variants else None
+
+    @property
+    def size(self) -> Size:
+        """How large the network is built, and how it rounds; of one that gives boxes, four outputs a box."""
+        size = self.study.size_at(self.train_scale)
+        outputs = {"scr": 4, "pcr": 4 * size.num_classes}.get(self.boxes, size.num_classes)
+        return replace(size, num_classes=outputs)
+
+    @property
     def recipe(self) -> Recipe:
         return self.study.resolve(self.train_scale, self.variant)
 
     @property
     def configuration(self) -> Configuration:
         return configuration(self.config)
-
-    @property
-    def size(self) -> Size:
-        """How large the network is built, and how it rounds."""
-        return self.study.size_at(self.train_scale)
 
     @property
     def testing(self) -> Testing:
@@ -115,8 +123,11 @@ class Run:
 
         S=384 starts from S=256 of the same network and jitter from S=384; at S=256 every network but A takes
         A's first four convolutions and three FC layers. A variant starts from the same variant of its parent where it
-        names that network too; a pilot, whose weights are not kept, is no parent.
+        names that network too; a pilot, whose weights are not kept, is no parent. What gives boxes starts from the
+        network of the same scale that names classes (A.1).
         """
+        if self.boxes:
+            return replace(self, variant=None)
         match self.train_scale:
             case "torchvision" | "authors":
                 return None
@@ -133,9 +144,14 @@ class Run:
 
     @property
     def start(self) -> str:
-        """Where its weights come from (Sect. 3.1): drawn at random, some of A's transferred, or all of its parent's."""
+        """Where its weights come from (Sect. 3.1): drawn at random, some of A's transferred, or all of its parent's.
+
+        Of a network that gives boxes, all of its parent's but the last layer's (A.1).
+        """
         if self.parent is None:
             return RANDOM
+        if self.boxes:
+            return NEW_HEAD
         return TRANSFERRED if self.train_scale == "256" else CONTINUED
 
     @property

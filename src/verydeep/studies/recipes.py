@@ -4,9 +4,12 @@ from verydeep.studies import Recipe, Study
 from verydeep.studies.schema import paper_recipe
 
 
-def recipe_rows(study: Study, train_scale: str, ours: Recipe) -> list[dict]:
-    """One row a setting: the paper's value, that of ``ours``, and the study's reason where they differ."""
-    papers = paper_recipe(train_scale)
+def recipe_rows(study: Study, train_scale: str, ours: Recipe, boxes: bool = False) -> list[dict]:
+    """One row a setting: the paper's value, that of ``ours``, and the study's reason where they differ.
+
+    The paper's is that of networks which give boxes where ``boxes`` is true.
+    """
+    papers = paper_recipe(train_scale, boxes)
     rows = []
     for key, field in Recipe.model_fields.items():
         mine, printed = getattr(ours, key), getattr(papers, key)

@@ -25,6 +25,10 @@ class Recorded(Protocol):
         """What does it, from a terminal."""
 
     @property
+    def boxes(self) -> str | bool | None:
+        """Whether it gives boxes in place of classes (Appendix A)."""
+
+    @property
     def folder(self) -> Path:
         """Where it leaves its record: ``runs/<study>/<name>``."""
 

@@ -13,6 +13,7 @@ from verydeep.data.sources import SOURCES
 from verydeep.errors import StudyError, UnknownName
 from verydeep.files import listed
 from verydeep.networks.configurations import Size, all_configurations
+from verydeep.studies.localisation import RATE, Localisation
 from verydeep.studies.names import study_fault, variant_fault
 from verydeep.studies.parts import (
     PAPER_CROP,
@@ -26,10 +27,10 @@ from verydeep.studies.parts import (
     Recipe,
     Scale,
     Settings,
-    Strict,
     Testing,
     Variant,
 )
+from verydeep.studies.strict import Strict
 
 #: Where the studies that ship with the package lie.
 FOLDER = Path(__file__).parent
@@ -50,6 +51,7 @@ class Study(Strict):
     settings: dict[Scale, Settings] = Field(
         default={}, description="keys of network and testing for one training scale"
     )
+    localisation: Localisation = Localisation()
     multi_crop: Literal["paper", "all"] = Field(
         "paper", description="networks tested on many crops: those that the paper tests so (Table 5), or all"
     )
@@ -81,13 +83,7 @@ class Study(Strict):
             self._check_keys(f"stages.{scale}", self.stages.get(scale, {}))
             ours, papers = self.resolve(scale), paper_recipe(scale)
             departed |= {key for key, value in ours if getattr(papers, key) != value}
-        for name, variant in self.variants.items():
-            if fault := variant_fault(name):
-                raise ValueError(f"variants: {fault}")
-            self._check_keys(f"variants.{name}.set", variant.set)
-            for network in variant.networks:
-                if network not in self._names():
-                    raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, self._names())}")
+        self._check_variants()
         self._check_further_seeds()
         if unexplained := sorted(departed - set(self.why)):
             raise ValueError(f"why: says no reason for {', '.join(unexplained)}, which departs from the paper")
@@ -108,7 +104,7 @@ class Study(Strict):
             raise ValueError(f"settings.{faulty[0]}: the study has no network of this scale")
 
     def _departed_settings(self) -> set[str]:
-        """The settings of networks and testing that are not the usual ones, at any training scale."""
+        """The settings of networks, testing and localisation that are not the usual ones, at any training scale."""
         departed = set()
         for scale, settings in [(None, Settings()), *self.settings.items()]:
             for where, keys in settings:
@@ -118,7 +114,20 @@ class Study(Strict):
             network, testing = self.network_at(scale), self.testing_at(scale)
             departed |= {key for key, usual in Network() if getattr(network, key) != usual}
             departed |= {f"testing.{key}" for key, usual in Testing() if getattr(testing, key) != usual}
+        papers = Localisation()
+        departed |= {f"localisation.{key}" for key, usual in papers if getattr(self.localisation, key) != usual}
         return departed
+
+    def _check_variants(self) -> None:
+        for name, variant in self.variants.items():
+            if fault := variant_fault(name):
+                raise ValueError(f"variants: {fault}")
+            self._check_keys(f"variants.{name}.set", variant.set)
+            for network in variant.networks:
+                if network not in self._names():
+                    raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, self._names())}")
+            if variant.boxes and not SOURCES[self.data.source].has_boxes:
+                raise ValueError(f"variants.{name}.boxes: the data set {self.data.source} has no boxes")
 
     def _names(self) -> list[str]:
         """Every network that the study trains, by configuration and scale: ``D-384``."""
@@ -182,13 +191,18 @@ class Study(Strict):
         """The full recipe for one training scale: the paper's, the study's, the stage's, the variant's."""
         keys = PAPER_STAGES.get(train_scale, {}) | self.recipe | self.stages.get(train_scale, {})
         if variant is not None:
-            keys |= self.variants[variant].set
+            keys |= ({"learning_rate": RATE} if self.variants[variant].boxes else {}) | self.variants[variant].set
         return Recipe.model_validate(keys)
 
+    @property
+    def localises(self) -> bool:
+        """Whether any of its networks gives boxes."""
+        return any(variant.boxes for variant in self.variants.values())
 
-def paper_recipe(train_scale: str) -> Recipe:
-    """The paper's own recipe for a training scale."""
-    return Recipe.model_validate(PAPER_STAGES.get(train_scale, {}))
+
+def paper_recipe(train_scale: str, boxes: bool = False) -> Recipe:
+    """The paper's own recipe for a training scale; that of a network which gives boxes where ``boxes`` is true."""
+    return Recipe.model_validate(PAPER_STAGES.get(train_scale, {}) | ({"learning_rate": RATE} if boxes else {}))
 
 
 def paper_networks() -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from verydeep import assembly
+from verydeep.data.boxes import BoxTargets
 from verydeep.data.store import Store, held_out
 from verydeep.data.views import Batch, CentreCrop, TrainingBatches, TrainingViews, draw_epoch
 from verydeep.errors import VerydeepError
@@ -16,7 +17,10 @@ from verydeep.studies import Run
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """The store of a run's study, its rows for training and those held out; ``steps`` are full batches in an epoch."""
+    """The store of a run's study, its rows for training and those held out; ``steps`` are full batches in an epoch.
+
+    ``boxes`` says where in a crop the object lies, for a network that gives boxes; images without one are left out.
+    """
 
     store: Store
     rows: np.ndarray
@@ -25,19 +29,24 @@ class TrainingImages:
     centre: CentreCrop
     batch: int
     seed: int
+    boxes: BoxTargets | None = None
 
     @classmethod
     def of(cls, run: Run) -> "TrainingImages":
-        """Raises :class:`VerydeepError` when the images do not fill one batch."""
+        """Raises :class:`VerydeepError` when the images do not fill one batch, or have no boxes that are asked for."""
         store = assembly.open_data(run)
         aside = held_out(store.manifest, run.study.data.held_out_per_class)
-        rows = np.setdiff1d(store.rows("train"), aside)
+        rows, boxes = np.setdiff1d(store.rows("train"), aside), None
+        if run.boxes:
+            options, every = run.study.localisation, assembly.open_boxes(run, store)
+            boxes = BoxTargets(every, options.units, options.cut, options.least_inside, options.several)
+            rows, aside = every.having(rows), every.having(aside)
         if len(rows) < run.recipe.batch:
             raise VerydeepError(f"{run.name}: {len(rows)} images do not fill a batch of {run.recipe.batch}")
         low, high = run.scale_range
         views = TrainingViews(run.study.crop, low, high, run.recipe.flip)
         centre = CentreCrop(run.study.crop, (low + high) // 2)
-        return cls(store, rows, aside, views, centre, run.recipe.batch, run.seed)
+        return cls(store, rows, aside, views, centre, run.recipe.batch, run.seed, boxes)
 
     @property
     def steps(self) -> int:
@@ -69,7 +78,9 @@ class _AllBatches:
         if epoch != self.epoch:  # drawn once; a worker keeps its own
             of, self.epoch = self.images, epoch
             draws = draw_epoch(of.seed, epoch, len(of.rows))
-            self.batches = TrainingBatches(of.store, of.rows, of.views, draws, of.batch, self.part, self.parts)
+            self.batches = TrainingBatches(
+                of.store, of.rows, of.views, draws, of.batch, self.part, self.parts, of.boxes
+            )
         return self.batches[step]
 
 

@@ -75,8 +75,14 @@ class Training:
 
     def identity(self) -> dict:
         """What must be the same for a checkpoint to be gone on with."""
-        parent = self.run.parent
-        return {
+        parent, boxes = self.run.parent, self.images.boxes
+        of_boxes = {}
+        if boxes:
+            of_boxes = {
+                "localisation": self.run.study.localisation.model_dump(mode="json") | {"boxes": self.run.boxes},
+                "boxes": boxes.boxes.fingerprint(self.images.store)["sha256"],
+            }
+        return of_boxes | {
             "recipe": self.run.recipe.model_dump(mode="json"),
             "network": self.run.study.network.model_dump() | {"config": self.run.config},
             "data": self.images.store.manifest_sha256,
@@ -175,9 +181,7 @@ class Training:
         state, images, updates = self.state, self.images, self.updates
         seen = images.steps * self.run.recipe.batch
         updates.net.eval()
-        held_out = held_out_errors(
-            updates.plain, images.store, images.held_out_rows, images.centre, updates.normalise, self.accelerator
-        )
+        held_out = held_out_errors(updates.plain, images, updates.objective, updates.normalise, self.accelerator)
         return {
             "epoch": state.epoch + 1,
             "learning_rate": updates.rate(state.epoch, images.steps - 1),

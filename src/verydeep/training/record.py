@@ -38,7 +38,7 @@ def write(
         sources=made_by,
         environment=provenance.environment(),
         device=assembly.device_record(device, processes),
-        data=fingerprint(images.store, run.study.data.held_out_per_class),
+        data=fingerprint(images.store, run.study.data.held_out_per_class, images.boxes and images.boxes.boxes),
         started=sessions[0]["started"],
         finished=provenance.now(),
         cost=_cost(run, images, history, sessions),
@@ -52,7 +52,8 @@ def write(
 
 def _parameters(run: Run) -> dict:
     low, high = run.scale_range
-    return {
+    boxes = {"boxes": run.boxes, "localisation": run.study.localisation.model_dump(mode="json")} if run.boxes else {}
+    return boxes | {
         "recipe": run.recipe.model_dump(mode="json"),
         "network": run.study.network.model_dump(mode="json"),
         "num_classes": run.study.num_classes,

@@ -4,7 +4,6 @@ import contextlib
 import math
 
 import torch
-import torch.nn.functional as F
 
 from verydeep import assembly
 from verydeep.data.normaliser import Normaliser
@@ -14,6 +13,7 @@ from verydeep.studies import Run
 from verydeep.training import seeds
 from verydeep.training.accelerators import Accelerator
 from verydeep.training.images import TrainingImages
+from verydeep.training.objectives import objective
 from verydeep.training.schedules import Schedule
 
 
@@ -28,7 +28,7 @@ class Updates:
         torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
         self.run, self.recipe, self.images = run, run.recipe, images
         self.accelerator, self.micro_batch = accelerator, micro_batch
-        self.schedule = Schedule(run.recipe, images.steps)
+        self.objective, self.schedule = objective(run), Schedule(run.recipe, images.steps)
         self.normalise = Normaliser.of(images.store, run.recipe.unit_variance, accelerator.device)
         generator = torch.Generator().manual_seed(seeds.seed(run.seed, seeds.WEIGHTS, 0))
         net = assembly.starting_network(run, generator)
@@ -93,21 +93,21 @@ class Updates:
         """Loss and right answers over the whole batch, and the gradients left in the network."""
         device, parts = self.accelerator.device, self.accelerator.num_processes
         images = self._input(batch)
-        labels = batch.labels.to(device, non_blocking=True)
+        targets = self.objective.targets(batch, device)
         # parts of a batch may differ by an image, so each counts by its images in the average over processes
         part_size = self.recipe.batch / parts
         total, correct = torch.zeros((), device=device), torch.zeros((), device=device)
-        starts = range(0, len(labels), self.micro_batch)
+        starts = range(0, len(targets), self.micro_batch)
         for start in starts:
             last = start == starts[-1]
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.net):
                 part = slice(start, start + self.micro_batch)
                 with self.accelerator.autocast():
-                    scores = self.net(images[part])
-                loss = F.cross_entropy(scores.float(), labels[part], reduction="sum") / part_size
+                    outputs = self.net(images[part])
+                loss = self.objective.loss(outputs.float(), targets[part]) / part_size
                 self.accelerator.backward(loss)
             total += loss.detach()
-            correct += (scores.detach().argmax(1) == labels[part]).sum()
+            correct += self.objective.right(outputs.detach().float(), targets[part]).sum()
         if parts > 1:
             total = self.accelerator.reduce(total, "mean")
             correct = self.accelerator.reduce(correct, "sum")

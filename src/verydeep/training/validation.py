@@ -1,35 +1,37 @@
 """Errors on the images held out from the training set, by which a recipe is chosen and its course is followed."""
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 
 from verydeep.data.normaliser import Normaliser
-from verydeep.data.store import Store
-from verydeep.data.views import CentreCrop, centre_batches
+from verydeep.data.views import centre_batches
 from verydeep.networks.vgg import VGG
 from verydeep.training.accelerators import Accelerator
+from verydeep.training.images import TrainingImages
+from verydeep.training.objectives import Objective
 
 _BATCH = 256
 
 
 def held_out_errors(
-    net: VGG, store: Store, rows: np.ndarray, centre: CentreCrop, normalise: Normaliser, accelerator: Accelerator
+    net: VGG, images: TrainingImages, objective: Objective, normalise: Normaliser, accelerator: Accelerator
 ) -> dict[str, float]:
-    """Loss and errors (percent) on the centre crops of the held-out images ``rows``, every process the same."""
-    loss, wrong1, wrong5 = 0.0, 0, 0
+    """Loss and errors (percent) on the centre crops of the held-out images, every process the same.
+
+    Of a network that gives boxes the class is given, so that its top-1 and top-5 errors are one.
+    """
+    loss, wrong = 0.0, {1: 0, 5: 0}
+    rows = images.held_out_rows
     with torch.inference_mode():
-        for images, labels in centre_batches(store, rows, centre, _BATCH):
+        for batch in centre_batches(images.store, rows, images.centre, _BATCH, images.boxes):
             with accelerator.autocast():
-                scores = net(normalise(images))
-            target = torch.from_numpy(labels).to(accelerator.device)
-            loss += F.cross_entropy(scores.float(), target, reduction="sum").item()
-            hits = scores.topk(min(5, scores.shape[1])).indices == target[:, None]
-            wrong1 += int((~hits[:, 0]).sum())
-            wrong5 += int((~hits.any(1)).sum())
+                outputs = net(normalise(batch.images))
+            targets = objective.targets(batch, accelerator.device)
+            loss += objective.loss(outputs.float(), targets).item()
+            for k in wrong:
+                wrong[k] += int((~objective.right(outputs.float(), targets, k)).sum())
     n = len(rows)
     return {
         "held_out_loss": loss / n,
-        "held_out_top1_error": 100 * wrong1 / n,
-        "held_out_top5_error": 100 * wrong5 / n,
+        "held_out_top1_error": 100 * wrong[1] / n,
+        "held_out_top5_error": 100 * wrong[5] / n,
     }

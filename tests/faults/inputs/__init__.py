@@ -2,6 +2,17 @@
 
 from faults import leftovers
 from faults.cases import CASES
-from faults.inputs import archives, datasets, images, parameters, records, studies, weights
+from faults.inputs import archives, boxes, datasets, images, parameters, records, studies, weights
 
-__all__ = ["CASES", "archives", "datasets", "images", "leftovers", "parameters", "records", "studies", "weights"]
+__all__ = [
+    "CASES",
+    "archives",
+    "boxes",
+    "datasets",
+    "images",
+    "leftovers",
+    "parameters",
+    "records",
+    "studies",
+    "weights",
+]

@@ -7,7 +7,10 @@ from verydeep.studies import Recipe, Study, recipes
 #: Commits are shown at this length.
 SHORT = 10
 #: The files of a run that its page offers for download; the executed notebooks are pages of their own.
-DOWNLOADS = ("train.json", "evaluate.json", "fuse.json", "history.csv", "predictions.parquet", "weights.safetensors")
+DOWNLOADS = (
+    *("train.json", "evaluate.json", "fuse.json", "history.csv"),
+    *("predictions.parquet", "boxes.parquet", "weights.safetensors"),
+)
 #: A page of one run stands in no table of contents and is not searched: it is reached from its study and its numbers.
 FRONT_MATTER = ("---", "orphan: true", "nosearch: true", "---")
 
@@ -17,10 +20,10 @@ def errors(measured: Errors) -> list[str]:
     return [f"{measured.error(metric):.1f}" for metric in METRICS]
 
 
-def recipe_table(study: Study, scale: str, recipe: Recipe) -> list[str]:
+def recipe_table(study: Study, scale: str, recipe: Recipe, boxes: bool = False) -> list[str]:
     """A recipe beside the paper's as a table in Markdown; in bold what differs."""
     lines = ["| setting | paper | here | why |", "|:--|:--|:--|:--|"]
-    for row in recipes.recipe_rows(study, scale, recipe):
+    for row in recipes.recipe_rows(study, scale, recipe, boxes):
         paper, here = ("none" if row[whose] is None else row[whose] for whose in ("paper", "study"))
         here = f"**{here}**" if row["study"] != row["paper"] else here
         lines.append(f"| {row['meaning']} | {paper} | {here} | {row['why']} |")

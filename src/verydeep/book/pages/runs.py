@@ -45,7 +45,7 @@ def run_page(run: Run) -> str:
         lines += [
             "## Recipe",
             "",
-            *recipe_table(study, run.train_scale, Recipe.model_validate(trained.parameters["recipe"])),
+            *recipe_table(study, run.train_scale, Recipe.model_validate(trained.parameters["recipe"]), bool(run.boxes)),
             "",
         ]
     kinds = [kind for kind, record in (("train", trained), ("evaluate", evaluated)) if record]
@@ -64,9 +64,9 @@ def fusion_page(fusion: Fusion) -> str:
     record, study = runs.read_fusion(fusion), fusion.study
     members = " and ".join(run.row for run in fusion.members)
     lines = [*FRONT_MATTER, f"# {study.name}: {members} together, {fusion.method}", ""]
+    what, how = ("boxes", "merged (Appendix A)") if fusion.boxes else ("soft-max outputs", "averaged (Section 4.4)")
     lines += [
-        f"The soft-max outputs of {len(fusion.members)} networks of the study [{study.name}](../{study.name}.md), "
-        "averaged (Section 4.4).",
+        f"The {what} of {len(fusion.members)} networks of the study [{study.name}](../{study.name}.md), {how}.",
         "",
         *_measured(record.measurements),
         *_numbers(fusion),
@@ -116,7 +116,7 @@ def _numbers(run: Recorded) -> list[str]:
 def _notebooks(run: Recorded) -> list[str]:
     executed = [kind for kind in notebooks.TEMPLATES if (run.folder / f"{kind}.ipynb").exists()]
     links = ", ".join(f"[{kind}]({run.name}-{kind}.ipynb)" for kind in executed)
-    chapters = [f"[{_CHAPTERS[kind]}](../../{notebooks.TEMPLATES[kind]})" for kind in examples.shown_in(run)]
+    chapters = [f"[{_CHAPTERS[kind]}](../../{notebooks.template(run, kind)})" for kind in examples.shown_in(run)]
     shown = f" Shown in the book too: {', '.join(chapters)}." if chapters else ""
     return [f"The notebooks as they were executed: {links}.{shown}", ""] if executed else []
 

@@ -3,9 +3,9 @@
 from verydeep import runs
 from verydeep.book.pages.parts import errors, recipe_table
 from verydeep.chapters import display
+from verydeep.data.sources import SOURCES
 from verydeep.studies import Run, Study, recipes
-from verydeep.studies.measurements import single
-from verydeep.studies.schema import Testing
+from verydeep.studies.measurements import measured_by, single
 
 
 def study_page(study: Study) -> str:
@@ -67,11 +67,13 @@ def _runs(study: Study) -> list[str]:
     for run in planned:
         trained, tested = runs.read_record(run, "train"), runs.read_record(run, "evaluate")
         held_out = f"{trained.metrics.held_out_top1_error:.1f}" if trained else ""
-        cells = errors(tested.measurements[single(run.train_scale).name]) if tested else ["", ""]
+        cells = errors(tested.measurements[measured_by(run)[0].name]) if tested else ["", ""]
         start = run.parent.name if run.parent else "random weights"
         state = _state(run, trained, tested)
         lines.append(f"| {_linked(run, trained)} | {start} | {state} | {held_out} | {cells[0]} | {cells[1]} |")
     said = "Errors in percent; top-1 and top-5 on the validation images, by single-scale dense evaluation."
+    if study.localises:
+        said += " Of networks that give boxes, the localisation error of the true class's box on the centre crop."
     return [*lines, "", said, ""]
 
 
@@ -112,12 +114,21 @@ def _testing(study: Study) -> list[str]:
         "What the paper leaves open; in bold where this study departs from our usual reading.",
         "",
     ]
-    lines += ["| setting | value | usual | why |", "|:--|:--|:--|:--|"]
-    for key, field in Testing.model_fields.items():
-        ours = getattr(study.testing, key)
+    lines += [*_settled(study, "testing"), "", "## Localisation", ""]
+    if study.localises:
+        return [*lines, *_settled(study, "localisation"), ""]
+    why = "" if SOURCES[study.data.source].has_boxes else ": its data set has no boxes"
+    return [*lines, f"The study localises nothing (Appendix A){why}.", ""]
+
+
+def _settled(study: Study, part: str) -> list[str]:
+    """The keys of a part of the study that settle what the paper leaves open, as a table."""
+    lines = ["| setting | value | usual | why |", "|:--|:--|:--|:--|"]
+    for key, field in type(getattr(study, part)).model_fields.items():
+        ours = getattr(getattr(study, part), key)
         shown = f"**{ours}**" if ours != field.default else f"{ours}"
-        lines.append(f"| {field.description} | {shown} | {field.default} | {study.why.get(f'testing.{key}', '')} |")
-    return [*lines, ""]
+        lines.append(f"| {field.description} | {shown} | {field.default} | {study.why.get(f'{part}.{key}', '')} |")
+    return lines
 
 
 def _settings(study: Study) -> list[str]:

@@ -1,5 +1,6 @@
 """The book's pictures. Each function takes plain data and returns a matplotlib figure; no torch."""
 
+from verydeep.chapters.figures.boxes import box_grid, crops_with_boxes, extremes, merging
 from verydeep.chapters.figures.depth import curves_by_depth, error_by_depth, error_by_updates
 from verydeep.chapters.figures.house import house
 from verydeep.chapters.figures.images import (
@@ -35,15 +36,18 @@ from verydeep.chapters.figures.style import Picture, finished, use_style
 __all__ = [
     "METHOD_MARKERS",
     "Picture",
+    "box_grid",
     "configurations_diagram",
     "cost_picture",
     "crop_grid",
     "crop_posteriors",
+    "crops_with_boxes",
     "curves_by_depth",
     "error_by_depth",
     "error_by_updates",
     "errors_by_class",
     "errors_picture",
+    "extremes",
     "filters",
     "finished",
     "footprint",
@@ -53,6 +57,7 @@ __all__ = [
     "image_grid",
     "kills",
     "learning_curve",
+    "merging",
     "patches",
     "peers_picture",
     "posteriors_by_scale",

@@ -43,10 +43,11 @@ def learning_curve(history: pd.DataFrame, title: str) -> Picture:
     return finished(figure)
 
 
-def errors_picture(frame: pd.DataFrame) -> Picture:
-    """Top-1 error of every row, of :func:`verydeep.chapters.error_tables.points`, with its 95 % interval.
+def errors_picture(frame: pd.DataFrame, error: str = "top-1 error") -> Picture:
+    """The error of every row, of :func:`verydeep.chapters.error_tables.points`, with its 95 % interval.
 
-    A panel for the paper and for each study. All are as wide in percent points, so differences compare across panels.
+    ``error`` says which it is. A panel for the paper and for each study. All are as wide in percent points, so
+    differences compare across panels.
     """
     use_style()
     sources, rows = list(dict.fromkeys(frame["source"])), list(dict.fromkeys(frame["row"]))
@@ -60,15 +61,15 @@ def errors_picture(frame: pd.DataFrame) -> Picture:
         middle = (part["low"].min() + part["high"].max()) / 2
         axes.set_xlim(middle - width / 2, middle + width / 2)
         for place, row in enumerate(rows):
-            error, low, high = part.loc[row, ["error", "low", "high"]]
-            if np.isnan(error):
+            value, low, high = part.loc[row, ["error", "low", "high"]]
+            if np.isnan(value):
                 axes.text(0.5, place, "not run", **_BESIDE, transform=axes.get_yaxis_transform(), ha="center")
                 continue
             axes.plot([low, high], [place, place], color=HELD_OUT, linewidth=2, solid_capstyle="round")
-            axes.plot(error, place, "o", color=HELD_OUT, markersize=5)
-            axes.text(high, place, f"  {error:.1f}", **_BESIDE)
+            axes.plot(value, place, "o", color=HELD_OUT, markersize=5)
+            axes.text(high, place, f"  {value:.1f}", **_BESIDE)
         axes.set_title("the paper, ILSVRC-2012" if source == "paper" else source, fontsize=10)
-        axes.set(xlabel="top-1 error (%)")
+        axes.set(xlabel=f"{error} (%)")
         axes.grid(axis="y", linewidth=0.4)
     panels[0, 0].set_yticks(range(len(rows)), rows)
     panels[0, 0].set_ylim(len(rows) - 0.5, -0.5)

@@ -19,6 +19,7 @@ from verydeep.data.views import (
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
 from verydeep.networks import dense
 from verydeep.networks.dense import score_map
+from verydeep.results import wrong_images
 from verydeep.runs import predictions
 from verydeep.studies import Fusion, Run
 from verydeep.studies.measurements import SEVERAL, several, several_scales, single
@@ -203,7 +204,15 @@ def posteriors_by_scale(run: Run, classes: int = 4, scales: int = 9) -> Picture:
 
 
 def disagreement(fusion: Fusion) -> Picture:
-    """How often each pair of a fusion's members names different best classes, percent of the validation images."""
+    """How often each pair of a fusion's members disagrees, percent of the validation images.
+
+    They name different best classes; of networks that give boxes, just one of the two has a right one among its five.
+    """
+    if fusion.boxes:
+        every = [(run, fusion.measurement(run).name) for run in fusion.members]
+        wrong = {run.row: wrong_images(fusion.study.name, run.name, name, predictions.BEST) for run, name in every}
+        shares = pd.DataFrame({a: {b: 100 * (wrong[a] != wrong[b]).mean() for b in wrong} for a in wrong})
+        return figures.heat_map(shares, "just one of the two right (%)")
     best = {}
     for run in fusion.members:
         table = pd.read_parquet(run.folder / "predictions.parquet", columns=["measurement", "image", "class_1"])

@@ -7,22 +7,29 @@ from pathlib import Path
 import numpy as np
 
 from verydeep import paths, runs
-from verydeep.results.numbers import SINGLE_NETWORK_TABLES, Number, rows, wrong
+from verydeep.results.numbers import BOX_TABLES, SINGLE_NETWORK_TABLES, Number, rows, unnamed_images, wrong
+from verydeep.results.printed import judged
 from verydeep.results.statistics import Interval, mean_difference
-from verydeep.studies import Run, Study, table6_fusions
+from verydeep.studies import Run, Study, table6_fusions, table9_fusions
 from verydeep.studies.names import seed_of
 
 
 class Evidence:
-    """The top-1 errors of a study by row (``table3.D-384``), and the networks behind each row; read once."""
+    """The errors of a study that claims are about, by row (``table3.D-384``), and the networks behind each row.
+
+    They are top-1 errors, and in localisation those of :func:`verydeep.results.printed.judged`; read once.
+    """
 
     def __init__(self, study: Study, numbers: Iterable[Number]):
-        top1 = [number for number in numbers if number.metric == "top1"]
-        self.numbers: dict[str, Number] = {f"{number.table}.{number.row}": number for number in top1}
+        about = [number for number in numbers if number.metric == judged(number.table)]
+        self.numbers: dict[str, Number] = {f"{number.table}.{number.row}": number for number in about}
         self.networks: dict[str, tuple[Run, ...]] = {
-            f"{table}.{row.name}": (row.run,) for table in SINGLE_NETWORK_TABLES for row in rows(table, study)
+            f"{table}.{row.name}": (row.run,)
+            for table in (*SINGLE_NETWORK_TABLES, *BOX_TABLES)
+            for row in rows(table, study)
         }
-        self.networks |= {f"table6.{name}": fusion.members for name, fusion in table6_fusions(study).items()}
+        for table, fusions in (("table6", table6_fusions(study)), ("table9", table9_fusions(study))):
+            self.networks |= {f"{table}.{name}": fusion.members for name, fusion in fusions.items()}
         self._fitted: dict[tuple, tuple[float, int] | None] = {}
         self._tested: dict[Path, str | None] = {}
         self._differences: dict[tuple, Interval] = {}
@@ -57,6 +64,10 @@ class Evidence:
         number = self.numbers[reference]
         by_seed = dict(zip(map(seed_of, number.runs), wrong(number), strict=True))
         return np.stack([by_seed[seed] for seed in seeds])
+
+    def unnamed(self, reference: str) -> float:
+        """Of a row of Table 9, the share of images (percent) whose true class is not among the five that are named."""
+        return 100 * float(unnamed_images(self.numbers[reference]).mean())
 
     def training_error(self, reference: str, seeds: list[int]) -> tuple[float, int] | None:
         """A network's top-1 error (percent) on the random crops of its last epoch, and how many those were.

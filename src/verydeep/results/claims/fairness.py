@@ -61,6 +61,40 @@ def unhurt(evidence: Evidence, pairs: list[list[str]]) -> Condition:
     return Condition("unhurt", True, "dense testing harms none of the networks")
 
 
+def placed(evidence: Evidence, pairs: list[list[str]]) -> Condition:
+    """Every network beats the class's mean box, which needs none, by the paired 95 % interval.
+
+    One that does not has learned nothing of where on an image the object is.
+    """
+    lost = []
+    for reference in dict.fromkeys(reference for pair in pairs for reference in pair):
+        both = [f"{reference.partition('.')[0]}.class-mean-box", reference]
+        if not evidence.complete([both]):
+            return Condition("placed", None, "the mean boxes were not tested")
+        gain = evidence.difference([both], evidence.seeds(both))
+        if gain.low <= 0:
+            lost.append(f"{_network(reference)} {gain.value:+.1f}")
+    if lost:
+        return Condition("placed", False, f"points gained over the class's mean box: {', '.join(lost)}")
+    return Condition("placed", True, "each network finds more objects than the class's mean box does")
+
+
+def named(evidence: Evidence, pairs: list[list[str]]) -> Condition:
+    """The classes leave room: more objects are named among the five than the first row of a comparison places.
+
+    A row of Table 9 is wrong wherever the true class is not named. Where that is oftener than the first row is wrong,
+    no box could have made it better.
+    """
+    short = []
+    for first, second in pairs:
+        unnamed, error = evidence.unnamed(second), evidence.numbers[first].value
+        if unnamed >= error:
+            short.append(f"{_network(second)} {unnamed:.1f} %, against {error:.1f} % wrong of {_network(first)}")
+    if short:
+        return Condition("named", False, f"true class not among the five named: {'; '.join(short)}")
+    return Condition("named", True, "the classes named leave room to be better")
+
+
 def _same_training(evidence: Evidence, first: str, second: str) -> bool:
     """Whether two rows are of two single networks trained at one scale, whose training errors can be compared."""
     networks = [evidence.networks[reference] for reference in (first, second)]
@@ -74,4 +108,9 @@ def _network(reference: str) -> str:
     return reference.partition(".")[2]
 
 
-CONDITIONS: dict[str, Callable[[Evidence, list[list[str]]], Condition]] = {"fits": fits, "unhurt": unhurt}
+CONDITIONS: dict[str, Callable[[Evidence, list[list[str]]], Condition]] = {
+    "fits": fits,
+    "unhurt": unhurt,
+    "placed": placed,
+    "named": named,
+}

@@ -6,7 +6,7 @@ from verydeep import paper
 from verydeep.results.claims.evidence import Evidence
 from verydeep.results.claims.fairness import CONDITIONS, Condition, unhurt
 from verydeep.results.claims.rulebook import Rule, earlier_rules, rules
-from verydeep.results.printed import printed_numbers
+from verydeep.results.printed import judged, printed_numbers
 from verydeep.results.statistics import Interval
 
 # direction: what the interval of a difference says of the claim
@@ -21,9 +21,10 @@ VERDICTS = (REPRODUCED, IN_PART, NOT_REPRODUCED, UNDECIDED, UNFAIR, NOT_TESTED)
 
 @dataclass(frozen=True)
 class Compared:
-    """One comparison of a rule: the rows, the paper's difference in top-1 error and ours, percent points.
+    """One comparison of a rule: the rows, the paper's difference in error and ours, percent points.
 
-    A positive difference means that the second row has the lower error. What was not printed, or not run, is ``None``.
+    The error is the top-1 error, in localisation that of :func:`verydeep.results.printed.judged`. A positive difference
+    means that the second row has the lower error. What was not printed, or not run, is ``None``.
     """
 
     first: str
@@ -219,5 +220,5 @@ def pairs_of(evidence: Evidence, rule: Rule) -> list[list[str]]:
 def _printed(pair: list[str]) -> float | None:
     """The paper's difference between two rows, or ``None`` where it does not print both."""
     printed = printed_numbers()
-    first, second = (printed.get(f"{reference}.top1") for reference in pair)
+    first, second = (printed.get(f"{reference}.{judged(reference.partition('.')[0])}") for reference in pair)
     return None if first is None or second is None else first - second

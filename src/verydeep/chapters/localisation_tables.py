@@ -1,0 +1,209 @@
+"""Localisation (Appendix A) as tables: rows of Tables 8 to 10, how networks were trained, best and worst boxes."""
+
+import numpy as np
+import pandas as pd
+
+from verydeep import paper, paths, results, runs
+from verydeep.chapters import display
+from verydeep.chapters.display import NOT_RUN
+from verydeep.data.sources import SOURCES
+from verydeep.results import Number, Row, wrong_images
+from verydeep.results.numbers import COUNTED
+from verydeep.results.statistics import mean_difference
+from verydeep.runs import boxes
+from verydeep.runs.predictions import BEST
+from verydeep.studies import Run, load, planned_runs
+from verydeep.studies.localisation import Localisation
+from verydeep.studies.measurements import BASELINES, GIVEN, measured_by
+
+_LAYERS = {"fc": "1st and 2nd FC", "all": "all"}
+
+
+def paper_head(table: int, row) -> dict:
+    """What the paper prints to the left of the errors in a row of Table 8, 9 or 10."""
+    if table == 10:
+        return {"method": row.method, "reference": "" if pd.isna(row.reference) else row.reference}
+    if table == 9 and row.row_type == "fusion":
+        members = [part.split(":") for part in row.members.replace(" ", "").split("|")]
+        scales = [f"{scales.replace(';', ', ')} of S={train}" for train, scales in members]
+        return {"train S": "both", "test Q": "; ".join(scales)}
+    scale = paper.scale_name(row.train_min, row.train_max)
+    if table == 9:
+        return {"train S": scale, "test Q": row.test_sizes.replace(";", ", ")}
+    return {
+        "config": row.config,
+        "layers trained": row.fine_tuned_layers,
+        "boxes": row.regression_type,
+        "train S": scale,
+    }
+
+
+def other_head(row: Row) -> dict:
+    """The same of a row that the paper does not have: another network or way, or what needs no network."""
+    baseline = row.measurement.method.removeprefix(GIVEN)
+    if baseline in BASELINES:
+        return {"network": "none", "train S": "", "boxes": BASELINES[baseline], "test Q": ""}
+    scales, run = ", ".join(map(str, row.measurement.test_scales)), row.run
+    return {
+        "network": run.config,
+        "train S": run.train_scale,
+        "boxes": f"{run.boxes.upper()}, {_LAYERS[run.recipe.trained_layers]} layers trained",
+        "test Q": scales if row.measurement.method == "centre-boxes" else f"{scales}, whole image",
+    }
+
+
+def localisers(study: str) -> list[Run]:
+    """The networks of a study that give boxes, as planned; none where its data set has no boxes."""
+    return [run for run in planned_runs(load(study)) if run.boxes]
+
+
+def without_boxes(study: str) -> str:
+    """One line for a study that localises nothing, or has recorded nothing yet; empty where there is something."""
+    planned = localisers(study)
+    if not planned:
+        why = "" if SOURCES[load(study).data.source].has_boxes else ": its data set has no boxes"
+        return f"The study {study} localises nothing{why}."
+    if not any(runs.read_record(run, "evaluate") for run in planned):
+        return f"Not run. {planned[-1].command} trains and tests one of its {len(planned)} networks."
+    return ""
+
+
+def say_what_is_missing(study: str) -> None:
+    """Print :func:`without_boxes`, where there is something to say."""
+    if said := without_boxes(study):
+        print(said)
+
+
+def trained(study: str) -> display.Table:
+    """How each network that gives boxes was trained: from what, how long, and how well its boxes fit then.
+
+    Errors in percent are those of the true class's box: on the random crops of the last epoch, and on the held-out
+    images' centre crops.
+    """
+    rows = []
+    for run in localisers(study):
+        record = runs.read_record(run, "train")
+        rows.append(
+            {
+                "network": run.row,
+                "starts from": run.parent.row,
+                "boxes": run.boxes.upper(),
+                "layers trained": _LAYERS[run.recipe.trained_layers],
+                "epochs": run.recipe.epochs,
+                "training loss": round(record.metrics.train_loss, 4) if record else NOT_RUN,
+                "training crops": round(record.metrics.train_top1_error, 1) if record else NOT_RUN,
+                "held-out images": round(record.metrics.held_out_top1_error, 1) if record else NOT_RUN,
+            }
+        )
+    frame = pd.DataFrame(rows, dtype=object)
+    units = dict.fromkeys(("training crops", "held-out images"), "%")
+    caption = without_boxes(study) if frame.empty else ""
+    return display.table(frame if frame.empty else frame.set_index("network"), units=units, caption=caption)
+
+
+def keys(study: str) -> display.Table:
+    """How a study settles what Appendix A leaves open, key by key, beside our usual reading."""
+    spec, rows = load(study), []
+    for name, field in Localisation.model_fields.items():
+        ours = getattr(spec.localisation, name)
+        why = spec.why.get(f"localisation.{name}", "")
+        rows.append(
+            {"key": name, "here": str(ours), "usual": str(field.default), "meaning": field.description, "why": why}
+        )
+    return display.table(pd.DataFrame(rows, dtype=object).set_index("key"))
+
+
+def over_baselines(study: str) -> display.Table:
+    """What every network gains over boxes that need none, by both protocols, in percent points, paired intervals."""
+    snapshot, rows = results.read(study), []
+    done = {number.id: number for number in snapshot.done}
+    for table, metric in (("table8", "true_class"), ("table9", "top5")):
+        found = [number for number in done.values() if (number.table, number.metric) == (table, metric)]
+        for number in found:
+            if number.row not in BASELINES:
+                gains = {name: _gain(done.get(f"{study}.{table}.{name}.{metric}"), number) for name in BASELINES}
+                rows.append(
+                    {"table": table.replace("table", "Table "), "row": number.row, "error": number.value, **gains}
+                )
+    frame = pd.DataFrame(rows)
+    if frame.empty:
+        return display.table(frame, caption=without_boxes(study))
+    units = {"error": "%"} | dict.fromkeys(BASELINES, "points")
+    return display.table(frame.set_index(["table", "row"]).round({"error": 2}), units=units)
+
+
+def _gain(baseline: Number | None, number: Number) -> str:
+    if baseline is None:
+        return NOT_RUN
+    k = COUNTED[number.metric]
+    pair = [wrong_images(one.study, one.runs[0], one.measurement, k)[None] for one in (baseline, number)]
+    return display.difference(mean_difference([tuple(pair)]))
+
+
+def what_is_wrong(study: str) -> display.Table:
+    """Of every row of Table 9: images whose class is not named, and those with a named class whose box does not fit."""
+    rows = []
+    for number in results.read(study).done:
+        if number.table == "table9" and number.metric == "top5":
+            table = _answers(number.study, number.runs[0], number.measurement)
+            named, placed = boxes.named(table), boxes.hits(table, BEST)
+            rows.append(
+                {
+                    "row": number.row,
+                    "class not named": 100 * float((~named).mean()),
+                    "named, box wrong": 100 * float((named & ~placed).mean()),
+                    "of those named": 100 * float((~placed[named]).mean()) if named.any() else 0.0,
+                }
+            )
+    frame = pd.DataFrame(rows)
+    if frame.empty:
+        return display.table(frame, caption=without_boxes(study))
+    return display.table(frame.set_index("row").round(2), units=dict.fromkeys(frame, "%"))
+
+
+def extremes(study: str, network: str, count: int = 4) -> pd.DataFrame:
+    """The best and the worst boxes of the true class on centre crops, as data for a picture and a table.
+
+    ``image``, ``label``, ``iou``, ``box`` and ``truth`` (arrays of four numbers); the worst come last. Empty where the
+    network has not been tested.
+    """
+    run = next((run for run in localisers(study) if run.row == network), None)
+    if run is None or runs.read_record(run, "evaluate") is None:
+        return pd.DataFrame(columns=["image", "label", "iou", "box", "truth"])
+    table = _answers(study, run.name, measured_by(run)[0].name).sort_values(["iou_1", "image"], ascending=[False, True])
+    chosen = pd.concat([table.head(count), table.tail(count)])
+    rows = [
+        {
+            "image": row["image"],
+            "label": int(row["label"]),
+            "iou": float(row["iou_1"]),
+            "box": boxes.boxes_of(row, 1),
+            "truth": np.asarray(row["truth"]).reshape(-1, 4),
+        }
+        for _, row in chosen.iterrows()
+    ]
+    return pd.DataFrame(rows)
+
+
+def extremes_table(study: str, network: str, count: int = 4) -> display.Table:
+    """The images with the best and the worst boxes of the true class, on centre crops; the worst come last."""
+    frame = extremes(study, network, count)
+    shown = pd.DataFrame(
+        {
+            "image": frame["image"],
+            "intersection over union (of 1)": frame["iou"].astype(float).round(3),
+            "box": [_words(box) for box in frame["box"]],
+            "true box": ["; ".join(map(_words, truth)) for truth in frame["truth"]],
+        }
+    ).set_index("image")
+    caption = "Left, top, right, bottom in parts of the image." if len(frame) else f"{network}: {NOT_RUN}."
+    return display.table(shown, caption=caption)
+
+
+def _words(box: np.ndarray) -> str:
+    return ", ".join(f"{side:.2f}" for side in box)
+
+
+def _answers(study: str, run: str, measurement: str) -> pd.DataFrame:
+    path = paths.runs() / study / run / boxes.FILE
+    return pd.read_parquet(path, filters=[("measurement", "==", measurement)])

@@ -1,0 +1,116 @@
+"""Boxes as data sets state them, read with care: every fault is one line with the file and the reason (Appendix A).
+
+A box is (left, top, right, bottom), in parts of its image's width and height. Data sets name the first and the last row
+and column of pixels that belong to the object, so a box ends one pixel further, as in ILSVRC's development kit.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+
+from verydeep.errors import DataError
+
+#: Those of ILSVRC are below twenty kilobytes.
+MAX_XML_BYTES = 1_000_000
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+class Annotation(NamedTuple):
+    """The boxes of one image: its name in the data set, and at least one box, in parts of its width and height."""
+
+    name: str
+    boxes: tuple[tuple[float, float, float, float], ...]
+
+
+def box(corners: list[str] | tuple, size: tuple[int, int], where: str, beyond: int = 0) -> tuple[float, ...]:
+    """A box from the first and last pixels (left, top, right, bottom) that belong to it.
+
+    Parameters
+    ----------
+    corners
+        Four whole numbers, or what a file has in their place.
+    size
+        (width, height) of the image in pixels.
+    where
+        File and line, for the message.
+    beyond
+        By how many pixels it may reach out of the image on the right and below, where it is cut.
+
+    Raises
+    ------
+    DataError
+        When they are no four whole numbers, negative, outside the image or of an empty box.
+    """
+    try:
+        left, top, right, bottom = (int(corner) for corner in corners)
+    except (TypeError, ValueError):
+        raise DataError(f"{where}: {' '.join(map(str, corners))!r} are no four whole numbers of a box") from None
+    (width, height), shown = size, f"the box {left} {top} {right} {bottom}"
+    if min(left, top) < 0:
+        raise DataError(f"{where}: {shown} begins outside the image")
+    if right >= width + beyond or bottom >= height + beyond:
+        raise DataError(f"{where}: {shown} ends outside the image of {width}x{height} pixels")
+    right, bottom = min(right + 1, width), min(bottom + 1, height)
+    if right <= left or bottom <= top:
+        raise DataError(f"{where}: {shown} is empty")
+    return left / width, top / height, right / width, bottom / height
+
+
+def one_for_each(listed: dict[str, tuple], images: list[str], path: Path) -> Iterator[Annotation]:
+    """The annotation of each of ``images``, when the file at ``path`` lists boxes for them all and for no others."""
+    if strange := next((name for name in listed if name not in set(images)), None):
+        raise DataError(f"{path}: has a box for {strange}, which is not there")
+    for name in images:
+        if name not in listed:
+            raise DataError(f"{path}: has no box for {name}")
+        yield Annotation(name, (listed[name],))
+
+
+def from_xml(path: Path, name: str) -> Annotation:
+    """The boxes of one image of ILSVRC from its XML file: several where it shows several objects of its class.
+
+    Entities and external files, by which a small file becomes a large one or reads another, are refused.
+
+    Raises
+    ------
+    DataError
+        When it is missing, too large, no XML of this form, or a box is none.
+    """
+    try:
+        if path.stat().st_size > MAX_XML_BYTES:
+            raise DataError(f"{path}: larger than {MAX_XML_BYTES} bytes; boxes of one image are not")
+        root = fromstring(path.read_bytes(), forbid_dtd=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); restore it") from None
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise DataError(f"{path}: not the XML of boxes ({' '.join(str(error).split())})") from None
+    width, height = (root.findtext(f"size/{side}") for side in ("width", "height"))
+    if not (width and height and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise DataError(f"{path}: states no size of its image")
+    found = root.findall("object/bndbox")
+    if not found:
+        raise DataError(f"{path}: has no box")
+    size = int(width), int(height)
+    # some files count pixels from one: their last is one beyond the size
+    boxes = (box([one.findtext(corner) for corner in _CORNERS], size, str(path), beyond=1) for one in found)
+    return Annotation(name, tuple(boxes))
+
+
+def around_ink(image: np.ndarray, name: str) -> Annotation:
+    """The box around what is drawn on a black ground: grey values (height, width) of at least half the largest.
+
+    Raises
+    ------
+    DataError
+        When nothing is drawn.
+    """
+    inked = image >= max(1, int(image.max()) / 2)
+    rows, columns = np.flatnonzero(inked.any(1)), np.flatnonzero(inked.any(0))
+    if not len(rows):
+        raise DataError(f"{name}: an empty image has no box")
+    height, width = image.shape
+    return Annotation(name, (box((columns[0], rows[0], columns[-1], rows[-1]), (width, height), name),))

@@ -1,0 +1,148 @@
+"""The passes of one network over the validation images, each made once and kept in the run's workspace."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from verydeep import files, runs
+from verydeep.assembly import device, load_network, normaliser, open_data
+from verydeep.data.store import Store
+from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
+from verydeep.runs import predictions, provenance
+from verydeep.studies import Measurement, Run
+from verydeep.studies.measurements import protocol
+
+
+class Passes:
+    """What one network says of the images, pass by pass: its posteriors, taken from the run's workspace or made.
+
+    A file there counts only when it is of the same weights, images, protocol and sources, or the very one that an
+    evaluation's record names.
+
+    Parameters
+    ----------
+    record
+        The record of a finished evaluation of ``run``.
+    part
+        Positions of the validation images to test, for a look at the network alone: nothing that was kept is then
+        used, and nothing is kept. All of them, kept, by default.
+    """
+
+    #: The file that keeps its answers in the run's folder, and the folder of its passes in the workspace.
+    file, kept_in = predictions.FILE, "posteriors"
+
+    def __init__(
+        self, run: Run, pixels_per_batch: int = PIXELS_PER_BATCH, record: runs.EvaluateRecord | None = None,
+        part: np.ndarray | None = None,
+    ):  # fmt: skip
+        self.run, self.pixels_per_batch, self.record, self.part = run, pixels_per_batch, record, part
+        self.device = device()
+        self.store: Store = open_data(run)
+        self.rows = self.store.rows("val") if part is None else self.store.rows("val")[part]
+        self._in_memory: dict[str, dict[str, np.ndarray]] = {}
+        self.labels = self.store.manifest["label"].to_numpy()[self.rows]
+        self.names = self.store.manifest["name"].iloc[self.rows].tolist()
+        self.made: dict[str, dict] = {}
+        self.net = load_network(run)  # fetches the weights where they are published by others
+        self.weights_sha256 = files.sha256(run.weights)
+        self.key = {
+            "weights": self.weights_sha256,
+            "data": self.store.manifest_sha256,
+            "protocol": protocol(run),
+            "sources": provenance.sources_sha256(),
+        }
+
+    @cached_property
+    def tester(self) -> Tester:
+        """Made when the first pass is: it moves the network to its device."""
+        normalise = normaliser(self.run, self.store, self.device)
+        return Tester(self.net, normalise, self.run.testing, self.run.recipe.flip, self.pixels_per_batch)
+
+    def pixels(self, name: str) -> int:
+        """Shorter side in this study's pixels of the pass called ``name``."""
+        return self.run.study.pixels(Measurement.named(name).test_scales[0])
+
+    def path(self, single: Measurement) -> Path:
+        return self.run.workspace / self.kept_in / f"{single.name}.safetensors"
+
+    def arrays(self, single: Measurement) -> dict[str, np.ndarray]:
+        """What a single pass gave, by name."""
+        if self.part is not None:
+            if single.name not in self._in_memory:
+                self._in_memory[single.name] = self.make(single).arrays
+            return self._in_memory[single.name]
+        path, key = self.path(single), self.key | {"pass": single.name}
+        kept = _read(path, None if self._is_recorded(path, single.name) else key)
+        if kept is None:
+            _write(path, key, self.make(single))
+            kept = _read(path, key)
+        arrays, cost = kept
+        self.made[single.name] = cost | {"posteriors_sha256": files.sha256(path)}
+        return arrays
+
+    def make(self, single: Measurement) -> Pass:
+        """Make a single pass."""
+        return self.tester.make(single.method, self.store, self.rows, self.pixels(single.name))
+
+    def posteriors(self, single: Measurement) -> np.ndarray:
+        """Posteriors of a single pass: float32 (images, classes)."""
+        return self.arrays(single)["posteriors"]
+
+    def table(self, measurement: Measurement) -> pd.DataFrame:
+        """The answers of a measurement, a row an image, as they are kept in the run's folder."""
+        return predictions.table(measurement.name, self.names, self.labels, self.average(measurement))
+
+    def parameters(self) -> dict:
+        """What a record says of how the passes were made."""
+        return {"pixels": {name: self.pixels(name) for name in self.made}}
+
+    def _is_recorded(self, path: Path, name: str) -> bool:
+        recorded = self.record.passes.get(name) if self.record else None
+        return recorded is not None and path.exists() and files.sha256(path) == recorded.posteriors_sha256
+
+    def average(self, measurement: Measurement) -> np.ndarray:
+        """Posteriors of a measurement: the average of those of its passes, float32 (images, classes)."""
+        return mean([self.posteriors(single) for single in measurement.passes])
+
+
+def mean(posteriors: list[np.ndarray]) -> np.ndarray:
+    """The average of several posteriors, each of equal weight, summed in double precision.
+
+    Over scales, over dense and multi-crop testing, and over networks (Sect. 4.2-4.4).
+    """
+    total = np.zeros(posteriors[0].shape, np.float64)
+    for part in posteriors:
+        total += part
+    return (total / len(posteriors)).astype(np.float32)
+
+
+def _write(path: Path, key: dict, made: Pass) -> None:
+    cost = {
+        "seconds": made.seconds,
+        "images": made.images,
+        "forward_passes": made.forward_passes,
+        "multiply_adds": made.multiply_adds,
+    }
+    metadata = {"key": json.dumps(key, sort_keys=True), "cost": json.dumps(cost)}
+    with files.atomic(path) as part:
+        part.write_bytes(save(made.arrays, metadata))
+
+
+def _read(path: Path, key: dict | None) -> tuple[dict[str, np.ndarray], dict] | None:
+    """Arrays and cost of the pass in ``path``, or ``None`` where there is none made from the same ``key``.
+
+    Without a key, whatever is there.
+    """
+    try:
+        with safe_open(path, "numpy") as file:
+            metadata = file.metadata()
+            if key is not None and metadata["key"] != json.dumps(key, sort_keys=True):
+                return None
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["cost"])  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return None

@@ -1,0 +1,229 @@
+"""Testing of networks that give boxes: where windows lie, the record, and several networks together."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torchvision.ops import box_iou
+
+from evaluation import localised
+from verydeep import evaluation, files, results, runs, training
+from verydeep.data.normaliser import Normaliser
+from verydeep.errors import VerydeepError
+from verydeep.evaluation import fusion, localisation, tester, verification
+from verydeep.networks import vgg
+from verydeep.networks.configurations import Size
+from verydeep.runs import answers, boxes
+from verydeep.studies import Fusion, schema
+from verydeep.studies.localisation import Localisation
+from verydeep.studies.measurements import measured_by
+
+
+def quiet(_):
+    pass
+
+
+class Images:
+    """A store of noise: two images, of 70x110 and 110x70 pixels."""
+
+    manifest = pd.DataFrame({"name": ["a", "b"]})
+
+    def image(self, row):
+        size = [(70, 110), (110, 70)][row]
+        return np.random.default_rng(row).integers(0, 255, (*size, 3), dtype=np.uint8)
+
+
+def localiser(bias, **options) -> localisation.Localiser:
+    """One whose network says the same of every window, for every class; a window is 32 pixels, 32 apart."""
+    size = Size(16, 3, 32, "floor")
+    net = vgg.build("A", Size(16, 12, 32, "floor"))
+    last = net.fully_connected()["fc8"]
+    last.weight.data.zero_()
+    last.bias.data = torch.tensor(bias).repeat(3)
+    normalise = Normaliser(torch.zeros(3), 255.0)
+    one = tester.Tester(net, normalise, schema.Testing(), False)
+    return localisation.Localiser(one, vgg.build("A", size), Localisation(**options), "pcr")
+
+
+WHOLE_WINDOW, LEFT_HALF = [0.5, 0.5, 1.0, 1.0], [0.25, 0.5, 0.5, 1.0]
+
+
+def places(found) -> np.ndarray:
+    """Windows of the first image in pixels, (windows, 4), of the first class."""
+    count = found.arrays["windows"][0]
+    return found.arrays["boxes"][:count, 0] * [110, 70, 110, 70]
+
+
+def test_a_box_that_fills_its_window_lies_where_the_window_does():
+    found = localiser(WHOLE_WINDOW).make("dense-boxes", Images(), np.arange(2), 70, np.array([[0, 2], [1, 0]]))
+    lefts, tops = (0, 32, 64), (0, 32)
+    expected = [[left, top, left + 32, top + 32] for top in tops for left in lefts]
+    assert places(found) == pytest.approx(np.array(expected), abs=1e-4)
+    assert found.arrays["boxes"].shape == (12, 2, 4) and found.arrays["windows"].tolist() == [6, 6]
+    scores = found.arrays["scores"]
+    assert scores.shape == (12, 2) and ((scores > 0) & (scores < 1)).all()
+
+
+def test_the_mirror_images_windows_are_mirrored_back():
+    """A box at the left of each window is at the right of the mirror image's."""
+    found = localiser(LEFT_HALF, mirror=True).make("dense-boxes", Images(), np.arange(1), 70, np.array([[0]]))
+    first, second = np.split(places(found), 2)
+    assert first[0] == pytest.approx([0, 0, 16, 32], abs=1e-4)
+    assert second[0] == pytest.approx([110 - 16, 0, 110, 32], abs=1e-4)
+    assert found.forward_passes == 4  # both networks, image and mirror image
+
+
+def test_the_central_crops_box_in_the_image_and_in_pixels():
+    found = localiser(LEFT_HALF).make("centre-boxes", Images(), np.arange(1), 70, np.array([[1]]))
+    assert places(found) == pytest.approx(np.array([[39, 19, 55, 51]]), abs=1e-4)
+    pixels = localiser([32 * one for one in LEFT_HALF], units="pixels")
+    again = pixels.make("centre-boxes", Images(), np.arange(1), 70, np.array([[1]]))
+    assert places(again) == pytest.approx(places(found), abs=1e-3)
+
+
+def test_windows_of_several_passes_are_joined_image_by_image():
+    def one(value, windows):
+        total = sum(windows)
+        return {
+            "boxes": np.full((total, 1, 4), value),
+            "scores": np.arange(total)[:, None],
+            "windows": np.array(windows),
+        }
+
+    first, second = localisation.union([one(0.0, [1, 2]), one(1.0, [2, 1])])
+    assert first.boxes[:, 0, 0].tolist() == [0, 1, 1] and second.boxes[:, 0, 0].tolist() == [0, 0, 1]
+    assert first.scores[:, 0].tolist() == [0, 0, 1] and second.scores[:, 0].tolist() == [1, 2, 2]
+
+
+@pytest.fixture(scope="module")
+def localised_checkout(trained_checkout, tmp_path_factory):
+    """The trained checkout with a network beside it that gives boxes."""
+    root = tmp_path_factory.mktemp("localised") / "checkout"
+    shutil.copytree(trained_checkout, root)
+    with pytest.MonkeyPatch.context() as patch:
+        enter(root, patch)
+        run = localised.run()
+        training.train(run, report=quiet)
+        evaluation.evaluate(run, report=quiet)
+    return root
+
+
+@pytest.fixture
+def tested(localised_checkout, tmp_path, monkeypatch):
+    """The network that gives boxes, in a private copy of that checkout."""
+    shutil.copytree(localised_checkout, tmp_path / "copy")
+    enter(tmp_path / "copy", monkeypatch)
+    return localised.run()
+
+
+def enter(root, patch):
+    patch.setenv("VERYDEEP_ROOT", str(root))
+    patch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
+    patch.chdir(root)
+
+
+def test_the_record_is_what_the_boxes_yield(tested):
+    record, table = runs.read_record(tested, "evaluate"), pd.read_parquet(tested.folder / boxes.FILE)
+    assert runs.check_all() == []
+    assert list(record.measurements) == [measurement.name for measurement in measured_by(tested)]
+    for name, part in table.groupby("measurement", observed=True):
+        assert dict(record.measurements[name]) == boxes.errors(part) and len(part) == 364
+    assert record.measurements["centre-boxes-256"].top1_error < 60
+    assert record.parameters["classes"]["run"] == "A-256-s0" and record.parameters["rated_by"]["run"] == "A-256-s0"
+    assert record.protocol["localisation"]["overlap"] == 0.5
+    recorded = pd.read_parquet(tested.parent.folder / "predictions.parquet")
+    named = recorded[recorded["measurement"] == "dense-256"]
+    found = table[table["measurement"] == "dense-boxes-256"]
+    columns = [f"class_{k}" for k in range(1, 6)]
+    assert (found[columns].to_numpy() == named[columns].to_numpy()).all()
+    # nothing is left to do, and the same is found anew from the weights alone
+    before = files.sha256(tested.folder / "evaluate.json")
+    evaluation.evaluate(tested, report=quiet)
+    assert files.sha256(tested.folder / "evaluate.json") == before
+    again = verification.verify(tested)
+    assert again["identical"].all() and len(again) == len(record.measurements)
+    assert (verification.verify(tested, images=20)["same best class (%)"] == 100).all()
+    # other classes of the system make it anew
+    (tested.parent.folder / "predictions.parquet").write_bytes(b"x")
+    assert not runs.is_complete(tested, "evaluate")
+
+
+def test_every_overlap_is_torchvisions(tested):
+    table = pd.read_parquet(tested.folder / boxes.FILE)
+    for _, row in table.sample(60, random_state=0).iterrows():
+        truth = torch.tensor(np.asarray(row["truth"]).reshape(-1, 4))
+        for k in (k for k in range(1, 6) if row[f"class_{k}"] >= 0):
+            found = box_iou(torch.tensor(boxes.boxes_of(row, k), dtype=torch.float32)[None], truth).max()
+            assert row[f"iou_{k}"] == pytest.approx(float(found), abs=1e-5)
+
+
+def test_baselines_need_the_training_boxes_alone(tested):
+    table = pd.read_parquet(tested.folder / boxes.FILE).set_index("measurement")
+    assert (table.loc["true-whole-image"][["left_1", "top_1", "right_1", "bottom_1"]] == [0, 0, 1, 1]).all(axis=None)
+    mean = table.loc["mean-box"]
+    assert mean[["left_1", "right_5"]].nunique().tolist() == [1, 1]
+    of_class = table.loc["true-class-mean-box"].groupby("label")["left_1"].nunique()
+    assert (of_class == 1).all()
+
+
+def test_two_networks_boxes_are_merged_as_if_of_one(tested):
+    passes = localisation.BoxPasses(tested, record=runs.read_record(tested, "evaluate"))
+    single = measured_by(tested)[1]
+    alone = passes.table(single)
+    arrays = passes.arrays(single)
+    options = tested.study.localisation
+    twice = localisation.merged(localisation.union([arrays, arrays]), slice(-1), options)
+    judged = passes.judged("boxes", False, twice)
+    assert judged["iou_1"].to_numpy() == pytest.approx(alone["iou_1"].to_numpy(), abs=1e-6)
+
+
+def test_a_fusion_of_boxes_leaves_its_record(tested):
+    """Two that say the same say what each says alone."""
+    again = localised.run("pcr-again")
+    shutil.copytree(tested.folder, again.folder)
+    for kind in ("train", "evaluate"):
+        runs.write_record(again, runs.read_record(tested, kind).model_copy(update={"variant": "pcr-again"}))
+    runs.seal(again.folder, ["train.json", "evaluate.json"])
+    both = Fusion((tested, again), "boxes")
+    measured = fusion.fuse(both, report=quiet)
+    alone = runs.read_record(tested, "evaluate").measurements["dense-boxes-256"]
+    assert dict(measured["together"]) == pytest.approx(dict(alone))
+    record = runs.read_fusion(both)
+    assert record.members[tested.name].measurement == "dense-boxes-256" and runs.is_complete(both, "fuse")
+    assert sorted(path.name for path in both.folder.iterdir()) == ["SHA256SUMS", "boxes.parquet", "fuse.json"]
+    assert runs.check_folder(both.folder) == []
+
+
+def test_a_network_without_its_classes_names_the_command(trained):
+    run = localised.run(classes="A-256/dense-224")
+    training.train(run, report=quiet)
+    (run.parent.folder / "predictions.parquet").unlink()
+    with pytest.raises(
+        VerydeepError, match=r"given to the classes of A-256-s0, which is not tested yet; run: verydeep"
+    ):
+        evaluation.evaluate(run, report=quiet)
+
+
+def test_hits_by_hand():
+    """Three images: right box and class, right class with a box that just fails, right box of another class."""
+    columns = {"label": [1, 1, 1]}
+    for k in range(1, 6):
+        columns[f"class_{k}"], columns[f"iou_{k}"] = [0, 0, 0], [0.9, 0.9, 0.9]
+    columns["class_3"], columns["iou_3"] = [1, 1, 2], [0.51, 0.5, 0.9]
+    table = pd.DataFrame(columns)
+    assert boxes.hits(table, 1).tolist() == [False, False, False]
+    assert boxes.hits(table, 5).tolist() == [True, False, False]
+    assert boxes.named(table).tolist() == [True, True, False]
+    assert boxes.errors(table) == {
+        "n": 3, "top1_error": 100, "top5_error": pytest.approx(200 / 3), "mean_iou": pytest.approx(1.01 / 3),
+    }  # fmt: skip
+
+
+def test_an_errors_kind_follows_the_file(tested):
+    path = answers.file_of(tested.folder)
+    assert path.name == boxes.FILE and answers.file_of(tested.parent.folder).name == "predictions.parquet"
+    wrong = results.wrong_images("smoke", tested.name, "centre-boxes-256", 1)
+    record = runs.read_record(tested, "evaluate").measurements["centre-boxes-256"]
+    assert 100 * wrong.mean() == pytest.approx(record.top1_error)
