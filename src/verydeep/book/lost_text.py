@@ -20,7 +20,7 @@ SOURCE = "verydeep_source"
 
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,}|:{3,})\s*(\{[\w:-]+\})?(.*)$")
 #: Directives whose argument is a title that the page shows, and those whose lines are not prose.
-_TITLED = {"{admonition}", "{dropdown}", "{card}", "{tab-item}"}
+_TITLED = {"{admonition}", "{dropdown}", "{card}", "{tab-item}", "{table}"}
 _NOT_PROSE = {"{code-cell}", "{math}", "{eval-rst}"}
 #: Blocks in which nothing but their end means anything: code.
 _LITERAL = {None, *_NOT_PROSE}

@@ -8,7 +8,7 @@ from verydeep import files, progress, runs
 from verydeep.assembly import device_record
 from verydeep.errors import VerydeepError
 from verydeep.evaluation import localisation, measure
-from verydeep.evaluation.passes import mean
+from verydeep.evaluation.passes import Passes, mean
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
 from verydeep.runs import answers, predictions, provenance
 from verydeep.studies.fusions import Fusion
@@ -115,7 +115,7 @@ def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRe
     return record
 
 
-def _answers(fusion: Fusion, every: list[measure.Passes]) -> pd.DataFrame:
+def _answers(fusion: Fusion, every: list[Passes]) -> pd.DataFrame:
     """What the members say together of each image."""
     if fusion.boxes:
         return localisation.together(fusion, every)

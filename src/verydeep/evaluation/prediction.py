@@ -9,7 +9,7 @@ import torch
 
 from verydeep.data.images import decode
 from verydeep.errors import DataError, UnknownName, VerydeepError
-from verydeep.evaluation.measure import mean
+from verydeep.evaluation.passes import mean
 from verydeep.evaluation.pretrained import Pretrained
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
 from verydeep.networks import dense

@@ -85,10 +85,10 @@ class Tester:
                 bar.update(len(positions))
         return Pass({"posteriors": posteriors}, len(rows), time.monotonic() - begun, multiply_adds, forward_passes)
 
-    def input(self, images: np.ndarray) -> "torch.Tensor | _Large":
+    def input(self, images: np.ndarray) -> "torch.Tensor | LargeInput":
         """Images (n, height, width, 3) as the network takes them; too many pixels at once part by part."""
         within = images[..., 0].size <= self.pixels_per_batch
-        return self.normalise(images) if within else _Large(images, self.normalise)
+        return self.normalise(images) if within else LargeInput(images, self.normalise)
 
     def batches(self, store: Store, rows: np.ndarray, shorter: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (positions in ``rows``, uint8 images (n, h, w, 3)) rescaled to a shorter side, in batches of one shape.
@@ -138,7 +138,7 @@ class Tester:
 
 
 @dataclass
-class _Large:
+class LargeInput:
     """Stands for the tensor (1, 3, height, width) of a normalised image, and normalises only the parts that are taken.
 
     The whole in float32, and its mirror image, would take eight times the memory of the image itself.
@@ -155,8 +155,9 @@ class _Large:
         count, height, width, channels = self.images.shape
         return count, channels, height, width
 
-    def flip(self, _: int) -> "_Large":
-        return _Large(self.images[:, :, ::-1], self.normalise)
+    def flip(self, _: int) -> "LargeInput":
+        """The mirror image, as ``torch.Tensor.flip`` along the width gives it."""
+        return LargeInput(self.images[:, :, ::-1], self.normalise)
 
     def __getitem__(self, place: tuple[slice, ...]) -> torch.Tensor:
         _, _, rows, columns = place

@@ -23,6 +23,9 @@ from verydeep.results import citation, publication
 from verydeep.runs import provenance
 from verydeep.studies import Recorded, Run, load, names
 
+#: Lines of the source that a template shows: a run was made by those of its day, which may be gone.
+_SHOWN_SOURCE = re.compile(r"```\{literalinclude\}.*?\n```", re.DOTALL)
+_OF_TODAY = "*(The lines as they are today stand in the chapter.)*"
 _SOURCE = re.compile(r"<dc:source>([^<]*)</dc:source>")
 
 
@@ -150,9 +153,7 @@ def _notebook_page(executed: Path, run: Recorded, kind: str) -> str:
     notebook = nbformat.read(executed, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = cell.source.replace("](../", "](../../").replace(
-                "{literalinclude} ../", "{literalinclude} ../../"
-            )
+            cell.source = _SHOWN_SOURCE.sub(_OF_TODAY, cell.source.replace("](../", "](../../"))
     verb = {"train": "trained", "evaluate": "tested", "fuse": "tested"}[kind]
     title = f"# {run.study.name}: how {run.name} was {verb}\n\n"
     title += f"The notebook as papermill executed it. Back to [the run]({run.name}.md)."
