@@ -33,7 +33,7 @@ def test_a_template_is_shown_and_not_executed(html):
 
 def test_the_executed_notebook_shows_its_curve(html):
     page = (html / "runs/smoke/A-256-s0-train.html").read_text()
-    assert page.count("/_images/") >= 2 and ".svg" in page and ".jpeg" in page and "epoch 12/12" in page
+    assert page.count("/_images/") >= 2 and ".svg" in page and ".jpg" in page and "epoch 12/12" in page
 
 
 def test_no_page_loads_a_script_or_a_style_from_elsewhere(html):
