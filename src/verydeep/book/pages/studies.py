@@ -18,7 +18,7 @@ def study_page(study: Study) -> str:
         f"{network.length_divisor}, so crops of {study.crop} pixels.",
         "",
     ]
-    lines += _testing(study) + _settings(study)
+    lines += _testing(study) + _localisation(study)
     if not study.train:
         return "\n".join([*lines, *_published(study), ""])
     return "\n".join([*lines, *_runs(study), *_fusions(study), *_recipe(study)])
@@ -114,7 +114,12 @@ def _testing(study: Study) -> list[str]:
         "What the paper leaves open; in bold where this study departs from our usual reading.",
         "",
     ]
-    lines += [*_settled(study, "testing"), "", "## Localisation", ""]
+    return [*lines, *_settled(study, "testing"), "", *_settings(study)]
+
+
+def _localisation(study: Study) -> list[str]:
+    """How the study settles what the paper leaves open about boxes (Appendix A), or why it has none."""
+    lines = ["## Localisation", ""]
     if study.localises:
         return [*lines, *_settled(study, "localisation"), ""]
     why = "" if SOURCES[study.data.source].has_boxes else ": its data set has no boxes"
