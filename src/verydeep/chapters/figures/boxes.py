@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from verydeep.chapters.figures.style import HELD_OUT, RIGHT, TRAIN, WRONG, Picture, finished, use_style
+from verydeep.chapters.figures.style import HELD_OUT, RIGHT, TRAIN, WRONG, Picture, finished, frameless, use_style
 
 
 def box_grid(
@@ -53,12 +53,7 @@ def crops_with_boxes(crops: np.ndarray, boxes: np.ndarray, titles: list[str], co
     A crop that does not count in the loss has none; its row of ``boxes`` is NaN.
     """
     use_style()
-    rows = -(-len(crops) // columns)
-    figure, panels = plt.subplots(
-        rows, columns, figsize=(1.5 * columns, 1.75 * rows), layout="constrained", squeeze=False
-    )
-    for axes in panels.flat:
-        axes.set_axis_off()
+    figure, panels = frameless(len(crops), columns, (1.5, 1.75))
     for axes, crop, box, title in zip(panels.flat, crops, boxes, titles, strict=False):
         _ground(axes, crop)
         axes.set(xlim=(-0.3, 1.3), ylim=(1.3, -0.3))

@@ -5,7 +5,17 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from verydeep.chapters.figures.style import HELD_OUT, RIGHT, SHADES, WRONG, Picture, finished, ink_on, use_style
+from verydeep.chapters.figures.style import (
+    HELD_OUT,
+    RIGHT,
+    SHADES,
+    WRONG,
+    Picture,
+    finished,
+    frameless,
+    ink_on,
+    use_style,
+)
 
 
 def image_grid(
@@ -27,13 +37,7 @@ def image_grid(
         Width and height of an image with its text, inches.
     """
     use_style()
-    rows = -(-len(images) // columns)
-    width, height = size
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(width * columns, height * rows), layout="constrained", squeeze=False
-    )
-    for axis in axes.flat:
-        axis.set_axis_off()
+    figure, axes = frameless(len(images), columns, size)
     for k, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
         axis.imshow(image, interpolation="nearest")
         axis.set_title(titles[k], fontsize=8, color=colours[k] if colours else "black")

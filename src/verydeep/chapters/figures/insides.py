@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from verydeep.chapters.figures.style import Picture, finished, use_style
+from verydeep.chapters.figures.style import Picture, finished, frameless, use_style
 
 
 def filters(weights: np.ndarray, columns: int = 8) -> Picture:
@@ -15,12 +15,7 @@ def filters(weights: np.ndarray, columns: int = 8) -> Picture:
         float (filters, 3, height, width).
     """
     use_style()
-    rows = -(-len(weights) // columns)
-    figure, panels = plt.subplots(
-        rows, columns, figsize=(0.8 * columns, 0.8 * rows), layout="constrained", squeeze=False
-    )
-    for axes in panels.flat:
-        axes.set_axis_off()
+    figure, panels = frameless(len(weights), columns, (0.8, 0.8))
     for axes, weight in zip(panels.flat, weights.astype(np.float64), strict=False):
         axes.imshow(0.5 + weight.transpose(1, 2, 0) / (2 * max(np.abs(weight).max(), 1e-12)), interpolation="nearest")
     return finished(figure)

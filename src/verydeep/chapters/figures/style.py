@@ -84,6 +84,17 @@ def use_style() -> None:
     plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 
 
+def frameless(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+    """Rows of panels without a frame, at least ``count`` of them; ``size`` is the width and height of one, inches."""
+    rows, (width, height) = -(-count // columns), size
+    figure, panels = plt.subplots(
+        rows, columns, figsize=(width * columns, height * rows), layout="constrained", squeeze=False
+    )
+    for axes in panels.flat:
+        axes.set_axis_off()
+    return figure, panels
+
+
 def finished(figure: Figure) -> Picture:
     """The figure as a picture, taken from pyplot's hands, or a notebook would show it twice."""
     plt.close(figure)
