@@ -14,17 +14,16 @@ from verydeep.networks.initialisation import initialise, transfer_from_a
 from verydeep.runs import variables
 from verydeep.runs.parts import Device
 from verydeep.studies import Run
-from verydeep.studies.plan import BATCH_NORM, CONTINUED, TRANSFERRED
+from verydeep.studies.plan import CONTINUED, TRANSFERRED
 
 
 def network(run: Run) -> vgg.VGG:
     """The network of a run, with torch's default weights, in channels-last layout."""
     net = vgg.build(
         run.config,
-        run.study.size,
+        run.size,
         dropout=run.recipe.dropout,
-        lrn_alpha=run.study.network.lrn_alpha,
-        batch_norm=run.variant == BATCH_NORM,
+        lrn_alpha=run.network.lrn_alpha,
     )
     return net.to(memory_format=torch.channels_last)
 

@@ -264,7 +264,7 @@ def test_a_batch_normalised_network_is_tested_as_torchvisions():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
             torch.nn.init.uniform_(module.running_var, 0.5, 2)
-    net = vgg.build("A", Size(num_classes=20, pooling="floor"), batch_norm=True).eval()
+    net = vgg.build("A", Size(num_classes=20, pooling="floor", batch_norm=True)).eval()
     net.load_state_dict(reference.state_dict())
     x = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():

@@ -102,6 +102,8 @@ def test_torchvision_state_dicts_load_and_agree(name, theirs):
     ({"lrn_alpha": "none"}, "unknown lrn_alpha"),
     ({"size": Size(width_divisor=3)}, "does not divide"),
     ({"size": Size(crop=16, pooling="floor")}, "leaves nothing"),
+    ({"size": Size(crop=56, pooling="floor", pooling_window=3)}, "leaves nothing"),
+    ({"size": Size(pooling_window=4)}, "unknown pooling_window"),
 ])  # fmt: skip
 def test_impossible_networks_are_refused(bad, message):
     with pytest.raises((UnknownName, ValueError), match=message):
@@ -275,3 +277,116 @@ def test_transfer_copies_four_convolutions_and_three_fc_layers_by_shape(name):
     for key, layer in (net.convolutions() | net.fully_connected()).items():
         source = (a.convolutions() | a.fully_connected())[key].weight if key in copied else before[key]
         assert torch.equal(layer.weight, source)
+
+
+# -- what departs from Table 1: batch normalisation, pooling of 3x3 --------------------------------------------------
+
+NORMALISED = {"A": 132868840, "B": 133053736, "D": 138365992, "E": 143678248}  # torchvision's own, with weights=None
+
+
+def departing(name="A", **size) -> vgg.VGG:
+    """A small network that departs from Table 1, whose running statistics are not those that it started with."""
+    net = vgg.build(name, Size(16, num_classes=7, crop=64, **size))
+    initialise(net, "he", torch.Generator().manual_seed(0))
+    for norm in net.normalisations().values():
+        torch.nn.init.uniform_(norm.running_mean, -1, 1, generator=torch.Generator().manual_seed(1))
+        torch.nn.init.uniform_(norm.running_var, 0.2, 3, generator=torch.Generator().manual_seed(2))
+    return net.eval()
+
+
+@pytest.mark.parametrize(("name", "count"), NORMALISED.items())
+def test_batch_normalisation_adds_two_parameters_a_channel_and_is_torchvisions(name, count):
+    size = Size(batch_norm=True)
+    added = 2 * sum(conv.channels for block in configuration(name).blocks for conv in block)
+    assert anatomy.parameters(configuration(name), size) == count == FULL_COUNTS[name] + added
+    with torch.device("meta"):
+        net, theirs = vgg.build(name, size), getattr(torchvision.models, f"{TORCHVISION[name]}_bn")(weights=None)
+    assert sum(p.numel() for p in net.parameters()) == sum(p.numel() for p in theirs.parameters()) == count
+    assert {key: t.shape for key, t in net.state_dict().items()} == {k: t.shape for k, t in theirs.state_dict().items()}
+    for norm in net.normalisations().values():
+        assert (norm.eps, norm.momentum) == (1e-5, 0.1) and norm.num_features == norm.weight.numel()
+
+
+@pytest.mark.parametrize("name", ["A-LRN", "E"])
+@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_anatomy_knows_what_departs_from_table_1(name, pooling, batch_norm):
+    """Shapes, parameters and multiply-adds of every layer, in the order in which they are computed."""
+    size = replace(QUARTER, crop=128, pooling=pooling, pooling_window=3, batch_norm=batch_norm)
+    with torch.device("meta"):
+        net, seen, images = vgg.build(name, size).eval(), [], torch.zeros(1, 3, 128, 128)
+    for module in net.modules():
+        if isinstance(module, (nn.Conv2d, nn.MaxPool2d, nn.Linear, nn.LocalResponseNorm, nn.BatchNorm2d)):
+            module.register_forward_hook(
+                lambda one, _, out: seen.append((tuple(out.shape[1:]), sum(p.numel() for p in one.parameters())))
+            )
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        net(images)
+    layers = anatomy.layers(configuration(name), size)
+    assert [(layer.shape[: len(shape)], layer.parameters) for layer, (shape, _) in zip(layers, seen, strict=True)] == [
+        *seen
+    ]
+    assert anatomy.multiply_adds(configuration(name), size) * 2 == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("window", anatomy.POOLING_WINDOWS)
+@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+def test_pooled_sides_are_torchs(window, pooling):
+    pool = nn.MaxPool2d(window, stride=2, ceil_mode=pooling == "ceil")
+    for side in range(window, 60):
+        assert anatomy.pooled(side, pooling, window) == pool(torch.zeros(1, 1, side, side)).shape[2]
+    assert all(anatomy.pooled(side, "floor", window) == 0 for side in range(window))
+    if pooling == "ceil":  # the maps of 224, and so the weights of FC6, are Table 1's
+        assert anatomy.last_map(224, pooling, window=window) == 7
+
+
+@pytest.mark.parametrize("name", ["A", "E"])
+@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("size", [{"batch_norm": True}, {"pooling_window": 3}])
+def test_dense_form_of_what_departs_equals_the_head_on_every_window_and_strips_the_whole(name, pooling, size):
+    net = departing(name, pooling=pooling, **size)
+    side = net.map_side
+    assert torch.allclose(score_map(net, x := torch.randn(2, 3, 64, 64))[:, :, 0, 0], net(x), atol=1e-5)
+    images = torch.randn(1, 3, 72, 660)
+    with torch.inference_mode():
+        whole, maps = score_map(net, images), net.features(images)
+        assert whole.shape[2:] == (maps.shape[2] - side + 1, maps.shape[3] - side + 1) and whole.std() > 1e-2
+        for row in range(whole.shape[2]):
+            for column in range(whole.shape[3]):
+                window = maps[:, :, row : row + side, column : column + side].flatten(1)
+                assert torch.allclose(whole[:, :, row, column], net.classifier(window), atol=1e-4)
+        for pixels in (1, 72 * 550):
+            cut = score_map(net, images, pixels)
+            assert (cut - whole).abs().max() < 1e-5 * whole.abs().max()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_blocks_in_half_precision_keep_their_running_statistics_in_float32(dtype):
+    net, exact = departing(batch_norm=True), departing(batch_norm=True)
+    statistics = {name: value.clone() for name, value in net.named_buffers()}
+    net.lower(dtype)
+    assert {conv.weight.dtype for conv in net.convolutions().values()} == {dtype}
+    assert all(torch.equal(value, statistics[name]) for name, value in net.named_buffers())
+    with torch.inference_mode():
+        images = torch.randn(2, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+        scores, expected = score_map(net, images), score_map(exact, images)
+    assert (scores - expected).abs().max() < 0.1 * expected.abs().max()
+
+
+def test_the_transfer_from_a_takes_a_normalisation_with_its_convolution():
+    a, net = departing("A", batch_norm=True), vgg.build("D", Size(16, num_classes=7, crop=64, batch_norm=True))
+    transfer_from_a(net, a)
+    for name, norm in net.normalisations().items():
+        copied = name in ("conv1_1", "conv2_1", "conv3_1", "conv3_2")
+        assert torch.equal(norm.running_var, torch.ones_like(norm.running_var)) is not copied
+        if copied:
+            assert all(torch.equal(mine, a.normalisations()[name].state_dict()[key])
+                       for key, mine in norm.state_dict().items())  # fmt: skip
+
+
+def test_a_draw_of_weights_forgets_what_a_normalisation_has_seen():
+    net = departing(batch_norm=True)
+    initialise(net, "glorot", torch.Generator().manual_seed(0))
+    fresh = vgg.build("A", net.size).normalisations()
+    for name, norm in net.normalisations().items():
+        assert all(torch.equal(value, fresh[name].state_dict()[key]) for key, value in norm.state_dict().items())

@@ -60,7 +60,7 @@ def rescale(
 ) -> np.ndarray:
     """Isotropic rescaling of a uint8 (height, width, 3) image to a shorter side of ``shorter`` pixels.
 
-    The keywords settle what the paper leaves open (:class:`verydeep.studies.schema.Testing`).
+    The keywords settle what the paper leaves open (:class:`verydeep.studies.keys.Testing`).
     """
     height, width = scaled_size(*image.shape[:2], shorter, longer_side)
     if (height, width) == image.shape[:2]:

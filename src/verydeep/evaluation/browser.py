@@ -8,7 +8,7 @@ from verydeep.errors import VerydeepError
 from verydeep.evaluation.measure import require_trained
 from verydeep.networks import interchange
 from verydeep.studies import Run
-from verydeep.studies.schema import Testing
+from verydeep.studies.keys import Testing
 
 NETWORK, SETTINGS = "network.onnx", "network.json"
 

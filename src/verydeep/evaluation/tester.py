@@ -20,7 +20,7 @@ from verydeep.data.views import rescale, scaled_size
 from verydeep.errors import DataError
 from verydeep.evaluation.ways import PIXELS_PER_BATCH, WAYS, Way
 from verydeep.networks.vgg import VGG
-from verydeep.studies.schema import Testing
+from verydeep.studies.keys import Testing
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -42,7 +42,7 @@ class Tester:
     Parameters
     ----------
     net
-        Moved to the device of ``normalise``, its convolutions to the precision of ``testing``.
+        Moved to the device of ``normalise``, its blocks to the precision of ``testing``.
     flip
         Whether mirror images are used too.
     pixels_per_batch
@@ -57,7 +57,7 @@ class Tester:
 
     def __post_init__(self):
         self.net.to(self.normalise.mean.device).eval()
-        self.net.features.to(_DTYPES[self.testing.precision])
+        self.net.lower(_DTYPES[self.testing.precision])
 
     def way(self, method: str) -> Way:
         """The way of testing by its name, ready for this network."""

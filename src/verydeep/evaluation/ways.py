@@ -15,7 +15,7 @@ import torch
 from verydeep.data.views import centre_position, grid_positions
 from verydeep.networks import anatomy, dense
 from verydeep.networks.vgg import VGG
-from verydeep.studies.schema import Testing
+from verydeep.studies.keys import Testing
 
 #: Pixels that go through the network at once: bounds its memory whatever the size of the images. An image that is
 #: larger by itself is cut into strips (:func:`verydeep.networks.dense.strips`), and is held in 8 bits only.

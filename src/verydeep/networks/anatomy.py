@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size
 
 POOLINGS = ("ceil", "floor")
+#: Sides of pooled squares, at stride 2: Table 1's and AlexNet's.
+POOLING_WINDOWS = (2, 3)
 
 
 @dataclass(frozen=True)
@@ -39,24 +41,29 @@ class Layer:
         return channels * height * width
 
 
-def pooled(size: int, pooling: str = "ceil") -> int:
-    """Side of a map after 2x2 max-pooling with stride 2.
+def pooled(size: int, pooling: str = "ceil", window: int = 2) -> int:
+    """Side of a map after max-pooling of ``window`` x ``window`` with stride 2; 0 where no window fits.
 
     Caffe, in which the paper's networks were trained, rounds up (``"ceil"``); torch rounds down by default
-    (``"floor"``). The two agree wherever the side is even, so at every multiple of 32 pixels throughout.
+    (``"floor"``). At 2x2 the two agree wherever the side is even, so at every multiple of 32 pixels throughout. At 3x3
+    rounding up gives the maps of 2x2 there, and rounding down smaller ones.
     """
-    return -(-size // 2) if pooling == "ceil" else size // 2
+    span = size - window
+    return max(0, (-(-span // 2) if pooling == "ceil" else span // 2) + 1)
 
 
-def last_map(size: int, pooling: str = "ceil", blocks: int = 5) -> int:
+def last_map(size: int, pooling: str = "ceil", blocks: int = 5, window: int = 2) -> int:
     """Side of the last feature map for an input of ``size`` pixels: 7 at 224 (Sect. 2.1)."""
     for _ in range(blocks):
-        size = pooled(size, pooling)
+        size = pooled(size, pooling, window)
     return size
 
 
 def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, int] | None = None) -> list[Layer]:
     """Every layer of ``config`` at the given size, from conv1_1 to the class scores.
+
+    A normalisation counts the parameters that it learns, a scale (as weights) and a shift (as biases) for each channel,
+    and no multiply-adds; the running means and variances of batch normalisation are not learned and not counted.
 
     Parameters
     ----------
@@ -72,7 +79,7 @@ def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, 
     listed: list[Layer] = []
     channels, (height, width) = 3, image or (size.crop, size.crop)
     field, stride, start = 1, 1, 0
-    window = last_map(size.crop, size.pooling, len(config.blocks))
+    window = last_map(size.crop, size.pooling, len(config.blocks), size.pooling_window)
     for b, block in enumerate(config.blocks, 1):
         for i, conv in enumerate(block, 1):
             out = conv.channels // size.width_divisor
@@ -82,10 +89,12 @@ def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, 
             cost = weights * height * width
             listed.append(Layer(f"conv{b}_{i}", "conv", shape, weights, out, cost, field, stride, start))
             channels = out
+            if size.batch_norm:
+                listed.append(Layer(f"norm{b}_{i}", "norm", shape, out, out, 0, field, stride, start))
             if config.lrn and (b, i) == (1, 1):
                 listed.append(Layer("lrn1", "lrn", shape, 0, 0, 0, field, stride, start))
-        height, width = pooled(height, size.pooling), pooled(width, size.pooling)
-        field, stride = field + stride, 2 * stride
+        height, width = (pooled(side, size.pooling, size.pooling_window) for side in (height, width))
+        field, stride = field + (size.pooling_window - 1) * stride, 2 * stride
         listed.append(Layer(f"pool{b}", "maxpool", (channels, height, width), 0, 0, 0, field, stride, start))
     rows, columns = height - window + 1, width - window + 1
     if min(rows, columns) < 1:

@@ -9,17 +9,21 @@ from verydeep.errors import UnknownName
 
 @dataclass(frozen=True)
 class Size:
-    """How large a network of Table 1 is built; the paper's own size by default.
+    """How a network of Table 1 is built: how large, and in what it departs from the table; as the paper's by default.
 
     ``width_divisor`` divides every width of Table 1 but that of the class scores. ``crop`` is the side of the square
     training crop in pixels, which fixes how many inputs FC6 has. ``pooling`` is ``"ceil"`` (Caffe, in which the paper
-    trained) or ``"floor"`` (torch's default): the same network at multiples of 32 pixels.
+    trained) or ``"floor"`` (torch's default): the same network at multiples of 32 pixels. ``pooling_window`` is the
+    side of the pooled squares, at stride 2: 2 in Table 1, 3 in AlexNet. ``batch_norm`` normalises after every
+    convolution, as torchvision's ``_bn`` networks do and the paper's do not.
     """
 
     width_divisor: int = 1
     num_classes: int = 1000
     crop: int = 224
     pooling: str = "ceil"
+    pooling_window: int = 2
+    batch_norm: bool = False
 
 
 PAPER_SIZE = Size()

@@ -38,7 +38,7 @@ def score_map(net: VGG, images: torch.Tensor, pixels: int | None = None) -> torc
         When the last feature map is smaller than the window of FC6.
     """
     count, _, height, width = images.shape
-    side, last = net.map_side, [_last_map(net, length) for length in (height, width)]
+    side, last = net.map_side, [net.last_map(length) for length in (height, width)]
     if min(last) < side:
         raise ValueError(
             f"images of {height}x{width} give a last map of {last[0]}x{last[1]}, "
@@ -79,7 +79,7 @@ def strips(net: VGG, length: int, most: int) -> Iterator[tuple[slice, slice]]:
     layer = next(layer for layer in anatomy.layers(net.config, net.size) if layer.name == "fc6")
     stride, reach = layer.stride, layer.start + layer.receptive_field  # the first position sees pixels below ``reach``
     before = -(layer.start // stride)  # whole strides that a position sees before its own place
-    positions, first = _last_map(net, length) - net.map_side + 1, 0
+    positions, first = net.last_map(length) - net.map_side + 1, 0
     while first < positions:
         skipped = max(0, first - before)
         begin = skipped * stride
@@ -90,10 +90,6 @@ def strips(net: VGG, length: int, most: int) -> Iterator[tuple[slice, slice]]:
             end = min(length, (after - 1) * stride + reach)
         yield slice(begin, end), slice(first - skipped, after - skipped)
         first = after
-
-
-def _last_map(net: VGG, length: int) -> int:
-    return anatomy.last_map(length, net.size.pooling, len(net.config.blocks))
 
 
 def whole_positions(length: int, crop: int, blocks: int = 5) -> int:

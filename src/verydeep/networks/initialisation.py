@@ -26,9 +26,13 @@ def initialise(net: VGG, scheme: str, generator: torch.Generator) -> None:
     ------
     UnknownName
         For a scheme that does not exist.
+
+    Batch normalisations start with scale 1, shift 0 and fresh statistics, whatever the scheme.
     """
     if scheme not in SCHEMES:
         raise UnknownName("initialisation", scheme, SCHEMES)
+    for norm in net.normalisations().values():
+        norm.reset_parameters()
     for layer in (*net.convolutions().values(), *net.fully_connected().values()):
         weight, bias = layer.weight, layer.bias
         nn.init.zeros_(bias)
@@ -52,7 +56,7 @@ def transfer_from_a(net: VGG, a: VGG) -> list[str]:
 
     "The first four convolutional layers" cannot mean positions 1 to 4 in both nets, whose shapes differ.
     The reading by which shapes fit is by name: conv1_1, conv2_1, conv3_1, conv3_2. A layer whose shape
-    differs (the 5x5 kernels of B-5x5) keeps its random weights.
+    differs (the 5x5 kernels of B-5x5) keeps its random weights. A batch normalisation goes with its convolution.
 
     Returns
     -------
@@ -61,11 +65,14 @@ def transfer_from_a(net: VGG, a: VGG) -> list[str]:
     """
     source = dict(list(a.convolutions().items())[:TRANSFERRED_CONVOLUTIONS]) | a.fully_connected()
     target = net.convolutions() | net.fully_connected()
+    norms, theirs = net.normalisations(), a.normalisations()
     copied = []
     with torch.no_grad():
         for name, layer in source.items():
             if name in target and target[name].weight.shape == layer.weight.shape:
                 target[name].weight.copy_(layer.weight)
                 target[name].bias.copy_(layer.bias)
+                if name in norms and name in theirs:
+                    norms[name].load_state_dict(theirs[name].state_dict())
                 copied.append(name)
     return copied

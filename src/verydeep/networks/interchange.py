@@ -24,17 +24,22 @@ class _Graph:
     def __init__(self):
         self.nodes, self.weights, self.last = [], [], INPUT
 
-    def add(self, kind: str, name: str, parameters: dict[str, torch.Tensor] | None = None, **attributes) -> None:
-        """A node that reads the last one's output, then its own parameters."""
+    def add(self, kind: str, name: str, parameters: dict[str, torch.Tensor] | None = None,
+            statistics: dict[str, torch.Tensor] | None = None, **attributes) -> None:  # fmt: skip
+        """A node that reads the last one's output, then its own parameters, then its statistics."""
         names = [self._parameter(f"{name}.{key}", tensor) for key, tensor in (parameters or {}).items()]
+        names += [self._constant(f"{name}.{key}", tensor) for key, tensor in (statistics or {}).items()]
         self.nodes.append(helper.make_node(kind, [self.last, *names], [name], name=name, **attributes))
         self.last = name
 
     def _parameter(self, name: str, tensor: torch.Tensor) -> str:
         """The weights in half precision, as they are published, which halves the file; computed with in float32."""
-        self.weights.append(numpy_helper.from_array(tensor.detach().half().cpu().contiguous().numpy(), f"{name}.half"))
-        cast = helper.make_node("Cast", [f"{name}.half"], [name], name=name, to=TensorProto.FLOAT)
-        self.nodes.append(cast)
+        half = self._constant(f"{name}.half", tensor.half())
+        self.nodes.append(helper.make_node("Cast", [half], [name], name=name, to=TensorProto.FLOAT))
+        return name
+
+    def _constant(self, name: str, tensor: torch.Tensor) -> str:
+        self.weights.append(numpy_helper.from_array(tensor.detach().cpu().contiguous().numpy(), name))
         return name
 
 
@@ -43,13 +48,13 @@ def write_onnx(net: VGG, path: Path) -> None:
 
     The graph takes ``images``, float32 (batch, 3, height, width), normalised, both sides large enough for one window
     of FC6, and gives ``scores``, float32 (batch, classes, rows, columns). Weights are rounded to half precision;
-    published ones (:func:`verydeep.networks.weights.publish`) are in it already, so they lose nothing. The same
-    network gives the same bytes.
+    published ones (:func:`verydeep.networks.weights.publish`) are in it already, so they lose nothing. The running
+    statistics of batch normalisation stay in float32. The same network gives the same bytes.
 
     Raises
     ------
     VerydeepError
-        When the network has a layer that no network of Table 1 has: batch normalisation.
+        When the network has a layer of another kind than ours have.
     """
     graph = _Graph()
     names = {id(conv): name for name, conv in net.convolutions().items()}
@@ -81,10 +86,15 @@ def _add(graph: _Graph, layer: nn.Module, name: str) -> None:
         case nn.Conv2d():
             sides = {"kernel_shape": list(layer.kernel_size), "pads": 2 * list(layer.padding)}
             graph.add("Conv", name, {"weight": layer.weight, "bias": layer.bias}, **sides)
+        case nn.BatchNorm2d():
+            learned = {"scale": layer.weight, "shift": layer.bias}
+            measured = {"mean": layer.running_mean, "variance": layer.running_var}
+            graph.add("BatchNormalization", name, learned, measured, epsilon=layer.eps)
         case nn.ReLU():
             graph.add("Relu", name)
         case nn.MaxPool2d():
-            graph.add("MaxPool", name, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=int(layer.ceil_mode))
+            sides = {"kernel_shape": 2 * [layer.kernel_size], "strides": 2 * [layer.stride]}
+            graph.add("MaxPool", name, **sides, ceil_mode=int(layer.ceil_mode))
         case LocalResponseNorm():
             graph.add("LRN", name, size=layer.size, alpha=layer.alpha, beta=layer.beta, bias=layer.k)
         case _:

@@ -11,6 +11,9 @@ from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size, co
 # Krizhevsky et al. (2012), as Sect. 2.1 refers to them.
 LRN_SIZE, LRN_K, LRN_ALPHA, LRN_BETA = 5, 2.0, 1e-4, 0.75
 LRN_ALPHAS = ("caffe", "krizhevsky")
+# torch's and torchvision's: what is added to a variance, and how far a running statistic moves towards each batch's.
+# The convolution before a normalisation keeps its bias, as torchvision's does, though the mean takes it out again.
+BATCH_NORM_EPS, BATCH_NORM_MOMENTUM = 1e-5, 0.1
 
 
 class VGG(nn.Module):
@@ -24,22 +27,37 @@ class VGG(nn.Module):
     Input: float images (batch, 3, crop, crop), mean-subtracted. Output: class scores (batch, classes).
     """
 
-    def __init__(self, config: Configuration, size: Size, *, dropout: float, lrn_alpha: str, batch_norm: bool):
+    def __init__(self, config: Configuration, size: Size, *, dropout: float, lrn_alpha: str):
         super().__init__()
         self.config, self.size = config, size
         self.crop, self.num_classes = size.crop, size.num_classes
-        self.map_side = anatomy.last_map(size.crop, size.pooling, len(config.blocks))
-        self.features = features(config, size, lrn_alpha=lrn_alpha, batch_norm=batch_norm)
+        self.map_side = self.last_map(size.crop)
+        self.features = features(config, size, lrn_alpha=lrn_alpha)
         self.classifier = classifier(config, size, self.map_side, dropout=dropout)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Class scores of training crops."""
         return self.classifier(torch.flatten(self.features(images), 1))
 
+    def last_map(self, length: int) -> int:
+        """Side of the last feature map along a side of an image of so many pixels."""
+        return anatomy.last_map(length, self.size.pooling, len(self.config.blocks), self.size.pooling_window)
+
+    def lower(self, dtype: torch.dtype) -> None:
+        """Compute the blocks in ``dtype``, all but batch normalisations, whose statistics would lose their digits."""
+        for layer in self.features:
+            if not isinstance(layer, nn.BatchNorm2d):
+                layer.to(dtype)
+
     def convolutions(self) -> dict[str, nn.Conv2d]:
         """The convolutions by name, ``conv1_1`` onwards."""
         modules = [module for module in self.features if isinstance(module, nn.Conv2d)]
         return dict(zip(self.config.conv_names(), modules, strict=True))
+
+    def normalisations(self) -> dict[str, nn.BatchNorm2d]:
+        """The batch normalisations by the convolution that each follows; none in the paper's networks."""
+        modules = [module for module in self.features if isinstance(module, nn.BatchNorm2d)]
+        return dict(zip(self.config.conv_names(), modules, strict=True)) if modules else {}
 
     def fully_connected(self) -> dict[str, nn.Linear]:
         """The fully connected layers by name: ``fc6``, ``fc7``, ``fc8``."""
@@ -47,7 +65,7 @@ class VGG(nn.Module):
         return dict(zip(("fc6", "fc7", "fc8"), modules, strict=True))
 
 
-def features(config: Configuration, size: Size, *, lrn_alpha: str, batch_norm: bool) -> nn.Sequential:
+def features(config: Configuration, size: Size, *, lrn_alpha: str) -> nn.Sequential:
     """The blocks of a configuration: convolutions, a ReLU after each, and a max-pooling at the end (Sect. 2.1)."""
     layers: list[nn.Module] = []
     channels = 3
@@ -55,11 +73,11 @@ def features(config: Configuration, size: Size, *, lrn_alpha: str, batch_norm: b
         for conv in block:
             width = conv.channels // size.width_divisor
             layers.append(nn.Conv2d(channels, width, conv.kernel, stride=1, padding=conv.padding))
-            if batch_norm:
-                layers.append(nn.BatchNorm2d(width))
+            if size.batch_norm:
+                layers.append(nn.BatchNorm2d(width, eps=BATCH_NORM_EPS, momentum=BATCH_NORM_MOMENTUM))
             layers.append(nn.ReLU(inplace=True))
             channels = width
-        layers.append(nn.MaxPool2d(2, stride=2, ceil_mode=size.pooling == "ceil"))
+        layers.append(nn.MaxPool2d(size.pooling_window, stride=2, ceil_mode=size.pooling == "ceil"))
     if config.lrn:
         first_relu = next(k for k, layer in enumerate(layers) if isinstance(layer, nn.ReLU))
         layers.insert(first_relu + 1, _lrn(lrn_alpha))
@@ -108,7 +126,6 @@ def build(
     *,
     dropout: float = 0.5,
     lrn_alpha: str = "caffe",
-    batch_norm: bool = False,
 ) -> VGG:
     """Build a configuration of Table 1 (or ``"B-5x5"``), with torch's default weights.
 
@@ -122,13 +139,11 @@ def build(
         Probability of dropping a unit of FC6 and FC7 in training (Sect. 3.1).
     lrn_alpha
         How A-LRN's alpha is meant: ``"caffe"`` divides it by the window of 5, ``"krizhevsky"`` does not.
-    batch_norm
-        Normalise after every convolution, as torchvision's ``_bn`` networks do and the paper's do not.
 
     Raises
     ------
     UnknownName
-        For a configuration, pooling or alpha scaling that does not exist.
+        For a configuration, rounding or window of pooling, or alpha scaling that does not exist.
     ValueError
         When a width is not divisible or the crop is too small to reach FC6.
 
@@ -137,16 +152,17 @@ def build(
     spec = configuration(config)
     if size.pooling not in anatomy.POOLINGS:
         raise UnknownName("pooling", size.pooling, anatomy.POOLINGS)
+    if size.pooling_window not in anatomy.POOLING_WINDOWS:
+        raise UnknownName("pooling_window", size.pooling_window, anatomy.POOLING_WINDOWS)
     if lrn_alpha not in LRN_ALPHAS:
         raise UnknownName("lrn_alpha", lrn_alpha, LRN_ALPHAS)
     widths = [conv.channels for block in spec.blocks for conv in block] + list(spec.fc[:-1])
     if any(width % size.width_divisor for width in widths):
         raise ValueError(f"width_divisor {size.width_divisor} does not divide every width of {config}: {widths}")
-    if anatomy.last_map(size.crop, size.pooling, len(spec.blocks)) < 1:
+    if anatomy.last_map(size.crop, size.pooling, len(spec.blocks), size.pooling_window) < 1:
         raise ValueError(f"a crop of {size.crop} pixels leaves nothing after {len(spec.blocks)} poolings")
-    net = VGG(spec, size, dropout=dropout, lrn_alpha=lrn_alpha, batch_norm=batch_norm)
-    layers = (*net.convolutions().values(), *net.fully_connected().values())
-    counted = sum(p.numel() for layer in layers for p in layer.parameters())
+    net = VGG(spec, size, dropout=dropout, lrn_alpha=lrn_alpha)
+    counted = sum(p.numel() for p in net.parameters())
     expected = anatomy.parameters(spec, size)
     assert counted == expected, f"{config} has {counted} parameters, Table 1 gives {expected}"
     return net

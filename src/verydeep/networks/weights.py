@@ -1,4 +1,8 @@
-"""Published weights: half precision, safetensors, never unpickled."""
+"""Published weights: half precision, safetensors, never unpickled.
+
+What was learned is published in half precision. The running means and variances of batch normalisation were measured:
+a variance may lie beyond what half precision holds, or below it, so they stay as they are, in float32.
+"""
 
 from pathlib import Path
 
@@ -13,20 +17,29 @@ from verydeep.networks.vgg import VGG
 
 
 def publish(net: VGG, path: Path) -> str:
-    """Write the weights of ``net`` in half precision; return the file's sha256.
+    """Write the weights of ``net`` in half precision, and its running statistics as they are; return the file's sha256.
 
     Raises
     ------
     VerydeepError
-        When a weight does not fit half precision, which would publish another network than was trained.
+        When a weight does not fit half precision, which would publish another network than was trained, or a
+        statistic is no finite number.
     """
-    state = {name: tensor.detach().half().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    kinds = _dtypes(net)
+    state = {name: tensor.detach().to(kinds[name]).cpu().contiguous() for name, tensor in net.state_dict().items()}
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():
-            raise VerydeepError(f"{path}: {name} has values that half precision cannot hold")
+            precision = "half precision" if tensor.dtype == torch.float16 else "float32"
+            raise VerydeepError(f"{path}: {name} has values that {precision} cannot hold")
     with files.atomic(path) as part:
         part.write_bytes(save(state))
     return files.sha256(path)
+
+
+def _dtypes(net: VGG) -> dict[str, torch.dtype]:
+    """In which type each tensor of a network is published: half precision, or of running statistics their own."""
+    statistics = {name: tensor.dtype for name, tensor in net.named_buffers()}
+    return {name: statistics.get(name, torch.float16) for name in net.state_dict()}
 
 
 def download(published: Published, path: Path) -> None:
@@ -70,8 +83,8 @@ def load_into(net: VGG, path: Path) -> None:
     Raises
     ------
     VerydeepError
-        When the file is missing, damaged, of another network, or holds anything but finite half-precision numbers;
-        the message names the first difference.
+        When the file is missing, damaged, of another network, or holds anything but finite numbers in half precision
+        (running statistics in float32); the message names the first difference.
     """
     if not path.exists():
         raise VerydeepError(f"{path}: no weights there; train the run first")
@@ -79,15 +92,16 @@ def load_into(net: VGG, path: Path) -> None:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
         raise VerydeepError(f"{path}: not a safetensors file of weights ({error})") from None
-    own = net.state_dict()
+    own, kinds = net.state_dict(), _dtypes(net)
     if missing := sorted(own.keys() ^ state.keys()):
         raise VerydeepError(f"{path}: weights of another network than {net.config.name} ({missing[0]} does not match)")
     for name, tensor in state.items():
         if tensor.shape != own[name].shape:
             shapes = f"{tuple(tensor.shape)} there, {tuple(own[name].shape)} here"
             raise VerydeepError(f"{path}: weights of another size than this {net.config.name}: {name} is {shapes}")
-        if tensor.dtype != torch.float16:
-            raise VerydeepError(f"{path}: {name} is {str(tensor.dtype).removeprefix('torch.')}, float16 expected")
+        if tensor.dtype != kinds[name]:
+            there, expected = (str(kind).removeprefix("torch.") for kind in (tensor.dtype, kinds[name]))
+            raise VerydeepError(f"{path}: {name} is {there}, {expected} expected")
         if not torch.isfinite(tensor).all():
             raise VerydeepError(f"{path}: {name} holds values that are no finite numbers")
     net.load_state_dict(state)

@@ -8,8 +8,8 @@ from functools import cache
 
 from verydeep import paper
 from verydeep.errors import UnknownName
+from verydeep.studies.keys import RELEASED
 from verydeep.studies.plan import Run
-from verydeep.studies.schema import RELEASED
 
 #: What each method is, in words for a table.
 METHODS = {

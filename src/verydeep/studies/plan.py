@@ -6,13 +6,12 @@ from pathlib import Path
 from verydeep import paths
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks import anatomy
-from verydeep.networks.configurations import Configuration, all_configurations, configuration
+from verydeep.networks.configurations import Configuration, Size, all_configurations, configuration
 from verydeep.networks.published import Published, published_weights
+from verydeep.studies.keys import PAPER_SCALES, RELEASED, Network, Recipe, starts_from
 from verydeep.studies.names import RunName
-from verydeep.studies.schema import PAPER_SCALES, RELEASED, Recipe, Study, load, names
+from verydeep.studies.schema import Study, load, names
 
-#: The variant of a published network that normalises batches; the paper's networks do not.
-BATCH_NORM = "batch-norm"
 #: Where a network starts.
 RANDOM, TRANSFERRED, CONTINUED = "random", "transferred", "continued"
 
@@ -63,7 +62,7 @@ class Run:
     @property
     def published(self) -> Published | None:
         """The weights of others that this run tests, in a study that trains nothing."""
-        return None if self.study.train else published_weights()[self.config, self.variant == BATCH_NORM]
+        return None if self.study.train else published_weights()[self.config, self.network.batch_norm]
 
     @property
     def weights(self) -> Path:
@@ -88,6 +87,16 @@ class Run:
         return self.study.resolve(self.train_scale, self.variant)
 
     @property
+    def network(self) -> Network:
+        """How its network is built: as the study's are, but for what the variant changes."""
+        return self.study.built(self.variant)
+
+    @property
+    def size(self) -> Size:
+        """How large it is built, and in what it departs from Table 1."""
+        return self.study.size_of(self.variant)
+
+    @property
     def configuration(self) -> Configuration:
         return configuration(self.config)
 
@@ -101,21 +110,13 @@ class Run:
     def parent(self) -> "Run | None":
         """The run whose weights this one starts from (Sect. 3.1), if any.
 
-        S=384 starts from S=256 of the same network and jitter from S=384; at S=256 every network but A takes
-        A's first four convolutions and three FC layers. A variant starts from the same variant of its parent where it
+        By :func:`verydeep.studies.keys.starts_from`. A variant starts from the same variant of its parent where it
         names that network too; a pilot, whose weights are not kept, is no parent.
         """
-        match self.train_scale:
-            case "torchvision":
-                return None
-            case "256" if self.config == "A" or not self.recipe.transfer_from_a:
-                return None
-            case "256":
-                config, scale = "A", "256"
-            case "384":
-                config, scale = self.config, "256"
-            case _:
-                config, scale = self.config, "384"
+        start = starts_from(self.config, self.train_scale, self.recipe)
+        if start is None:
+            return None
+        config, scale = start
         shared = self.variant and not self.pilot and f"{config}-{scale}" in self.study.variants[self.variant].networks
         return Run(self.study, config, scale, self.seed, self.variant if shared else None)
 
@@ -129,7 +130,7 @@ class Run:
     @property
     def multiply_adds(self) -> int:
         """Multiply-adds of one forward pass over one training crop."""
-        return anatomy.multiply_adds(self.configuration, self.study.size)
+        return anatomy.multiply_adds(self.configuration, self.size)
 
 
 def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, variant: str | None = None) -> Run:

@@ -1,7 +1,7 @@
 """A study's recipe beside the paper's, setting by setting."""
 
 from verydeep.studies import Recipe, Study
-from verydeep.studies.schema import paper_recipe
+from verydeep.studies.keys import paper_recipe
 
 
 def recipe_rows(study: Study, train_scale: str, ours: Recipe) -> list[dict]:

@@ -1,4 +1,4 @@
-"""The schema of a study file. The defaults of :class:`Recipe` are the paper's; each departure must be explained."""
+"""The schema of a study file, whose keys :mod:`verydeep.studies.keys` has; each departure of it must be explained."""
 
 import difflib
 from functools import cache
@@ -6,120 +6,52 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from verydeep import paper
 from verydeep.data.sources import SOURCES
 from verydeep.errors import StudyError, UnknownName
 from verydeep.files import listed
 from verydeep.networks.configurations import Size, all_configurations
-from verydeep.studies.names import TRAIN_SCALES, study_fault, variant_fault
-
-#: The paper's training scales by name, (Smin, Smax) in its own pixels (Sect. 3.1).
-PAPER_SCALES = {"256": (256, 256), "384": (384, 384), "jitter": (256, 512)}
-PAPER_CROP = 224
-#: The training scale of weights that were not trained here: torchvision crops a random area of any shape.
-RELEASED = "torchvision"
-
-Scale = Literal[TRAIN_SCALES]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(gt=0)]
-Precision = Literal["float32", "bfloat16", "float16"]
+from verydeep.studies.keys import (
+    PAPER_CROP,
+    PAPER_SCALES,
+    PAPER_STAGES,
+    RELEASED,
+    Data,
+    Network,
+    Positive,
+    Recipe,
+    Scale,
+    Strict,
+    Testing,
+    paper_recipe,
+    starts_from,
+)
+from verydeep.studies.names import study_fault, variant_fault
 
 #: Where the studies that ship with the package lie.
 FOLDER = Path(__file__).parent
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Recipe(_Strict):
-    """How one network is trained. Defaults are the paper's (Sect. 3.1); where it is silent, see the chapter on gaps."""
-
-    batch: Count = Field(256, description="images in a mini-batch, over all devices and accumulation steps")
-    learning_rate: Positive = Field(1e-2, description="starting rate")
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of SGD")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(5e-4, description="L2 multiplier, on weights and biases")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="dropped share of FC6 and FC7")
-    epochs: Count = Field(74, description="passes over the training images")
-    schedule: Literal["plateau", "cosine"] = Field("plateau", description="how the rate falls")
-    plateau_patience: Count = Field(3, description="plateau: epochs without a better held-out top-1 before a drop")
-    rate_drops: Count = Field(3, description="plateau: how often the rate is divided by 10")
-    warmup_epochs: Annotated[float, Field(ge=0)] = Field(0, description="epochs over which the rate rises linearly")
-    initialisation: Literal["paper", "paper-std", "notes", "glorot", "he"] = Field(
-        "paper", description="how random weights are drawn"
-    )
-    transfer_from_a: bool = Field(True, description="start other networks from A's first four conv and three FC layers")
-    colour_shift: Annotated[float, Field(ge=0)] = Field(0.1, description="strength of the RGB shift; 0 is none")
-    flip: bool = Field(
-        True, description="mirror half of the training images, and average both mirror images in testing"
-    )
-    unit_variance: bool = Field(False, description="divide the mean-subtracted pixels by their standard deviation")
-    clip_norm: Positive | None = Field(None, description="largest gradient norm; none is no clipping")
-    precision: Precision = Field("float32", description="arithmetic of training")
-    trained_layers: Literal["all", "fc"] = Field("all", description="layers that learn; fc: FC layers only")
-
-
-#: What the paper gives for each training scale, where it differs from the defaults above.
-PAPER_STAGES: dict[str, dict] = {"256": {}, "384": {"learning_rate": 1e-3}, "jitter": {"learning_rate": 1e-3}}
-
-
-class Testing(_Strict):
-    """How networks are tested (Sect. 3.2). Each key settles what the paper leaves open; defaults are our reading."""
-
-    average: Literal["scores", "posteriors"] = Field(
-        "scores", description="what is averaged over the positions of a score map: before or after the soft-max"
-    )
-    positions: Literal["whole", "all"] = Field(
-        "whole", description="positions of the score map that count: those that see a whole training crop, or all"
-    )
-    crops_per_side: Count = Field(5, description="side of the grid of crops")
-    grid: Literal["edges", "cells"] = Field(
-        "edges", description="where crops lie: evenly from edge to edge, or in the middles of equal cells"
-    )
-    longer_side: Literal["round", "floor", "ceil"] = Field("round", description="rounding of the rescaled longer side")
-    interpolation: Literal["bilinear", "bicubic"] = Field("bilinear", description="filter of the rescaling")
-    antialias: bool = Field(True, description="widen the filter when an image shrinks")
-    precision: Precision = Field("float32", description="arithmetic of the convolutions; class scores stay in float32")
-
-
-class Data(_Strict):
-    """The data set of a study."""
-
-    source: str = Field(description="name of the data set")
-    held_out_per_class: Count | None = Field(
-        None, description="training images of each class kept for choosing hyper-parameters"
-    )
-    why: str = Field("", description="the reason for another data set than the paper's")
-
-
-class Network(_Strict):
-    """The size of the study's networks and how the open points of the architecture are settled."""
-
-    length_divisor: Count = Field(1, description="every length in pixels of the paper is divided by it")
-    width_divisor: Count = Field(1, description="every width of Table 1 is divided by it")
-    pooling: Literal["ceil", "floor"] = Field("ceil", description="rounding of pooled sizes; Caffe rounds up")
-    lrn_alpha: Literal["caffe", "krizhevsky"] = Field("caffe", description="whether A-LRN's alpha is divided by 5")
-
-
-class Variant(_Strict):
+class Variant(Strict):
     """A deliberate deviation from the study's own recipe, for the named networks."""
 
     networks: list[str] = Field(description="as <config>-<scale>, for example A-256")
     why: str
     pilot: bool = Field(False, description="short, measured on held-out images only, its weights not kept")
-    set: dict = Field(description="keys of the recipe")
+    set: dict = Field(default={}, description="keys of the recipe")
+    network: dict = Field(default={}, description="keys of the network, all but the divisors of its size")
 
 
-class FurtherSeeds(_Strict):
+class FurtherSeeds(Strict):
     """Seeds beyond the study's, for the named networks."""
 
     seeds: list[Annotated[int, Field(ge=0)]]
     networks: list[str] = Field(description="as <config>-<scale>, or <config>-<scale>-<variant>")
 
 
-class Study(_Strict):
+class Study(Strict):
     """One study file."""
 
     name: str
@@ -136,7 +68,7 @@ class Study(_Strict):
     )
     why: dict[str, str] = Field(default={}, description="the reason for each key that departs from the paper")
     networks: dict[Scale, list[str]] = Field(default_factory=lambda: dict(paper_networks()))
-    variants: dict[str, Variant] = {}
+    variants: dict[str, Variant] = Field(default={}, description="deliberate deviations, by name")
     assumed_rate: Positive = Field(1e11, description="multiply-adds a second, until runs of the study tell")
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0], description="seeds of every network")
     further_seeds: list[FurtherSeeds] = Field([], description="planned after all else, in this order")
@@ -170,6 +102,7 @@ class Study(_Strict):
             for network in variant.networks:
                 if network not in self._names():
                     raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, self._names())}")
+            self._check_network(name, variant)
         self._check_further_seeds()
         if unexplained := sorted(departed - set(self.why)):
             raise ValueError(f"why: says no reason for {', '.join(unexplained)}, which departs from the paper")
@@ -185,6 +118,24 @@ class Study(_Strict):
             raise ValueError(f"networks.{faulty[0]}: a study that trains nothing has weights of scale {RELEASED} only")
         if self.train and RELEASED in self.networks:
             raise ValueError(f"networks.{RELEASED}: no training gives this scale; it is for a study with train: false")
+
+    def _check_network(self, name: str, variant: Variant) -> None:
+        """A variant that builds its networks otherwise is of one size with the others, and starts from its own kind."""
+        allowed = [key for key in Network.model_fields if not key.endswith("divisor")]
+        for key in variant.network:
+            if key not in allowed:
+                raise ValueError(f"variants.{name}.network.{key}: {_unknown_key(key, allowed)}")
+        Network.model_validate(variant.network)
+        if not variant.network or not self.train:
+            return
+        for network in variant.networks:
+            config, scale = network.rsplit("-", 1)
+            start = "-".join(starts_from(config, scale, self.resolve(scale, name)) or ())
+            if start and start not in variant.networks:
+                raise ValueError(
+                    f"variants.{name}.networks: {network} starts from {start}, which is built otherwise; name that "
+                    f"too, or start {config} at S=256 without A (transfer_from_a: false)"
+                )
 
     def _names(self) -> list[str]:
         """Every network that the study trains, by configuration and scale: ``D-384``."""
@@ -225,8 +176,20 @@ class Study(_Strict):
 
     @property
     def size(self) -> Size:
-        """How large this study builds its networks."""
-        return Size(self.network.width_divisor, self.num_classes, self.crop, self.network.pooling)
+        """How this study builds its networks."""
+        return self.size_of(None)
+
+    def size_of(self, variant: str | None) -> Size:
+        """How this study builds the networks of a variant."""
+        built = self.built(variant)
+        return Size(
+            built.width_divisor, self.num_classes, self.crop, built.pooling, built.pooling_window, built.batch_norm
+        )
+
+    def built(self, variant: str | None) -> Network:
+        """The keys by which the networks of a variant are built: the study's, and those that the variant changes."""
+        keys = {} if variant is None else self.variants[variant].network
+        return Network.model_validate(self.network.model_dump() | keys)
 
     def resolve(self, train_scale: str, variant: str | None = None) -> Recipe:
         """The full recipe for one training scale: the paper's, the study's, the stage's, the variant's."""
@@ -234,11 +197,6 @@ class Study(_Strict):
         if variant is not None:
             keys |= self.variants[variant].set
         return Recipe.model_validate(keys)
-
-
-def paper_recipe(train_scale: str) -> Recipe:
-    """The paper's own recipe for a training scale."""
-    return Recipe.model_validate(PAPER_STAGES.get(train_scale, {}))
 
 
 def paper_networks() -> dict[str, list[str]]:

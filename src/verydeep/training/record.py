@@ -54,7 +54,7 @@ def _parameters(run: Run) -> dict:
     low, high = run.scale_range
     return {
         "recipe": run.recipe.model_dump(mode="json"),
-        "network": run.study.network.model_dump(mode="json"),
+        "network": run.network.model_dump(mode="json"),
         "num_classes": run.study.num_classes,
         "crop": run.study.crop,
         "scale_min": low,

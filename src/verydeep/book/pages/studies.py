@@ -4,8 +4,8 @@ from verydeep import runs
 from verydeep.book.pages.parts import errors, recipe_table
 from verydeep.chapters import display
 from verydeep.studies import Run, Study, recipes
+from verydeep.studies.keys import Testing
 from verydeep.studies.measurements import single
-from verydeep.studies.schema import Testing
 
 
 def study_page(study: Study) -> str:

@@ -1,0 +1,116 @@
+"""The keys of a study file, in their groups. Their defaults are the paper's."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from verydeep.studies.names import TRAIN_SCALES
+
+#: The paper's training scales by name, (Smin, Smax) in its own pixels (Sect. 3.1).
+PAPER_SCALES = {"256": (256, 256), "384": (384, 384), "jitter": (256, 512)}
+PAPER_CROP = 224
+#: The training scale of weights that were not trained here: torchvision crops a random area of any shape.
+RELEASED = "torchvision"
+
+Scale = Literal[TRAIN_SCALES]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+class Strict(BaseModel):
+    """Refuses unknown keys, other types, and numbers without end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Recipe(Strict):
+    """How one network is trained. Defaults are the paper's (Sect. 3.1); where it is silent, see the chapter on gaps."""
+
+    batch: Count = Field(256, description="images in a mini-batch, over all devices and accumulation steps")
+    learning_rate: Positive = Field(1e-2, description="starting rate")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of SGD")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(5e-4, description="L2 multiplier, on weights and biases")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="dropped share of FC6 and FC7")
+    epochs: Count = Field(74, description="passes over the training images")
+    schedule: Literal["plateau", "cosine"] = Field("plateau", description="how the rate falls")
+    plateau_patience: Count = Field(3, description="plateau: epochs without a better held-out top-1 before a drop")
+    rate_drops: Count = Field(3, description="plateau: how often the rate is divided by 10")
+    warmup_epochs: Annotated[float, Field(ge=0)] = Field(0, description="epochs over which the rate rises linearly")
+    initialisation: Literal["paper", "paper-std", "notes", "glorot", "he"] = Field(
+        "paper", description="how random weights are drawn"
+    )
+    transfer_from_a: bool = Field(True, description="start other networks from A's first four conv and three FC layers")
+    colour_shift: Annotated[float, Field(ge=0)] = Field(0.1, description="strength of the RGB shift; 0 is none")
+    flip: bool = Field(
+        True, description="mirror half of the training images, and average both mirror images in testing"
+    )
+    unit_variance: bool = Field(False, description="divide the mean-subtracted pixels by their standard deviation")
+    clip_norm: Positive | None = Field(None, description="largest gradient norm; none is no clipping")
+    precision: Precision = Field("float32", description="arithmetic of training")
+    trained_layers: Literal["all", "fc"] = Field("all", description="layers that learn; fc: FC layers only")
+
+
+#: What the paper gives for each training scale, where it differs from the defaults above.
+PAPER_STAGES: dict[str, dict] = {"256": {}, "384": {"learning_rate": 1e-3}, "jitter": {"learning_rate": 1e-3}}
+
+
+class Testing(Strict):
+    """How networks are tested (Sect. 3.2). Each key settles what the paper leaves open; defaults are our reading."""
+
+    average: Literal["scores", "posteriors"] = Field(
+        "scores", description="what is averaged over the positions of a score map: before or after the soft-max"
+    )
+    positions: Literal["whole", "all"] = Field(
+        "whole", description="positions of the score map that count: those that see a whole training crop, or all"
+    )
+    crops_per_side: Count = Field(5, description="side of the grid of crops")
+    grid: Literal["edges", "cells"] = Field(
+        "edges", description="where crops lie: evenly from edge to edge, or in the middles of equal cells"
+    )
+    longer_side: Literal["round", "floor", "ceil"] = Field("round", description="rounding of the rescaled longer side")
+    interpolation: Literal["bilinear", "bicubic"] = Field("bilinear", description="filter of the rescaling")
+    antialias: bool = Field(True, description="widen the filter when an image shrinks")
+    precision: Precision = Field("float32", description="arithmetic of the convolutions; class scores stay in float32")
+
+
+class Data(Strict):
+    """The data set of a study."""
+
+    source: str = Field(description="name of the data set")
+    held_out_per_class: Count | None = Field(
+        None, description="training images of each class kept for choosing hyper-parameters"
+    )
+    why: str = Field("", description="the reason for another data set than the paper's")
+
+
+class Network(Strict):
+    """The size of the study's networks and how the open points of the architecture are settled."""
+
+    length_divisor: Count = Field(1, description="every length in pixels of the paper is divided by it")
+    width_divisor: Count = Field(1, description="every width of Table 1 is divided by it")
+    pooling: Literal["ceil", "floor"] = Field("ceil", description="rounding of pooled sizes; Caffe rounds up")
+    pooling_window: Literal[2, 3] = Field(2, description="side of the pooled squares, at stride 2")
+    lrn_alpha: Literal["caffe", "krizhevsky"] = Field("caffe", description="whether A-LRN's alpha is divided by 5")
+    batch_norm: bool = Field(False, description="normalise over the batch after every convolution")
+
+
+def starts_from(config: str, train_scale: str, recipe: Recipe) -> tuple[str, str] | None:
+    """The network, as (configuration, scale), from which one starts (Sect. 3.1); ``None`` for random weights.
+
+    S=384 starts from S=256 of the same network and jitter from S=384; at S=256 every network but A takes A's first four
+    convolutions and three FC layers.
+    """
+    match train_scale:
+        case "384":
+            return config, "256"
+        case "jitter":
+            return config, "384"
+        case "256" if config != "A" and recipe.transfer_from_a:
+            return "A", "256"
+    return None
+
+
+def paper_recipe(train_scale: str) -> Recipe:
+    """The paper's own recipe for a training scale."""
+    return Recipe.model_validate(PAPER_STAGES.get(train_scale, {}))
