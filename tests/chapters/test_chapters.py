@@ -24,6 +24,7 @@ OTHERS = {
     "networks/initialisation": ({"config": "A", "width_divisor": 8, "crop": 64, "seed": 1}, ""),
     "networks/peers": ({"size": 64, "seconds": 0.05}, "ResNet-152"),
     "results/claims": ({"study": "smoke"}, "not tested"),
+    "results/ablations": ({"study": "smoke"}, "not run"),
     "results/released": ({"study": "smoke"}, "The study smoke tests no published weights."),
     **{f"results/table{number}": ({"study": "smoke"}, "smoke") for number in (3, 4, 5, 6, 7)},
     "results/classes": ({"study": "smoke", "networks": ["A-256"]}, "class 3"),

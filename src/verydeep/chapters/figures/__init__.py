@@ -23,6 +23,7 @@ from verydeep.chapters.figures.networks import (
 from verydeep.chapters.figures.numbers import (
     METHOD_MARKERS,
     cost_picture,
+    effects,
     errors_by_class,
     errors_picture,
     forest,
@@ -40,6 +41,7 @@ __all__ = [
     "crop_grid",
     "crop_posteriors",
     "curves_by_depth",
+    "effects",
     "error_by_depth",
     "errors_by_class",
     "errors_picture",
