@@ -35,7 +35,8 @@ class Shapes:
 def small(config="B") -> vgg.VGG:
     """A network of a sixteenth of the widths with weights that give posteriors away from uniform."""
     torch.manual_seed(0)
-    net = vgg.build(config, Size(16, num_classes=7, crop=32, pooling="floor")).eval()
+    crop = 64 if config == "AlexNet" else 32  # the smallest multiple of 32 that leaves something to FC6
+    net = vgg.build(config, Size(16, num_classes=7, crop=crop, pooling="floor")).eval()
     with torch.no_grad():
         for layer in (*net.convolutions().values(), *net.fully_connected().values()):
             torch.nn.init.kaiming_normal_(layer.weight)

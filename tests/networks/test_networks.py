@@ -14,7 +14,8 @@ from verydeep.networks.configurations import Size, all_configurations, configura
 from verydeep.networks.dense import posteriors, score_map, strips, whole_positions
 from verydeep.networks.initialisation import SCHEMES, initialise, transfer_from_a
 
-CONFIGS = list(all_configurations())
+#: AlexNet needs larger crops than most tests take, and has tests of its own.
+CONFIGS = [name for name in all_configurations() if name != "AlexNet"]
 QUARTER = Size(width_divisor=4, num_classes=200, crop=56)
 FULL_COUNTS = {
     "A": 132863336,
@@ -29,7 +30,7 @@ TORCHVISION = {"A": "vgg11", "B": "vgg13", "D": "vgg16", "E": "vgg19"}
 
 def test_depths_are_the_papers():
     depths = {name: config.weight_layers for name, config in all_configurations().items()}
-    assert depths == {"A": 11, "A-LRN": 11, "B": 13, "C": 16, "D": 16, "E": 19, "B-5x5": 8}
+    assert depths == {"A": 11, "A-LRN": 11, "B": 13, "C": 16, "D": 16, "E": 19, "B-5x5": 8, "AlexNet": 8}
 
 
 def test_the_shallow_variant_has_five_convolutions_of_5x5():
@@ -186,7 +187,7 @@ def test_an_image_smaller_than_the_window_is_refused():
 LENGTHS = [640, 641, 660, 687]  # a multiple of the stride, and one, twenty and all but one pixels more
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", [*CONFIGS, "AlexNet"])
 @pytest.mark.parametrize("pooling", anatomy.POOLINGS)
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("portrait", [False, True])
@@ -205,14 +206,14 @@ def test_an_image_in_strips_has_the_scores_of_the_whole(name, pooling, length, p
             assert (cut - whole).abs().max() < 1e-5 * whole.abs().max()
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", [*CONFIGS, "AlexNet"])
 @pytest.mark.parametrize("pooling", anatomy.POOLINGS)
 def test_strips_take_every_position_once_and_are_as_short_as_asked(name, pooling):
     net = vgg.build(name, Size(width_divisor=16, num_classes=7, crop=64, pooling=pooling))
     fc6 = anatomy.layers(configuration(name), net.size)[-3]
     least = fc6.receptive_field + fc6.stride
     for length in range(64, 1400, 17):
-        positions = anatomy.last_map(length, pooling) - net.map_side + 1
+        positions = net.last_map(length) - net.map_side + 1
         for most in (1, least, least + 100, 1000):
             cut = list(strips(net, length, most))
             kept = [part.start // 32 + k for part, kept in cut for k in range(kept.start, kept.stop)]
@@ -390,3 +391,47 @@ def test_a_draw_of_weights_forgets_what_a_normalisation_has_seen():
     fresh = vgg.build("A", net.size).normalisations()
     for name, norm in net.normalisations().items():
         assert all(torch.equal(value, fresh[name].state_dict()[key]) for key, value in norm.state_dict().items())
+
+
+# -- AlexNet: a chain of the same kinds of layers --------------------------------------------------------------------
+
+
+def test_alexnet_is_torchvisions_in_count_work_and_scores():
+    """torchvision drops units before FC6 and FC7 and not after, so its classifier counts from 1; in testing none is."""
+    torch.manual_seed(0)
+    reference = torchvision.models.alexnet(weights=None, num_classes=20).eval()
+    net = vgg.build("AlexNet", Size(num_classes=20)).eval()
+    renamed = {key.replace("classifier.1", "classifier.0").replace("classifier.4", "classifier.3"): value
+               for key, value in reference.state_dict().items()}  # fmt: skip
+    net.load_state_dict(renamed)
+    images = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        expected = reference(images)
+    with torch.inference_mode():
+        assert (net(images) - expected).abs().max() < 1e-4
+        assert (score_map(net, images)[:, :, 0, 0] - expected).abs().max() < 1e-4
+    assert anatomy.multiply_adds(configuration("AlexNet"), net.size) * 2 == counter.get_total_flops()
+    # at full width 61.1 million; Krizhevsky et al. (2012) say 60 million of two towers that see half of each other
+    assert anatomy.parameters(configuration("AlexNet")) == 61_100_840
+    assert anatomy.multiply_adds(configuration("AlexNet")) == 714_188_480
+
+
+@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("size", [{}, {"batch_norm": True}])
+def test_alexnet_is_tested_densely_as_the_others_are(pooling, size):
+    net = vgg.build("AlexNet", Size(16, num_classes=7, crop=96, pooling=pooling, **size)).eval()
+    initialise(net, "he", torch.Generator().manual_seed(0))
+    assert net.config.stride == 32 and anatomy.pooling_window(net.config, net.size) == 3
+    images, side = torch.randn(1, 3, 160, 230), net.map_side
+    with torch.inference_mode():
+        scores, maps = score_map(net, images), net.features(images)
+        assert scores.shape[2:] == (maps.shape[2] - side + 1, maps.shape[3] - side + 1)
+        for row in range(scores.shape[2]):
+            for column in range(scores.shape[3]):
+                window = maps[:, :, row : row + side, column : column + side].flatten(1)
+                assert torch.allclose(scores[:, :, row, column], net.classifier(window), atol=1e-5)
+        crop = torch.randn(2, 3, 96, 96)
+        assert torch.allclose(score_map(net, crop)[:, :, 0, 0], net(crop), atol=1e-5)
+    layers = anatomy.layers(configuration("AlexNet"), net.size, image=(160, 230))
+    assert layers[-1].shape == (7, *scores.shape[2:])
+    assert sum(layer.parameters for layer in layers) == sum(p.numel() for p in net.parameters())

@@ -14,7 +14,8 @@ from verydeep.studies import load
 ERRORS = dict.fromkeys(("top-1", "top-5", "top-5, test images"), "%")
 
 # What a study's own number stands beside each of the paper's own rows of Table 7.
-_TABLE7 = {"VGG-2": "table6.2-both", "VGG-1": "table5.E-jitter-both", "VGG-7": "table6.7-dense"}
+_TABLE7 = {"VGG-2": "table6.2-both", "VGG-1": "table5.E-jitter-both", "VGG-7": "table6.7-dense",
+           "Krizhevsky-et-al-1": "table4.AlexNet-256"}  # fmt: skip
 
 
 def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame:

@@ -59,6 +59,20 @@ def last_map(size: int, pooling: str = "ceil", blocks: int = 5, window: int = 2)
     return size
 
 
+def pooling_window(config: Configuration, size: Size) -> int:
+    """Side of the pooled squares of a network: its own where it has one, else as it is built."""
+    return config.pooling_window or size.pooling_window
+
+
+def map_side(config: Configuration, size: Size, length: int) -> int:
+    """Side of the last feature map along a side of an image of ``length`` pixels; 0 where nothing is left."""
+    for block in config.blocks:
+        for conv in block:
+            length = conv.output(length)
+        length = pooled(length, size.pooling, pooling_window(config, size))
+    return max(0, length)
+
+
 def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, int] | None = None) -> list[Layer]:
     """Every layer of ``config`` at the given size, from conv1_1 to the class scores.
 
@@ -79,13 +93,15 @@ def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, 
     listed: list[Layer] = []
     channels, (height, width) = 3, image or (size.crop, size.crop)
     field, stride, start = 1, 1, 0
-    window = last_map(size.crop, size.pooling, len(config.blocks), size.pooling_window)
+    window, pool = map_side(config, size, size.crop), pooling_window(config, size)
     for b, block in enumerate(config.blocks, 1):
         for i, conv in enumerate(block, 1):
             out = conv.channels // size.width_divisor
             weights = conv.kernel**2 * channels * out
+            height, width = conv.output(height), conv.output(width)
             shape = (out, height, width)
             field, start = field + (conv.kernel - 1) * stride, start - conv.padding * stride
+            stride *= conv.stride
             cost = weights * height * width
             listed.append(Layer(f"conv{b}_{i}", "conv", shape, weights, out, cost, field, stride, start))
             channels = out
@@ -93,8 +109,8 @@ def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, 
                 listed.append(Layer(f"norm{b}_{i}", "norm", shape, out, out, 0, field, stride, start))
             if config.lrn and (b, i) == (1, 1):
                 listed.append(Layer("lrn1", "lrn", shape, 0, 0, 0, field, stride, start))
-        height, width = (pooled(side, size.pooling, size.pooling_window) for side in (height, width))
-        field, stride = field + (size.pooling_window - 1) * stride, 2 * stride
+        height, width = (pooled(side, size.pooling, pool) for side in (height, width))
+        field, stride = field + (pool - 1) * stride, 2 * stride
         listed.append(Layer(f"pool{b}", "maxpool", (channels, height, width), 0, 0, 0, field, stride, start))
     rows, columns = height - window + 1, width - window + 1
     if min(rows, columns) < 1:

@@ -1,5 +1,6 @@
-"""The configurations of Table 1, read from the paper's table, and the in-text 5x5 variant of B (Sect. 4.1)."""
+"""The configurations of Table 1, read from the paper's table, the in-text 5x5 variant of B (Sect. 4.1), and AlexNet."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -31,28 +32,46 @@ PAPER_SIZE = Size()
 
 @dataclass(frozen=True)
 class Convolution:
-    """One convolution followed by a ReLU: a square kernel, stride 1, size-preserving padding (Sect. 2.1)."""
+    """One convolution followed by a ReLU: a square kernel.
+
+    In Table 1 the stride is 1 and the padding keeps the size (Sect. 2.1); ``pad`` is another padding than that.
+    """
 
     kernel: int
     channels: int
+    stride: int = 1
+    pad: int | None = None
 
     @property
     def padding(self) -> int:
-        return self.kernel // 2
+        return self.kernel // 2 if self.pad is None else self.pad
+
+    def output(self, side: int) -> int:
+        """Side of the map that it makes of one of so many units."""
+        return (side + 2 * self.padding - self.kernel) // self.stride + 1
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One column of Table 1 at the paper's size.
+    """One column of Table 1 at the paper's size, or another network that is a chain of the same kinds of layers.
 
     ``blocks`` holds the convolutions between two max-poolings, ``lrn`` says whether Krizhevsky's
     normalisation follows the first convolution, ``fc`` the outputs of the three fully connected layers.
+    ``pooling_window`` is given where it is the network's own, whatever a study says; ``from_a`` says whether it may
+    start from layers of A (Sect. 3.1).
     """
 
     name: str
     blocks: tuple[tuple[Convolution, ...], ...]
     fc: tuple[int, int, int]
     lrn: bool = False
+    pooling_window: int | None = None
+    from_a: bool = True
+
+    @property
+    def stride(self) -> int:
+        """Distance in input pixels of two neighbouring positions of the last map: 32 for every network here."""
+        return math.prod(conv.stride for block in self.blocks for conv in block) * 2 ** len(self.blocks)
 
     @property
     def weight_layers(self) -> int:
@@ -74,12 +93,29 @@ def _from_table1(name: str, rows) -> Configuration:
         blocks=tuple(tuple(block) for block in blocks.values()),
         fc=tuple(int(row.out_channels) for row in rows.itertuples() if row.kind == "fc"),
         lrn=bool((rows.kind == "lrn").any()),
+        from_a=name != "A",
     )
+
+
+#: AlexNet as its author rebuilt it for one card (Krizhevsky 2014) and torchvision has it: one tower, without response
+#: normalisation and without the halves of channels that each of the two cards of Krizhevsky et al. (2012) saw. Its
+#: large first filters and its pooling of 3x3 at stride 2 are those of 2012, and so is its dropout, after FC6 and FC7.
+ALEXNET = Configuration(
+    "AlexNet",
+    (
+        (Convolution(11, 64, stride=4, pad=2),),
+        (Convolution(5, 192),),
+        (Convolution(3, 384), Convolution(3, 256), Convolution(3, 256)),
+    ),
+    (4096, 4096, 1000),
+    pooling_window=3,
+    from_a=False,
+)
 
 
 @cache
 def all_configurations() -> dict[str, Configuration]:
-    """Every configuration by name: A, A-LRN, B, C, D, E of Table 1, and B-5x5.
+    """Every configuration by name: A, A-LRN, B, C, D, E of Table 1, B-5x5, and AlexNet, with which the paper compares.
 
     B-5x5 is the shallow net of Sect. 4.1: B with each pair of 3x3 convolutions replaced by one 5x5.
     """
@@ -87,7 +123,7 @@ def all_configurations() -> dict[str, Configuration]:
     by_name = {name: _from_table1(name, rows) for name, rows in table.groupby("config", sort=False)}
     b = by_name["B"]
     shallow = tuple((Convolution(5, block[0].channels),) for block in b.blocks)
-    return by_name | {"B-5x5": Configuration("B-5x5", shallow, b.fc)}
+    return by_name | {"B-5x5": Configuration("B-5x5", shallow, b.fc), ALEXNET.name: ALEXNET}
 
 
 def configuration(name: str) -> Configuration:
@@ -96,7 +132,7 @@ def configuration(name: str) -> Configuration:
     Raises
     ------
     UnknownName
-        When the paper has none of that name.
+        When there is none of that name.
     """
     by_name = all_configurations()
     if name not in by_name:

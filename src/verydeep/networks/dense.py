@@ -92,14 +92,14 @@ def strips(net: VGG, length: int, most: int) -> Iterator[tuple[slice, slice]]:
         first = after
 
 
-def whole_positions(length: int, crop: int, blocks: int = 5) -> int:
+def whole_positions(length: int, crop: int, stride: int = 32) -> int:
     """How many positions of the score map, along a side of ``length`` pixels, see a whole training crop.
 
-    floor(Q/32) - 6 in the paper: positions lie 32 pixels apart. Where pooling rounds up and the side is no multiple of
-    32 there is one more, whose window reaches beyond the image and is mostly empty. The paper's test scales are all
-    multiples of 32, so it has none along the shorter side.
+    floor(Q/32) - 6 in the paper: positions lie ``stride`` pixels apart, 32 there. Where pooling rounds up and the side
+    is no multiple of 32 there is one more, whose window reaches beyond the image and is mostly empty. The paper's test
+    scales are all multiples of 32, so it has none along the shorter side.
     """
-    return (length - crop) // 2**blocks + 1
+    return (length - crop) // stride + 1
 
 
 def posteriors(
@@ -119,7 +119,7 @@ def posteriors(
     """
     scores = score_map(net, images, pixels)
     if positions == "whole":
-        rows, columns = (whole_positions(side, net.crop, len(net.config.blocks)) for side in images.shape[2:])
+        rows, columns = (whole_positions(side, net.crop, net.config.stride) for side in images.shape[2:])
         scores = scores[:, :, :rows, :columns]
     if average == "scores":
         return scores.mean((2, 3)).softmax(1)

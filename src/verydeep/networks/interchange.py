@@ -85,6 +85,8 @@ def _add(graph: _Graph, layer: nn.Module, name: str) -> None:
     match layer:
         case nn.Conv2d():
             sides = {"kernel_shape": list(layer.kernel_size), "pads": 2 * list(layer.padding)}
+            if layer.stride != (1, 1):  # left out where it is ONNX's own default, as in the files that lie in the book
+                sides["strides"] = list(layer.stride)
             graph.add("Conv", name, {"weight": layer.weight, "bias": layer.bias}, **sides)
         case nn.BatchNorm2d():
             learned = {"scale": layer.weight, "shift": layer.bias}

@@ -1,4 +1,4 @@
-"""The networks of Table 1 as torch modules."""
+"""The networks of Table 1, and others that are chains of the same kinds of layers, as torch modules."""
 
 import torch
 import torch.nn.functional as F
@@ -41,7 +41,7 @@ class VGG(nn.Module):
 
     def last_map(self, length: int) -> int:
         """Side of the last feature map along a side of an image of so many pixels."""
-        return anatomy.last_map(length, self.size.pooling, len(self.config.blocks), self.size.pooling_window)
+        return anatomy.map_side(self.config, self.size, length)
 
     def lower(self, dtype: torch.dtype) -> None:
         """Compute the blocks in ``dtype``, all but batch normalisations, whose statistics would lose their digits."""
@@ -68,16 +68,16 @@ class VGG(nn.Module):
 def features(config: Configuration, size: Size, *, lrn_alpha: str) -> nn.Sequential:
     """The blocks of a configuration: convolutions, a ReLU after each, and a max-pooling at the end (Sect. 2.1)."""
     layers: list[nn.Module] = []
-    channels = 3
+    channels, pool = 3, anatomy.pooling_window(config, size)
     for block in config.blocks:
         for conv in block:
             width = conv.channels // size.width_divisor
-            layers.append(nn.Conv2d(channels, width, conv.kernel, stride=1, padding=conv.padding))
+            layers.append(nn.Conv2d(channels, width, conv.kernel, conv.stride, conv.padding))
             if size.batch_norm:
                 layers.append(nn.BatchNorm2d(width, eps=BATCH_NORM_EPS, momentum=BATCH_NORM_MOMENTUM))
             layers.append(nn.ReLU(inplace=True))
             channels = width
-        layers.append(nn.MaxPool2d(size.pooling_window, stride=2, ceil_mode=size.pooling == "ceil"))
+        layers.append(nn.MaxPool2d(pool, stride=2, ceil_mode=size.pooling == "ceil"))
     if config.lrn:
         first_relu = next(k for k, layer in enumerate(layers) if isinstance(layer, nn.ReLU))
         layers.insert(first_relu + 1, _lrn(lrn_alpha))
@@ -127,12 +127,12 @@ def build(
     dropout: float = 0.5,
     lrn_alpha: str = "caffe",
 ) -> VGG:
-    """Build a configuration of Table 1 (or ``"B-5x5"``), with torch's default weights.
+    """Build a configuration of Table 1 (or ``"B-5x5"``, or ``"AlexNet"``), with torch's default weights.
 
     Parameters
     ----------
     config
-        ``"A"``, ``"A-LRN"``, ``"B"``, ``"B-5x5"``, ``"C"``, ``"D"`` or ``"E"``.
+        ``"A"``, ``"A-LRN"``, ``"B"``, ``"B-5x5"``, ``"C"``, ``"D"``, ``"E"`` or ``"AlexNet"``.
     size
         Its ``width_divisor`` must leave whole numbers.
     dropout
@@ -159,7 +159,7 @@ def build(
     widths = [conv.channels for block in spec.blocks for conv in block] + list(spec.fc[:-1])
     if any(width % size.width_divisor for width in widths):
         raise ValueError(f"width_divisor {size.width_divisor} does not divide every width of {config}: {widths}")
-    if anatomy.last_map(size.crop, size.pooling, len(spec.blocks), size.pooling_window) < 1:
+    if anatomy.map_side(spec, size, size.crop) < 1:
         raise ValueError(f"a crop of {size.crop} pixels leaves nothing after {len(spec.blocks)} poolings")
     net = VGG(spec, size, dropout=dropout, lrn_alpha=lrn_alpha)
     counted = sum(p.numel() for p in net.parameters())

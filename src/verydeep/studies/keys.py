@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from verydeep.networks.configurations import configuration
 from verydeep.studies.names import TRAIN_SCALES
 
 #: The paper's training scales by name, (Smin, Smax) in its own pixels (Sect. 3.1).
@@ -98,15 +99,15 @@ class Network(Strict):
 def starts_from(config: str, train_scale: str, recipe: Recipe) -> tuple[str, str] | None:
     """The network, as (configuration, scale), from which one starts (Sect. 3.1); ``None`` for random weights.
 
-    S=384 starts from S=256 of the same network and jitter from S=384; at S=256 every network but A takes A's first four
-    convolutions and three FC layers.
+    S=384 starts from S=256 of the same network and jitter from S=384; at S=256 every network of the paper but A
+    takes A's first four convolutions and three FC layers.
     """
     match train_scale:
         case "384":
             return config, "256"
         case "jitter":
             return config, "384"
-        case "256" if config != "A" and recipe.transfer_from_a:
+        case "256" if configuration(config).from_a and recipe.transfer_from_a:
             return "A", "256"
     return None
 
