@@ -9,17 +9,18 @@ from verydeep.data import sources
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store, open_store
 from verydeep.errors import VerydeepError
-from verydeep.networks import vgg, weights
+from verydeep.networks import building, weights
 from verydeep.networks.initialisation import initialise, transfer_from_a
+from verydeep.networks.network import Network
 from verydeep.runs import variables
 from verydeep.runs.parts import Device
 from verydeep.studies import Run
 from verydeep.studies.plan import CONTINUED, TRANSFERRED
 
 
-def network(run: Run) -> vgg.VGG:
+def network(run: Run) -> Network:
     """The network of a run, with torch's default weights, in channels-last layout."""
-    net = vgg.build(
+    net = building.build(
         run.config,
         run.size,
         dropout=run.recipe.dropout,
@@ -28,7 +29,7 @@ def network(run: Run) -> vgg.VGG:
     return net.to(memory_format=torch.channels_last)
 
 
-def starting_network(run: Run, generator: torch.Generator) -> vgg.VGG:
+def starting_network(run: Run, generator: torch.Generator) -> Network:
     """The network of a run before its first update: drawn at random, then filled from its parent (Sect. 3.1).
 
     Raises
@@ -46,7 +47,7 @@ def starting_network(run: Run, generator: torch.Generator) -> vgg.VGG:
     return net
 
 
-def load_network(run: Run) -> vgg.VGG:
+def load_network(run: Run) -> Network:
     """The network of a run from its published weights, in evaluation mode; torchvision's are downloaded if absent."""
     variables.require_precision()
     net = network(run)
@@ -58,7 +59,7 @@ def load_network(run: Run) -> vgg.VGG:
     return net.eval()
 
 
-def _load_trained(net: vgg.VGG, run: Run) -> None:
+def _load_trained(net: Network, run: Run) -> None:
     """Load the weights that ``run`` was trained to, and no others that may lie in their place."""
     record = runs.read_record(run, "train")
     if record and run.weights.exists() and files.sha256(run.weights) != record.artefacts["weights.safetensors"]:

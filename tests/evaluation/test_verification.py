@@ -28,8 +28,10 @@ def test_a_part_of_the_images_is_verified_alone(run):
     assert table["same best class (%)"].min() >= 98
 
 
-@pytest.mark.parametrize("departing", [{"batch_norm": True}, {"pooling_window": 3, "pooling": "ceil"}])
-def test_a_network_that_departs_from_table_1_is_tested_and_verified(checkout, departing):
+@pytest.mark.parametrize(("config", "departing"), [
+    ("A", {"batch_norm": True}), ("A", {"pooling_window": 3, "pooling": "ceil"}), ("ResNet-18", {}),
+])  # fmt: skip
+def test_a_network_that_departs_from_table_1_is_tested_and_verified(checkout, config, departing):
     """Trained in one precision, published, tested in another: the predictions come again to the bit."""
     smoke = studies.load("smoke")
     study = smoke.model_copy(
@@ -40,7 +42,7 @@ def test_a_network_that_departs_from_table_1_is_tested_and_verified(checkout, de
             "multi_crop": "paper",
         }
     )
-    run = studies.Run(study, "A", "256", 0)
+    run = studies.Run(study, config, "256", 0)
     training.train(run, report=lambda line: None)
     assert runs.read_record(run, "train").parameters["network"].items() >= departing.items()
     evaluation.evaluate(run, report=lambda line: None)

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from verydeep.errors import VerydeepError
-from verydeep.networks import interchange, vgg
-from verydeep.networks.configurations import Size, all_configurations
+from verydeep.networks import building, interchange, vgg
+from verydeep.networks.configurations import Size, chains
 from verydeep.networks.dense import score_map
 from verydeep.networks.initialisation import initialise
 
 
 @pytest.mark.parametrize("pooling", ["ceil", "floor"])
-@pytest.mark.parametrize("config", all_configurations())
+@pytest.mark.parametrize("config", chains())
 def test_the_graph_computes_the_score_map(config, pooling, tmp_path):
     """Of weights in half precision, of sides that are no multiples of 32, of every configuration."""
     net = vgg.build(config, Size(16, num_classes=7, crop=64, pooling=pooling)).eval()
@@ -57,6 +57,12 @@ def test_the_same_network_gives_the_same_bytes(tmp_path):
         torch.manual_seed(0)
         interchange.write_onnx(vgg.build("A", Size(16, num_classes=7, crop=32)), tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_a_network_that_branches_is_refused(tmp_path):
+    with pytest.raises(VerydeepError, match="ResNet-18 is no chain of layers, and is not written as ONNX"):
+        interchange.write_onnx(building.build("ResNet-18", Size(16, num_classes=7, crop=64)), tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_layer_that_no_network_of_ours_has_is_refused(tmp_path):

@@ -10,12 +10,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy, vgg
-from verydeep.networks.configurations import Size, all_configurations, configuration
+from verydeep.networks.configurations import Size, all_configurations, chains, configuration
 from verydeep.networks.dense import posteriors, score_map, strips, whole_positions
 from verydeep.networks.initialisation import SCHEMES, initialise, transfer_from_a
 
 #: AlexNet needs larger crops than most tests take, and has tests of its own.
-CONFIGS = [name for name in all_configurations() if name != "AlexNet"]
+CONFIGS = [name for name in chains() if name != "AlexNet"]
 QUARTER = Size(width_divisor=4, num_classes=200, crop=56)
 FULL_COUNTS = {
     "A": 132863336,
@@ -30,7 +30,8 @@ TORCHVISION = {"A": "vgg11", "B": "vgg13", "D": "vgg16", "E": "vgg19"}
 
 def test_depths_are_the_papers():
     depths = {name: config.weight_layers for name, config in all_configurations().items()}
-    assert depths == {"A": 11, "A-LRN": 11, "B": 13, "C": 16, "D": 16, "E": 19, "B-5x5": 8, "AlexNet": 8}
+    assert depths == {"A": 11, "A-LRN": 11, "B": 13, "C": 16, "D": 16, "E": 19, "B-5x5": 8, "AlexNet": 8,
+                      "ResNet-18": 18, "ResNet-34": 34}  # fmt: skip
 
 
 def test_the_shallow_variant_has_five_convolutions_of_5x5():
@@ -99,6 +100,7 @@ def test_torchvision_state_dicts_load_and_agree(name, theirs):
 
 @pytest.mark.parametrize(("bad", "message"), [
     ({"config": "F"}, "unknown config"),
+    ({"config": "ResNet-18"}, "unknown chain of layers"),
     ({"size": Size(pooling="round")}, "unknown pooling"),
     ({"lrn_alpha": "none"}, "unknown lrn_alpha"),
     ({"size": Size(width_divisor=3)}, "does not divide"),

@@ -148,9 +148,12 @@ def test_a_checkpoint_of_before_batch_normalisation_and_other_windows_is_gone_on
     assert loop._network(normalised(run)) == network | {"batch_norm": True}
 
 
-def test_running_statistics_are_part_of_a_checkpoint(checkout, monkeypatch):
+@pytest.mark.parametrize(("run", "norm"), [
+    (normalised(tiny_run(epochs=2)), "features.1"), (tiny_run("ResNet-18", epochs=2), "features.bn1"),
+], ids=["A", "ResNet-18"])  # fmt: skip
+def test_running_statistics_are_part_of_a_checkpoint(checkout, monkeypatch, run, norm):
     """Interrupted within an epoch, a network with batch normalisation ends in the bits of an uninterrupted one."""
-    run, original, calls = normalised(tiny_run(epochs=2)), Updates.update, []
+    original, calls = Updates.update, []
     training.train(run, report=silent)
     reference = digest(run)
     for path in run.folder.iterdir():
@@ -168,7 +171,7 @@ def test_running_statistics_are_part_of_a_checkpoint(checkout, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             training.train(run, report=silent)
     saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)["net"]
-    assert saved["features.1.num_batches_tracked"] == 59 and saved["features.1.running_mean"].abs().max() > 0
+    assert saved[f"{norm}.num_batches_tracked"] == 59 and saved[f"{norm}.running_mean"].abs().max() > 0
     training.train(run, report=silent)
     assert digest(run) == reference
 
@@ -180,6 +183,11 @@ def test_a_batch_whose_statistics_are_taken_is_not_split(checkout, split):
     with pytest.raises(VerydeepError, match="D-256-s0: batch normalisation takes its means over the 32 images"):
         training.train(run, report=silent, **split)
     assert not run.parent.folder.exists(), "refused before its parent was trained"
+
+
+def test_a_residual_network_is_not_split_either(checkout):
+    with pytest.raises(VerydeepError, match="ResNet-18-256-s0: batch normalisation takes its means over the 32"):
+        training.train(tiny_run("ResNet-18"), report=silent, micro_batch=16)
 
 
 def test_blocks_that_do_not_learn_keep_their_statistics(checkout):

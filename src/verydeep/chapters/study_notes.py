@@ -232,7 +232,9 @@ def n18_group_sizes(study):
 def n19_peers(study):
     """Check note N19."""
     layers = _layers()
-    return True, f"D is one chain of {len(layers)} layers; GoogLeNet and ResNet branch and join"
+    shown = f"D is one chain of {len(layers)} layers; GoogLeNet and ResNet branch and join"
+    told = ablation_tables.in_a_sentence(ABLATED, "resnet-18")
+    return True, f"{shown}; ResNet-18 against E with batch normalisation in {ABLATED}: {told}"
 
 
 def n20_fc_kernels(study):

@@ -19,7 +19,7 @@ from verydeep.data.store import Store
 from verydeep.data.views import rescale, scaled_size
 from verydeep.errors import DataError
 from verydeep.evaluation.ways import PIXELS_PER_BATCH, WAYS, Way
-from verydeep.networks.vgg import VGG
+from verydeep.networks.network import Network
 from verydeep.studies.keys import Testing
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -49,7 +49,7 @@ class Tester:
         Pixels that go through the network at once, flips not counted; see :class:`verydeep.evaluation.ways.Way`.
     """
 
-    net: VGG
+    net: Network
     normalise: Normaliser
     testing: Testing
     flip: bool = True

@@ -5,7 +5,7 @@ The tests hold every figure against real torch modules.
 
 from dataclasses import dataclass
 
-from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size
+from verydeep.networks.configurations import PAPER_SIZE, AnyConfiguration, Configuration, Residual, Size
 
 POOLINGS = ("ceil", "floor")
 #: Sides of pooled squares, at stride 2: Table 1's and AlexNet's.
@@ -64,8 +64,12 @@ def pooling_window(config: Configuration, size: Size) -> int:
     return config.pooling_window or size.pooling_window
 
 
-def map_side(config: Configuration, size: Size, length: int) -> int:
+def map_side(config: AnyConfiguration, size: Size, length: int) -> int:
     """Side of the last feature map along a side of an image of ``length`` pixels; 0 where nothing is left."""
+    if isinstance(config, Residual):
+        for _ in range(5):  # each halves: the first convolution, its pooling, and three stages
+            length = -(-length // 2)
+        return length
     for block in config.blocks:
         for conv in block:
             length = conv.output(length)
@@ -73,7 +77,7 @@ def map_side(config: Configuration, size: Size, length: int) -> int:
     return max(0, length)
 
 
-def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, int] | None = None) -> list[Layer]:
+def layers(config: AnyConfiguration, size: Size = PAPER_SIZE, *, image: tuple[int, int] | None = None) -> list[Layer]:
     """Every layer of ``config`` at the given size, from conv1_1 to the class scores.
 
     A normalisation counts the parameters that it learns, a scale (as weights) and a shift (as biases) for each channel,
@@ -88,8 +92,10 @@ def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, 
     Raises
     ------
     ValueError
-        When the image is too small for one window of FC6.
+        When the image is too small for one window of the head.
     """
+    if isinstance(config, Residual):
+        return _residual(config, size, image or (size.crop, size.crop))
     listed: list[Layer] = []
     channels, (height, width) = 3, image or (size.crop, size.crop)
     field, stride, start = 1, 1, 0
@@ -125,11 +131,54 @@ def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, 
     return listed
 
 
-def parameters(config: Configuration, size: Size = PAPER_SIZE) -> int:
+def _residual(config: Residual, size: Size, image: tuple[int, int]) -> list[Layer]:
+    """The layers of a residual network; receptive fields are those of the way through the blocks, not the shortcuts."""
+    listed: list[Layer] = []
+    (height, width), field, stride, start = image, 1, 1, 0
+
+    def add(name: str, kernel: int, step: int, channels: int, out: int, kind: str = "conv") -> None:
+        nonlocal height, width, field, stride, start
+        height, width = (-(-side // step) for side in (height, width))
+        field, start, stride = field + (kernel - 1) * stride, start - kernel // 2 * stride, stride * step
+        shape = (out, height, width)
+        if kind == "maxpool":
+            listed.append(Layer(name, kind, shape, 0, 0, 0, field, stride, start))
+            return
+        weights = kernel**2 * channels * out
+        listed.append(Layer(name, "conv", shape, weights, 0, weights * height * width, field, stride, start))
+        listed.append(Layer(f"{name}.norm", "norm", shape, out, out, 0, field, stride, start))
+
+    widths = [whole // size.width_divisor for whole in config.widths]
+    channels = widths[0]
+    add("conv1", 7, 2, 3, channels)
+    add("maxpool", 3, 2, channels, channels, "maxpool")
+    for stage, (out, count) in enumerate(zip(widths, config.blocks, strict=True), 1):
+        for block in range(count):
+            name, step = f"layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1
+            add(f"{name}.conv1", 3, step, channels, out)
+            add(f"{name}.conv2", 3, 1, out, out)
+            if step == 2 or channels != out:
+                shape, weights = (out, height, width), channels * out
+                work = weights * height * width
+                listed.append(Layer(f"{name}.downsample", "conv", shape, weights, 0, work, field, stride, start))
+                listed.append(Layer(f"{name}.downsample.norm", "norm", shape, out, out, 0, field, stride, start))
+            channels = out
+    window = map_side(config, size, size.crop)
+    rows, columns = height - window + 1, width - window + 1
+    if min(rows, columns) < 1:
+        raise ValueError(f"an image of {image} leaves a last map smaller than the {window}x{window} window")
+    field += (window - 1) * stride
+    classes, weights = size.num_classes, channels * size.num_classes
+    listed.append(Layer("avgpool", "avgpool", (channels, rows, columns), 0, 0, 0, field, stride, start))
+    work = weights * rows * columns
+    return [*listed, Layer("fc", "fc", (classes, rows, columns), weights, classes, work, field, stride, start)]
+
+
+def parameters(config: AnyConfiguration, size: Size = PAPER_SIZE) -> int:
     """Weights and biases together (Table 2)."""
     return sum(layer.parameters for layer in layers(config, size))
 
 
-def multiply_adds(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, int] | None = None) -> int:
+def multiply_adds(config: AnyConfiguration, size: Size = PAPER_SIZE, *, image: tuple[int, int] | None = None) -> int:
     """Multiply-adds of one forward pass over one crop, or over an image of (height, width) in the dense form."""
     return sum(layer.multiply_adds for layer in layers(config, size, image=image))

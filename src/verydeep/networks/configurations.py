@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cache
+from typing import ClassVar
 
 from verydeep import paper
 from verydeep.errors import UnknownName
@@ -68,6 +69,10 @@ class Configuration:
     pooling_window: int | None = None
     from_a: bool = True
 
+    #: Whether every convolution is normalised, whatever a study says; and the layer that a position of the scores sees.
+    normalises: ClassVar[bool] = False
+    window_layer: ClassVar[str] = "fc6"
+
     @property
     def stride(self) -> int:
         """Distance in input pixels of two neighbouring positions of the last map: 32 for every network here."""
@@ -81,6 +86,31 @@ class Configuration:
     def conv_names(self) -> list[str]:
         """``conv<block>_<position>``, in order: the names used for VGG's layers since its release."""
         return [f"conv{b}_{i}" for b, block in enumerate(self.blocks, 1) for i in range(1, len(block) + 1)]
+
+
+@dataclass(frozen=True)
+class Residual:
+    """A residual network of basic blocks, two 3x3 convolutions each (He et al. 2016), at its paper's size.
+
+    ``blocks`` are counted by stage, ``widths`` are the channels of each. Every stage but the first halves its maps.
+    """
+
+    name: str
+    blocks: tuple[int, int, int, int]
+    widths: tuple[int, int, int, int] = (64, 128, 256, 512)
+
+    normalises: ClassVar[bool] = True
+    window_layer: ClassVar[str] = "avgpool"
+    from_a: ClassVar[bool] = False
+    stride: ClassVar[int] = 32
+
+    @property
+    def weight_layers(self) -> int:
+        """Layers with weights on the longest way, as its paper counts depth: the shortcuts' are not among them."""
+        return 2 * sum(self.blocks) + 2
+
+
+AnyConfiguration = Configuration | Residual
 
 
 def _from_table1(name: str, rows) -> Configuration:
@@ -112,10 +142,13 @@ ALEXNET = Configuration(
     from_a=False,
 )
 
+#: ResNet-18 and ResNet-34 (He et al. 2016, Table 1).
+RESIDUAL = (Residual("ResNet-18", (2, 2, 2, 2)), Residual("ResNet-34", (3, 4, 6, 3)))
+
 
 @cache
-def all_configurations() -> dict[str, Configuration]:
-    """Every configuration by name: A, A-LRN, B, C, D, E of Table 1, B-5x5, and AlexNet, with which the paper compares.
+def all_configurations() -> dict[str, AnyConfiguration]:
+    """Every configuration by name: A, A-LRN, B, C, D, E of Table 1, B-5x5, AlexNet, ResNet-18 and ResNet-34.
 
     B-5x5 is the shallow net of Sect. 4.1: B with each pair of 3x3 convolutions replaced by one 5x5.
     """
@@ -123,10 +156,19 @@ def all_configurations() -> dict[str, Configuration]:
     by_name = {name: _from_table1(name, rows) for name, rows in table.groupby("config", sort=False)}
     b = by_name["B"]
     shallow = tuple((Convolution(5, block[0].channels),) for block in b.blocks)
-    return by_name | {"B-5x5": Configuration("B-5x5", shallow, b.fc), ALEXNET.name: ALEXNET}
+    return (
+        by_name
+        | {"B-5x5": Configuration("B-5x5", shallow, b.fc), ALEXNET.name: ALEXNET}
+        | {net.name: net for net in RESIDUAL}
+    )
 
 
-def configuration(name: str) -> Configuration:
+def chains() -> list[str]:
+    """The names of the configurations that are chains of layers, as those of Table 1 are."""
+    return [name for name, config in all_configurations().items() if isinstance(config, Configuration)]
+
+
+def configuration(name: str) -> AnyConfiguration:
     """The configuration called ``name``.
 
     Raises

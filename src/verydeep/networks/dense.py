@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 
 from verydeep.networks import anatomy
-from verydeep.networks.vgg import VGG
+from verydeep.networks.network import Network
 
 
-def score_map(net: VGG, images: torch.Tensor, pixels: int | None = None) -> torch.Tensor:
+def score_map(net: Network, images: torch.Tensor, pixels: int | None = None) -> torch.Tensor:
     """Class scores at every position of the last feature map.
 
     FC6 becomes a convolution as large as the last map of a training crop (7x7 in the paper), FC7 and FC8
@@ -42,7 +41,7 @@ def score_map(net: VGG, images: torch.Tensor, pixels: int | None = None) -> torc
     if min(last) < side:
         raise ValueError(
             f"images of {height}x{width} give a last map of {last[0]}x{last[1]}, "
-            f"smaller than the {side}x{side} window of FC6 (trained on crops of {net.crop})"
+            f"smaller than the {side}x{side} window of {net.config.window_layer} (trained on crops of {net.crop})"
         )
     if pixels is None or count * height * width <= pixels:
         return _scores(net, images)
@@ -57,18 +56,13 @@ def score_map(net: VGG, images: torch.Tensor, pixels: int | None = None) -> torc
     return torch.cat([_scores(net, images[along(part)])[along(kept)] for part, kept in cut], axis)
 
 
-def _scores(net: VGG, images: torch.Tensor) -> torch.Tensor:
+def _scores(net: Network, images: torch.Tensor) -> torch.Tensor:
     """What :func:`score_map` gives, of images that are neither too small nor too large."""
-    fc6, fc7, fc8 = net.fully_connected().values()
-    # The convolutions may be in half precision (evaluation.tester); scores are always in that of the FC layers.
-    maps = net.features(images.to(net.convolutions()["conv1_1"].weight.dtype)).to(fc6.weight.dtype)
-    window = fc6.weight.unflatten(1, (-1, net.map_side, net.map_side))
-    hidden = F.relu(F.conv2d(maps, window, fc6.bias), inplace=True)
-    hidden = F.relu(F.conv2d(hidden, fc7.weight[:, :, None, None], fc7.bias), inplace=True)
-    return F.conv2d(hidden, fc8.weight[:, :, None, None], fc8.bias)
+    # The blocks may be in half precision (evaluation.tester); scores are always in that of the FC layers.
+    return net.window_scores(net.features(images.to(net.precision)))
 
 
-def strips(net: VGG, length: int, most: int) -> Iterator[tuple[slice, slice]]:
+def strips(net: Network, length: int, most: int) -> Iterator[tuple[slice, slice]]:
     """Cut a side of ``length`` pixels: (pixels of a strip, positions of the strip's score map that are kept).
 
     Together the kept positions are those of the uncut side, each once. A strip begins at a multiple of the stride, so
@@ -76,7 +70,7 @@ def strips(net: VGG, length: int, most: int) -> Iterator[tuple[slice, slice]]:
     none of them sees a border which the image does not have. At most ``most`` pixels long, or as long as a single
     position needs: less than its receptive field and one stride (436 pixels for D of the paper).
     """
-    layer = next(layer for layer in anatomy.layers(net.config, net.size) if layer.name == "fc6")
+    layer = next(layer for layer in anatomy.layers(net.config, net.size) if layer.name == net.config.window_layer)
     stride, reach = layer.stride, layer.start + layer.receptive_field  # the first position sees pixels below ``reach``
     before = -(layer.start // stride)  # whole strides that a position sees before its own place
     positions, first = net.last_map(length) - net.map_side + 1, 0
@@ -103,7 +97,7 @@ def whole_positions(length: int, crop: int, stride: int = 32) -> int:
 
 
 def posteriors(
-    net: VGG, images: torch.Tensor, average: str = "scores", positions: str = "whole", pixels: int | None = None
+    net: Network, images: torch.Tensor, average: str = "scores", positions: str = "whole", pixels: int | None = None
 ) -> torch.Tensor:
     """Class probabilities of whole images: (batch, classes).
 

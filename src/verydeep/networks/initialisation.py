@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from verydeep.errors import UnknownName
-from verydeep.networks.vgg import VGG
+from verydeep.networks.network import Network
 
 # Sect. 3.1 prints a *variance* of 1e-2, that is a standard deviation of 0.1. Many codes read it as a standard
 # deviation of 1e-2. The study notes give yet another pair for the FC layers: std 0.005 and bias 0.1.
@@ -19,7 +19,7 @@ SCHEMES = {
 TRANSFERRED_CONVOLUTIONS = 4
 
 
-def initialise(net: VGG, scheme: str, generator: torch.Generator) -> None:
+def initialise(net: Network, scheme: str, generator: torch.Generator) -> None:
     """Draw all weights of ``net`` anew by one of :data:`SCHEMES`, in place.
 
     Raises
@@ -35,7 +35,8 @@ def initialise(net: VGG, scheme: str, generator: torch.Generator) -> None:
         norm.reset_parameters()
     for layer in (*net.convolutions().values(), *net.fully_connected().values()):
         weight, bias = layer.weight, layer.bias
-        nn.init.zeros_(bias)
+        if bias is not None:
+            nn.init.zeros_(bias)
         match scheme:
             case "paper":
                 nn.init.normal_(weight, std=0.1, generator=generator)
@@ -44,14 +45,15 @@ def initialise(net: VGG, scheme: str, generator: torch.Generator) -> None:
             case "notes":
                 linear = isinstance(layer, nn.Linear)
                 nn.init.normal_(weight, std=0.005 if linear else 0.01, generator=generator)
-                nn.init.constant_(bias, 0.1 if linear else 0.0)
+                if linear:
+                    nn.init.constant_(bias, 0.1)
             case "glorot":
                 nn.init.xavier_uniform_(weight, generator=generator)
             case "he":
                 nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
 
 
-def transfer_from_a(net: VGG, a: VGG) -> list[str]:
+def transfer_from_a(net: Network, a: Network) -> list[str]:
     """Copy A's first four convolutions and three FC layers into ``net`` (Sect. 3.1).
 
     "The first four convolutional layers" cannot mean positions 1 to 4 in both nets, whose shapes differ.

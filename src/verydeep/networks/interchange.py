@@ -9,6 +9,7 @@ from torch import nn
 
 from verydeep import files
 from verydeep.errors import VerydeepError
+from verydeep.networks.network import Network
 from verydeep.networks.vgg import VGG, LocalResponseNorm
 
 #: Of the ONNX operators, and of the file. Stated, not taken from the installed package: its newest may be too new for
@@ -43,7 +44,7 @@ class _Graph:
         return name
 
 
-def write_onnx(net: VGG, path: Path) -> None:
+def write_onnx(net: Network, path: Path) -> None:
     """Write the dense form of ``net`` as ONNX: what :func:`verydeep.networks.dense.score_map` computes, in float32.
 
     The graph takes ``images``, float32 (batch, 3, height, width), normalised, both sides large enough for one window
@@ -54,8 +55,10 @@ def write_onnx(net: VGG, path: Path) -> None:
     Raises
     ------
     VerydeepError
-        When the network has a layer of another kind than ours have.
+        When the network is no chain of layers, or has one of another kind than ours have.
     """
+    if not isinstance(net, VGG):
+        raise VerydeepError(f"{net.config.name} is no chain of layers, and is not written as ONNX")
     graph = _Graph()
     names = {id(conv): name for name, conv in net.convolutions().items()}
     for place, layer in enumerate(net.features):

@@ -6,7 +6,8 @@ from torch import nn
 
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy
-from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size, configuration
+from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size, chains, configuration
+from verydeep.networks.network import Network
 
 # Krizhevsky et al. (2012), as Sect. 2.1 refers to them.
 LRN_SIZE, LRN_K, LRN_ALPHA, LRN_BETA = 5, 2.0, 1e-4, 0.75
@@ -16,7 +17,7 @@ LRN_ALPHAS = ("caffe", "krizhevsky")
 BATCH_NORM_EPS, BATCH_NORM_MOMENTUM = 1e-5, 0.1
 
 
-class VGG(nn.Module):
+class VGG(Network):
     """A network of Table 1 in its training form, with fully connected layers.
 
     Module names are torchvision's (``features``, ``classifier``), so the state dicts of its ``vgg11``,
@@ -28,10 +29,7 @@ class VGG(nn.Module):
     """
 
     def __init__(self, config: Configuration, size: Size, *, dropout: float, lrn_alpha: str):
-        super().__init__()
-        self.config, self.size = config, size
-        self.crop, self.num_classes = size.crop, size.num_classes
-        self.map_side = self.last_map(size.crop)
+        super().__init__(config, size)
         self.features = features(config, size, lrn_alpha=lrn_alpha)
         self.classifier = classifier(config, size, self.map_side, dropout=dropout)
 
@@ -39,15 +37,13 @@ class VGG(nn.Module):
         """Class scores of training crops."""
         return self.classifier(torch.flatten(self.features(images), 1))
 
-    def last_map(self, length: int) -> int:
-        """Side of the last feature map along a side of an image of so many pixels."""
-        return anatomy.map_side(self.config, self.size, length)
-
-    def lower(self, dtype: torch.dtype) -> None:
-        """Compute the blocks in ``dtype``, all but batch normalisations, whose statistics would lose their digits."""
-        for layer in self.features:
-            if not isinstance(layer, nn.BatchNorm2d):
-                layer.to(dtype)
+    def window_scores(self, maps: torch.Tensor) -> torch.Tensor:
+        """FC6 as a convolution as large as a window, FC7 and FC8 as 1x1, by the same weights reshaped (Sect. 3.2)."""
+        fc6, fc7, fc8 = self.fully_connected().values()
+        window = fc6.weight.unflatten(1, (-1, self.map_side, self.map_side))
+        hidden = F.relu(F.conv2d(maps.to(fc6.weight.dtype), window, fc6.bias), inplace=True)
+        hidden = F.relu(F.conv2d(hidden, fc7.weight[:, :, None, None], fc7.bias), inplace=True)
+        return F.conv2d(hidden, fc8.weight[:, :, None, None], fc8.bias)
 
     def convolutions(self) -> dict[str, nn.Conv2d]:
         """The convolutions by name, ``conv1_1`` onwards."""
@@ -150,6 +146,8 @@ def build(
     The parameter count is asserted against the arithmetic of Table 1.
     """
     spec = configuration(config)
+    if not isinstance(spec, Configuration):
+        raise UnknownName("chain of layers", config, chains())
     if size.pooling not in anatomy.POOLINGS:
         raise UnknownName("pooling", size.pooling, anatomy.POOLINGS)
     if size.pooling_window not in anatomy.POOLING_WINDOWS:

@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save
 
 from verydeep import files
 from verydeep.errors import VerydeepError
+from verydeep.networks.network import Network
 from verydeep.networks.published import Published
-from verydeep.networks.vgg import VGG
 
 
-def publish(net: VGG, path: Path) -> str:
+def publish(net: Network, path: Path) -> str:
     """Write the weights of ``net`` in half precision, and its running statistics as they are; return the file's sha256.
 
     Raises
@@ -36,7 +36,7 @@ def publish(net: VGG, path: Path) -> str:
     return files.sha256(path)
 
 
-def _dtypes(net: VGG) -> dict[str, torch.dtype]:
+def _dtypes(net: Network) -> dict[str, torch.dtype]:
     """In which type each tensor of a network is published: half precision, or of running statistics their own."""
     statistics = {name: tensor.dtype for name, tensor in net.named_buffers()}
     return {name: statistics.get(name, torch.float16) for name in net.state_dict()}
@@ -62,7 +62,7 @@ def download(published: Published, path: Path) -> None:
         raise VerydeepError(f"{path}: its sha256 does not begin {published.sha256_prefix}; delete it and try again")
 
 
-def load_torchvision(net: VGG, path: Path) -> None:
+def load_torchvision(net: Network, path: Path) -> None:
     """Load a torchvision state dict into ``net``, in place. Nothing but tensors is unpickled.
 
     Raises
@@ -77,7 +77,7 @@ def load_torchvision(net: VGG, path: Path) -> None:
         raise VerydeepError(f"{path}: not the weights of torchvision's {net.config.name} ({reason})") from None
 
 
-def load_into(net: VGG, path: Path) -> None:
+def load_into(net: Network, path: Path) -> None:
     """Load published weights into ``net``, in place; they are widened to its own precision.
 
     Raises

@@ -6,7 +6,7 @@ from pathlib import Path
 from verydeep import paths
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks import anatomy
-from verydeep.networks.configurations import Configuration, Size, all_configurations, configuration
+from verydeep.networks.configurations import AnyConfiguration, Size, all_configurations, configuration
 from verydeep.networks.published import Published, published_weights
 from verydeep.studies.keys import PAPER_SCALES, RELEASED, Network, Recipe, starts_from
 from verydeep.studies.names import RunName
@@ -97,7 +97,12 @@ class Run:
         return self.study.size_of(self.variant)
 
     @property
-    def configuration(self) -> Configuration:
+    def normalises(self) -> bool:
+        """Whether its network normalises over batches: as it is built, or by its configuration."""
+        return self.network.batch_norm or self.configuration.normalises
+
+    @property
+    def configuration(self) -> AnyConfiguration:
         return configuration(self.config)
 
     @property

@@ -80,7 +80,7 @@ def train(
 
 def _require_whole_batch(run: Run, processes: int, micro_batch: int) -> None:
     """No number may hang on how a batch is split, so a network whose statistics would is refused in parts."""
-    if run.network.batch_norm and (processes > 1 or micro_batch < run.recipe.batch):
+    if run.normalises and (processes > 1 or micro_batch < run.recipe.batch):
         raise VerydeepError(
             f"{run.name}: batch normalisation takes its means over the {run.recipe.batch} images of a whole batch, and "
             f"a part of one would train another network: leave --processes at 1, and give --micro-batch "

@@ -7,14 +7,14 @@ import torch.nn.functional as F
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
 from verydeep.data.views import CentreCrop, centre_batches
-from verydeep.networks.vgg import VGG
+from verydeep.networks.network import Network
 from verydeep.training.accelerators import Accelerator
 
 _BATCH = 256
 
 
 def held_out_errors(
-    net: VGG, store: Store, rows: np.ndarray, centre: CentreCrop, normalise: Normaliser, accelerator: Accelerator
+    net: Network, store: Store, rows: np.ndarray, centre: CentreCrop, normalise: Normaliser, accelerator: Accelerator
 ) -> dict[str, float]:
     """Loss and errors (percent) on the centre crops of the held-out images ``rows``, every process the same."""
     loss, wrong1, wrong5 = 0.0, 0, 0
