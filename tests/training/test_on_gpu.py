@@ -1,4 +1,4 @@
-"""Training on a GPU: to the bit, in every precision, without waiting for it. In miniature on a CPU where that can be."""
+"""Training on a GPU: to the bit, in every precision, without waiting for it; in miniature on a CPU where that can be."""
 
 import gc
 import os
@@ -11,8 +11,8 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
-
 from tiny import digest, silent, tiny_run
+
 from verydeep import runs, studies, training
 from verydeep.errors import OutOfMemory, TrainingDiverged
 from verydeep.training import accelerators, images, loop, steps, updates

@@ -14,8 +14,8 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
-
 from tiny import digest, silent, tiny_run
+
 from verydeep import runs, studies, training
 from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
 from verydeep.networks import vgg, weights

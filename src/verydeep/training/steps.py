@@ -13,7 +13,7 @@ KEPT = 50
 
 
 class Step(NamedTuple):
-    """One update: the loss over its batch and how many images were right, both still on the device, and where it was."""
+    """One update: the loss over its batch and how many images were right, still on the device, and where it was."""
 
     loss: torch.Tensor  # float32 scalar, the average over the batch
     correct: torch.Tensor  # scalar
