@@ -6,10 +6,10 @@
 Networks A and D of the paper at their full size, on images that are made here, so that nothing is downloaded: JPEG
 files of 500x375 pixels, and a store of decoded images of 256x256. In turns, in one process: our training loop over the
 store, and over the JPEG files; torchvision's ``ImageFolder`` of the same files with a plain loop at the same precision;
-and the bare step on random tensors that are on the card already, with and without deterministic algorithms. Each turn makes two
-epochs and times the second: by then workers that are too slow are found out. Then the peak memory by micro-batch, and
-the bare step by ``torch.compile``, in a process of its own. Writes ``benchmarks/gpu.json``, which the chapter on cost
-shows.
+and the bare step on random tensors that are on the card already, with and without deterministic algorithms. Each turn
+of a loop makes two epochs and times the second: by then workers that are too slow are found out. Then the peak memory
+by micro-batch, and the bare step by ``torch.compile``, in a process of its own. Writes ``benchmarks/gpu.json``, which
+the chapter on cost shows.
 """
 
 import contextlib

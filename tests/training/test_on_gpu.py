@@ -1,4 +1,4 @@
-"""Training on a GPU: to the bit, in every precision, without waiting for it; in miniature on a CPU where that can be."""
+"""Training on a GPU: to the bit, in every precision, never waited for; in miniature on a CPU where that can be."""
 
 import gc
 import os
