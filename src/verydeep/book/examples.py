@@ -15,7 +15,7 @@ from verydeep.studies import Fusion, Recorded, find_fusion, find_run
 
 #: The run that is shown: study, configuration and training scale; the same of a network that gives boxes, with seed and
 #: variant; and the networks tested together, with the method.
-EXAMPLE = ("narrow", "D", "256")
+EXAMPLE = ("narrow", "D", "jitter")
 BOXES = ("quarter", "D", "384", 0, "pcr-all")
 TOGETHER = (["quarter/D-jitter", "quarter/E-jitter"], "both")
 
