@@ -9,6 +9,7 @@ from verydeep.chapters import claim_tables, display
 from verydeep.networks.configurations import configuration
 from verydeep.results import Snapshot, claims, printed_numbers
 from verydeep.results.claims import Verdict
+from verydeep.studies import recipes
 
 #: Studies that are no reproduction: a test of the machinery, and networks that others trained.
 _NOT_OURS = ("smoke", "released")
@@ -86,15 +87,15 @@ def by_depth() -> pd.DataFrame:
     """Top-1 error of A to E at S=256 against their depth, the paper's and every recorded study's.
 
     A row a network: ``source`` (``paper`` or a study), ``series`` (how it was trained: ``""`` or the name of a
-    variant), ``config``, ``layers`` (with weights), ``error``, ``low`` and ``high`` in percent, ``epochs`` without
-    those of the network that it starts from, and ``way``: how it was tested, on a centre crop in a study whose networks
-    dense testing harms, as its verdict on depth is.
+    variant), ``config``, ``layers`` (with weights), ``error``, ``low`` and ``high`` in percent, ``trained``: for how
+    many epochs, without those of the network that it starts from, and ``way``: how it was tested, on a centre crop in a
+    study whose networks dense testing harms, as its verdict on depth is.
     """
     rows = []
     printed = printed_numbers()
     for name in ("A", "B", "C", "D", "E"):
         error = printed[f"table3.{name}-256.top1"]
-        rows.append(_point("paper", "", name, (error, error, error), None, "dense"))
+        rows.append(_point("paper", "", name, (error, error, error), "", "dense"))
     for study in recorded():
         rows += _measured(results.read(study))
     return pd.DataFrame(rows)
@@ -108,15 +109,17 @@ def _measured(snapshot: Snapshot) -> list[dict]:
     for number in snapshot.done:
         config, scale, series = [*number.row.split("-", 2), "", ""][:3]
         if number.table == table and number.metric == "top1" and scale == "256" and config in "ABCDE":
-            errors = (number.value, number.low, number.high)
-            epochs = planned[number.row].recipe.epochs
-            rows.append(_point(snapshot.study.name, series, config, errors, epochs, way))
+            errors, run = (number.value, number.low, number.high), planned[number.row]
+            changes = recipes.changes(run)
+            if not changes or len(run.study.variants[series].networks) > 1:  # a change of one network is an ablation
+                words = f"{run.recipe.epochs} epochs" + (f" ({series})" if changes else "")
+                rows.append(_point(snapshot.study.name, series, config, errors, words, way))
     return rows
 
 
-def _point(source: str, series: str, config: str, errors: tuple, epochs: int | None, way: str) -> dict:
+def _point(source: str, series: str, config: str, errors: tuple, trained: str, way: str) -> dict:
     point = {"source": source, "series": series, "config": config, "layers": configuration(config).weight_layers}
-    return point | dict(zip(("error", "low", "high"), errors, strict=True)) | {"epochs": epochs, "way": way}
+    return point | dict(zip(("error", "low", "high"), errors, strict=True)) | {"trained": trained, "way": way}
 
 
 def errors_of_others(data: str) -> str:

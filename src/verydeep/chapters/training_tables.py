@@ -6,7 +6,7 @@ from verydeep import runs
 from verydeep.chapters import display
 from verydeep.chapters.display import NOT_RUN
 from verydeep.results.statistics import error_interval
-from verydeep.studies import Run, Study, lineage, load, planned_runs
+from verydeep.studies import Run, Study, lineage, load, planned_runs, recipes
 
 _HELD_OUT = {"held-out top-1": "%", "held-out top-5": "%"}
 
@@ -24,7 +24,7 @@ def pilots(study: str) -> pd.DataFrame:
         row = {
             "pilot": run.variant.removeprefix("pilot-"),
             "network": f"{run.config}-{run.train_scale}",
-            "changes": _changed(run) or "nothing",
+            "changes": recipes.changes(run) or "nothing",
             "why": spec.variants[run.variant].why,
             "epochs": run.recipe.epochs,
         }
@@ -77,8 +77,8 @@ def budget(study: str) -> pd.DataFrame:
     """How far each network A to E of a study came at S=256, against how many updates it and what it starts from had.
 
     A row a network of the study's first seed that was trained: ``network``, ``config``, ``updates``, ``changes`` (of
-    the study's recipe, but for its length), ``training`` (top-1 error in percent on the crops of the last epoch), and
-    ``held_out`` with ``low`` and ``high``, that on the held-out images with its 95 % interval.
+    the study's recipe, but for its length, and of its networks), ``training`` (top-1 error in percent on the crops of
+    the last epoch), and ``held_out`` with ``low`` and ``high``, that on the held-out images with its 95 % interval.
     """
     rows = []
     for run in planned_runs(load(study)):
@@ -94,7 +94,7 @@ def budget(study: str) -> pd.DataFrame:
                 "network": run.row,
                 "config": run.config,
                 "updates": sum(trained.cost.steps for trained in chain),
-                "changes": _changed(run),
+                "changes": recipes.changes(run),
                 "training": record.metrics.train_top1_error,
                 "held_out": error,
                 "low": low,
@@ -117,13 +117,6 @@ def histories(study: str, variant: str | None = None, scale: str = "256") -> dic
              if (run.variant, run.train_scale, run.seed) == (variant, scale, run.study.seeds[0])}  # fmt: skip
     trained = (asked[config] for config in "ABCDE" if config in asked and runs.read_record(asked[config], "train"))
     return {run.config: pd.read_csv(run.folder / "history.csv") for run in trained}
-
-
-def _changed(run: Run) -> str:
-    """What a run's recipe changes of its study's, its length left out: ``dropout: 0.5``."""
-    base = run.study.resolve(run.train_scale)
-    changed = {key: value for key, value in run.recipe if key != "epochs" and value != getattr(base, key)}
-    return ", ".join(f"{key}: {value}" for key, value in changed.items())
 
 
 def _held_out_coverage(study: Study) -> str:

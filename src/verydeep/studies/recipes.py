@@ -1,6 +1,6 @@
 """A study's recipe beside the paper's, setting by setting."""
 
-from verydeep.studies import Recipe, Study
+from verydeep.studies import Recipe, Run, Study
 from verydeep.studies.schema import paper_recipe
 
 
@@ -29,3 +29,11 @@ def held_out_words(study: Study) -> str:
     """How many training images a study holds out, in words."""
     count = study.data.held_out_per_class
     return "none held out: it trains nothing" if count is None else f"{count} training images of each class held out"
+
+
+def changes(run: Run) -> str:
+    """What a run changes of its study's recipe, its length left out, and of its networks: ``dropout: 0.5``."""
+    base, built = run.study.resolve(run.train_scale), run.study.network_at(run.train_scale)
+    changed = {key: value for key, value in run.recipe if key != "epochs" and value != getattr(base, key)}
+    changed |= {key: value for key, value in run.network if value != getattr(built, key)}
+    return ", ".join(f"{key}: {value}" for key, value in changed.items())

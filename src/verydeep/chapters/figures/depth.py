@@ -68,8 +68,8 @@ def _one_source(axes: Axes, part: pd.DataFrame) -> None:
 
 def _label(group: pd.DataFrame) -> str | None:
     """How long the networks of a line, or the one of a mark, were trained."""
-    epochs = group["epochs"].iat[0]
-    return None if pd.isna(epochs) else f"{'' if len(group) > 1 else group['config'].iat[0] + ', '}{epochs:.0f} epochs"
+    words = group["trained"].iat[0]
+    return (words if len(group) > 1 else f"{group['config'].iat[0]}, {words}") if words else None
 
 
 def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
