@@ -50,6 +50,14 @@ def starting_network(run: Run, generator: torch.Generator) -> vgg.VGG:
     return net
 
 
+def untrained_network(run: Run) -> vgg.VGG:
+    """The network of a run with random weights as it would draw them, in evaluation mode; of others, He's."""
+    net = network(run)
+    scheme = "he" if run.published else run.recipe.initialisation
+    initialise(net, scheme, torch.Generator().manual_seed(run.seed))
+    return net.eval()
+
+
 def load_network(run: Run) -> vgg.VGG:
     """The network of a run from its published weights, in evaluation mode; those of others are downloaded if absent."""
     variables.require_precision()

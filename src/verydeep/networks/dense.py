@@ -1,6 +1,6 @@
 """The dense form of a network: FC layers as convolutions, applied to an image of any size (Sect. 3.2)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +37,22 @@ def score_map(net: VGG, images: torch.Tensor, pixels: int | None = None) -> torc
     ValueError
         When the last feature map is smaller than the window of FC6.
     """
+    return _over_images(net, images, pixels, _scores)
+
+
+def hidden_map(net: VGG, images: torch.Tensor, pixels: int | None = None, relu: bool = True) -> torch.Tensor:
+    """Activations of the last hidden layer, FC7, at every position of the last feature map (Appendix B).
+
+    After its ReLU, or before where ``relu`` is false. Otherwise as :func:`score_map`: (batch, width of FC7, rows,
+    columns).
+    """
+    return _over_images(net, images, pixels, _activated if relu else _hidden)
+
+
+def _over_images(
+    net: VGG, images: torch.Tensor, pixels: int | None, outputs: Callable[[VGG, torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """A map of outputs over whole images, as :func:`score_map` says."""
     count, _, height, width = images.shape
     side, last = net.map_side, [_last_map(net, length) for length in (height, width)]
     if min(last) < side:
@@ -45,27 +61,37 @@ def score_map(net: VGG, images: torch.Tensor, pixels: int | None = None) -> torc
             f"smaller than the {side}x{side} window of FC6 (trained on crops of {net.crop})"
         )
     if pixels is None or count * height * width <= pixels:
-        return _scores(net, images)
+        return outputs(net, images)
     if count > 1:
-        return torch.cat([score_map(net, image, pixels) for image in images.split(1)])
+        return torch.cat([_over_images(net, image, pixels, outputs) for image in images.split(1)])
     axis = 2 if height > width else 3
 
     def along(part: slice) -> tuple[slice, ...]:
         return tuple(part if k == axis else slice(None) for k in range(4))
 
     cut = strips(net, max(height, width), pixels // min(height, width))
-    return torch.cat([_scores(net, images[along(part)])[along(kept)] for part, kept in cut], axis)
+    return torch.cat([outputs(net, images[along(part)])[along(kept)] for part, kept in cut], axis)
 
 
 def _scores(net: VGG, images: torch.Tensor) -> torch.Tensor:
     """What :func:`score_map` gives, of images that are neither too small nor too large."""
-    fc6, fc7, fc8 = net.fully_connected().values()
+    fc8 = net.fully_connected()["fc8"]
+    return F.conv2d(_activated(net, images), fc8.weight[:, :, None, None], fc8.bias)
+
+
+def _activated(net: VGG, images: torch.Tensor) -> torch.Tensor:
+    """The last hidden layer after its ReLU."""
+    return F.relu(_hidden(net, images), inplace=True)
+
+
+def _hidden(net: VGG, images: torch.Tensor) -> torch.Tensor:
+    """The last hidden layer before its ReLU."""
+    fc6, fc7, _ = net.fully_connected().values()
     # The convolutions may be in half precision (evaluation.tester); scores are always in that of the FC layers.
     maps = net.features(images.to(net.convolutions()["conv1_1"].weight.dtype)).to(fc6.weight.dtype)
     window = fc6.weight.unflatten(1, (-1, net.map_side, net.map_side))
     hidden = F.relu(F.conv2d(maps, window, fc6.bias), inplace=True)
-    hidden = F.relu(F.conv2d(hidden, fc7.weight[:, :, None, None], fc7.bias), inplace=True)
-    return F.conv2d(hidden, fc8.weight[:, :, None, None], fc8.bias)
+    return F.conv2d(hidden, fc7.weight[:, :, None, None], fc7.bias)
 
 
 def strips(net: VGG, length: int, most: int) -> Iterator[tuple[slice, slice]]:

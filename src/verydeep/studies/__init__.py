@@ -5,23 +5,29 @@ from verydeep.studies.measurements import Measurement
 from verydeep.studies.plan import Run, find_run, lineage, planned_runs
 from verydeep.studies.recorded import Recorded
 from verydeep.studies.schema import PAPER_SCALES, Recipe, Study, load, names
+from verydeep.studies.transfer import Features, Transfer, find_transfer, named_transfer, planned_transfers
 
 __all__ = [
     "PAPER_SCALES",
+    "Features",
     "Fusion",
     "Measurement",
     "Recipe",
     "Recorded",
     "Run",
     "Study",
+    "Transfer",
     "classes_of",
     "find_fusion",
     "find_run",
+    "find_transfer",
     "lineage",
     "load",
+    "named_transfer",
     "names",
     "planned_fusions",
     "planned_runs",
+    "planned_transfers",
     "table6_fusions",
     "table9_fusions",
 ]
