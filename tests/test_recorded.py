@@ -14,7 +14,7 @@ from verydeep.data.normaliser import Normaliser
 from verydeep.evaluation import mean, verification
 from verydeep.evaluation.tester import Tester
 from verydeep.studies import measurements
-from verydeep.studies.schema import Recipe
+from verydeep.studies.parts import Recipe
 
 #: All but the one that every reader makes anew.
 STUDIES = tuple(name for name in studies.names() if name != "smoke")

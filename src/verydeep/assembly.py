@@ -10,27 +10,27 @@ from verydeep.data.boxes import Boxes, read_boxes
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store, open_store
 from verydeep.errors import VerydeepError
-from verydeep.networks import vgg, weights
+from verydeep.networks import building, weights
 from verydeep.networks.initialisation import initialise, transfer_all_but_last, transfer_from_a
+from verydeep.networks.network import Network
 from verydeep.runs import variables
 from verydeep.runs.parts import Device
 from verydeep.studies import Run
-from verydeep.studies.plan import BATCH_NORM, CONTINUED, NEW_HEAD, TRANSFERRED
+from verydeep.studies.plan import CONTINUED, NEW_HEAD, TRANSFERRED
 
 
-def network(run: Run) -> vgg.VGG:
+def network(run: Run) -> Network:
     """The network of a run, with torch's default weights, in channels-last layout."""
-    net = vgg.build(
+    net = building.build(
         run.config,
         run.size,
         dropout=run.recipe.dropout,
-        lrn_alpha=run.study.network.lrn_alpha,
-        batch_norm=run.variant == BATCH_NORM,
+        lrn_alpha=run.network.lrn_alpha,
     )
     return net.to(memory_format=torch.channels_last)
 
 
-def starting_network(run: Run, generator: torch.Generator) -> vgg.VGG:
+def starting_network(run: Run, generator: torch.Generator) -> Network:
     """The network of a run before its first update: drawn at random, then filled from its parent (Sect. 3.1).
 
     Raises
@@ -50,7 +50,7 @@ def starting_network(run: Run, generator: torch.Generator) -> vgg.VGG:
     return net
 
 
-def untrained_network(run: Run) -> vgg.VGG:
+def untrained_network(run: Run) -> Network:
     """The network of a run with random weights as it would draw them, in evaluation mode; of others, He's."""
     net = network(run)
     scheme = "he" if run.published else run.recipe.initialisation
@@ -58,7 +58,7 @@ def untrained_network(run: Run) -> vgg.VGG:
     return net.eval()
 
 
-def load_network(run: Run) -> vgg.VGG:
+def load_network(run: Run) -> Network:
     """The network of a run from its published weights, in evaluation mode; those of others are downloaded if absent."""
     variables.require_precision()
     net = network(run)
@@ -69,7 +69,7 @@ def load_network(run: Run) -> vgg.VGG:
     return net.eval()
 
 
-def _load_trained(net: vgg.VGG, run: Run) -> None:
+def _load_trained(net: Network, run: Run) -> None:
     """Load the weights that ``run`` was trained to, and no others that may lie in their place."""
     record = runs.read_record(run, "train")
     if record and run.weights.exists() and files.sha256(run.weights) != record.artefacts["weights.safetensors"]:

@@ -45,6 +45,8 @@ CALLS = {
     "claim_tables.changed_rules": [("quarter",), ("full",)],
     "claim_tables.on_one_crop": [("quarter",), ("full",)],
     "claim_tables.comparisons": [("quarter",)],
+    "ablation_tables.what_matters": [("quarter",), ("narrow",), ("released",)],
+    "ablation_tables.rules": [("quarter",), ("narrow",), ("released",)],
     "settings.gaps": [("quarter",)],
     "settings.all_departures": [("quarter",)],
     "paper_tables.paper_claims": [()],

@@ -56,6 +56,7 @@ DRAWINGS = {
     "numbers.errors_picture": lambda draw: draw(error_tables.points(3, ["quarter", "full"])),
     "numbers.errors_by_class": lambda draw: draw(class_tables.errors_by_class("narrow", "A-256", "D-256")),
     "numbers.forest": lambda draw: draw(results.read("quarter").verdicts),
+    "numbers.effects": lambda draw: draw([*results.read("quarter").effects, *results.read("narrow").effects]),
     "numbers.cost_picture": lambda draw: draw(costs.testing_cost("quarter")),
     "numbers.kills": lambda draw: draw(faults.kills()),
     "numbers.heat_map": lambda draw: draw(pd.DataFrame(np.arange(9.0).reshape(3, 3), list("ABC"), list("ABC")), "%"),

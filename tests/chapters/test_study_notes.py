@@ -4,8 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from verydeep import results
 from verydeep.chapters import study_notes
 from verydeep.results import claims
+from verydeep.results.claims import Effect
+from verydeep.results.statistics import Interval
 
 
 def test_every_note_is_checked_and_every_check_is_used(checkout):
@@ -37,7 +40,22 @@ def test_the_notes_page_has_an_anchor_and_a_link_for_each(checkout):
 ])  # fmt: skip
 def test_a_note_that_runs_decide_has_their_verdict(monkeypatch, verdict, said):
     made_up = SimpleNamespace(number=1, verdict=verdict)
-    monkeypatch.setattr(study_notes.results, "read", lambda study: SimpleNamespace(verdict=lambda number: made_up))
+    effect = SimpleNamespace(value=None, missing=(), verdict=made_up)
+    snapshot = SimpleNamespace(verdict=lambda number: made_up, effect=lambda name: effect)
+    monkeypatch.setattr(study_notes.results, "read", lambda study: snapshot)
     note = next(one for one in study_notes.notes("quarter") if one.id == "N9")
     assert note.verdict == said
     assert "A 29.6, A-LRN 29.7" in note.computed and note.computed.endswith(f"in quarter: {verdict}")
+
+
+def test_notes_about_training_name_the_run_that_is_missing_or_its_effect(checkout, monkeypatch):
+    told = {note.id: note.computed for note in study_notes.notes("quarter")}
+    # of an empty checkout, in which A itself is missing too
+    assert "A with 3x3 in narrow: not run; run verydeep run narrow A 256 --seed 0 (" in told["N5"]
+    assert "verydeep run narrow A 256 --seed 0 --variant pool-3x3 (" in told["N5"]
+    assert "verydeep run narrow A 256 --seed 0 --variant notes-weights (" in told["N17"]
+    ran = Effect(claims.ablations()["pool-3x3"], SimpleNamespace(ours=Interval(1.25, 0.5, 2.0), way=None), ())
+    assert ran.value == Interval(-1.25, -2.0, -0.5)  # the first row's error less the second's, which has the change
+    monkeypatch.setattr(results.Snapshot, "effect", lambda self, name: ran)
+    told = {note.id: note.computed for note in study_notes.notes("quarter")}
+    assert told["N5"].endswith("A with 3x3 in narrow: -1.2 points, -2.0 to -0.5")

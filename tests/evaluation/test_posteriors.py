@@ -16,8 +16,9 @@ from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import CentreCrop, TrainingViews, draw_epoch, grid_positions, rescale
 from verydeep.errors import DataError
 from verydeep.evaluation import tester
-from verydeep.networks import dense, vgg
+from verydeep.networks import building, dense, vgg
 from verydeep.networks.configurations import Size, all_configurations
+from verydeep.networks.network import Network
 from verydeep.studies import schema
 
 
@@ -32,10 +33,11 @@ class Shapes:
         return self.images[row]
 
 
-def small(config="B") -> vgg.VGG:
+def small(config="B") -> Network:
     """A network of a sixteenth of the widths with weights that give posteriors away from uniform."""
     torch.manual_seed(0)
-    net = vgg.build(config, Size(16, num_classes=7, crop=32, pooling="floor")).eval()
+    crop = 64 if config == "AlexNet" else 32  # the smallest multiple of 32 that leaves something to FC6
+    net = building.build(config, Size(16, num_classes=7, crop=crop, pooling="floor")).eval()
     with torch.no_grad():
         for layer in (*net.convolutions().values(), *net.fully_connected().values()):
             torch.nn.init.kaiming_normal_(layer.weight)
@@ -227,8 +229,8 @@ def test_half_precision_convolutions_change_little_and_scores_stay_exact(config)
     full = make(small(config)).make("dense", store, rows, 64)
     half = make(small(config), schema.Testing(precision="bfloat16"))
     found = half.make("dense", store, rows, 64)
-    assert half.net.features[0].weight.dtype == torch.bfloat16
-    assert half.net.classifier[0].weight.dtype == torch.float32
+    assert {conv.weight.dtype for conv in half.net.convolutions().values()} == {torch.bfloat16}
+    assert {layer.weight.dtype for layer in half.net.fully_connected().values()} == {torch.float32}
     assert found.posteriors.dtype == np.float32
     assert 0 < np.abs(found.posteriors - full.posteriors).max() < 0.05
 
@@ -264,7 +266,7 @@ def test_a_batch_normalised_network_is_tested_as_torchvisions():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
             torch.nn.init.uniform_(module.running_var, 0.5, 2)
-    net = vgg.build("A", Size(num_classes=20, pooling="floor"), batch_norm=True).eval()
+    net = vgg.build("A", Size(num_classes=20, pooling="floor", batch_norm=True)).eval()
     net.load_state_dict(reference.state_dict())
     x = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from verydeep import evaluation, files, runs, studies
+from verydeep import evaluation, files, runs, studies, training
 from verydeep.errors import VerydeepError
 from verydeep.evaluation import verification
 
@@ -26,6 +26,27 @@ def test_the_published_weights_give_the_recorded_predictions_exactly(run):
 def test_a_part_of_the_images_is_verified_alone(run):
     table = verification.verify(run, images=50)
     assert table["same best class (%)"].min() >= 98
+
+
+@pytest.mark.parametrize(("config", "departing"), [
+    ("A", {"batch_norm": True}), ("A", {"pooling_window": 3, "pooling": "ceil"}), ("ResNet-18", {}),
+])  # fmt: skip
+def test_a_network_that_departs_from_table_1_is_tested_and_verified(checkout, config, departing):
+    """Trained in one precision, published, tested in another: the predictions come again to the bit."""
+    smoke = studies.load("smoke")
+    study = smoke.model_copy(
+        update={
+            "network": smoke.network.model_copy(update=departing),
+            "recipe": smoke.recipe | {"epochs": 1},
+            "testing": smoke.testing.model_copy(update={"precision": "bfloat16"}),
+            "multi_crop": "paper",
+        }
+    )
+    run = studies.Run(study, config, "256", 0)
+    training.train(run, report=lambda line: None)
+    assert runs.read_record(run, "train").parameters["network"].items() >= departing.items()
+    evaluation.evaluate(run, report=lambda line: None)
+    assert verification.verify(run)["identical"].all()
 
 
 def edit(run, change):

@@ -59,6 +59,27 @@ def test_the_receptive_field_is_what_the_gradient_reaches(name, layer):
     assert (depends == expected).all()
 
 
+@pytest.mark.parametrize("pooling", ["ceil", "floor"])
+@pytest.mark.parametrize("layer", ["pool1", "conv3_1", "pool3", "conv4_1"])
+def test_the_receptive_field_under_pooling_of_3x3_is_what_the_gradient_reaches(layer, pooling):
+    size = 96
+    built = Size(width_divisor=16, num_classes=5, crop=size, pooling=pooling, pooling_window=3)
+    depends = footprints.dependence(vgg.build("A", built).eval(), layer, size)
+    first, last = footprints.bounds(configuration("A"), layer, size, pooling, pooling_window=3)
+    expected = np.zeros((size, size), bool)
+    expected[first : last + 1, first : last + 1] = True
+    assert (depends == expected).all()
+
+
+@pytest.mark.parametrize("layer", ["conv1_1", "pool1", "conv2_1", "conv3_3"])
+def test_the_receptive_field_of_alexnet_is_what_the_gradient_reaches(layer):
+    depends = footprints.dependence(vgg.build("AlexNet", Size(16, num_classes=5, crop=128)).eval(), layer, 128)
+    first, last = footprints.bounds(configuration("AlexNet"), layer, 128)
+    expected = np.zeros((128, 128), bool)
+    expected[first : last + 1, first : last + 1] = True
+    assert (depends == expected).all()
+
+
 def test_receptive_fields_of_vgg16_are_the_known_ones():
     layers = {layer.name: layer for layer in anatomy.layers(configuration("D"))}
     fields = {

@@ -10,11 +10,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy, vgg
-from verydeep.networks.configurations import Size, all_configurations, configuration
+from verydeep.networks.configurations import Size, all_configurations, chains, configuration
 from verydeep.networks.dense import posteriors, score_map, strips, whole_positions
 from verydeep.networks.initialisation import SCHEMES, initialise, transfer_from_a
 
-CONFIGS = list(all_configurations())
+#: AlexNet needs larger crops than most tests take, and has tests of its own.
+CONFIGS = [name for name in chains() if name != "AlexNet"]
 QUARTER = Size(width_divisor=4, num_classes=200, crop=56)
 FULL_COUNTS = {
     "A": 132863336,
@@ -29,7 +30,8 @@ TORCHVISION = {"A": "vgg11", "B": "vgg13", "D": "vgg16", "E": "vgg19"}
 
 def test_depths_are_the_papers():
     depths = {name: config.weight_layers for name, config in all_configurations().items()}
-    assert depths == {"A": 11, "A-LRN": 11, "B": 13, "C": 16, "D": 16, "E": 19, "B-5x5": 8}
+    assert depths == {"A": 11, "A-LRN": 11, "B": 13, "C": 16, "D": 16, "E": 19, "B-5x5": 8, "AlexNet": 8,
+                      "ResNet-18": 18, "ResNet-34": 34}  # fmt: skip
 
 
 def test_the_shallow_variant_has_five_convolutions_of_5x5():
@@ -98,10 +100,13 @@ def test_torchvision_state_dicts_load_and_agree(name, theirs):
 
 @pytest.mark.parametrize(("bad", "message"), [
     ({"config": "F"}, "unknown config"),
+    ({"config": "ResNet-18"}, "unknown chain of layers"),
     ({"size": Size(pooling="round")}, "unknown pooling"),
     ({"lrn_alpha": "none"}, "unknown lrn_alpha"),
     ({"size": Size(width_divisor=3)}, "does not divide"),
     ({"size": Size(crop=16, pooling="floor")}, "leaves nothing"),
+    ({"size": Size(crop=56, pooling="floor", pooling_window=3)}, "leaves nothing"),
+    ({"size": Size(pooling_window=4)}, "unknown pooling_window"),
 ])  # fmt: skip
 def test_impossible_networks_are_refused(bad, message):
     with pytest.raises((UnknownName, ValueError), match=message):
@@ -184,7 +189,7 @@ def test_an_image_smaller_than_the_window_is_refused():
 LENGTHS = [640, 641, 660, 687]  # a multiple of the stride, and one, twenty and all but one pixels more
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", [*CONFIGS, "AlexNet"])
 @pytest.mark.parametrize("pooling", anatomy.POOLINGS)
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("portrait", [False, True])
@@ -203,14 +208,14 @@ def test_an_image_in_strips_has_the_scores_of_the_whole(name, pooling, length, p
             assert (cut - whole).abs().max() < 1e-5 * whole.abs().max()
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", [*CONFIGS, "AlexNet"])
 @pytest.mark.parametrize("pooling", anatomy.POOLINGS)
 def test_strips_take_every_position_once_and_are_as_short_as_asked(name, pooling):
     net = vgg.build(name, Size(width_divisor=16, num_classes=7, crop=64, pooling=pooling))
     fc6 = anatomy.layers(configuration(name), net.size)[-3]
     least = fc6.receptive_field + fc6.stride
     for length in range(64, 1400, 17):
-        positions = anatomy.last_map(length, pooling) - net.map_side + 1
+        positions = net.last_map(length) - net.map_side + 1
         for most in (1, least, least + 100, 1000):
             cut = list(strips(net, length, most))
             kept = [part.start // 32 + k for part, kept in cut for k in range(kept.start, kept.stop)]
@@ -275,3 +280,160 @@ def test_transfer_copies_four_convolutions_and_three_fc_layers_by_shape(name):
     for key, layer in (net.convolutions() | net.fully_connected()).items():
         source = (a.convolutions() | a.fully_connected())[key].weight if key in copied else before[key]
         assert torch.equal(layer.weight, source)
+
+
+# -- what departs from Table 1: batch normalisation, pooling of 3x3 --------------------------------------------------
+
+NORMALISED = {"A": 132868840, "B": 133053736, "D": 138365992, "E": 143678248}  # torchvision's own, with weights=None
+
+
+def departing(name="A", **size) -> vgg.VGG:
+    """A small network that departs from Table 1, whose running statistics are not those that it started with."""
+    net = vgg.build(name, Size(16, num_classes=7, crop=64, **size))
+    initialise(net, "he", torch.Generator().manual_seed(0))
+    for norm in net.normalisations().values():
+        torch.nn.init.uniform_(norm.running_mean, -1, 1, generator=torch.Generator().manual_seed(1))
+        torch.nn.init.uniform_(norm.running_var, 0.2, 3, generator=torch.Generator().manual_seed(2))
+    return net.eval()
+
+
+@pytest.mark.parametrize(("name", "count"), NORMALISED.items())
+def test_batch_normalisation_adds_two_parameters_a_channel_and_is_torchvisions(name, count):
+    size = Size(batch_norm=True)
+    added = 2 * sum(conv.channels for block in configuration(name).blocks for conv in block)
+    assert anatomy.parameters(configuration(name), size) == count == FULL_COUNTS[name] + added
+    with torch.device("meta"):
+        net, theirs = vgg.build(name, size), getattr(torchvision.models, f"{TORCHVISION[name]}_bn")(weights=None)
+    assert sum(p.numel() for p in net.parameters()) == sum(p.numel() for p in theirs.parameters()) == count
+    assert {key: t.shape for key, t in net.state_dict().items()} == {k: t.shape for k, t in theirs.state_dict().items()}
+    for norm in net.normalisations().values():
+        assert (norm.eps, norm.momentum) == (1e-5, 0.1) and norm.num_features == norm.weight.numel()
+
+
+@pytest.mark.parametrize("name", ["A-LRN", "E"])
+@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_anatomy_knows_what_departs_from_table_1(name, pooling, batch_norm):
+    """Shapes, parameters and multiply-adds of every layer, in the order in which they are computed."""
+    size = replace(QUARTER, crop=128, pooling=pooling, pooling_window=3, batch_norm=batch_norm)
+    with torch.device("meta"):
+        net, seen, images = vgg.build(name, size).eval(), [], torch.zeros(1, 3, 128, 128)
+    for module in net.modules():
+        if isinstance(module, (nn.Conv2d, nn.MaxPool2d, nn.Linear, nn.LocalResponseNorm, nn.BatchNorm2d)):
+            module.register_forward_hook(
+                lambda one, _, out: seen.append((tuple(out.shape[1:]), sum(p.numel() for p in one.parameters())))
+            )
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        net(images)
+    layers = anatomy.layers(configuration(name), size)
+    assert [(layer.shape[: len(shape)], layer.parameters) for layer, (shape, _) in zip(layers, seen, strict=True)] == [
+        *seen
+    ]
+    assert anatomy.multiply_adds(configuration(name), size) * 2 == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("window", anatomy.POOLING_WINDOWS)
+@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+def test_pooled_sides_are_torchs(window, pooling):
+    pool = nn.MaxPool2d(window, stride=2, ceil_mode=pooling == "ceil")
+    for side in range(window, 60):
+        assert anatomy.pooled(side, pooling, window) == pool(torch.zeros(1, 1, side, side)).shape[2]
+    assert all(anatomy.pooled(side, "floor", window) == 0 for side in range(window))
+    if pooling == "ceil":  # the maps of 224, and so the weights of FC6, are Table 1's
+        assert anatomy.last_map(224, pooling, window=window) == 7
+
+
+@pytest.mark.parametrize("name", ["A", "E"])
+@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("size", [{"batch_norm": True}, {"pooling_window": 3}])
+def test_dense_form_of_what_departs_equals_the_head_on_every_window_and_strips_the_whole(name, pooling, size):
+    net = departing(name, pooling=pooling, **size)
+    side = net.map_side
+    assert torch.allclose(score_map(net, x := torch.randn(2, 3, 64, 64))[:, :, 0, 0], net(x), atol=1e-5)
+    images = torch.randn(1, 3, 72, 660)
+    with torch.inference_mode():
+        whole, maps = score_map(net, images), net.features(images)
+        assert whole.shape[2:] == (maps.shape[2] - side + 1, maps.shape[3] - side + 1) and whole.std() > 1e-2
+        for row in range(whole.shape[2]):
+            for column in range(whole.shape[3]):
+                window = maps[:, :, row : row + side, column : column + side].flatten(1)
+                assert torch.allclose(whole[:, :, row, column], net.classifier(window), atol=1e-4)
+        for pixels in (1, 72 * 550):
+            cut = score_map(net, images, pixels)
+            assert (cut - whole).abs().max() < 1e-5 * whole.abs().max()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_blocks_in_half_precision_keep_their_running_statistics_in_float32(dtype):
+    net, exact = departing(batch_norm=True), departing(batch_norm=True)
+    statistics = {name: value.clone() for name, value in net.named_buffers()}
+    net.lower(dtype)
+    assert {conv.weight.dtype for conv in net.convolutions().values()} == {dtype}
+    assert all(torch.equal(value, statistics[name]) for name, value in net.named_buffers())
+    with torch.inference_mode():
+        images = torch.randn(2, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+        scores, expected = score_map(net, images), score_map(exact, images)
+    assert (scores - expected).abs().max() < 0.1 * expected.abs().max()
+
+
+def test_the_transfer_from_a_takes_a_normalisation_with_its_convolution():
+    a, net = departing("A", batch_norm=True), vgg.build("D", Size(16, num_classes=7, crop=64, batch_norm=True))
+    transfer_from_a(net, a)
+    for name, norm in net.normalisations().items():
+        copied = name in ("conv1_1", "conv2_1", "conv3_1", "conv3_2")
+        assert torch.equal(norm.running_var, torch.ones_like(norm.running_var)) is not copied
+        if copied:
+            assert all(torch.equal(mine, a.normalisations()[name].state_dict()[key])
+                       for key, mine in norm.state_dict().items())  # fmt: skip
+
+
+def test_a_draw_of_weights_forgets_what_a_normalisation_has_seen():
+    net = departing(batch_norm=True)
+    initialise(net, "glorot", torch.Generator().manual_seed(0))
+    fresh = vgg.build("A", net.size).normalisations()
+    for name, norm in net.normalisations().items():
+        assert all(torch.equal(value, fresh[name].state_dict()[key]) for key, value in norm.state_dict().items())
+
+
+# -- AlexNet: a chain of the same kinds of layers --------------------------------------------------------------------
+
+
+def test_alexnet_is_torchvisions_in_count_work_and_scores():
+    """torchvision drops units before FC6 and FC7 and not after, so its classifier counts from 1; in testing none is."""
+    torch.manual_seed(0)
+    reference = torchvision.models.alexnet(weights=None, num_classes=20).eval()
+    net = vgg.build("AlexNet", Size(num_classes=20)).eval()
+    renamed = {key.replace("classifier.1", "classifier.0").replace("classifier.4", "classifier.3"): value
+               for key, value in reference.state_dict().items()}  # fmt: skip
+    net.load_state_dict(renamed)
+    images = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        expected = reference(images)
+    with torch.inference_mode():
+        assert (net(images) - expected).abs().max() < 1e-4
+        assert (score_map(net, images)[:, :, 0, 0] - expected).abs().max() < 1e-4
+    assert anatomy.multiply_adds(configuration("AlexNet"), net.size) * 2 == counter.get_total_flops()
+    # at full width 61.1 million; Krizhevsky et al. (2012) say 60 million of two towers that see half of each other
+    assert anatomy.parameters(configuration("AlexNet")) == 61_100_840
+    assert anatomy.multiply_adds(configuration("AlexNet")) == 714_188_480
+
+
+@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("size", [{}, {"batch_norm": True}])
+def test_alexnet_is_tested_densely_as_the_others_are(pooling, size):
+    net = vgg.build("AlexNet", Size(16, num_classes=7, crop=96, pooling=pooling, **size)).eval()
+    initialise(net, "he", torch.Generator().manual_seed(0))
+    assert net.config.stride == 32 and anatomy.pooling_window(net.config, net.size) == 3
+    images, side = torch.randn(1, 3, 160, 230), net.map_side
+    with torch.inference_mode():
+        scores, maps = score_map(net, images), net.features(images)
+        assert scores.shape[2:] == (maps.shape[2] - side + 1, maps.shape[3] - side + 1)
+        for row in range(scores.shape[2]):
+            for column in range(scores.shape[3]):
+                window = maps[:, :, row : row + side, column : column + side].flatten(1)
+                assert torch.allclose(scores[:, :, row, column], net.classifier(window), atol=1e-5)
+        crop = torch.randn(2, 3, 96, 96)
+        assert torch.allclose(score_map(net, crop)[:, :, 0, 0], net(crop), atol=1e-5)
+    layers = anatomy.layers(configuration("AlexNet"), net.size, image=(160, 230))
+    assert layers[-1].shape == (7, *scores.shape[2:])
+    assert sum(layer.parameters for layer in layers) == sum(p.numel() for p in net.parameters())

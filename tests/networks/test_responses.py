@@ -39,7 +39,7 @@ def test_the_strongest_response_is_that_of_the_maps(net, images):
 def test_what_lies_outside_the_window_does_not_matter(net, images, layer):
     found = responses.strongest(net, images[:1, None], (layer,))[0]
     row, column = int(found.rows[0, 0]), int(found.columns[0, 0])
-    top, left, side = responses.window(net.config, layer, row, column)
+    top, left, side = responses.window(net.config, net.size, layer, row, column)
     inside = torch.zeros(96, 80, dtype=torch.bool)
     inside[max(top, 0) : top + side, max(left, 0) : left + side] = True
     end = len(responses.features_until(net, layer))

@@ -1,6 +1,7 @@
 """The schema of a study, and the plan of its runs."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -12,6 +13,11 @@ from verydeep.errors import StudyError, UnknownName, VerydeepError
 from verydeep.studies import measurements, schema
 
 SMOKE = schema.load("smoke")
+#: The variants of narrow that change one thing.
+ABLATIONS = (
+    "batch-norm", "pool-3x3", "no-dropout", "no-colour-shift", "no-flip",
+    "paper-variance", "paper-std", "notes-weights", "glorot",
+)  # fmt: skip
 
 
 def smoke(**changes) -> str:
@@ -271,6 +277,31 @@ def test_a_classification_system_that_is_none_names_the_key(classes, message):
     with pytest.raises(VerydeepError, match=message) as caught:
         studies.classes_of(run)
     assert "localisation.classes" in str(caught.value)
+
+
+def test_a_variant_may_build_its_networks_otherwise():
+    run = studies.find_run("narrow", "E", 256, 0, "batch-norm")
+    assert run.network.batch_norm and run.size.batch_norm and run.parent is None
+    assert run.multiply_adds == studies.find_run("narrow", "E", 256).multiply_adds
+    pooled = studies.find_run("narrow", "A", 256, 0, "pool-3x3")
+    assert pooled.size == replace(pooled.study.size, pooling_window=3)
+    plain = studies.find_run("narrow", "A", 256)
+    assert plain.size == plain.study.size and not plain.network.batch_norm
+    released = studies.find_run("released", "A", "torchvision", 0, "batch-norm")
+    assert released.published.name.endswith("_bn") and released.size.batch_norm
+    assert not studies.find_run("released", "A", "torchvision").published.batch_norm
+
+
+def test_every_ablation_of_narrow_changes_one_thing():
+    """Of the network or of the recipe; all start from random weights, as what they are compared with does."""
+    study = studies.load("narrow")
+    for name in ABLATIONS:
+        variant = study.variants[name]
+        changed = {key for key in variant.set if key != "transfer_from_a"} | set(variant.network)
+        assert len(changed) == 1, name
+        for network in variant.networks:
+            config, scale = network.split("-")
+            assert studies.find_run("narrow", config, scale, 0, name).parent is None
 
 
 def test_further_seeds_come_last_with_all_that_their_networks_start_from():

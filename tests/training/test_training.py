@@ -7,13 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from verydeep import files, runs, studies, training
 from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
@@ -28,6 +29,12 @@ def tiny_run(config="A", scale="256", **recipe) -> studies.Run:
     smoke = studies.load("smoke")
     keys = {"epochs": 3, "warmup_epochs": 1} | recipe
     return studies.Run(smoke.model_copy(update={"recipe": smoke.recipe | keys}), config, scale, 0)
+
+
+def normalised(run: studies.Run) -> studies.Run:
+    """The same run with batch normalisation."""
+    network = run.study.network.model_copy(update={"batch_norm": True})
+    return replace(run, study=run.study.model_copy(update={"network": network}))
 
 
 def silent(_):
@@ -132,6 +139,63 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"junk")
     with pytest.raises(VerydeepError, match="not a readable checkpoint .*delete it to start again"):
         checkpoints.load(tmp_path / "checkpoint.pt", {})
+
+
+def test_a_checkpoint_of_before_batch_normalisation_and_other_windows_is_gone_on_with():
+    run = tiny_run()
+    network = {"length_divisor": 7, "width_divisor": 16, "pooling": "floor", "lrn_alpha": "caffe", "config": "A"}
+    assert loop._network(run) == network
+    assert loop._network(normalised(run)) == network | {"batch_norm": True}
+
+
+@pytest.mark.parametrize(("run", "norm"), [
+    (normalised(tiny_run(epochs=2)), "features.1"), (tiny_run("ResNet-18", epochs=2), "features.bn1"),
+], ids=["A", "ResNet-18"])  # fmt: skip
+def test_running_statistics_are_part_of_a_checkpoint(checkout, monkeypatch, run, norm):
+    """Interrupted within an epoch, a network with batch normalisation ends in the bits of an uninterrupted one."""
+    original, calls = Updates.update, []
+    training.train(run, report=silent)
+    reference = digest(run)
+    for path in run.folder.iterdir():
+        path.unlink()
+
+    def failing(self, *where):
+        calls.append(1)
+        if len(calls) == 60:
+            raise KeyboardInterrupt
+        return original(self, *where)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+        patch.setattr(Updates, "update", failing)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(run, report=silent)
+    saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)["net"]
+    assert saved[f"{norm}.num_batches_tracked"] == 59 and saved[f"{norm}.running_mean"].abs().max() > 0
+    training.train(run, report=silent)
+    assert digest(run) == reference
+
+
+@pytest.mark.parametrize("split", [{"processes": 2}, {"micro_batch": 31}])
+def test_a_batch_whose_statistics_are_taken_is_not_split(checkout, split):
+    """Neither the number of processes nor of images taken at once may change a number, so the run is refused."""
+    run = normalised(tiny_run("D", epochs=1))
+    with pytest.raises(VerydeepError, match="D-256-s0: batch normalisation takes its means over the 32 images"):
+        training.train(run, report=silent, **split)
+    assert not run.parent.folder.exists(), "refused before its parent was trained"
+
+
+def test_a_residual_network_is_not_split_either(checkout):
+    with pytest.raises(VerydeepError, match="ResNet-18-256-s0: batch normalisation takes its means over the 32"):
+        training.train(tiny_run("ResNet-18"), report=silent, micro_batch=16)
+
+
+def test_blocks_that_do_not_learn_keep_their_statistics(checkout):
+    run = normalised(tiny_run(epochs=1, warmup_epochs=0, trained_layers="fc", precision="bfloat16"))
+    training.train(run, report=silent)
+    published = load_file(run.weights)
+    assert published["features.1.num_batches_tracked"] == 0
+    assert torch.equal(published["features.1.running_var"], torch.ones(4))
 
 
 def test_divergence_stops_with_the_epoch_the_rate_and_the_last_good_state(checkout):
@@ -306,3 +370,25 @@ def test_weights_that_half_precision_cannot_hold_are_not_published(published, tm
     with pytest.raises(VerydeepError, match="classifier.6.bias has values that half precision cannot hold"):
         weights.publish(net, tmp_path / "other.safetensors")
     assert not (tmp_path / "other.safetensors").exists()
+
+
+def test_running_statistics_are_published_as_they_are(tmp_path):
+    """A variance may lie beyond half precision, or below it; what was learned is rounded as all weights are."""
+    size, path = Size(width_divisor=16, num_classes=10, crop=32, batch_norm=True), tmp_path / "weights.safetensors"
+    net, other = vgg.build("A", size), vgg.build("A", size)
+    norm = net.normalisations()["conv1_1"]
+    norm.running_var[:3] = torch.tensor([1e6, 1e-9, 0.1])
+    norm.num_batches_tracked.fill_(100_000)
+    weights.publish(net, path)
+    weights.load_into(other, path)
+    for name, value in other.named_buffers():
+        assert torch.equal(value, net.get_buffer(name)), name
+    assert {load_file(path)[name].dtype for name, _ in net.named_parameters()} == {torch.float16}
+    state = load_file(path)
+    state["features.1.running_var"] = state["features.1.running_var"].half()
+    save_file(state, path)
+    with pytest.raises(VerydeepError, match=r"features.1.running_var is float16, float32 expected"):
+        weights.load_into(other, path)
+    norm.running_var[0] = float("inf")
+    with pytest.raises(VerydeepError, match=r"features.1.running_var has values that float32 cannot hold"):
+        weights.publish(net, path)

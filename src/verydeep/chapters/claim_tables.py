@@ -48,7 +48,7 @@ def claims_table(study: str, *only: int) -> display.Table:
         for verdict in asked
         if verdict.rule is not None
     ]
-    return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS, caption=_coverage(asked))
+    return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS, caption=coverage(asked))
 
 
 def rules_table(study: str) -> display.Table:
@@ -62,8 +62,8 @@ def rules_table(study: str) -> display.Table:
                 "claim": verdict.number,
                 "rule": verdict.rule.reads,
                 "a fair test asks that": "; ".join(_FAIR[name] for name in verdict.rule.fair) or "nothing more",
-                "rule of": _since(verdict.rule),
-                "first test": (verdict.tested or claims.NOT_TESTED)[:16].replace("T", " "),
+                "rule of": since(verdict.rule),
+                "first test": first_test(verdict),
             }
         )
     return display.table(pd.DataFrame(rows).set_index("claim"))
@@ -81,7 +81,7 @@ def changed_rules(study: str) -> display.Table:
             {
                 "claim": verdict.number,
                 "earlier rule": verdict.rule.reads,
-                "of": _since(verdict.rule),
+                "of": since(verdict.rule),
                 "why it was changed": verdict.rule.why,
                 "by the earlier rule": _in_short(verdict),
                 "by today's": f"{today.verdict}: {_in_short(today)}" if today.direction else today.verdict,
@@ -103,7 +103,7 @@ def on_one_crop(study: str) -> display.Table:
             row[f"{way}: ours"] = display.difference(verdict.ours)
             row[f"{way}: direction"] = verdict.direction or claims.NOT_TESTED
         rows.append(row)
-    caption = _coverage(dense for dense, _ in tested.values())
+    caption = coverage(dense for dense, _ in tested.values())
     return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS, caption=caption)
 
 
@@ -139,7 +139,7 @@ def comparisons(study: str) -> display.Table:
     units = dict.fromkeys(("paper's difference", "difference", "low", "high", "detectable"), "points")
     missing = {"p": "several seeds", "paper's difference": ""}
     frame = frame.set_index(["claim", "first", "second"])
-    caption = _coverage(snapshot.verdicts)
+    caption = coverage(snapshot.verdicts)
     return display.table(frame.round(dict.fromkeys(units, 3)), units=units, missing=missing, caption=caption)
 
 
@@ -169,7 +169,8 @@ def in_parentheses(verdict: Verdict) -> str:
     return f"{direction}{ours.value:+.1f} points{way}, {ours.low:+.1f} to {ours.high:+.1f}"
 
 
-def _coverage(verdicts: Iterable[Verdict]) -> str:
+def coverage(verdicts: Iterable[Verdict]) -> str:
+    """What the intervals of some verdicts cover, in words; nothing where none was tested."""
     tested = [verdict for verdict in verdicts if verdict.n is not None]
     if not tested:
         return ""
@@ -182,7 +183,13 @@ def _in_short(verdict: Verdict) -> str:
     return f"{verdict.direction}, {verdict.ours.value:+.2f}" + (" on a centre crop" if verdict.way else "")
 
 
-def _since(rule: Rule) -> str:
+def first_test(verdict: Verdict) -> str:
+    """When the first test of a verdict's rows was started, to the minute."""
+    return (verdict.tested or claims.NOT_TESTED)[:16].replace("T", " ")
+
+
+def since(rule: Rule) -> str:
+    """When a rule was committed, and by which commit."""
     if history.versions() is None:
         return _UNTOLD
     version = history.since(rule)

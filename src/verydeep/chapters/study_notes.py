@@ -11,12 +11,15 @@ from importlib.resources import files
 import yaml
 
 from verydeep import paper, results
+from verydeep.chapters import ablation_tables
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations, configuration
 from verydeep.networks.stacks import Stack, lines, receptive_field
 from verydeep.results import claims
 
 D = "D"
+#: The study whose ablations the notes rest on.
+ABLATED = "narrow"
 
 #: The verdict of a statement that is right or wrong as the runs of a study say.
 RUNS = "runs"
@@ -112,7 +115,8 @@ def n5_pooling(study):
     """Check note N5."""
     table = paper.table(1)
     sizes = sorted(set(table[table["kind"] == "maxpool"]["kernel_size"].dropna().astype(int)))
-    return sizes == [2], f"Table 1: pooling of {sizes[0]}x{sizes[0]}; five of them take 224 to {anatomy.last_map(224)}"
+    shown = f"Table 1: pooling of {sizes[0]}x{sizes[0]}; five of them take 224 to {anatomy.last_map(224)}"
+    return sizes == [2], f"{shown}; A with 3x3 in {ABLATED}: {ablation_tables.in_a_sentence(ABLATED, 'pool-3x3')}"
 
 
 def n6_widths(study):
@@ -201,8 +205,11 @@ def n15_footprint(study):
 
 def n16_more_relus(study):
     """Check note N16."""
-    deeper, smaller = (results.read(study).verdict(number).verdict for number in (5, 7))
-    return None, f"in {study}: C better than B, {deeper}; B better than B with 5x5, {smaller}"
+    told = []
+    for name in dict.fromkeys((study, ABLATED)):
+        deeper, smaller = (results.read(name).verdict(number).verdict for number in (5, 7))
+        told.append(f"in {name}: C better than B, {deeper}; B better than B with 5x5, {smaller}")
+    return None, "; ".join(told)
 
 
 def n17_fc_initialisation(study):
@@ -210,7 +217,10 @@ def n17_fc_initialisation(study):
     facts = paper.table("in-text").set_index("fact")["value"]
     variance = float(facts["variance of random initial weights"])
     holds = abs(variance**0.5 - 0.005) < 1e-9
-    return holds, f"the paper: variance {variance:g}, a standard deviation of {variance**0.5:g}, in every layer"
+    shown = f"the paper: variance {variance:g}, a standard deviation of {variance**0.5:g}, in every layer"
+    readings = {"the paper's": "paper-variance", "0.01": "paper-std", "the notes'": "notes-weights"}
+    told = [f"{words} {ablation_tables.in_a_sentence(ABLATED, name)}" for words, name in readings.items()]
+    return holds, f"{shown}; A by each in {ABLATED}, against He's: {'; '.join(told)}"
 
 
 def n18_group_sizes(study):
@@ -222,7 +232,9 @@ def n18_group_sizes(study):
 def n19_peers(study):
     """Check note N19."""
     layers = _layers()
-    return True, f"D is one chain of {len(layers)} layers; GoogLeNet and ResNet branch and join"
+    shown = f"D is one chain of {len(layers)} layers; GoogLeNet and ResNet branch and join"
+    told = ablation_tables.in_a_sentence(ABLATED, "resnet-18")
+    return True, f"{shown}; ResNet-18 against E with batch normalisation in {ABLATED}: {told}"
 
 
 def n20_fc_kernels(study):

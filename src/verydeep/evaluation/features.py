@@ -49,7 +49,7 @@ def describe(tester: Tester, views: Views, positions: np.ndarray, shorter: int, 
     mirror images: ``descriptors``, float32 (images, width of the layer).
     """
     net, testing, begun = tester.net, tester.testing, time.monotonic()
-    made = np.empty((len(positions), net.fully_connected()["fc7"].out_features), np.float32)
+    made = np.empty((len(positions), [*net.fully_connected().values()][-1].in_features), np.float32)
     views_each = 1 + tester.flip
     multiply_adds, way = 0, tester.way("dense")
     title = f"{net.config.name} features at {shorter}"
@@ -60,8 +60,8 @@ def describe(tester: Tester, views: Views, positions: np.ndarray, shorter: int, 
             for view in (x, x.flip(3)) if tester.flip else (x,):
                 hidden = dense.hidden_map(net, view, tester.pixels_per_batch, relu).float()
                 if testing.positions == "whole":
-                    blocks = len(net.config.blocks)
-                    rows, columns = (dense.whole_positions(side, net.crop, blocks) for side in view.shape[2:])
+                    sides = view.shape[2:]
+                    rows, columns = (dense.whole_positions(side, net.crop, net.config.stride) for side in sides)
                     hidden = hidden[:, :, :rows, :columns]
                 total = total + hidden.mean((2, 3))
             made[chosen] = (total / views_each).cpu().numpy()

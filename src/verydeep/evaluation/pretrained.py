@@ -174,7 +174,7 @@ def _record(run: Run, folder: Path) -> runs.TrainRecord:
         RunName.parse(run.name),
     ):
         raise VerydeepError(f"{path}: is the record of another run than {run.study.name}/{run.name}")
-    built = run.study.network_at(run.train_scale)
+    built = run.network
     if changed := [key for key, value in record.parameters["network"].items() if getattr(built, key, None) != value]:
         raise VerydeepError(f"{path}: of a network built otherwise than its study says now ({', '.join(changed)})")
     return record

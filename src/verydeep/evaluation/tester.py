@@ -19,8 +19,8 @@ from verydeep.data.store import Store
 from verydeep.data.views import rescale, scaled_size
 from verydeep.errors import DataError
 from verydeep.evaluation.ways import PIXELS_PER_BATCH, WAYS, Way
-from verydeep.networks.vgg import VGG
-from verydeep.studies.schema import Testing
+from verydeep.networks.network import Network
+from verydeep.studies.parts import Testing
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -48,14 +48,14 @@ class Tester:
     Parameters
     ----------
     net
-        Moved to the device of ``normalise``, its convolutions to the precision of ``testing``.
+        Moved to the device of ``normalise``, its blocks to the precision of ``testing``.
     flip
         Whether mirror images are used too.
     pixels_per_batch
         Pixels that go through the network at once, flips not counted; see :class:`verydeep.evaluation.ways.Way`.
     """
 
-    net: VGG
+    net: Network
     normalise: Normaliser
     testing: Testing
     flip: bool = True
@@ -63,7 +63,7 @@ class Tester:
 
     def __post_init__(self):
         self.net.to(self.normalise.mean.device).eval()
-        self.net.features.to(_DTYPES[self.testing.precision])
+        self.net.lower(_DTYPES[self.testing.precision])
 
     def way(self, method: str) -> Way:
         """The way of testing by its name, ready for this network."""

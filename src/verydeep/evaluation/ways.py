@@ -14,8 +14,8 @@ import torch
 
 from verydeep.data.views import centre_position, grid_positions
 from verydeep.networks import anatomy, dense
-from verydeep.networks.vgg import VGG
-from verydeep.studies.schema import Testing
+from verydeep.networks.network import Network
+from verydeep.studies.parts import Testing
 
 #: Pixels that go through the network at once: bounds its memory whatever the size of the images. An image that is
 #: larger by itself is cut into strips (:func:`verydeep.networks.dense.strips`), and is held in 8 bits only.
@@ -45,7 +45,7 @@ class Way(ABC):
         the score map sees, go through it whole, however few these are.
     """
 
-    net: VGG
+    net: Network
     testing: Testing
     flip: bool = True
     pixels_per_batch: int = PIXELS_PER_BATCH

@@ -5,9 +5,11 @@ The tests hold every figure against real torch modules.
 
 from dataclasses import dataclass
 
-from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size
+from verydeep.networks.configurations import PAPER_SIZE, AnyConfiguration, Configuration, Residual, Size
 
 POOLINGS = ("ceil", "floor")
+#: Sides of pooled squares, at stride 2: Table 1's and AlexNet's.
+POOLING_WINDOWS = (2, 3)
 
 
 @dataclass(frozen=True)
@@ -39,24 +41,47 @@ class Layer:
         return channels * height * width
 
 
-def pooled(size: int, pooling: str = "ceil") -> int:
-    """Side of a map after 2x2 max-pooling with stride 2.
+def pooled(size: int, pooling: str = "ceil", window: int = 2) -> int:
+    """Side of a map after max-pooling of ``window`` x ``window`` with stride 2; 0 where no window fits.
 
     Caffe, in which the paper's networks were trained, rounds up (``"ceil"``); torch rounds down by default
-    (``"floor"``). The two agree wherever the side is even, so at every multiple of 32 pixels throughout.
+    (``"floor"``). At 2x2 the two agree wherever the side is even, so at every multiple of 32 pixels throughout. At 3x3
+    rounding up gives the maps of 2x2 there, and rounding down smaller ones.
     """
-    return -(-size // 2) if pooling == "ceil" else size // 2
+    span = size - window
+    return max(0, (-(-span // 2) if pooling == "ceil" else span // 2) + 1)
 
 
-def last_map(size: int, pooling: str = "ceil", blocks: int = 5) -> int:
+def last_map(size: int, pooling: str = "ceil", blocks: int = 5, window: int = 2) -> int:
     """Side of the last feature map for an input of ``size`` pixels: 7 at 224 (Sect. 2.1)."""
     for _ in range(blocks):
-        size = pooled(size, pooling)
+        size = pooled(size, pooling, window)
     return size
 
 
-def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, int] | None = None) -> list[Layer]:
+def pooling_window(config: Configuration, size: Size) -> int:
+    """Side of the pooled squares of a network: its own where it has one, else as it is built."""
+    return config.pooling_window or size.pooling_window
+
+
+def map_side(config: AnyConfiguration, size: Size, length: int) -> int:
+    """Side of the last feature map along a side of an image of ``length`` pixels; 0 where nothing is left."""
+    if isinstance(config, Residual):
+        for _ in range(5):  # each halves: the first convolution, its pooling, and three stages
+            length = -(-length // 2)
+        return length
+    for block in config.blocks:
+        for conv in block:
+            length = conv.output(length)
+        length = pooled(length, size.pooling, pooling_window(config, size))
+    return max(0, length)
+
+
+def layers(config: AnyConfiguration, size: Size = PAPER_SIZE, *, image: tuple[int, int] | None = None) -> list[Layer]:
     """Every layer of ``config`` at the given size, from conv1_1 to the class scores.
+
+    A normalisation counts the parameters that it learns, a scale (as weights) and a shift (as biases) for each channel,
+    and no multiply-adds; the running means and variances of batch normalisation are not learned and not counted.
 
     Parameters
     ----------
@@ -67,25 +92,31 @@ def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, 
     Raises
     ------
     ValueError
-        When the image is too small for one window of FC6.
+        When the image is too small for one window of the head.
     """
+    if isinstance(config, Residual):
+        return _residual(config, size, image or (size.crop, size.crop))
     listed: list[Layer] = []
     channels, (height, width) = 3, image or (size.crop, size.crop)
     field, stride, start = 1, 1, 0
-    window = last_map(size.crop, size.pooling, len(config.blocks))
+    window, pool = map_side(config, size, size.crop), pooling_window(config, size)
     for b, block in enumerate(config.blocks, 1):
         for i, conv in enumerate(block, 1):
             out = conv.channels // size.width_divisor
             weights = conv.kernel**2 * channels * out
+            height, width = conv.output(height), conv.output(width)
             shape = (out, height, width)
             field, start = field + (conv.kernel - 1) * stride, start - conv.padding * stride
+            stride *= conv.stride
             cost = weights * height * width
             listed.append(Layer(f"conv{b}_{i}", "conv", shape, weights, out, cost, field, stride, start))
             channels = out
+            if size.batch_norm:
+                listed.append(Layer(f"norm{b}_{i}", "norm", shape, out, out, 0, field, stride, start))
             if config.lrn and (b, i) == (1, 1):
                 listed.append(Layer("lrn1", "lrn", shape, 0, 0, 0, field, stride, start))
-        height, width = pooled(height, size.pooling), pooled(width, size.pooling)
-        field, stride = field + stride, 2 * stride
+        height, width = (pooled(side, size.pooling, pool) for side in (height, width))
+        field, stride = field + (pool - 1) * stride, 2 * stride
         listed.append(Layer(f"pool{b}", "maxpool", (channels, height, width), 0, 0, 0, field, stride, start))
     rows, columns = height - window + 1, width - window + 1
     if min(rows, columns) < 1:
@@ -100,11 +131,54 @@ def layers(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, 
     return listed
 
 
-def parameters(config: Configuration, size: Size = PAPER_SIZE) -> int:
+def _residual(config: Residual, size: Size, image: tuple[int, int]) -> list[Layer]:
+    """The layers of a residual network; receptive fields are those of the way through the blocks, not the shortcuts."""
+    listed: list[Layer] = []
+    (height, width), field, stride, start = image, 1, 1, 0
+
+    def add(name: str, kernel: int, step: int, channels: int, out: int, kind: str = "conv") -> None:
+        nonlocal height, width, field, stride, start
+        height, width = (-(-side // step) for side in (height, width))
+        field, start, stride = field + (kernel - 1) * stride, start - kernel // 2 * stride, stride * step
+        shape = (out, height, width)
+        if kind == "maxpool":
+            listed.append(Layer(name, kind, shape, 0, 0, 0, field, stride, start))
+            return
+        weights = kernel**2 * channels * out
+        listed.append(Layer(name, "conv", shape, weights, 0, weights * height * width, field, stride, start))
+        listed.append(Layer(f"{name}.norm", "norm", shape, out, out, 0, field, stride, start))
+
+    widths = [whole // size.width_divisor for whole in config.widths]
+    channels = widths[0]
+    add("conv1", 7, 2, 3, channels)
+    add("maxpool", 3, 2, channels, channels, "maxpool")
+    for stage, (out, count) in enumerate(zip(widths, config.blocks, strict=True), 1):
+        for block in range(count):
+            name, step = f"layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1
+            add(f"{name}.conv1", 3, step, channels, out)
+            add(f"{name}.conv2", 3, 1, out, out)
+            if step == 2 or channels != out:
+                shape, weights = (out, height, width), channels * out
+                work = weights * height * width
+                listed.append(Layer(f"{name}.downsample", "conv", shape, weights, 0, work, field, stride, start))
+                listed.append(Layer(f"{name}.downsample.norm", "norm", shape, out, out, 0, field, stride, start))
+            channels = out
+    window = map_side(config, size, size.crop)
+    rows, columns = height - window + 1, width - window + 1
+    if min(rows, columns) < 1:
+        raise ValueError(f"an image of {image} leaves a last map smaller than the {window}x{window} window")
+    field += (window - 1) * stride
+    classes, weights = size.num_classes, channels * size.num_classes
+    listed.append(Layer("avgpool", "avgpool", (channels, rows, columns), 0, 0, 0, field, stride, start))
+    work = weights * rows * columns
+    return [*listed, Layer("fc", "fc", (classes, rows, columns), weights, classes, work, field, stride, start)]
+
+
+def parameters(config: AnyConfiguration, size: Size = PAPER_SIZE) -> int:
     """Weights and biases together (Table 2)."""
     return sum(layer.parameters for layer in layers(config, size))
 
 
-def multiply_adds(config: Configuration, size: Size = PAPER_SIZE, *, image: tuple[int, int] | None = None) -> int:
+def multiply_adds(config: AnyConfiguration, size: Size = PAPER_SIZE, *, image: tuple[int, int] | None = None) -> int:
     """Multiply-adds of one forward pass over one crop, or over an image of (height, width) in the dense form."""
     return sum(layer.multiply_adds for layer in layers(config, size, image=image))

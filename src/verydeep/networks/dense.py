@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 
 import torch
-import torch.nn.functional as F
 
 from verydeep.networks import anatomy
-from verydeep.networks.vgg import VGG
+from verydeep.networks.network import Network
 
 
-def score_map(net: VGG, images: torch.Tensor, pixels: int | None = None) -> torch.Tensor:
+def score_map(net: Network, images: torch.Tensor, pixels: int | None = None) -> torch.Tensor:
     """Class scores at every position of the last feature map.
 
     FC6 becomes a convolution as large as the last map of a training crop (7x7 in the paper), FC7 and FC8
@@ -40,25 +39,29 @@ def score_map(net: VGG, images: torch.Tensor, pixels: int | None = None) -> torc
     return _over_images(net, images, pixels, _scores)
 
 
-def hidden_map(net: VGG, images: torch.Tensor, pixels: int | None = None, relu: bool = True) -> torch.Tensor:
-    """Activations of the last hidden layer, FC7, at every position of the last feature map (Appendix B).
+def hidden_map(net: Network, images: torch.Tensor, pixels: int | None = None, relu: bool = True) -> torch.Tensor:
+    """Activations of the last hidden layer, FC7 in the paper, at every position of the last feature map (Appendix B).
 
-    After its ReLU, or before where ``relu`` is false. Otherwise as :func:`score_map`: (batch, width of FC7, rows,
+    After its ReLU, or before where ``relu`` is false. Otherwise as :func:`score_map`: (batch, width of the layer, rows,
     columns).
     """
-    return _over_images(net, images, pixels, _activated if relu else _hidden)
+
+    def hidden(net: Network, part: torch.Tensor) -> torch.Tensor:
+        return net.window_hidden(net.features(part.to(net.precision)), relu)
+
+    return _over_images(net, images, pixels, hidden)
 
 
 def _over_images(
-    net: VGG, images: torch.Tensor, pixels: int | None, outputs: Callable[[VGG, torch.Tensor], torch.Tensor]
+    net: Network, images: torch.Tensor, pixels: int | None, outputs: Callable[[Network, torch.Tensor], torch.Tensor]
 ) -> torch.Tensor:
     """A map of outputs over whole images, as :func:`score_map` says."""
     count, _, height, width = images.shape
-    side, last = net.map_side, [_last_map(net, length) for length in (height, width)]
+    side, last = net.map_side, [net.last_map(length) for length in (height, width)]
     if min(last) < side:
         raise ValueError(
             f"images of {height}x{width} give a last map of {last[0]}x{last[1]}, "
-            f"smaller than the {side}x{side} window of FC6 (trained on crops of {net.crop})"
+            f"smaller than the {side}x{side} window of {net.config.window_layer} (trained on crops of {net.crop})"
         )
     if pixels is None or count * height * width <= pixels:
         return outputs(net, images)
@@ -73,28 +76,13 @@ def _over_images(
     return torch.cat([outputs(net, images[along(part)])[along(kept)] for part, kept in cut], axis)
 
 
-def _scores(net: VGG, images: torch.Tensor) -> torch.Tensor:
+def _scores(net: Network, images: torch.Tensor) -> torch.Tensor:
     """What :func:`score_map` gives, of images that are neither too small nor too large."""
-    fc8 = net.fully_connected()["fc8"]
-    return F.conv2d(_activated(net, images), fc8.weight[:, :, None, None], fc8.bias)
+    # The blocks may be in half precision (evaluation.tester); scores are always in that of the FC layers.
+    return net.window_scores(net.features(images.to(net.precision)))
 
 
-def _activated(net: VGG, images: torch.Tensor) -> torch.Tensor:
-    """The last hidden layer after its ReLU."""
-    return F.relu(_hidden(net, images), inplace=True)
-
-
-def _hidden(net: VGG, images: torch.Tensor) -> torch.Tensor:
-    """The last hidden layer before its ReLU."""
-    fc6, fc7, _ = net.fully_connected().values()
-    # The convolutions may be in half precision (evaluation.tester); scores are always in that of the FC layers.
-    maps = net.features(images.to(net.convolutions()["conv1_1"].weight.dtype)).to(fc6.weight.dtype)
-    window = fc6.weight.unflatten(1, (-1, net.map_side, net.map_side))
-    hidden = F.relu(F.conv2d(maps, window, fc6.bias), inplace=True)
-    return F.conv2d(hidden, fc7.weight[:, :, None, None], fc7.bias)
-
-
-def strips(net: VGG, length: int, most: int) -> Iterator[tuple[slice, slice]]:
+def strips(net: Network, length: int, most: int) -> Iterator[tuple[slice, slice]]:
     """Cut a side of ``length`` pixels: (pixels of a strip, positions of the strip's score map that are kept).
 
     Together the kept positions are those of the uncut side, each once. A strip begins at a multiple of the stride, so
@@ -102,10 +90,10 @@ def strips(net: VGG, length: int, most: int) -> Iterator[tuple[slice, slice]]:
     none of them sees a border which the image does not have. At most ``most`` pixels long, or as long as a single
     position needs: less than its receptive field and one stride (436 pixels for D of the paper).
     """
-    layer = next(layer for layer in anatomy.layers(net.config, net.size) if layer.name == "fc6")
+    layer = next(layer for layer in anatomy.layers(net.config, net.size) if layer.name == net.config.window_layer)
     stride, reach = layer.stride, layer.start + layer.receptive_field  # the first position sees pixels below ``reach``
     before = -(layer.start // stride)  # whole strides that a position sees before its own place
-    positions, first = _last_map(net, length) - net.map_side + 1, 0
+    positions, first = net.last_map(length) - net.map_side + 1, 0
     while first < positions:
         skipped = max(0, first - before)
         begin = skipped * stride
@@ -118,22 +106,18 @@ def strips(net: VGG, length: int, most: int) -> Iterator[tuple[slice, slice]]:
         first = after
 
 
-def _last_map(net: VGG, length: int) -> int:
-    return anatomy.last_map(length, net.size.pooling, len(net.config.blocks))
-
-
-def whole_positions(length: int, crop: int, blocks: int = 5) -> int:
+def whole_positions(length: int, crop: int, stride: int = 32) -> int:
     """How many positions of the score map, along a side of ``length`` pixels, see a whole training crop.
 
-    floor(Q/32) - 6 in the paper: positions lie 32 pixels apart. Where pooling rounds up and the side is no multiple of
-    32 there is one more, whose window reaches beyond the image and is mostly empty. The paper's test scales are all
-    multiples of 32, so it has none along the shorter side.
+    floor(Q/32) - 6 in the paper: positions lie ``stride`` pixels apart, 32 there. Where pooling rounds up and the side
+    is no multiple of 32 there is one more, whose window reaches beyond the image and is mostly empty. The paper's test
+    scales are all multiples of 32, so it has none along the shorter side.
     """
-    return (length - crop) // 2**blocks + 1
+    return (length - crop) // stride + 1
 
 
 def posteriors(
-    net: VGG, images: torch.Tensor, average: str = "scores", positions: str = "whole", pixels: int | None = None
+    net: Network, images: torch.Tensor, average: str = "scores", positions: str = "whole", pixels: int | None = None
 ) -> torch.Tensor:
     """Class probabilities of whole images: (batch, classes).
 
@@ -149,7 +133,7 @@ def posteriors(
     """
     scores = score_map(net, images, pixels)
     if positions == "whole":
-        rows, columns = (whole_positions(side, net.crop, len(net.config.blocks)) for side in images.shape[2:])
+        rows, columns = (whole_positions(side, net.crop, net.config.stride) for side in images.shape[2:])
         scores = scores[:, :, :rows, :columns]
     if average == "scores":
         return scores.mean((2, 3)).softmax(1)

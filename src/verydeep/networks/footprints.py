@@ -51,7 +51,7 @@ def dependence(net: VGG, layer: str, size: int) -> np.ndarray:
     made to average, since it would hide all inputs but the largest.
     """
     part = features_until(net, layer)
-    averaged = [torch.nn.AvgPool2d(2, 2) if isinstance(module, torch.nn.MaxPool2d) else module for module in part]
+    averaged = [_averaging(module) if isinstance(module, torch.nn.MaxPool2d) else module for module in part]
     with torch.no_grad():
         for module in averaged:
             if isinstance(module, torch.nn.Conv2d):
@@ -63,12 +63,18 @@ def dependence(net: VGG, layer: str, size: int) -> np.ndarray:
     return x.grad[0].abs().sum(0).numpy() > 0
 
 
-def bounds(config: Configuration, layer: str, side: int, pooling: str = "ceil") -> tuple[int, int]:
+def _averaging(pool: torch.nn.MaxPool2d) -> torch.nn.AvgPool2d:
+    return torch.nn.AvgPool2d(pool.kernel_size, pool.stride, ceil_mode=pool.ceil_mode)
+
+
+def bounds(
+    config: Configuration, layer: str, side: int, pooling: str = "ceil", pooling_window: int = 2
+) -> tuple[int, int]:
     """First and last input pixel, along a side, that the central unit of ``layer`` depends on, from the arithmetic.
 
     Pixels outside the image, where the unit sees padding, are cut off.
     """
-    rows = anatomy.layers(config, Size(crop=side, pooling=pooling))
+    rows = anatomy.layers(config, Size(crop=side, pooling=pooling, pooling_window=pooling_window))
     row = next(row for row in rows if row.name == layer)
     first = row.start + (row.shape[1] // 2) * row.stride
     return max(0, first), min(side - 1, first + row.receptive_field - 1)

@@ -10,6 +10,7 @@ from torch import nn
 
 from verydeep import files
 from verydeep.errors import VerydeepError
+from verydeep.networks.network import Network
 from verydeep.networks.vgg import VGG, LocalResponseNorm
 
 #: Of the ONNX operators, and of the file. Stated, not taken from the installed package: its newest may be too new for
@@ -46,19 +47,21 @@ class _Graph:
         return name
 
 
-def write_onnx(net: VGG, path: Path) -> None:
+def write_onnx(net: Network, path: Path) -> None:
     """Write the dense form of ``net`` as ONNX: what :func:`verydeep.networks.dense.score_map` computes, in float32.
 
     The graph takes ``images``, float32 (batch, 3, height, width), normalised, both sides large enough for one window
     of FC6, and gives ``scores``, float32 (batch, classes, rows, columns). Weights that half precision can hold, as ours
-    that are published (:func:`verydeep.networks.weights.publish`), are kept in it. The same network gives the same
-    bytes.
+    that are published (:func:`verydeep.networks.weights.publish`), are kept in it; the others, and running
+    statistics of batch normalisation that it cannot hold, in float32. The same network gives the same bytes.
 
     Raises
     ------
     VerydeepError
-        When the network has a layer that no network of Table 1 has: batch normalisation.
+        When the network is no chain of layers, or has one of another kind than ours have.
     """
+    if not isinstance(net, VGG):
+        raise VerydeepError(f"{net.config.name} is no chain of layers, and is not written as ONNX")
     graph = _Graph()
     names = {id(conv): name for name, conv in net.convolutions().items()}
     for place, layer in enumerate(net.features):
@@ -130,11 +133,18 @@ def _add(graph: _Graph, layer: nn.Module, name: str) -> None:
     match layer:
         case nn.Conv2d():
             sides = {"kernel_shape": list(layer.kernel_size), "pads": 2 * list(layer.padding)}
+            if layer.stride != (1, 1):  # left out where it is ONNX's own default, as in the files that lie in the book
+                sides["strides"] = list(layer.stride)
             graph.add("Conv", name, {"weight": layer.weight, "bias": layer.bias}, **sides)
+        case nn.BatchNorm2d():
+            learned = {"scale": layer.weight, "shift": layer.bias}
+            measured = {"mean": layer.running_mean, "variance": layer.running_var}
+            graph.add("BatchNormalization", name, learned | measured, epsilon=layer.eps)
         case nn.ReLU():
             graph.add("Relu", name)
         case nn.MaxPool2d():
-            graph.add("MaxPool", name, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=int(layer.ceil_mode))
+            sides = {"kernel_shape": 2 * [layer.kernel_size], "strides": 2 * [layer.stride]}
+            graph.add("MaxPool", name, **sides, ceil_mode=int(layer.ceil_mode))
         case LocalResponseNorm():
             graph.add("LRN", name, size=layer.size, alpha=layer.alpha, beta=layer.beta, bias=layer.k)
         case _:

@@ -55,12 +55,12 @@ def strongest(net: VGG, images: Iterable[torch.Tensor], layers: tuple[str, ...])
     return [Strongest(layer, *parts) for layer, parts in zip(layers, stacked, strict=True)]
 
 
-def window(config: Configuration, layer: str, row: int, column: int) -> tuple[int, int, int]:
+def window(config: Configuration, size: Size, layer: str, row: int, column: int) -> tuple[int, int, int]:
     """What one position of a map depends on: first row, first column and side of a square of input pixels.
 
     It reaches beyond the image where the position sees padding.
     """
-    shape = next(made for made in anatomy.layers(config, Size()) if made.name == layer)
+    shape = next(made for made in anatomy.layers(config, size) if made.name == layer)
     return shape.start + row * shape.stride, shape.start + column * shape.stride, shape.receptive_field
 
 

@@ -1,4 +1,4 @@
-"""The networks of Table 1 as torch modules."""
+"""The networks of Table 1, and others that are chains of the same kinds of layers, as torch modules."""
 
 import torch
 import torch.nn.functional as F
@@ -6,14 +6,18 @@ from torch import nn
 
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy
-from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size, configuration
+from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size, chains, configuration
+from verydeep.networks.network import Network
 
 # Krizhevsky et al. (2012), as Sect. 2.1 refers to them.
 LRN_SIZE, LRN_K, LRN_ALPHA, LRN_BETA = 5, 2.0, 1e-4, 0.75
 LRN_ALPHAS = ("caffe", "krizhevsky")
+# torch's and torchvision's: what is added to a variance, and how far a running statistic moves towards each batch's.
+# The convolution before a normalisation keeps its bias, as torchvision's does, though the mean takes it out again.
+BATCH_NORM_EPS, BATCH_NORM_MOMENTUM = 1e-5, 0.1
 
 
-class VGG(nn.Module):
+class VGG(Network):
     """A network of Table 1 in its training form, with fully connected layers.
 
     Module names are torchvision's (``features``, ``classifier``), so the state dicts of its ``vgg11``,
@@ -24,22 +28,37 @@ class VGG(nn.Module):
     Input: float images (batch, 3, crop, crop), mean-subtracted. Output: class scores (batch, classes).
     """
 
-    def __init__(self, config: Configuration, size: Size, *, dropout: float, lrn_alpha: str, batch_norm: bool):
-        super().__init__()
-        self.config, self.size = config, size
-        self.crop, self.num_classes = size.crop, size.num_classes
-        self.map_side = anatomy.last_map(size.crop, size.pooling, len(config.blocks))
-        self.features = features(config, size, lrn_alpha=lrn_alpha, batch_norm=batch_norm)
+    def __init__(self, config: Configuration, size: Size, *, dropout: float, lrn_alpha: str):
+        super().__init__(config, size)
+        self.features = features(config, size, lrn_alpha=lrn_alpha)
         self.classifier = classifier(config, size, self.map_side, dropout=dropout)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Class scores of training crops."""
         return self.classifier(torch.flatten(self.features(images), 1))
 
+    def window_scores(self, maps: torch.Tensor) -> torch.Tensor:
+        """FC6 as a convolution as large as a window, FC7 and FC8 as 1x1, by the same weights reshaped (Sect. 3.2)."""
+        fc8 = self.fully_connected()["fc8"]
+        return F.conv2d(self.window_hidden(maps), fc8.weight[:, :, None, None], fc8.bias)
+
+    def window_hidden(self, maps: torch.Tensor, relu: bool = True) -> torch.Tensor:
+        """FC7 at every window."""
+        fc6, fc7, _ = self.fully_connected().values()
+        window = fc6.weight.unflatten(1, (-1, self.map_side, self.map_side))
+        hidden = F.relu(F.conv2d(maps.to(fc6.weight.dtype), window, fc6.bias), inplace=True)
+        hidden = F.conv2d(hidden, fc7.weight[:, :, None, None], fc7.bias)
+        return F.relu(hidden, inplace=True) if relu else hidden
+
     def convolutions(self) -> dict[str, nn.Conv2d]:
         """The convolutions by name, ``conv1_1`` onwards."""
         modules = [module for module in self.features if isinstance(module, nn.Conv2d)]
         return dict(zip(self.config.conv_names(), modules, strict=True))
+
+    def normalisations(self) -> dict[str, nn.BatchNorm2d]:
+        """The batch normalisations by the convolution that each follows; none in the paper's networks."""
+        modules = [module for module in self.features if isinstance(module, nn.BatchNorm2d)]
+        return dict(zip(self.config.conv_names(), modules, strict=True)) if modules else {}
 
     def fully_connected(self) -> dict[str, nn.Linear]:
         """The fully connected layers by name: ``fc6``, ``fc7``, ``fc8``."""
@@ -47,19 +66,19 @@ class VGG(nn.Module):
         return dict(zip(("fc6", "fc7", "fc8"), modules, strict=True))
 
 
-def features(config: Configuration, size: Size, *, lrn_alpha: str, batch_norm: bool) -> nn.Sequential:
+def features(config: Configuration, size: Size, *, lrn_alpha: str) -> nn.Sequential:
     """The blocks of a configuration: convolutions, a ReLU after each, and a max-pooling at the end (Sect. 2.1)."""
     layers: list[nn.Module] = []
-    channels = 3
+    channels, pool = 3, anatomy.pooling_window(config, size)
     for block in config.blocks:
         for conv in block:
             width = conv.channels // size.width_divisor
-            layers.append(nn.Conv2d(channels, width, conv.kernel, stride=1, padding=conv.padding))
-            if batch_norm:
-                layers.append(nn.BatchNorm2d(width))
+            layers.append(nn.Conv2d(channels, width, conv.kernel, conv.stride, conv.padding))
+            if size.batch_norm:
+                layers.append(nn.BatchNorm2d(width, eps=BATCH_NORM_EPS, momentum=BATCH_NORM_MOMENTUM))
             layers.append(nn.ReLU(inplace=True))
             channels = width
-        layers.append(nn.MaxPool2d(2, stride=2, ceil_mode=size.pooling == "ceil"))
+        layers.append(nn.MaxPool2d(pool, stride=2, ceil_mode=size.pooling == "ceil"))
     if config.lrn:
         first_relu = next(k for k, layer in enumerate(layers) if isinstance(layer, nn.ReLU))
         layers.insert(first_relu + 1, _lrn(lrn_alpha))
@@ -108,45 +127,45 @@ def build(
     *,
     dropout: float = 0.5,
     lrn_alpha: str = "caffe",
-    batch_norm: bool = False,
 ) -> VGG:
-    """Build a configuration of Table 1 (or ``"B-5x5"``), with torch's default weights.
+    """Build a configuration of Table 1 (or ``"B-5x5"``, or ``"AlexNet"``), with torch's default weights.
 
     Parameters
     ----------
     config
-        ``"A"``, ``"A-LRN"``, ``"B"``, ``"B-5x5"``, ``"C"``, ``"D"`` or ``"E"``.
+        ``"A"``, ``"A-LRN"``, ``"B"``, ``"B-5x5"``, ``"C"``, ``"D"``, ``"E"`` or ``"AlexNet"``.
     size
         Its ``width_divisor`` must leave whole numbers.
     dropout
         Probability of dropping a unit of FC6 and FC7 in training (Sect. 3.1).
     lrn_alpha
         How A-LRN's alpha is meant: ``"caffe"`` divides it by the window of 5, ``"krizhevsky"`` does not.
-    batch_norm
-        Normalise after every convolution, as torchvision's ``_bn`` networks do and the paper's do not.
 
     Raises
     ------
     UnknownName
-        For a configuration, pooling or alpha scaling that does not exist.
+        For a configuration, rounding or window of pooling, or alpha scaling that does not exist.
     ValueError
         When a width is not divisible or the crop is too small to reach FC6.
 
     The parameter count is asserted against the arithmetic of Table 1.
     """
     spec = configuration(config)
+    if not isinstance(spec, Configuration):
+        raise UnknownName("chain of layers", config, chains())
     if size.pooling not in anatomy.POOLINGS:
         raise UnknownName("pooling", size.pooling, anatomy.POOLINGS)
+    if size.pooling_window not in anatomy.POOLING_WINDOWS:
+        raise UnknownName("pooling_window", size.pooling_window, anatomy.POOLING_WINDOWS)
     if lrn_alpha not in LRN_ALPHAS:
         raise UnknownName("lrn_alpha", lrn_alpha, LRN_ALPHAS)
     widths = [conv.channels for block in spec.blocks for conv in block] + list(spec.fc[:-1])
     if any(width % size.width_divisor for width in widths):
         raise ValueError(f"width_divisor {size.width_divisor} does not divide every width of {config}: {widths}")
-    if anatomy.last_map(size.crop, size.pooling, len(spec.blocks)) < 1:
+    if anatomy.map_side(spec, size, size.crop) < 1:
         raise ValueError(f"a crop of {size.crop} pixels leaves nothing after {len(spec.blocks)} poolings")
-    net = VGG(spec, size, dropout=dropout, lrn_alpha=lrn_alpha, batch_norm=batch_norm)
-    layers = (*net.convolutions().values(), *net.fully_connected().values())
-    counted = sum(p.numel() for layer in layers for p in layer.parameters())
+    net = VGG(spec, size, dropout=dropout, lrn_alpha=lrn_alpha)
+    counted = sum(p.numel() for p in net.parameters())
     expected = anatomy.parameters(spec, size)
     assert counted == expected, f"{config} has {counted} parameters, Table 1 gives {expected}"
     return net

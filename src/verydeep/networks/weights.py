@@ -1,4 +1,8 @@
-"""Weights on disk: ours in half precision, those that others published as they are; checked, and never unpickled."""
+"""Weights on disk: ours in half precision, those that others published as they are; checked, and never unpickled.
+
+Of ours, what was learned is published in half precision. The running means and variances of batch normalisation were
+measured: a variance may lie beyond what half precision holds, or below it, so they stay as they are, in float32.
+"""
 
 import json
 from pathlib import Path
@@ -10,28 +14,37 @@ from safetensors.torch import load_file, save
 from verydeep import files, locks
 from verydeep.errors import VerydeepError
 from verydeep.networks import authors
+from verydeep.networks.network import Network
 from verydeep.networks.published import TORCHVISION, Origin, Published
-from verydeep.networks.vgg import VGG
 
 
-def publish(net: VGG, path: Path) -> str:
-    """Write the weights of ``net`` in half precision; return the file's sha256.
+def publish(net: Network, path: Path) -> str:
+    """Write the weights of ``net`` in half precision, and its running statistics as they are; return the file's sha256.
 
     Raises
     ------
     VerydeepError
-        When a weight does not fit half precision, which would publish another network than was trained.
+        When a weight does not fit half precision, which would publish another network than was trained, or a
+        statistic is no finite number.
     """
-    state = {name: tensor.detach().half().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    kinds = _dtypes(net)
+    state = {name: tensor.detach().to(kinds[name]).cpu().contiguous() for name, tensor in net.state_dict().items()}
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():
-            raise VerydeepError(f"{path}: {name} has values that half precision cannot hold")
+            precision = "half precision" if tensor.dtype == torch.float16 else "float32"
+            raise VerydeepError(f"{path}: {name} has values that {precision} cannot hold")
     with files.atomic(path) as part:
         part.write_bytes(save(state))
     return files.sha256(path)
 
 
-def obtain(published: Published, net: VGG, path: Path) -> None:
+def _dtypes(net: Network) -> dict[str, torch.dtype]:
+    """In which type each tensor of a network is published: half precision, or of running statistics their own."""
+    statistics = {name: tensor.dtype for name, tensor in net.named_buffers()}
+    return {name: statistics.get(name, torch.float16) for name in net.state_dict()}
+
+
+def obtain(published: Published, net: Network, path: Path) -> None:
     """Load the weights that others published into ``net``, in place, from ``path`` or what is downloaded for it.
 
     torchvision's file is read as it is. The authors' is converted once, from whichever of their files lies beside
@@ -61,7 +74,7 @@ def _kept(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def _convert(published: Published, net: VGG, path: Path) -> None:
+def _convert(published: Published, net: Network, path: Path) -> None:
     there = (origin for origin in published.origins if path.with_name(origin.file).exists())
     origin = next(there, published.origins[0])
     source = path.with_name(origin.file)
@@ -98,7 +111,7 @@ def download(origin: Origin, path: Path) -> None:
         raise VerydeepError(f"{path}: {fault}, so it is not the file that was published; delete it and try again")
 
 
-def load_torchvision(net: VGG, path: Path) -> None:
+def load_torchvision(net: Network, path: Path) -> None:
     """Load a torchvision state dict into ``net``, in place. Nothing but tensors is unpickled.
 
     Raises
@@ -113,19 +126,19 @@ def load_torchvision(net: VGG, path: Path) -> None:
         raise VerydeepError(f"{path}: not the weights of torchvision's {net.config.name} ({reason})") from None
 
 
-def load_into(net: VGG, path: Path, dtype: torch.dtype = torch.float16) -> None:
+def load_into(net: Network, path: Path, dtype: torch.dtype | None = None) -> None:
     """Load weights that were kept as safetensors into ``net``, in place; they are widened to its own precision.
 
     Parameters
     ----------
     dtype
-        What the file must hold: half precision where the weights are ours.
+        What every tensor of the file must be; by default what :func:`publish` writes.
 
     Raises
     ------
     VerydeepError
-        When the file is missing, damaged, of another network, or holds anything but finite numbers of ``dtype``; the
-        message names the first difference.
+        When the file is missing, damaged, of another network, or holds anything but finite numbers of the types
+        that are expected; the message names the first difference.
     """
     if not path.exists():
         raise VerydeepError(f"{path}: no weights there; train the run first")
@@ -133,15 +146,15 @@ def load_into(net: VGG, path: Path, dtype: torch.dtype = torch.float16) -> None:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
         raise VerydeepError(f"{path}: not a safetensors file of weights ({error})") from None
-    own = net.state_dict()
+    own, kinds = net.state_dict(), _dtypes(net)
     if missing := sorted(own.keys() ^ state.keys()):
         raise VerydeepError(f"{path}: weights of another network than {net.config.name} ({missing[0]} does not match)")
     for name, tensor in state.items():
         if tensor.shape != own[name].shape:
             shapes = f"{tuple(tensor.shape)} there, {tuple(own[name].shape)} here"
             raise VerydeepError(f"{path}: weights of another size than this {net.config.name}: {name} is {shapes}")
-        if tensor.dtype != dtype:
-            found, expected = (str(kind).removeprefix("torch.") for kind in (tensor.dtype, dtype))
+        if tensor.dtype != (dtype or kinds[name]):
+            found, expected = (str(kind).removeprefix("torch.") for kind in (tensor.dtype, dtype or kinds[name]))
             raise VerydeepError(f"{path}: {name} is {found}, {expected} expected")
         if not torch.isfinite(tensor).all():
             raise VerydeepError(f"{path}: {name} holds values that are no finite numbers")

@@ -9,7 +9,7 @@ import numpy as np
 from verydeep import paths, runs
 from verydeep.errors import UnknownName
 from verydeep.results import claims, numbers
-from verydeep.results.claims import Evidence, Verdict
+from verydeep.results.claims import Effect, Evidence, Verdict
 from verydeep.results.identity import NumberId
 from verydeep.results.numbers import Number
 from verydeep.studies import Study, load
@@ -60,8 +60,22 @@ class Snapshot:
         """The verdict on each of the paper's 32 claims, in the paper's order."""
         return self._judged[0]
 
-    def verdict(self, claim: int) -> Verdict:
-        """The verdict on one claim; raises :class:`UnknownName` for a number that no claim has."""
+    @cached_property
+    def effects(self) -> tuple[Effect, ...]:
+        """What each change is worth: the ablations whose networks the study has, the largest effect first."""
+        return tuple(claims.effects(self.evidence))
+
+    def effect(self, ablation: str) -> Effect:
+        """What one change is worth; raises :class:`UnknownName` for one of which the study has no networks."""
+        by_name = {effect.ablation.name: effect for effect in self.effects}
+        if ablation not in by_name:
+            raise UnknownName("ablation", ablation, list(by_name))
+        return by_name[ablation]
+
+    def verdict(self, claim: int | str) -> Verdict:
+        """The verdict on one claim, or on an ablation by its name; raises :class:`UnknownName` for one that is none."""
+        if isinstance(claim, str):
+            return self.effect(claim).verdict
         by_claim = {verdict.number: verdict for verdict in self.verdicts}
         if claim not in by_claim:
             raise UnknownName("claim", claim, list(by_claim))

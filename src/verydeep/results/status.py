@@ -4,10 +4,10 @@ import time
 
 from verydeep import runs
 from verydeep.data.sources import SOURCES
-from verydeep.studies import Run, Study, load, planned_fusions, planned_runs
+from verydeep.studies import Run, Study, lineage, load, planned_fusions, planned_runs
 from verydeep.studies.measurements import measured_by, several, single
+from verydeep.studies.parts import PAPER_SCALES
 from verydeep.studies.recipes import held_out_words, recipe_rows
-from verydeep.studies.schema import PAPER_SCALES
 
 _RUNNING_SECONDS = 600  # a checkpoint younger than this means that someone is at work
 
@@ -61,8 +61,8 @@ def show_study(name: str) -> str:
         work = planned_multiply_adds(run)
         total += work
         start = f"from {run.parent.name}" if run.parent else "from random weights"
-        lines.append(f"  {run.name:24} {start:26} {work:10.2e} multiply-adds  {_duration(work / rate)}")
-    lines.append(f"  {'all':51} {total:10.2e} multiply-adds  {_duration(total / rate)}")
+        lines.append(f"  {run.name:24} {start:26} {work:10.2e} multiply-adds  {duration(work / rate)}")
+    lines.append(f"  {'all':51} {total:10.2e} multiply-adds  {duration(total / rate)}")
     return "\n".join(lines)
 
 
@@ -72,12 +72,19 @@ def rate_of(study: Study) -> tuple[float, str]:
     return (measured, "as measured on the recorded runs") if measured else (study.assumed_rate, "assumed")
 
 
+def time_left(run: Run) -> str:
+    """How long a run takes, with what it starts from and is not trained yet, in words."""
+    rate, _ = rate_of(run.study)
+    waiting = [one for one in lineage(run) if runs.read_record(one, "train") is None]
+    return duration(sum(map(planned_multiply_adds, waiting)) / rate)
+
+
 def training_time(study: Study) -> str:
     """How long all trainings of a study take, in words."""
     if not study.train:
         return "trains nothing"
     rate, basis = rate_of(study)
-    return f"{_duration(sum(map(planned_multiply_adds, planned_runs(study))) / rate)}, {basis}"
+    return f"{duration(sum(map(planned_multiply_adds, planned_runs(study))) / rate)}, {basis}"
 
 
 def _setting(value) -> str:
@@ -139,7 +146,8 @@ def _shown(measurements: dict[str, runs.Errors], name: str) -> str:
     return f"{name} {errors.top1_error:.1f} / {errors.top5_error:.1f} %" if errors else ""
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time in words, ``45 s``, ``12 min``, ``3.9 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

@@ -8,14 +8,13 @@ import pandas as pd
 
 from verydeep import files, paths
 from verydeep.errors import RecordError
-from verydeep.networks import published
 from verydeep.paths import short
 from verydeep.runs import answers, provenance, transfers
 from verydeep.runs.folders import run_folders, stale_members
 from verydeep.runs.records import KINDS, EvaluateRecord, FuseRecord, TransferRecord, parse, read_file, run_name
 from verydeep.runs.seals import SEAL, read_seal
-from verydeep.studies import load, names
-from verydeep.studies.plan import BATCH_NORM
+from verydeep.studies import find_run, load, names
+from verydeep.studies.parts import RELEASED
 
 NOTEBOOKS = ("train.ipynb", "evaluate.ipynb", "fuse.ipynb", "transfer.ipynb")
 
@@ -153,9 +152,10 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
 
 def _weights_of_others_fault(record: EvaluateRecord) -> str:
     """Of a record that others may have sent: whether it tested other weights than were published under that name."""
-    key = (record.train_scale, record.config, record.variant == BATCH_NORM)
-    others = published.published_weights().get(key)
-    stated = others.file_sha256 if others else ""
+    if record.train_scale not in RELEASED:
+        return ""
+    others = find_run(record.study, record.config, record.train_scale, record.seed, record.variant).published
+    stated = others.file_sha256
     if record.weights_sha256.startswith(stated):
         return ""
     return f"tested weights whose sha256 begins {record.weights_sha256[: len(stated)]}; {others.name}'s is {stated}"

@@ -2,9 +2,10 @@
 
 from verydeep.studies.fusions import Fusion, classes_of, find_fusion, planned_fusions, table6_fusions, table9_fusions
 from verydeep.studies.measurements import Measurement
+from verydeep.studies.parts import PAPER_SCALES, Recipe
 from verydeep.studies.plan import Run, find_run, lineage, planned_runs
 from verydeep.studies.recorded import Recorded
-from verydeep.studies.schema import PAPER_SCALES, Recipe, Study, load, names
+from verydeep.studies.schema import Study, load, names
 from verydeep.studies.transfer import Features, Transfer, find_transfer, named_transfer, planned_transfers
 
 __all__ = [

@@ -10,8 +10,8 @@ from verydeep import paper
 from verydeep.errors import UnknownName
 from verydeep.networks.published import AUTHORS
 from verydeep.studies.localisation import OVERLAP
+from verydeep.studies.parts import PAPER_SCALES, RELEASED
 from verydeep.studies.plan import Run
-from verydeep.studies.schema import PAPER_SCALES, RELEASED
 
 #: What each method is, in words for a table.
 METHODS = {

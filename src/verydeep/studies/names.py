@@ -13,7 +13,7 @@ TRAIN_SCALES = ("256", "384", "jitter", "torchvision", "authors")
 
 #: The form of a study's name.
 STUDY = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_CONFIG = re.compile("[A-Z]+(?:-[A-Za-z0-9]+)*")
+_CONFIG = re.compile("[A-Z][A-Za-z]*(?:-[A-Za-z0-9]+)*")
 
 _VARIANT = re.compile("[a-z0-9]+(?:[.-][a-z0-9]+)*")
 _SEED = re.compile("s(0|[1-9][0-9]*)")

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from verydeep.networks.configurations import configuration
 from verydeep.networks.published import AUTHORS, TORCHVISION
 from verydeep.studies.names import TRAIN_SCALES
 from verydeep.studies.strict import Strict
@@ -86,7 +87,9 @@ class Network(Strict):
     length_divisor: Count = Field(1, description="every length in pixels of the paper is divided by it")
     width_divisor: Count = Field(1, description="every width of Table 1 is divided by it")
     pooling: Literal["ceil", "floor"] = Field("ceil", description="rounding of pooled sizes; Caffe rounds up")
+    pooling_window: Literal[2, 3] = Field(2, description="side of the pooled squares, at stride 2")
     lrn_alpha: Literal["caffe", "krizhevsky"] = Field("caffe", description="whether A-LRN's alpha is divided by 5")
+    batch_norm: bool = Field(False, description="normalise over the batch after every convolution")
 
 
 class Settings(Strict):
@@ -105,7 +108,8 @@ class Variant(Strict):
     boxes: Literal["scr", "pcr"] | None = Field(
         None, description="gives boxes in place of classes: one for all classes, or one a class (Appendix A)"
     )
-    set: dict = Field(description="keys of the recipe")
+    set: dict = Field(default={}, description="keys of the recipe")
+    network: dict = Field(default={}, description="keys of the network, all but the divisors of its size")
 
 
 class FurtherSeeds(Strict):
@@ -113,3 +117,19 @@ class FurtherSeeds(Strict):
 
     seeds: list[Annotated[int, Field(ge=0)]]
     networks: list[str] = Field(description="as <config>-<scale>, or <config>-<scale>-<variant>")
+
+
+def starts_from(config: str, train_scale: str, recipe: Recipe) -> tuple[str, str] | None:
+    """The network, as (configuration, scale), from which one starts (Sect. 3.1); ``None`` for random weights.
+
+    S=384 starts from S=256 of the same network and jitter from S=384; at S=256 every network of the paper but A
+    takes A's first four convolutions and three FC layers.
+    """
+    match train_scale:
+        case "384":
+            return config, "256"
+        case "jitter":
+            return config, "384"
+        case "256" if configuration(config).from_a and recipe.transfer_from_a:
+            return "A", "256"
+    return None

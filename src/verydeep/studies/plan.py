@@ -6,13 +6,12 @@ from pathlib import Path
 from verydeep import paths
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks import anatomy, published
-from verydeep.networks.configurations import Configuration, Size, all_configurations, configuration
+from verydeep.networks.configurations import AnyConfiguration, Size, all_configurations, configuration
 from verydeep.networks.published import Published
 from verydeep.studies.names import RunName
-from verydeep.studies.schema import PAPER_SCALES, RELEASED, Recipe, Study, Testing, load, names
+from verydeep.studies.parts import PAPER_SCALES, RELEASED, Network, Recipe, Testing, starts_from
+from verydeep.studies.schema import Study, load, names
 
-#: The variant of a published network that normalises batches; the paper's networks do not.
-BATCH_NORM = "batch-norm"
 #: Where a network starts.
 RANDOM, TRANSFERRED, CONTINUED, NEW_HEAD = "random", "transferred", "continued", "continued with a new last layer"
 
@@ -66,7 +65,7 @@ class Run:
         """The weights of others that this run tests, in a study that trains nothing."""
         if self.study.train:
             return None
-        return published.published_weights()[self.train_scale, self.config, self.variant == BATCH_NORM]
+        return published.published_weights()[self.train_scale, self.config, self.network.batch_norm]
 
     @property
     def weights(self) -> Path:
@@ -93,8 +92,8 @@ class Run:
 
     @property
     def size(self) -> Size:
-        """How large the network is built, and how it rounds; of one that gives boxes, four outputs a box."""
-        size = self.study.size_at(self.train_scale)
+        """How it is built: its size, and where it departs from Table 1; of one that gives boxes, four outputs a box."""
+        size = self.study.size_at(self.train_scale, self.variant)
         outputs = {"scr": 4, "pcr": 4 * size.num_classes}.get(self.boxes, size.num_classes)
         return replace(size, num_classes=outputs)
 
@@ -103,7 +102,17 @@ class Run:
         return self.study.resolve(self.train_scale, self.variant)
 
     @property
-    def configuration(self) -> Configuration:
+    def network(self) -> Network:
+        """How its network is built: as the study's are, but for what the scale or the variant changes."""
+        return self.study.network_at(self.train_scale, self.variant)
+
+    @property
+    def normalises(self) -> bool:
+        """Whether its network normalises over batches: as it is built, or by its configuration."""
+        return self.network.batch_norm or self.configuration.normalises
+
+    @property
+    def configuration(self) -> AnyConfiguration:
         return configuration(self.config)
 
     @property
@@ -121,24 +130,16 @@ class Run:
     def parent(self) -> "Run | None":
         """The run whose weights this one starts from (Sect. 3.1), if any.
 
-        S=384 starts from S=256 of the same network and jitter from S=384; at S=256 every network but A takes
-        A's first four convolutions and three FC layers. A variant starts from the same variant of its parent where it
+        By :func:`verydeep.studies.parts.starts_from`. A variant starts from the same variant of its parent where it
         names that network too; a pilot, whose weights are not kept, is no parent. What gives boxes starts from the
         network of the same scale that names classes (A.1).
         """
         if self.boxes:
             return replace(self, variant=None)
-        match self.train_scale:
-            case "torchvision" | "authors":
-                return None
-            case "256" if self.config == "A" or not self.recipe.transfer_from_a:
-                return None
-            case "256":
-                config, scale = "A", "256"
-            case "384":
-                config, scale = self.config, "256"
-            case _:
-                config, scale = self.config, "384"
+        start = starts_from(self.config, self.train_scale, self.recipe)
+        if start is None:
+            return None
+        config, scale = start
         shared = self.variant and not self.pilot and f"{config}-{scale}" in self.study.variants[self.variant].networks
         return Run(self.study, config, scale, self.seed, self.variant if shared else None)
 

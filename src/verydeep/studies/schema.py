@@ -29,6 +29,7 @@ from verydeep.studies.parts import (
     Settings,
     Testing,
     Variant,
+    starts_from,
 )
 from verydeep.studies.strict import Strict
 from verydeep.studies.targets import TransferKeys
@@ -131,6 +132,25 @@ class Study(Strict):
                     raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, self._names())}")
             if variant.boxes and not SOURCES[self.data.source].has_boxes:
                 raise ValueError(f"variants.{name}.boxes: the data set {self.data.source} has no boxes")
+            self._check_network(name, variant)
+
+    def _check_network(self, name: str, variant: Variant) -> None:
+        """A variant that builds its networks otherwise is of one size with the others, and starts from its own kind."""
+        allowed = [key for key in Network.model_fields if not key.endswith("divisor")]
+        for key in variant.network:
+            if key not in allowed:
+                raise ValueError(f"variants.{name}.network.{key}: {_unknown_key(key, allowed)}")
+        Network.model_validate(variant.network)
+        if not variant.network or not self.train:
+            return
+        for network in variant.networks:
+            config, scale = network.rsplit("-", 1)
+            start = "-".join(starts_from(config, scale, self.resolve(scale, name)) or ())
+            if start and start not in variant.networks:
+                raise ValueError(
+                    f"variants.{name}.networks: {network} starts from {start}, which is built otherwise; name that "
+                    f"too, or start {config} at S=256 without A (transfer_from_a: false)"
+                )
 
     def _names(self) -> list[str]:
         """Every network that the study trains, by configuration and scale: ``D-384``."""
@@ -174,14 +194,17 @@ class Study(Strict):
         """How large this study builds its networks."""
         return self.size_at(None)
 
-    def size_at(self, train_scale: str | None) -> Size:
-        """How large it builds those of one training scale, and how they round."""
-        network = self.network_at(train_scale)
-        return Size(network.width_divisor, self.num_classes, self.crop, network.pooling)
+    def size_at(self, train_scale: str | None, variant: str | None = None) -> Size:
+        """How it builds those of one training scale and variant: how large, and in what they depart from Table 1."""
+        built = self.network_at(train_scale, variant)
+        return Size(
+            built.width_divisor, self.num_classes, self.crop, built.pooling, built.pooling_window, built.batch_norm
+        )
 
-    def network_at(self, train_scale: str | None) -> Network:
-        """How the networks of one training scale are built."""
-        return Network.model_validate(self.network.model_dump() | self._settings_at(train_scale).network)
+    def network_at(self, train_scale: str | None, variant: str | None = None) -> Network:
+        """The keys by which the networks of one training scale and variant are built."""
+        keys = {} if variant is None else self.variants[variant].network
+        return Network.model_validate(self.network.model_dump() | self._settings_at(train_scale).network | keys)
 
     def testing_at(self, train_scale: str | None) -> Testing:
         """How the networks of one training scale are tested."""

@@ -34,7 +34,8 @@ def train(
         ``torchrun`` or ``accelerate launch`` leave it at 1.
     micro_batch
         Images that a device takes at once. A smaller one needs less memory and gives the same update, by
-        accumulating gradients until the study's batch is full.
+        accumulating gradients until the study's batch is full. A network with batch normalisation takes its batch
+        whole, in one process: its statistics are those of the images that it sees at once.
     report
         Receives a line for every epoch. With several processes it is called in the first of them, and so must be
         a function of a module.
@@ -50,6 +51,8 @@ def train(
         When the loss is no longer finite; names the epoch, the rate and the last good checkpoint.
     Interrupted
         After a signal, with the state saved.
+    VerydeepError
+        For a study that trains nothing, and for a network with batch normalisation whose batch would be split.
     """
     if not run.study.train:
         raise VerydeepError(f"the study {run.study.name} trains nothing: it tests published weights")
@@ -61,6 +64,7 @@ def train(
         runs.seal_record(run, "train")
         report(f"{run.name}: already trained")
         return run.folder
+    _require_whole_batch(run, max(size, processes), micro_batch)
     if run.parent is not None:
         train(run.parent, processes=processes, micro_batch=micro_batch, report=report)
     # Of the processes that torchrun has started, the first holds the run for all.
@@ -72,6 +76,16 @@ def train(
         else:
             loop.fit(run, micro_batch, report)
     return run.folder
+
+
+def _require_whole_batch(run: Run, processes: int, micro_batch: int) -> None:
+    """No number may hang on how a batch is split, so a network whose statistics would is refused in parts."""
+    if run.normalises and (processes > 1 or micro_batch < run.recipe.batch):
+        raise VerydeepError(
+            f"{run.name}: batch normalisation takes its means over the {run.recipe.batch} images of a whole batch, and "
+            f"a part of one would train another network: leave --processes at 1, and give --micro-batch "
+            f"{run.recipe.batch} or more"
+        )
 
 
 def _is_trained(run: Run) -> bool:

@@ -10,6 +10,7 @@ from verydeep.data.views import Batch
 from verydeep.errors import Interrupted, TrainingDiverged
 from verydeep.runs import provenance, variables
 from verydeep.studies import Run
+from verydeep.studies.parts import Network
 from verydeep.training import checkpoints, record
 from verydeep.training.accelerators import accelerator
 from verydeep.training.images import TrainingImages
@@ -84,7 +85,7 @@ class Training:
             }
         return of_boxes | {
             "recipe": self.run.recipe.model_dump(mode="json"),
-            "network": self.run.study.network.model_dump() | {"config": self.run.config},
+            "network": _network(self.run),
             "data": self.images.store.manifest_sha256,
             "held-out images": self.run.study.data.held_out_per_class,
             "parent": files.sha256(parent.weights) if parent else None,
@@ -142,7 +143,7 @@ class Training:
         left = self.images.steps - state.step
         started, before = time.monotonic(), state.seconds
         title = f"{self.run.name} epoch {state.epoch + 1}/{self.run.recipe.epochs}"
-        self.updates.net.train()
+        self.updates.learn()
         for batch in progress.bar(islice(batches, left), title, left, unit="batch"):
             loss, correct = self._update(batch)
             state.loss_sum += loss
@@ -191,6 +192,14 @@ class Training:
             "images_per_second": seen / state.seconds,
             "seconds": state.seconds,
         }
+
+
+def _network(run: Run) -> dict:
+    """How a run's network is built. What is as in Table 1 and was not stated when older checkpoints were made is left
+    out, so that they can be gone on with."""
+    unstated = {key: Network.model_fields[key].default for key in ("pooling_window", "batch_norm")}
+    stated = {key: value for key, value in run.network if key not in unstated or value != unstated[key]}
+    return stated | {"config": run.config}
 
 
 def _line(run: Run, row: dict) -> str:

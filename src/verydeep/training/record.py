@@ -6,14 +6,14 @@ import torch
 from verydeep import assembly, files, runs
 from verydeep.data.fingerprint import fingerprint
 from verydeep.networks import weights
-from verydeep.networks.vgg import VGG
+from verydeep.networks.network import Network
 from verydeep.runs import provenance
 from verydeep.studies import Run
 from verydeep.training.images import TrainingImages
 
 
 def write(
-    run: Run, net: VGG, images: TrainingImages, history: list[dict], sessions: list[dict], made_by: runs.Sources,
+    run: Run, net: Network, images: TrainingImages, history: list[dict], sessions: list[dict], made_by: runs.Sources,
     device: torch.device, processes: int,
 ) -> None:  # fmt: skip
     """Write and seal ``weights.safetensors``, ``history.csv`` and ``train.json``.
@@ -55,7 +55,7 @@ def _parameters(run: Run) -> dict:
     boxes = {"boxes": run.boxes, "localisation": run.study.localisation.model_dump(mode="json")} if run.boxes else {}
     return boxes | {
         "recipe": run.recipe.model_dump(mode="json"),
-        "network": run.study.network.model_dump(mode="json"),
+        "network": run.network.model_dump(mode="json"),
         "num_classes": run.study.num_classes,
         "crop": run.study.crop,
         "scale_min": low,

@@ -55,6 +55,12 @@ class Updates:
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
 
+    def learn(self) -> None:
+        """Set the network to training. Blocks that do not learn keep the statistics of their normalisation too."""
+        self.net.train()
+        if self.recipe.trained_layers == "fc":
+            self.plain.features.eval()
+
     def rate(self, epoch: int, step: int) -> float:
         """The learning rate of a step of an epoch."""
         return self.schedule.rate(epoch * self.images.steps + step)

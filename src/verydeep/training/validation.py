@@ -4,7 +4,7 @@ import torch
 
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import centre_batches
-from verydeep.networks.vgg import VGG
+from verydeep.networks.network import Network
 from verydeep.training.accelerators import Accelerator
 from verydeep.training.images import TrainingImages
 from verydeep.training.objectives import Objective
@@ -13,7 +13,7 @@ _BATCH = 256
 
 
 def held_out_errors(
-    net: VGG, images: TrainingImages, objective: Objective, normalise: Normaliser, accelerator: Accelerator
+    net: Network, images: TrainingImages, objective: Objective, normalise: Normaliser, accelerator: Accelerator
 ) -> dict[str, float]:
     """Loss and errors (percent) on the centre crops of the held-out images, every process the same.
 

@@ -44,6 +44,12 @@ study_case("unknown data set", "data.source: unknown data set 'cifar'", "source:
 study_case("unknown network", "networks.256: unknown config 'F'", more='networks: {"256": [F]}\n')
 study_case("variant of a network it has not", "variants.v.networks: unknown network",
            more="variants: {v: {networks: [F-256], why: x, set: {}}}\n")  # fmt: skip
+study_case("variant with another size", "variants.v.network.width_divisor: unknown key",
+           more="variants: {v: {networks: [A-256], why: x, network: {width_divisor: 8}}}\n")  # fmt: skip
+study_case("variant with a window that is none", ".*Input should be 2 or 3",
+           more="variants: {v: {networks: [A-256], why: x, network: {pooling_window: 4}}}\n")  # fmt: skip
+study_case("variant built otherwise than its parent", "variants.v.networks: D-256 starts from A-256, which is built",
+           more="variants: {v: {networks: [D-256], why: x, network: {batch_norm: true}}}\n")  # fmt: skip
 study_case(
     "object of a program", "not YAML .*could not determine a constructor", more="title2: !!python/object:os.x {}\n"
 )

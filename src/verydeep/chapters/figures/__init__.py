@@ -24,6 +24,7 @@ from verydeep.chapters.figures.networks import (
 from verydeep.chapters.figures.numbers import (
     METHOD_MARKERS,
     cost_picture,
+    effects,
     errors_by_class,
     errors_picture,
     forest,
@@ -43,6 +44,7 @@ __all__ = [
     "crop_posteriors",
     "crops_with_boxes",
     "curves_by_depth",
+    "effects",
     "error_by_depth",
     "error_by_updates",
     "errors_by_class",

@@ -155,6 +155,34 @@ def forest(verdicts: list, brief: bool = False) -> Picture:
     return finished(figure)
 
 
+def effects(told: list) -> Picture:
+    """What each change does to the top-1 error (percent points) with its interval, coloured by its rule's verdict.
+
+    Right of zero the change harms. What has not been run is said so.
+
+    Parameters
+    ----------
+    told
+        Of :func:`verydeep.results.claims.effects`.
+    """
+    use_style()
+    figure, axes = plt.subplots(figsize=(8.6, 1.0 + 0.32 * len(told)), layout="constrained")
+    for place, effect in enumerate(told):
+        colour = _VERDICTS[effect.verdict.verdict]
+        if (value := effect.value) is not None:
+            inside = colour if effect.verdict.fair else "white"
+            axes.plot([value.low, value.high], [place, place], color=colour, linewidth=2.4, solid_capstyle="round")
+            axes.plot(value.value, place, "o", color=colour, markerfacecolor=inside, markersize=7)
+        said = "not run" if value is None else f"{value.value:+.1f}  {effect.verdict.verdict}"
+        beside = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 9, "color": colour}
+        axes.text(1.01, place, said, **beside)
+    axes.axvline(0, color="#777777", linewidth=0.8)
+    axes.set_yticks(range(len(told)), [effect.ablation.change for effect in told], fontsize=9)
+    axes.set_ylim(max(len(told), 1) - 0.5, -0.5)
+    axes.set(xlabel="top-1 error with the change less that without (percent points)")
+    return finished(figure)
+
+
 METHOD_MARKERS = {"centre-crop": "v", "dense": "o", "multi-crop": "s", "both": "D"}
 
 

@@ -131,7 +131,7 @@ def score_maps(run: Run) -> Picture:
             scores = score_map(net, x, PIXELS_PER_BATCH)
             said = dense.posteriors(net, x, testing.average, testing.positions, PIXELS_PER_BATCH)[0]
             images.append(image)
-            whole = [dense.whole_positions(side, net.crop, len(net.config.blocks)) for side in image.shape[:2]]
+            whole = [dense.whole_positions(side, net.crop, net.config.stride) for side in image.shape[:2]]
             counted.append(tuple(whole) if testing.positions == "whole" else tuple(scores.shape[2:]))
             maps.append(scores.softmax(1)[0, row["class_1"]].numpy())
             titles.append(f"Q={scale}: {store.words[int(said.argmax())][:16]} {100 * float(said.max()):.0f}%")
@@ -238,7 +238,7 @@ def dense_against_crops(run: Run, images: int = 200) -> pd.DataFrame:
     """
     store, net = open_data(run), load_network(run)
     normalise = normaliser(run, store)
-    crop, step = run.study.crop, 2 ** len(run.configuration.blocks)
+    crop, step = run.study.crop, run.configuration.stride
     shorter = max(run.scale_range[1], crop + step)
     rows = store.rows("val")[np.linspace(0, len(store.rows("val")) - 1, images, dtype=int)]
     table = []

@@ -1,31 +1,38 @@
 """What the testing notebook shows of the inside of one network: its first filters, and what its maps respond to."""
 
 import numpy as np
+from IPython.display import Markdown
 
 from verydeep.assembly import load_network, normaliser, open_data
 from verydeep.chapters import figures
 from verydeep.chapters.figures import Picture
 from verydeep.data.views import rescale
 from verydeep.networks import responses
+from verydeep.networks.configurations import Residual
 from verydeep.studies import Run
 from verydeep.studies.measurements import single
 
 
 def first_filters(run: Run) -> Picture:
     """The filters of the first convolution; the strongest first, by the sum of their squared weights."""
-    weights = load_network(run).convolutions()["conv1_1"].weight.detach().numpy()
+    weights = next(iter(load_network(run).convolutions().values())).weight.detach().numpy()
     order = np.argsort(-(weights**2).sum((1, 2, 3)), kind="stable")
     return figures.filters(weights[order])
 
 
-def responses_by_layer(run: Run, channels: int = 2, shown: int = 6, images: int = 400) -> Picture:
+def responses_by_layer(run: Run, channels: int = 2, shown: int = 6, images: int = 400) -> Picture | Markdown:
     """What makes channels of the last convolution of each block respond most: pieces of validation images.
 
     Of ``images`` spread evenly over the validation set, tested at the scale of Table 3, those in which a channel has
     its ``shown`` strongest responses; each piece is what the position depends on, its receptive field. The channels are
     those whose strongest responses stand out most from their usual ones
-    (:func:`verydeep.networks.responses.telling_channels`).
+    (:func:`verydeep.networks.responses.telling_channels`). Of a residual network a sentence: what a position of it sees
+    lies on several ways of different lengths.
     """
+    if isinstance(run.configuration, Residual):
+        return Markdown(
+            f"Shown of chains of layers; {run.config} has shortcuts, which see less than what they pass by."
+        )
     store, net = open_data(run), load_network(run)
     normalise, config = normaliser(run, store), run.configuration
     every = store.rows("val")
@@ -40,7 +47,7 @@ def responses_by_layer(run: Run, channels: int = 2, shown: int = 6, images: int 
             pieces[f"{layer.layer}\nchannel {channel}"] = [
                 _piece(
                     rescale(store.image(rows[k]), side),
-                    *responses.window(config, layer.layer, layer.rows[k, channel], layer.columns[k, channel]),
+                    *responses.window(config, run.size, layer.layer, layer.rows[k, channel], layer.columns[k, channel]),
                 )
                 for k in best
             ]

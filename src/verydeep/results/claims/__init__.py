@@ -4,6 +4,7 @@ A verdict has three parts, all computed: the *direction* of the difference, its 
 the test was a *fair* one. Only a fair test that agrees counts as reproduced.
 """
 
+from verydeep.results.claims.ablations import Ablation, Effect, ablations, effects
 from verydeep.results.claims.evidence import Evidence
 from verydeep.results.claims.fairness import Condition
 from verydeep.results.claims.rulebook import Rule, earlier_rules, rules
@@ -45,14 +46,18 @@ __all__ = [
     "UNDECIDED",
     "UNFAIR",
     "VERDICTS",
+    "Ablation",
     "Compared",
     "Condition",
+    "Effect",
     "Evidence",
     "Rule",
     "Verdict",
+    "ablations",
     "decide",
     "direction",
     "earlier_rules",
+    "effects",
     "judge",
     "on_one_crop",
     "pairs_of",

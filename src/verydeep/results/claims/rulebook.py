@@ -12,9 +12,12 @@ _TABLE3, _CENTRE_CROP = "table3.", "centre-crop."
 
 @dataclass(frozen=True)
 class Rule:
-    """How one claim is put to the test; see ``rules.yaml``. ``why`` is for an earlier rule: why it was changed."""
+    """How one claim is put to the test; see ``rules.yaml``. ``why`` is for an earlier rule: why it was changed.
 
-    number: int
+    ``number`` is the claim's, or of a rule of ``ablations.yaml`` the ablation's name.
+    """
+
+    number: int | str
     rule: str
     combine: str
     compare: list[list[str]]

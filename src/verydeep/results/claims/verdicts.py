@@ -43,7 +43,7 @@ class Verdict:
     the rows was started, ISO 8601. Parts that cannot be told yet are ``None``.
     """
 
-    number: int
+    number: int | str
     section: str
     statement: str
     rule: Rule | None
@@ -121,7 +121,14 @@ def under_earlier_rules(evidence: Evidence) -> list[Verdict]:
 
     An earlier rule asked for no fair test, so the direction is what it said.
     """
-    return [judge(evidence, _claim(rule.number), rule) for rule in earlier_rules()]
+    return [judge(evidence, _judged(rule), rule) for rule in earlier_rules()]
+
+
+def _judged(rule: Rule) -> dict:
+    """What a rule judges: a claim of the paper, or an ablation."""
+    if isinstance(rule.number, int):
+        return _claim(rule.number)
+    return {"number": rule.number, "section": "", "statement": rule.name}
 
 
 def direction(rule: Rule, difference: Interval) -> str:

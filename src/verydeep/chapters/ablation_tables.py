@@ -1,0 +1,88 @@
+"""What matters: the effect of each change of a study's networks and of their training, by the records, in order."""
+
+import pandas as pd
+
+from verydeep import results
+from verydeep.chapters import claim_tables, display
+from verydeep.networks.published import TORCHVISION, published_weights
+from verydeep.results import status
+from verydeep.results.claims import Ablation, Effect
+from verydeep.studies import Study, load
+
+
+def what_matters(study: str) -> display.Table:
+    """What each change does to the top-1 error, the largest effect first, and what others report of it.
+
+    The effect is the error with the change less that without, in percent points, averaged over the comparisons of the
+    rule, with its paired 95 % interval; positive where the change harms. The verdict is that of the rule. A change that
+    has not been run stands last, with the command that runs it and how long that takes.
+    """
+    told = results.read(study).effects
+    rows = [
+        {
+            "change": effect.ablation.change,
+            "effect on top-1": display.difference(effect.value) + (", on a centre crop" if effect.verdict.way else ""),
+            "compared": _compared(effect),
+            "verdict of its rule": effect.verdict.verdict,
+            "others report": _others(effect.ablation),
+            "to run": to_run(effect),
+        }
+        for effect in told
+    ]
+    if not rows:
+        return display.table(pd.DataFrame())
+    caption = " ".join(filter(None, (claim_tables.coverage(effect.verdict for effect in told), _rate(load(study)))))
+    return display.table(pd.DataFrame(rows).set_index("change"), units={"effect on top-1": "points"}, caption=caption)
+
+
+def rules(study: str) -> display.Table:
+    """The rule of each change: what it says, since when it stands, and when the first of its runs was tested."""
+    rows = [
+        {
+            "change": effect.ablation.change,
+            "rule": effect.verdict.rule.reads,
+            "claim": "" if effect.ablation.claim is None else str(effect.ablation.claim),
+            "rule of": claim_tables.since(effect.verdict.rule),
+            "first test": claim_tables.first_test(effect.verdict),
+        }
+        for effect in results.read(study).effects
+    ]
+    return display.table(pd.DataFrame(rows).set_index("change") if rows else pd.DataFrame())
+
+
+def in_a_sentence(study: str, ablation: str) -> str:
+    """The effect of one change for running text, or that it was not run and how to run it."""
+    effect = results.read(study).effect(ablation)
+    if effect.value is None:
+        return f"{display.NOT_RUN}; run {to_run(effect)}"
+    way = ", on a centre crop" if effect.verdict.way else ""
+    return f"{effect.value.value:+.1f} points, {effect.value.low:+.1f} to {effect.value.high:+.1f}{way}"
+
+
+def to_run(effect: Effect) -> str:
+    """The commands of the runs that are missing, each with the time that it takes; nothing where none is."""
+    return "; ".join(f"{run.command} ({status.time_left(run)})" for run in effect.missing)
+
+
+def _compared(effect: Effect) -> str:
+    """The networks of each comparison, the one without the change first."""
+    with_change_first = effect.ablation.changed == "first"
+    pairs = [(pair.first, pair.second) for pair in effect.verdict.compared]
+    named = [tuple(reference.partition(".")[2] for reference in pair) for pair in pairs]
+    turned = [reversed(pair) if with_change_first else pair for pair in named]
+    return "; ".join(dict.fromkeys(" against ".join(reversed(tuple(pair))) for pair in turned))
+
+
+def _others(ablation: Ablation) -> str:
+    if ablation.name != "batch-norm":
+        return ablation.others
+    stated = {key: weights.top1_error for key, weights in published_weights().items()}
+    gains = [f"{c} {stated[TORCHVISION, c, True] - stated[TORCHVISION, c, False]:+.1f}" for c in "AE"]
+    return f"torchvision, over ImageNet: {', '.join(gains)} points"
+
+
+def _rate(study: Study) -> str:
+    if not study.train:
+        return ""
+    rate, basis = status.rate_of(study)
+    return f"Times: training, at {rate / 1e9:.0f} G multiply-adds a second, {basis}."

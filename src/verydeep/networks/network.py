@@ -1,0 +1,65 @@
+"""What training and testing ask of a network, whatever kind of configuration it is built from."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import nn
+
+from verydeep.networks import anatomy
+from verydeep.networks.configurations import AnyConfiguration, Size
+
+
+class Network(nn.Module, ABC):
+    """A network built from a configuration: blocks that make maps, and a head that scores windows of the last map.
+
+    Input: float images (batch, 3, crop, crop), mean-subtracted. Output: class scores (batch, classes).
+    """
+
+    features: nn.Module
+
+    def __init__(self, config: AnyConfiguration, size: Size):
+        super().__init__()
+        self.config, self.size = config, size
+        self.crop, self.num_classes = size.crop, size.num_classes
+        self.map_side = self.last_map(size.crop)
+
+    @abstractmethod
+    def window_scores(self, maps: torch.Tensor) -> torch.Tensor:
+        """Class scores (batch, classes, rows, columns) of every window of a last map (batch, channels, height, width).
+
+        A window is as large as the last map of a training crop, on which this is what the network itself says.
+        """
+
+    @abstractmethod
+    def window_hidden(self, maps: torch.Tensor, relu: bool = True) -> torch.Tensor:
+        """What the last layer is given at every window (batch, width, rows, columns); before the ReLU if not ``relu``.
+
+        Maps and windows as in :meth:`window_scores`. It describes images of other data (Appendix B).
+        """
+
+    @abstractmethod
+    def convolutions(self) -> dict[str, nn.Conv2d]:
+        """The convolutions by name, in their order."""
+
+    @abstractmethod
+    def normalisations(self) -> dict[str, nn.BatchNorm2d]:
+        """The batch normalisations by the convolution that each follows."""
+
+    @abstractmethod
+    def fully_connected(self) -> dict[str, nn.Linear]:
+        """The fully connected layers by name, in their order."""
+
+    @property
+    def precision(self) -> torch.dtype:
+        """In what the blocks are computed."""
+        return next(iter(self.convolutions().values())).weight.dtype
+
+    def last_map(self, length: int) -> int:
+        """Side of the last feature map along a side of an image of so many pixels."""
+        return anatomy.map_side(self.config, self.size, length)
+
+    def lower(self, dtype: torch.dtype) -> None:
+        """Compute the blocks in ``dtype``, all but batch normalisations, whose statistics would lose their digits."""
+        for layer in self.features.modules():
+            if not isinstance(layer, nn.BatchNorm2d) and not list(layer.children()):
+                layer.to(dtype)
