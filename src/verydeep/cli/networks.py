@@ -160,21 +160,37 @@ def _draw(model, picture: Path, name: str, scales: tuple[int, ...], target: Path
 @click.argument("study")
 @click.argument("names", nargs=-1, metavar="[RUN]...")
 @click.option("--images", type=click.IntRange(1), help="Only so many validation images, spread evenly.")
-def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
+@click.option("--row", metavar="WAY", help="Of features on other data: the way of describing images; the paper's if not.")
+def verify(study: str, names: tuple[str, ...], images: int | None, row: str | None) -> None:
     """Test runs anew and compare with the recorded predictions.
 
     Starts from the weights that are published, or lie in the workspace.
     RUN is a folder below runs/STUDY, for example A-256-s0; by default every tested run that has such weights.
+    Of features on other data, as D-jitter-on-caltech101-s0, one number is made again.
     """
     from verydeep import runs, studies
     from verydeep.chapters import display
+    from verydeep.evaluation import transfer
     from verydeep.evaluation.verification import verify as verified
     from verydeep.studies.fusions import member
+    from verydeep.studies.transfer import ON
 
+    spec, carried = studies.load(study), [name for name in names if ON in name]
+    if carried and images:
+        raise click.UsageError("--images is for tests on validation images; features are tested on all.")
+    if row and not carried:
+        raise click.UsageError("--row is for features on other data, as D-jitter-on-caltech101-s0.")
+    for asked in [studies.named_transfer(spec, name) for name in carried]:
+        table = transfer.verify(asked, row)
+        click.echo(f"{asked.name}: agrees with its record")
+        units = {"recorded": "%", "again": "%", "difference": "points", "same best class": "%"}
+        click.echo(display.text(display.table(table, units=units)).to_string())
+    names = tuple(name for name in names if name not in carried)
+    if carried and not names:
+        return
     if names:
         asked = [member(f"{study}/{name}") for name in names]
     else:
-        spec = studies.load(study)
         asked = [run for run in runs.recorded_runs(spec) if runs.read_record(run, "evaluate") and run.weights_expected]
     if not asked:
         raise VerydeepError(f"the study {study} has no tested run")

@@ -10,6 +10,7 @@ from verydeep.notebooks.requests import (
     parameters,
     requested_fusion,
     requested_run,
+    requested_transfer,
     template,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "parameters",
     "requested_fusion",
     "requested_run",
+    "requested_transfer",
     "template",
 ]
