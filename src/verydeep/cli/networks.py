@@ -160,7 +160,7 @@ def _draw(model, picture: Path, name: str, scales: tuple[int, ...], target: Path
 @click.argument("study")
 @click.argument("names", nargs=-1, metavar="[RUN]...")
 @click.option("--images", type=click.IntRange(1), help="Only so many validation images, spread evenly.")
-@click.option("--row", metavar="WAY", help="Of features on other data: the way of describing images; the paper's if not.")
+@click.option("--row", metavar="WAY", help="Of features on other data: the way of describing images.")
 def verify(study: str, names: tuple[str, ...], images: int | None, row: str | None) -> None:
     """Test runs anew and compare with the recorded predictions.
 
