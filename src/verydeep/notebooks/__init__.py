@@ -1,6 +1,6 @@
 """The papermill templates of the book: their parameters, checked, and their execution into a run's folder."""
 
-from verydeep.notebooks.execution import execute, execute_run, is_done
+from verydeep.notebooks.execution import execute, execute_recorded, execute_run, is_done
 from verydeep.notebooks.requests import (
     BOX_TEMPLATES,
     MACHINE,
@@ -21,6 +21,7 @@ __all__ = [
     "checked",
     "command",
     "execute",
+    "execute_recorded",
     "execute_run",
     "is_done",
     "parameters",
