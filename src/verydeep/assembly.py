@@ -87,6 +87,14 @@ def normaliser(run: Run, store: Store, device="cpu") -> Normaliser:
     return Normaliser.of(store, run.recipe.unit_variance, device)
 
 
+def recorded_normaliser(run: Run, device="cpu") -> Normaliser:
+    """What the run's network expects of its input, by the record of its training: without its images."""
+    if run.published:
+        return Normaliser.published_by(run.published.publisher, device)
+    record = runs.read_record(run, "train")
+    return Normaliser.recorded(record.data.statistics, run.recipe.unit_variance, device)
+
+
 def open_data(run: Run) -> Store:
     """The images of the run's study."""
     return open_store(sources.source(run.study.data.source))

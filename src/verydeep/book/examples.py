@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 from verydeep import notebooks, runs
 from verydeep.chapters import testing_tables
 from verydeep.runs.records import Record
-from verydeep.studies import Fusion, Recorded, Transfer, find_fusion, find_run, find_transfer
+from verydeep.studies import Fusion, Recorded, Transfer, Tuning, find_fusion, find_run, find_transfer, find_tuning
 
 #: The run that is shown: study, configuration and training scale; the same of a network that gives boxes, with seed and
 #: variant; and the networks tested together, with the method.
@@ -20,6 +20,8 @@ BOXES = ("quarter", "D", "384", 0, "pcr-all")
 TOGETHER = (["quarter/D-jitter", "quarter/E-jitter"], "both")
 #: The networks whose features are carried to other data, and which.
 CARRIED = (["narrow/D-jitter"], "caltech101")
+#: The network that is tuned, and to which data.
+TUNED = ("narrow/D-jitter", "caltech101")
 
 #: What the build computes from a record for cells that are younger than it, by their names.
 _COMPUTED = {"ways-apart": testing_tables.ways_apart, "together": testing_tables.fused}
@@ -34,6 +36,8 @@ def example(kind: str, boxes: bool = False) -> Recorded:
         return find_fusion(*TOGETHER)
     if kind == "transfer":
         return find_transfer(*CARRIED)
+    if kind == "finetune":
+        return find_tuning(*TUNED)
     return find_run(*(BOXES if boxes else EXAMPLE))
 
 
@@ -87,6 +91,8 @@ def _said(kind: str, run: Recorded) -> str:
         record = runs.read_fusion(run)
         networks = " and ".join(member.row for member in run.members)
         what = f"{networks}, tested together by the method `{run.method}`, each"
+    elif isinstance(run, Tuning):
+        record, what = runs.read_tuning(run), f"{run.run.row} and {run.source}, a network"
     elif isinstance(run, Transfer):
         record = runs.read_transfer(run)
         what = f"the features of {' and '.join(member.row for member in run.members)} on {run.source}, of a network"
@@ -113,6 +119,8 @@ def _took(record: Record) -> str:
     took = f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
     if record.kind == "train":
         return f"trained for {record.cost.epochs} epochs in {took}"
+    if record.kind == "finetune":
+        return f"learned from {record.splits[-1].train:,} images at most in {took}"
     if record.kind == "transfer":
         return f"carried to {sum(record.data.counts.values()):,} images in {took}"
     return f"tested on {record.data.counts['val']:,} images in {took}"

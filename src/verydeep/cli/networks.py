@@ -112,9 +112,16 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
     """Name the five best classes of a picture.
 
     NAME is study/config-scale, for example narrow/D-256, or the path of a run's folder. The picture is tested as
-    validation images are. The map is that of the dense form, whatever the method.
+    validation images are. The map is that of the dense form, whatever the method. NAME may also be a folder that
+    "verydeep finetune" wrote, whose network is tested densely.
     """
+    from verydeep import finetuning
     from verydeep.evaluation import prediction, pretrained
+
+    if finetuning.is_own(Path(name)):
+        if target or shown or scales or method != "dense":
+            raise click.UsageError("a network for own images is tested densely at its own scale, without a map.")
+        return _predict_own(Path(name), pictures)
 
     if target and len(pictures) > 1:
         raise click.UsageError("--map draws one PICTURE.")
@@ -134,6 +141,17 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
         if target:
             _draw(model, picture, shown or said.index[0], way.test_scales, target)
             click.echo(f"{target}: written")
+
+
+def _predict_own(folder: Path, pictures: tuple[Path, ...]) -> None:
+    from verydeep import finetuning
+    from verydeep.evaluation import prediction
+
+    network = finetuning.load(folder)
+    for picture in pictures:
+        click.echo(f"{picture}: {network.name}, dense")
+        for word, probability in network.predict(prediction.read_picture(picture)).head(prediction.BEST).items():
+            click.echo(f"{100 * probability:6.1f} %  {word}")
 
 
 def _device():

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from verydeep import files, progress, runs
-from verydeep.assembly import device, load_network, untrained_network
+from verydeep import files, progress
+from verydeep.assembly import device, load_network, recorded_normaliser, untrained_network
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
 from verydeep.data.targets import Targets
@@ -113,10 +113,7 @@ class Descriptors:
     @cached_property
     def _normalise(self) -> Normaliser:
         """What the network expects of its input: the mean of the images that it was trained on."""
-        if self.run.published:
-            return Normaliser.published_by(self.run.published.publisher, device())
-        record = runs.read_record(self.run, "train")
-        return Normaliser.recorded(record.data.statistics, self.run.recipe.unit_variance, device())
+        return recorded_normaliser(self.run, device())
 
     def _tester(self, of: str) -> Tester:
         net = untrained_network(self.run) if of == UNTRAINED else load_network(self.run)

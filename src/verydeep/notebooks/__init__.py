@@ -11,6 +11,7 @@ from verydeep.notebooks.requests import (
     requested_fusion,
     requested_run,
     requested_transfer,
+    requested_tuning,
     template,
 )
 
@@ -28,5 +29,6 @@ __all__ = [
     "requested_fusion",
     "requested_run",
     "requested_transfer",
+    "requested_tuning",
     "template",
 ]

@@ -43,6 +43,7 @@ def write_crate(study: str, target: Path) -> Path:
     """
     spec = load(study)
     made = [*runs.recorded_runs(spec), *runs.recorded_fusions(spec), *runs.recorded_transfers(spec)]
+    made += runs.recorded_tunings(spec)
     if not made:
         raise VerydeepError(f"the study {study} has no recorded run: there is nothing to write")
     if faults := [fault for run in made for fault in runs.check_folder(run.folder)]:
@@ -165,7 +166,7 @@ class _Crate:
 
     def _inputs(self, run: Recorded, kind: str) -> list:
         """The weights that an action started from or tested."""
-        if kind in ("fuse", "transfer"):
+        if kind in ("fuse", "transfer", "finetune"):
             sources = [(member.folder, "weights.safetensors") for member in run.members]
         elif kind == "evaluate":
             sources = [(run.folder, "weights.safetensors")]
@@ -180,6 +181,7 @@ _OUTPUTS = {
     "evaluate": ("evaluate.json", "predictions.parquet", "boxes.parquet", "evaluate.ipynb"),
     "fuse": ("fuse.json", "predictions.parquet", "boxes.parquet", "fuse.ipynb"),
     "transfer": ("transfer.json", "transfer.parquet", "resampled.parquet", "transfer.ipynb"),
+    "finetune": ("finetune.json", "transfer.parquet", "resampled.parquet", "finetune.ipynb"),
 }
 
 

@@ -11,12 +11,21 @@ from verydeep.errors import RecordError
 from verydeep.paths import short
 from verydeep.runs import answers, provenance, transfers
 from verydeep.runs.folders import run_folders, stale_members
-from verydeep.runs.records import KINDS, EvaluateRecord, FuseRecord, TransferRecord, parse, read_file, run_name
+from verydeep.runs.records import (
+    KINDS,
+    EvaluateRecord,
+    FuseRecord,
+    TransferRecord,
+    TuningRecord,
+    parse,
+    read_file,
+    run_name,
+)
 from verydeep.runs.seals import SEAL, read_seal
 from verydeep.studies import find_run, load, names
 from verydeep.studies.parts import RELEASED
 
-NOTEBOOKS = ("train.ipynb", "evaluate.ipynb", "fuse.ipynb", "transfer.ipynb")
+NOTEBOOKS = ("train.ipynb", "evaluate.ipynb", "fuse.ipynb", "transfer.ipynb", "finetune.ipynb")
 
 
 def notebook_fault(path: Path) -> str | None:
@@ -110,7 +119,9 @@ def check_folder(folder: Path) -> list[str]:
     for kind in KINDS:
         if f"{kind}.json" in present:
             faults += _check_record(folder, kind, sums)
-    if not present & {"train.json", "fuse.json", "transfer.json"} and not _is_of_published_weights(folder):
+    if not present & {"train.json", "fuse.json", "transfer.json", "finetune.json"} and not _is_of_published_weights(
+        folder
+    ):
         faults.append(f"{short(folder)}: has no train.json")
     return faults
 
@@ -142,7 +153,7 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
         faults.append(f"{short(path)}: {fault}")
     if kind == "fuse":
         faults += stale_members(folder, record)
-    if kind == "transfer":
+    if kind in ("transfer", "finetune"):
         return faults + _check_transfer(folder, record, sums)
     kept = answers.file_of(folder)
     if kind != "train" and kept.name in sums and sums[kept.name] == files.sha256(kept):
@@ -161,7 +172,7 @@ def _weights_of_others_fault(record: EvaluateRecord) -> str:
     return f"tested weights whose sha256 begins {record.weights_sha256[: len(stated)]}; {others.name}'s is {stated}"
 
 
-def _check_transfer(folder: Path, record: TransferRecord, sums: dict[str, str]) -> list[str]:
+def _check_transfer(folder: Path, record: TransferRecord | TuningRecord, sums: dict[str, str]) -> list[str]:
     """Every number in the record must be what was said of the images beside it."""
     kept, faults = folder / transfers.FILE, []
     if kept.name not in sums or sums[kept.name] != files.sha256(kept):

@@ -17,15 +17,28 @@ from verydeep.runs.records import (
     read_fusion,
     read_record,
     read_transfer,
+    read_tuning,
     record_path,
     run_name,
 )
 from verydeep.runs.seals import SEAL, read_seal, seal
-from verydeep.studies import Fusion, Recorded, Run, Study, Transfer, classes_of, find_transfer, planned_runs
+from verydeep.studies import (
+    Fusion,
+    Recorded,
+    Run,
+    Study,
+    Transfer,
+    Tuning,
+    classes_of,
+    find_transfer,
+    find_tuning,
+    planned_runs,
+)
 from verydeep.studies.fusions import member
 from verydeep.studies.measurements import measured_by, protocol
 from verydeep.studies.names import RunName
 from verydeep.studies.transfer import transfer_protocol
+from verydeep.studies.tuning import tuning_protocol
 
 
 @contextlib.contextmanager
@@ -79,6 +92,9 @@ def is_complete(run: Recorded, kind: str) -> bool:
         return not stale_members(run.folder, read_fusion(run))
     if kind == "transfer":
         return covers_transfer(run, read_transfer(run))
+    if kind == "finetune":
+        record = read_tuning(run)
+        return {*run.measured()} <= {*record.measurements} and record.protocol == tuning_protocol(run)
     return kind != "evaluate" or covers(run, read_record(run, kind))
 
 
@@ -157,6 +173,18 @@ def recorded_transfers(study: Study) -> list[Transfer]:
         if transfer.folder != path.parent:
             raise RecordError(f"{short(path)}: is the record of another transfer, {transfer.name}")
         recorded.append(transfer)
+    return recorded
+
+
+def recorded_tunings(study: Study) -> list[Tuning]:
+    """Every tuning of a network of ``study`` that has a record; raises as :func:`recorded_runs` does."""
+    recorded = []
+    for path in files.listed(paths.runs(), f"{study.name}/*/finetune.json"):
+        record = parse_sealed(path, "finetune")
+        tuning = find_tuning(f"{study.name}/{next(iter(record.members))}", record.data.source)
+        if tuning.folder != path.parent:
+            raise RecordError(f"{short(path)}: is the record of another tuning, {tuning.name}")
+        recorded.append(tuning)
     return recorded
 
 

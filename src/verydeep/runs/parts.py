@@ -244,6 +244,17 @@ class SplitRecord(Part):
     """Hash of the names of both."""
 
 
+class WayCost(Part):
+    """What it cost to learn from so many images in one way."""
+
+    epochs: int
+    """Epochs; 0 where features were frozen."""
+    multiply_adds: int
+    """Multiply-adds of learning: of describing the images, or forward and twice that for the gradients."""
+    seconds: float
+    """Wall time of learning; of frozen features without describing the images, which is done once for all."""
+
+
 class TransferScore(Part):
     """What one way of describing images is worth on another data set."""
 
@@ -258,4 +269,4 @@ class TransferScore(Part):
     other: float | None = None
     """Mean average precision by the other definition, the area or eleven recalls, percent."""
     costs: list[float]
-    """The C of the linear SVM that was chosen, by split."""
+    """The C of the linear SVM that was chosen, by split; none where there is no such machine."""

@@ -25,9 +25,10 @@ from verydeep.runs.parts import (
     TrainingCost,
     TrainingMetrics,
     TransferScore,
+    WayCost,
 )
 from verydeep.runs.seals import SEAL, read_seal
-from verydeep.studies import Fusion, Recorded, Run, Transfer
+from verydeep.studies import Fusion, Recorded, Run, Transfer, Tuning
 from verydeep.studies.names import RunName
 
 SCHEMA_VERSION = 1
@@ -147,11 +148,33 @@ class TransferRecord(Record):
     """What every way of describing images is worth, by its name."""
 
 
+class TuningRecord(Record):
+    """What fine-tuning a network to another data set left behind, beside two other ways of learning from as much."""
+
+    kind: Literal["finetune"] = "finetune"
+    """Which record it is."""
+    members: dict[str, str]
+    """Hash of the weights of the network, by the name of the run."""
+    protocol: dict
+    """The settings as they were then."""
+    labels_sha256: str
+    """Hash of what is true of every image: names and labels."""
+    splits: list[SplitRecord]
+    """What was trained and tested on, for each number of images a class."""
+    cost: TestingCost
+    """What it cost."""
+    work: dict[str, WayCost]
+    """What learning cost, by way and number of images a class."""
+    measurements: dict[str, TransferScore]
+    """Mean class recall, by way and number of images a class."""
+
+
 KINDS: dict[str, type[Record]] = {
     "train": TrainRecord,
     "evaluate": EvaluateRecord,
     "fuse": FuseRecord,
     "transfer": TransferRecord,
+    "finetune": TuningRecord,
 }
 
 
@@ -217,6 +240,17 @@ def read_transfer(transfer: Transfer) -> TransferRecord | None:
     networks = [run.name for run in transfer.members]
     if (record.study, record.data.source, [*record.members]) != (transfer.study.name, transfer.source, networks):
         raise RecordError(f"{short(path)}: is the record of another transfer, of {'+'.join(record.members)}")
+    return record
+
+
+def read_tuning(tuning: Tuning) -> TuningRecord | None:
+    """The record of a tuning, or ``None`` when it has none yet; raises as :func:`read_record` does."""
+    path = record_path(tuning, "finetune")
+    if not path.exists():
+        return None
+    record = parse_sealed(path, "finetune")
+    if (record.study, record.data.source, [*record.members]) != (tuning.study.name, tuning.source, [tuning.run.name]):
+        raise RecordError(f"{short(path)}: is the record of another tuning, of {'+'.join(record.members)}")
     return record
 
 

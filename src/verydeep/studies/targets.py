@@ -31,6 +31,8 @@ class Target:
         Whether an object's box is described too, beside the image.
     compared
         Whether the shallow network of claim 25 is tested on it.
+    tuned
+        Images of each class on which networks are fine-tuned, rising; none where they are not.
     """
 
     title: str
@@ -41,6 +43,7 @@ class Target:
     test: int | None = None
     boxes: bool = False
     compared: bool = False
+    tuned: tuple[int, ...] = ()
 
     @property
     def table(self) -> str:
@@ -53,9 +56,13 @@ TARGETS = {
     "voc2007-val": Target("VOC-2007, trained on train, tested on val", "map", _FIVE, "average", compared=True),
     "voc2012": Target("VOC-2012, trained on train, tested on val", "map", _FIVE, "average"),
     "voc2012-action": Target("VOC-2012 actions, trained on train, tested on val", "map", _FIVE, "average", boxes=True),
-    "caltech101": Target("Caltech-101, 30 training images a class", "recall", _THREE, "stack", 30, 50),
+    "caltech101": Target(
+        "Caltech-101, 30 training images a class", "recall", _THREE, "stack", 30, 50, tuned=(5, 10, 15, 30)
+    ),
     "caltech256": Target("Caltech-256, 60 training images a class", "recall", _THREE, "stack", 60),
-    "photographs": Target("pieces of two photographs, 15 training images a class", "recall", _THREE, "stack", 15, 50),
+    "photographs": Target(
+        "pieces of two photographs, 15 training images a class", "recall", _THREE, "stack", 15, 50, tuned=(5, 15)
+    ),
 }
 _PAPERS = ("voc2007", "voc2007-val", "voc2012", "voc2012-action", "caltech101", "caltech256")
 

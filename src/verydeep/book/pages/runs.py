@@ -6,11 +6,12 @@ from verydeep.book.pages.parts import DOWNLOADS, FRONT_MATTER, SHORT, errors, re
 from verydeep.results import cards, citation, publication
 from verydeep.results.statistics import error_interval
 from verydeep.runs import provenance
-from verydeep.studies import Fusion, Recipe, Recorded, Run, Transfer
+from verydeep.studies import Fusion, Recipe, Recorded, Run, Transfer, Tuning
+from verydeep.studies.tuning import WAYS as TUNING_WAYS
 
 #: The chapters that show a recorded notebook, in words.
 _CHAPTERS = {"train": "training", "evaluate": "testing", "fuse": "testing several networks together",
-             "transfer": "features on other data"}  # fmt: skip
+             "transfer": "features on other data", "finetune": "fine-tuning"}  # fmt: skip
 
 
 def run_page(run: Run) -> str:
@@ -114,6 +115,27 @@ def transfer_page(transfer: Transfer) -> str:
     return "\n".join([*lines, *_repeat(transfer, ["transfer"], record.sources), again, "", *_files(transfer)])
 
 
+def tuning_page(tuning: Tuning) -> str:
+    """Three ways of learning a data set from few images: what they are worth, how it was made, how to repeat it."""
+    record, study, run = runs.read_tuning(tuning), tuning.study, tuning.run
+    lines = [*FRONT_MATTER, f"# {study.name}: {tuning.row}", ""]
+    lines += [
+        f"[{run.row}]({run.name}.md) of the study [{study.name}](../{study.name}.md) and {tuning.source}, learned from "
+        "few images of each class in three ways at one cost: see [fine-tuning](../../training/finetune.ipynb).",
+        "",
+        "## Measured",
+        "",
+        "| way | images of each class | mean class recall (%) | images tested on | epochs | multiply-adds |",
+        "|:--|--:|--:|--:|--:|--:|",
+    ]
+    for name, score in record.measurements.items():
+        (way, _, count), work = name.rpartition("-"), record.work[name]
+        cells = [TUNING_WAYS[way], count, f"{score.value:.2f}", score.n, work.epochs, f"{work.multiply_adds:.3g}"]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    lines += ["", *_notebooks(tuning), "## Made by", "", *two_columns(_tested(record)), ""]
+    return "\n".join([*lines, *_repeat(tuning, ["finetune"], record.sources), *_files(tuning)])
+
+
 def _measured(measurements: dict[str, runs.Errors]) -> list[str]:
     lines = ["## Measured", "", "| measurement | top-1 error (%) | top-5 error (%) | images |", "|:--|--:|--:|--:|"]
     for name, measured in measurements.items():
@@ -214,7 +236,9 @@ def _trained(trained: runs.TrainRecord) -> dict[str, str]:
     return rows
 
 
-def _tested(record: runs.EvaluateRecord | runs.FuseRecord | runs.TransferRecord | None) -> dict[str, str]:
+def _tested(
+    record: runs.EvaluateRecord | runs.FuseRecord | runs.TransferRecord | runs.TuningRecord | None,
+) -> dict[str, str]:
     if record is None:
         return {}
     sources, machine = record.sources, record.environment
