@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # One that does not work is removed before anything else, so that it is made again.
 $(shell sh .ci/venv.sh check $(VENV))
 
-.PHONY: book pdf test faults smoke pages check lint clean
+.PHONY: book pdf test faults gpu smoke pages check lint clean
 .DEFAULT_GOAL := book
 
 # pip first: where a pin does not fit the Python at hand, a new one says so and an old one tries everything else for
@@ -53,6 +53,12 @@ test: $(STAMP)
 # Kills, faults of the machine and bad input, all of them; writes the record that the chapter shows.
 faults: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m faults
+
+# The CUDA path, on one card: its tests, then the rates that the chapter on cost shows. Under eight minutes, no download.
+gpu: $(STAMP)
+	$(BIN)/python benchmarks/gpu.py --check
+	$(BIN)/python -m pytest -m gpu tests/training
+	$(BIN)/python benchmarks/gpu.py
 
 check: $(STAMP)
 	$(BIN)/verydeep check

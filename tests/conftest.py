@@ -37,9 +37,22 @@ DIVIDED = frozenset({"tests/test_faults_of_machines.py"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest first: begun last, it would keep one core busy while the others have nothing left to do."""
+    """What takes longest first: begun last, it would keep one core busy while the others have nothing left to do.
+
+    What is marked ``gpu`` is skipped where there is none.
+    """
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if on_gpu and not _has_gpu():
+        for item in on_gpu:
+            item.add_marker(pytest.mark.skip(reason="no GPU that torch sees on this machine; with one: make gpu"))
     order = {name: place for place, name in enumerate(FIRST)}
     items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -46,5 +46,9 @@ class TrainingDiverged(VerydeepError):
     """The loss stopped being a finite number."""
 
 
+class OutOfMemory(VerydeepError):
+    """The device has not the memory for so many images at once."""
+
+
 class Interrupted(VerydeepError):
     """The run was asked to stop; its state is saved and the same command goes on."""

@@ -23,6 +23,8 @@ CALLS = {
     "costs.testing_cost": [("quarter",)],
     "costs.benchmark": [("dense",), ("manifest",), ("processes",), ("windows", "quarter"), ("windows", "full")],
     "formats.keys": [("train",), ("evaluate",), ("fuse",), ("transfer",), ("finetune",)],
+    "costs.on_gpu": [()],
+    "costs.memory_on_gpu": [()],
     "house.rooms": [()],
     "house.journey": [("quarter.table3.A-256.top1",), ("quarter.table6.2-dense.top1",)],
     "costs.paper_cost": [()],
@@ -92,7 +94,7 @@ CALLS = {
 #: Numbers without a unit: counts of what the heading names, ratios and p-values.
 COUNTS = re.compile(
     r"modules|lines|networks|only (first|second) wrong|p|threads|epochs|with its ancestors'|forward passes|images|"
-    r"ratio|channels|classes|table|"
+    r"ratio( to .*)?|turns|channels|classes|table|"
     r"weights.*|biases|activations|multiply-adds( .*)?|layers with weights|positions|tried|survived|"
     r"counted from Table 1|training loss|load|same .*|largest difference.*|epochs with .*|"
     r"claim|section|number|first pixel|last pixel|paper|study|here|usual|FC form|dense form|scores' standard deviation"

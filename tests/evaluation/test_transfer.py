@@ -1,8 +1,10 @@
 """Features on other data (Appendix B): descriptors, classifiers, numbers, and the record of a transfer."""
 
+import json
 import shutil
 from dataclasses import replace
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from sklearn.metrics import average_precision_score
 
 from conftest import once
 from verydeep import cli, notebooks, results, runs, studies
-from verydeep.chapters import result_tables, transfer_tables
+from verydeep.chapters import formats, result_tables, transfer_tables
 from verydeep.data.targets import Targets, aside, random_split
 from verydeep.errors import DataError, UnknownName, VerydeepError
 from verydeep.evaluation import classifiers, features, transfer
@@ -164,6 +166,9 @@ def test_random_splits_hang_on_names_alone():
 
 def test_a_transfer_is_recorded_checked_and_not_done_again(carried, monkeypatch):
     assert runs.check_all() == []
+    written = json.loads((carried.folder / "transfer.json").read_text())
+    jsonschema.Draft7Validator(formats.schema("transfer")).validate(written)
+    assert set(written) <= set(formats.keys("transfer").index)
     record = runs.read_transfer(carried)
     assert [*record.measurements] == [way.name for way in carried.measured()]
     assert record.measurements["stack-256+384+512"].n == 120 - 3 or record.measurements["pixels"].n <= 120

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import jsonschema
 import nbformat
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 
 from conftest import once
 from verydeep import cli, finetuning, notebooks, runs, studies
-from verydeep.chapters import tuning_tables
+from verydeep.chapters import formats, tuning_tables
 from verydeep.data.sources import source
 from verydeep.errors import DataError, UnknownName, VerydeepError
 from verydeep.evaluation.pretrained import pretrained
@@ -63,6 +64,9 @@ def compared(compared_checkout, tmp_path, monkeypatch):
 
 def test_three_ways_are_recorded_at_one_cost_and_on_the_same_images(compared, monkeypatch):
     assert runs.check_all() == []
+    written = json.loads((compared.folder / "finetune.json").read_text())
+    jsonschema.Draft7Validator(formats.schema("finetune")).validate(written)
+    assert set(written) <= set(formats.keys("finetune").index)
     record = runs.read_tuning(compared)
     assert [*record.measurements] == compared.measured() == [
         f"{way}-{count}" for count in (5, 15) for way in ("frozen", "tuned", "random")

@@ -76,6 +76,7 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"variants": {"x": {"networks": ["A-256"], "why": "", "set": {"bach": 1}}}}, "variants.x.set.bach: unknown key"),
     ({"seeds": [-1]}, "seeds.0"),
     ({"further_seeds": [{"seeds": [-1], "networks": ["A-256"]}]}, "further_seeds.0.seeds.0"),
+    ({"publish_weights": ["A-384"]}, "publish_weights: unknown network 'A-384'"),
     ({"further_seeds": [{"seeds": [1], "networks": ["A-384"]}]}, "further_seeds.0.networks: unknown network 'A-384'"),
     ({"further_seeds": [{"seeds": [0], "networks": ["A-256"]}]}, "further_seeds.0: A-256 with seed 0 is planned"),
     ({"further_seeds": [{"seeds": [1], "networks": ["A-256", "A-256"]}]}, "A-256 with seed 1 is planned already"),
@@ -318,7 +319,8 @@ def test_narrow_repeats_the_networks_of_the_claim_of_depth_with_two_more_seeds()
     planned = studies.planned_runs(studies.load("narrow"))
     for seed in (1, 2):
         assert {"A-256", "A-256-longer", "D-256", "E-256"} <= {run.row for run in planned if run.seed == seed}
-    assert {run.weights.parent == run.folder for run in planned if run.seed == 0} == {True}
+    kept = {run.row for run in planned if run.seed == 0 and run.weights.parent == run.folder}
+    assert kept == {*schema.load("narrow").publish_weights} and {"A-256", "D-256", "E-256", "D-jitter"} <= kept
     assert {run.weights.parent == run.workspace for run in planned if run.seed > 0} == {True}, "a clone stays small"
 
 
@@ -384,3 +386,10 @@ def test_small_images_are_said_to_be_enlarged():
     assert "as they are at S=256, enlarged 1.50 times at S=384" in settings.all_departures("quarter").iloc[0]["here"]
     assert "enlarged 1.14 times at S=256, enlarged 1.71 times" in settings.all_departures("narrow").iloc[0]["here"]
     assert "data" not in settings.all_departures("full").index
+
+
+def test_weights_are_kept_of_the_networks_that_a_study_names():
+    named = SMOKE.model_copy(update={"publish_weights": ["D-256"]})
+    kept, left = (studies.Run(named, config, "256", 0) for config in "DA")
+    assert kept.weights.parent == kept.folder and kept.weights_expected
+    assert left.weights.parent == left.workspace and not left.weights_expected

@@ -101,6 +101,44 @@ def benchmark(name: str, study: str | None = None) -> pd.DataFrame:
     return display.table(frame)
 
 
+def on_gpu() -> pd.DataFrame:
+    """Images a second of training on one GPU, by network and way: ours, the bare step, a common loop.
+
+    Where it was not measured, no rows, and a caption with the command.
+    """
+    record = benchmark_record("gpu")
+    if record is None:
+        return display.table(pd.DataFrame(), caption=_NO_GPU)
+    rates, fast = dict(record["rates"]), record["compiled"]
+    if "failed" not in fast:
+        shown = next(iter(rates.values())).keys() & fast.keys()
+        rates[f"{fast['config']}: bare step, torch.compile"] = {key: fast[key] for key in shown}
+    frame = pd.DataFrame(rates).T.astype({"turns": int}).map(_rounded).rename(columns=_benchmarked)
+    setting = record["setting"]
+    caption = (
+        f"{record['device']['name']}, {record['environment']['cores']} cores, torch "
+        f"{record['environment']['packages']['torch']}: batches of {setting['batch']} in parts of "
+        f"{setting['micro_batch']}, {setting['precision']}, {setting['workers']} workers; medians of turns."
+    )
+    if "failed" in fast:
+        caption += f" torch.compile: {fast['failed']}."
+    return display.table(frame, missing="", caption=caption)
+
+
+def memory_on_gpu() -> pd.DataFrame:
+    """Peak memory of a step on one GPU (MiB) by micro-batch, a column each network; no rows where not measured."""
+    record = benchmark_record("gpu")
+    if record is None:
+        return display.table(pd.DataFrame(), caption=_NO_GPU)
+    frame = pd.DataFrame(record["peak_memory_mib"]).astype(float).round().astype("Int64")
+    frame = frame.rename(columns=lambda config: f"{config}: peak memory (MiB)").rename_axis("micro-batch")
+    return display.table(frame, missing="not counted")
+
+
+#: Said in place of a table.
+_NO_GPU = "Not measured yet; on a machine with a GPU run: make gpu"
+
+
 def benchmark_record(name: str, study: str | None = None) -> dict | None:
     """What the benchmark ``name`` recorded, for a study where it is made for one; ``None`` where it has no record."""
     path = paths.root() / "benchmarks" / (f"{name}-{study}.json" if study else f"{name}.json")

@@ -45,7 +45,10 @@ class Normaliser:
         n, height, width, _ = images.shape
         offset = self.mean[None, None]
         if shifts is not None:
-            offset = offset - torch.from_numpy(shifts).to(self.mean.device)[:, None]
+            of_images = torch.from_numpy(shifts)
+            if self.mean.is_cuda:  # from memory that is not pinned the copy would wait for the device
+                of_images = of_images.pin_memory()
+            offset = offset - of_images.to(self.mean.device, non_blocking=True)[:, None]
         # Arithmetic on whole rows of pixels: on three channels at a time it would take longer than a convolution.
         pixels = images if isinstance(images, torch.Tensor) else torch.tensor(images)
         x = pixels.to(self.mean.device, non_blocking=True).to(torch.float32).view(n, height, 3 * width)

@@ -72,7 +72,7 @@ class Run:
         """The half-precision weights: in the run folder where the study publishes them, and of its first seed only."""
         if self.published:
             return paths.artifacts() / self.published.publisher / self.published.file
-        kept = self.study.publish_weights and not self.pilot and self.seed == self.study.seeds[0]
+        kept = self.study.publishes(self.row) and not self.pilot and self.seed == self.study.seeds[0]
         return (self.folder if kept else self.workspace) / "weights.safetensors"
 
     @property

@@ -64,8 +64,10 @@ class Study(Strict):
     assumed_rate: Positive = Field(1e11, description="multiply-adds a second, until runs of the study tell")
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0], description="seeds of every network")
     further_seeds: list[FurtherSeeds] = Field([], description="planned after all else, in this order")
-    publish_weights: bool = Field(
-        True, description="keep half-precision weights in the run folder, of the first seed: a clone must stay small"
+    publish_weights: bool | list[str] = Field(
+        True,
+        description="keep half-precision weights in the run folder, of the first seed: all, or of the named networks "
+        "(<config>-<scale>, or <config>-<scale>-<variant>); a clone must stay small",
     )
     train: bool = Field(True, description="false for a study that only evaluates weights of others")
 
@@ -88,6 +90,7 @@ class Study(Strict):
             departed |= {key for key, value in ours if getattr(papers, key) != value}
         self._check_variants()
         self._check_further_seeds()
+        self._check_published()
         if unexplained := sorted(departed - set(self.why)):
             raise ValueError(f"why: says no reason for {', '.join(unexplained)}, which departs from the paper")
         if idle := sorted(set(self.why) - departed):
@@ -156,10 +159,18 @@ class Study(Strict):
         """Every network that the study trains, by configuration and scale: ``D-384``."""
         return [f"{config}-{scale}" for scale, configs in self.networks.items() for config in configs]
 
+    def _rows(self) -> list[str]:
+        """Every network as tables name it, those of variants among them: ``A-256-longer``."""
+        kept = {name: variant for name, variant in self.variants.items() if not variant.pilot}
+        return self._names() + [f"{network}-{name}" for name, variant in kept.items() for network in variant.networks]
+
+    def _check_published(self) -> None:
+        for row in self.publish_weights if isinstance(self.publish_weights, list) else ():
+            if row not in self._rows():
+                raise ValueError(f"publish_weights: {UnknownName('network', row, self._rows())}")
+
     def _check_further_seeds(self) -> None:
-        rows = self._names()
-        for name, variant in self.variants.items():
-            rows += [] if variant.pilot else [f"{network}-{name}" for network in variant.networks]
+        rows = self._rows()
         planned = {(network, seed) for network in rows for seed in self.seeds}
         for number, further in enumerate(self.further_seeds):
             for network, seed in ((network, seed) for seed in further.seeds for network in further.networks):
@@ -219,6 +230,10 @@ class Study(Strict):
         if variant is not None:
             keys |= ({"learning_rate": RATE} if self.variants[variant].boxes else {}) | self.variants[variant].set
         return Recipe.model_validate(keys)
+
+    def publishes(self, row: str) -> bool:
+        """Whether the weights of a network are kept in its run folder, for its first seed."""
+        return row in self.publish_weights if isinstance(self.publish_weights, list) else self.publish_weights
 
     @property
     def localises(self) -> bool:

@@ -49,6 +49,8 @@ def train(
     ------
     TrainingDiverged
         When the loss is no longer finite; names the epoch, the rate and the last good checkpoint.
+    OutOfMemory
+        When the device has not the memory for ``micro_batch`` images; names a number that fits.
     Interrupted
         After a signal, with the state saved.
     VerydeepError

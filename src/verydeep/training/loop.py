@@ -1,13 +1,16 @@
 """The loop over epochs: from a run's start or its checkpoint to its record."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 
+import torch
+
 from verydeep import files, progress
 from verydeep.data.views import Batch
-from verydeep.errors import Interrupted, TrainingDiverged
+from verydeep.errors import Interrupted, OutOfMemory, TrainingDiverged
 from verydeep.runs import provenance, variables
 from verydeep.studies import Run
 from verydeep.studies.parts import Network
@@ -15,6 +18,7 @@ from verydeep.training import checkpoints, record
 from verydeep.training.accelerators import accelerator
 from verydeep.training.images import TrainingImages
 from verydeep.training.signals import StopRequest
+from verydeep.training.steps import Step, Steps
 from verydeep.training.updates import Updates
 from verydeep.training.validation import held_out_errors
 
@@ -60,6 +64,7 @@ class Training:
         with self.accelerator.main_process_first():  # one builds the store, the others open it
             self.images = TrainingImages.of(run)
         self.updates = Updates(run, self.images, self.accelerator, micro_batch)
+        self.steps = Steps(self.accelerator.device)
         self.stop = StopRequest(self.accelerator)
         self.checkpoint = run.workspace / "checkpoint.pt"
         self.state = self._resumed()
@@ -102,7 +107,8 @@ class Training:
         return state
 
     def save(self) -> None:
-        """Write a checkpoint, from the first process."""
+        """Write a checkpoint, from the first process; of a training that has diverged, none."""
+        self._fetch()
         begun = time.monotonic()
         self._count_session()
         if self.accelerator.is_main_process:
@@ -145,9 +151,8 @@ class Training:
         title = f"{self.run.name} epoch {state.epoch + 1}/{self.run.recipe.epochs}"
         self.updates.learn()
         for batch in progress.bar(islice(batches, left), title, left, unit="batch"):
-            loss, correct = self._update(batch)
-            state.loss_sum += loss
-            state.correct += correct
+            if self.steps.add(self._update(batch)):
+                self._fetch()
             state.step += 1
             state.seconds = before + time.monotonic() - started
             self.session["images"] += self.run.recipe.batch
@@ -159,6 +164,8 @@ class Training:
                 )
             if parts == 1 and time.monotonic() - self.saved > CHECKPOINT_SECONDS:
                 self.save()
+        self._fetch()
+        state.seconds = before + time.monotonic() - started
         row = self._row()
         state.history.append(row)
         self.updates.schedule.errors.append(row["held_out_top1_error"])
@@ -168,14 +175,32 @@ class Training:
         if self.accelerator.is_main_process:
             self.report(_line(self.run, row))
 
-    def _update(self, batch) -> tuple[float, int]:
+    def _update(self, batch) -> Step:
+        where = self.state.epoch, self.state.step
+        with contextlib.suppress(torch.OutOfMemoryError):
+            return self.updates.update(batch, *where)
+        # only here, with the error gone, is what the update had allocated free
+        tried, parts = min(self.updates.micro_batch, len(batch.labels)), self.accelerator.num_processes
+        # several processes cannot try by themselves: each waits for the others in every update
+        fits = self.updates.largest_that_fits(batch, *where) if parts == 1 else tried // 2
+        remedy = f"run it with --micro-batch {fits}, which gives the same updates"
+        raise OutOfMemory(
+            f"{self.run.name}: the device has not the memory for {tried} images at once; "
+            f"{remedy if fits else 'nor for one: it takes a larger one'}"
+        )
+
+    def _fetch(self) -> None:
+        """Count the steps that were made since the last time."""
         try:
-            return self.updates.update(batch, self.state.epoch, self.state.step)
+            fetched = self.steps.fetch()
         except TrainingDiverged as error:
             last = self.checkpoint if self.checkpoint.exists() else "the start: no checkpoint was written yet"
             raise TrainingDiverged(
                 f"{self.run.name}: {error}; the last good state is {last}. Lower learning_rate or set clip_norm"
             ) from None
+        for loss, correct in fetched:
+            self.state.loss_sum += loss
+            self.state.correct += correct
 
     def _row(self) -> dict:
         """The line of the history for the epoch that is over."""

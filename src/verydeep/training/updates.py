@@ -1,20 +1,20 @@
 """One update of the weights: the loss over a batch, split over processes and in parts, and a step (Sect. 3.1)."""
 
 import contextlib
-import math
+import gc
 
 import torch
 
 from verydeep import assembly
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import colour_shifts
-from verydeep.errors import TrainingDiverged
 from verydeep.studies import Run
 from verydeep.training import seeds
 from verydeep.training.accelerators import Accelerator
 from verydeep.training.images import TrainingImages
 from verydeep.training.objectives import objective
 from verydeep.training.schedules import Schedule
+from verydeep.training.steps import Step
 
 
 class Updates:
@@ -65,13 +65,11 @@ class Updates:
         """The learning rate of a step of an epoch."""
         return self.schedule.rate(epoch * self.images.steps + step)
 
-    def update(self, batch, epoch: int, step: int) -> tuple[float, int]:
+    def update(self, batch, epoch: int, step: int) -> Step:
         """One update over this process's part of a batch; the loss over all of it, and how many images were right.
 
-        Raises
-        ------
-        TrainingDiverged
-            When the loss is no longer finite; the weights are then those of the step before.
+        Nothing here waits for a GPU (but the scaler of float16, which must know whether to step). So the weights are
+        updated by a loss that is not finite, too, and it is for the caller to look (:class:`Steps`).
         """
         parts, number = self.accelerator.num_processes, epoch * self.images.steps + step
         draw = number * parts + self.accelerator.process_index
@@ -80,13 +78,28 @@ class Updates:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         loss, correct = self._gradients(batch)
-        if not math.isfinite(loss):
-            raise TrainingDiverged(f"loss is {loss} in epoch {epoch + 1}, step {step}, at rate {rate:.3g}")
         if self.recipe.clip_norm is not None:
             self.accelerator.clip_grad_norm_(self.net.parameters(), self.recipe.clip_norm)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        return loss, int(correct.item())
+        return Step(loss, correct, epoch, step, rate)
+
+    def largest_that_fits(self, batch, epoch: int, step: int) -> int | None:
+        """The largest micro-batch, by halving, with which the device has the memory for an update; ``None``: not one.
+
+        Found by trying, so that the weights are no longer those of the training.
+        """
+        size = min(self.micro_batch, len(batch.labels))
+        while size > 1:
+            size //= 2
+            self.optimiser.zero_grad(set_to_none=True)
+            gc.collect()
+            torch.cuda.empty_cache()
+            self.micro_batch = size
+            with contextlib.suppress(torch.OutOfMemoryError):
+                self.update(batch, epoch, step).loss.item()
+                return size
+        return None
 
     def _input(self, batch) -> torch.Tensor:
         """The crops of a batch as the network takes them: colours shifted, mean subtracted."""
@@ -95,7 +108,7 @@ class Updates:
             shifts = colour_shifts(self.images.store.statistics, batch.colour, self.recipe.colour_shift)
         return self.normalise(batch.images, shifts)
 
-    def _gradients(self, batch) -> tuple[float, torch.Tensor]:
+    def _gradients(self, batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Loss and right answers over the whole batch, and the gradients left in the network."""
         device, parts = self.accelerator.device, self.accelerator.num_processes
         images = self._input(batch)
@@ -117,4 +130,4 @@ class Updates:
         if parts > 1:
             total = self.accelerator.reduce(total, "mean")
             correct = self.accelerator.reduce(correct, "sum")
-        return total.item(), correct
+        return total, correct

@@ -1,0 +1,398 @@
+"""How much of a GPU training uses: our loop beside the bare step and the loop that most people would write.
+
+    python benchmarks/gpu.py [--micro-batch 256] [--seconds 140]
+    python benchmarks/gpu.py --miniature --output FILE    the same on a CPU, with tiny networks: seconds
+
+Networks A and D of the paper at their full size, on images that are made here, so that nothing is downloaded: JPEG
+files of 500x375 pixels, and a store of decoded images of 256x256. In turns, in one process: our training loop over the
+store, and over the JPEG files; torchvision's ``ImageFolder`` of the same files with a plain loop at the same precision;
+and the bare step on random tensors that are on the card already, with and without deterministic algorithms. Each turn
+of a loop makes two epochs and times the second: by then workers that are too slow are found out. Then the peak memory
+by micro-batch, and the bare step by ``torch.compile``, in a process of its own. Writes ``benchmarks/gpu.json``, which
+the chapter on cost shows.
+"""
+
+import contextlib
+import gc
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import click
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchvision
+from common import write
+from PIL import Image
+from torch.utils.data import DataLoader
+from torchvision.transforms import v2
+
+from verydeep import assembly, errors
+from verydeep.data.base import ClassFolders
+from verydeep.data.store import held_out, open_store
+from verydeep.data.views import CentreCrop, TrainingViews
+from verydeep.networks.vgg import VGG
+from verydeep.runs import provenance
+from verydeep.studies import Run, load
+from verydeep.training import loop
+from verydeep.training.images import TrainingImages, _workers
+
+CLASSES = 8
+#: Seconds that torch.compile has, its process's start included.
+COMPILING = 80
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is measured: the networks of a study at a batch, so many steps an epoch, on images of these sizes."""
+
+    study: str
+    configs: tuple[str, ...]
+    batch: int
+    micro_batch: int
+    micro_batches: tuple[int, ...]  # whose peak memory is measured
+    steps: int  # of an epoch
+    turns: int
+    images: int  # of a class
+    photograph: tuple[int, int]  # pixels of a JPEG file
+    square: int  # pixels of a decoded image's side
+    backend: str  # of torch.compile
+
+    def run(self, config: str) -> Run:
+        """The run that is trained: from random weights, at a rate that leaves them near where they are."""
+        study = load(self.study)
+        keys = {"batch": self.batch, "precision": "bfloat16", "transfer_from_a": False, "learning_rate": 1e-6}
+        keys |= {"epochs": 1000, "schedule": "cosine", "initialisation": "he", "unit_variance": True, "flip": True}
+        return Run(study.model_copy(update={"recipe": study.recipe | keys}), config, "256", 0)
+
+
+FULL = Setting("full", ("D", "A"), 256, 256, (16, 32, 64, 128, 256), 16, 3, 128, (500, 375), 256, "inductor")
+MINIATURE = Setting("smoke", ("A",), 16, 16, (8, 16), 2, 1, 8, (60, 45), 37, "eager")
+
+
+# -- images ----------------------------------------------------------------------------------------------
+
+
+class Photographs(ClassFolders):
+    """The JPEG files, kept as they are: every view of one is decoded anew."""
+
+    name, title, licence, num_classes = "photographs", "made images", "", CLASSES
+
+    def __init__(self, folder: Path, setting: Setting):
+        super().__init__(folder)
+        self.counts = {"train": CLASSES * setting.images}
+
+
+class Squares(Photographs):
+    """Images of one small size, kept decoded: a view of one is a slice."""
+
+    name = "squares"
+
+    def __init__(self, folder: Path, setting: Setting):
+        super().__init__(folder, setting)
+        self.shape = (setting.square, setting.square)
+
+
+def make_images(folder: Path, size: tuple[int, int], each: int) -> None:
+    """JPEG files of smooth random colours with some noise, about as many bytes as a photograph of that size has."""
+
+    def make(number: int) -> None:
+        random = np.random.default_rng(number)
+        coarse = Image.fromarray(random.integers(0, 256, (size[1] // 12, size[0] // 12, 3), dtype=np.uint8))
+        fine = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)) + random.normal(0, 8, (*size[::-1], 1))
+        path = folder / "train" / f"class{number % CLASSES}" / f"{number:05}.jpg"
+        Image.fromarray(fine.clip(0, 255).astype(np.uint8)).save(path, quality=90)
+
+    for label in range(CLASSES):
+        (folder / "train" / f"class{label}").mkdir(parents=True)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(make, range(CLASSES * each)))
+
+
+def training_images(run: Run, setting: Setting, source: ClassFolders) -> TrainingImages:
+    """What the loop trains on: the images again and again, until an epoch has its steps."""
+    store = open_store(source)
+    aside = held_out(store.manifest, 1)
+    rows = np.resize(np.setdiff1d(store.rows("train"), aside), setting.steps * setting.batch)
+    low, high = run.scale_range
+    views = TrainingViews(run.study.crop, low, high, run.recipe.flip)
+    return TrainingImages(store, rows, aside, views, CentreCrop(run.study.crop, low), run.recipe.batch, run.seed)
+
+
+# -- the ways to train -----------------------------------------------------------------------------------
+
+
+def waited(device: torch.device) -> float:
+    """The time when the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.monotonic()
+
+
+def ours(run: Run, setting: Setting, source: ClassFolders) -> Callable[[], float]:
+    """The loop of :mod:`verydeep.training`; call it for a turn's images a second, which it reports itself."""
+    images = training_images(run, setting, source)
+    with mock.patch.object(TrainingImages, "of", return_value=images):
+        training = loop.Training(run, setting.micro_batch, lambda _: None)
+    training.saving = math.inf  # no checkpoint of a network that nobody wants
+    batches = iter(images.loader(run.recipe.epochs, 0, 0, 1))
+
+    def turn() -> float:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        for _ in range(2):
+            training._epoch(batches)
+        return training.state.history[-1]["images_per_second"]
+
+    return turn
+
+
+def network(run: Run, device: torch.device, weights: dict | None = None) -> tuple[VGG, torch.optim.Optimizer]:
+    """A network as it is trained, and its optimiser; with these weights, or torch's own."""
+    with device:  # where drawing 138 million weights takes no time
+        net = assembly.network(run).train()
+    if weights is not None:
+        net.load_state_dict(weights)
+    recipe = run.recipe
+    optimiser = torch.optim.SGD(net.parameters(), lr=1e-6, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    return net, optimiser
+
+
+def bare(
+    run: Run, setting: Setting, device: torch.device, weights: dict | None = None, compiled: bool = False
+) -> Callable[..., float]:
+    """The step alone, on random tensors that are on the device already."""
+    net, optimiser = network(run, device, weights)
+    if compiled:
+        net = torch.compile(net, backend=setting.backend)
+    crop, micro_batch = run.study.crop, setting.micro_batch
+    x = torch.randn(setting.batch, 3, crop, crop, device=device).contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(run.study.num_classes, (setting.batch,), device=device)
+
+    def step() -> None:
+        for part, targets in zip(x.split(micro_batch), labels.split(micro_batch), strict=True):
+            with torch.autocast(device.type, torch.bfloat16):
+                outputs = net(part)
+            (F.cross_entropy(outputs.float(), targets, reduction="sum") / setting.batch).backward()
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+    def turn(deterministic: bool = True) -> float:
+        torch.use_deterministic_algorithms(deterministic, warn_only=True)
+        for _ in range(max(1, setting.steps // 4)):
+            step()
+        begun = waited(device)
+        for _ in range(setting.steps):
+            step()
+        return setting.steps * setting.batch / (waited(device) - begun)
+
+    return turn
+
+
+def common(run: Run, setting: Setting, folder: Path, device: torch.device, weights: dict) -> Callable[[], float]:
+    """The loop that most people would write, at our precision and with as many workers."""
+    net, optimiser = network(run, device, weights)
+    net = net.to(memory_format=torch.contiguous_format)
+    usual = torchvision.models.VGG16_Weights.IMAGENET1K_V1.transforms()
+    scale = run.scale_range[0]
+    transforms = v2.Compose([
+        v2.Resize(scale), v2.RandomCrop(run.study.crop), v2.RandomHorizontalFlip(), v2.ToImage(),
+        v2.ToDtype(torch.float32, scale=True), v2.Normalize(usual.mean, usual.std),
+    ])  # fmt: skip
+    images = torchvision.datasets.ImageFolder(folder / "train", transforms)
+    sampler = torch.utils.data.RandomSampler(images, num_samples=setting.steps * setting.batch)
+    workers = _workers(device.type == "cuda")
+    loader = DataLoader(
+        images, setting.batch, sampler=sampler, num_workers=workers, pin_memory=device.type == "cuda",
+        persistent_workers=workers > 0,
+    )  # fmt: skip
+
+    def epoch() -> float:
+        begun, total = time.monotonic(), 0.0
+        for x, labels in loader:
+            optimiser.zero_grad()
+            with torch.autocast(device.type, torch.bfloat16):
+                loss = F.cross_entropy(net(x.to(device, non_blocking=True)), labels.to(device, non_blocking=True))
+            loss.backward()
+            optimiser.step()
+            total += loss.item()
+        return setting.steps * setting.batch / (waited(device) - begun)
+
+    def turn() -> float:
+        torch.use_deterministic_algorithms(False)
+        epoch()
+        return epoch()
+
+    return turn
+
+
+# -- what is measured ------------------------------------------------------------------------------------
+
+STORE, FILES, COMMON = "our loop, decoded images", "our loop, JPEG files", "common loop, JPEG files"
+BARE, FREE = "bare step", "bare step, algorithms not deterministic"
+
+
+def rates_of(run: Run, setting: Setting, folders: dict[str, Path], device: torch.device, until: float) -> dict:
+    """Images a second of every way, by turns: medians, and the medians of the ratios to the bare step of a turn."""
+    weights = assembly.starting_network(run, torch.Generator().manual_seed(0)).state_dict()
+    bare_step = bare(run, setting, device, weights)
+    ways = {
+        BARE: bare_step,
+        STORE: ours(run, setting, Squares(folders["squares"], setting)),
+        FREE: lambda: bare_step(deterministic=False),
+        FILES: ours(run, setting, Photographs(folders["photographs"], setting)),
+        COMMON: common(run, setting, folders["photographs"], device, weights),
+    }
+    turns: list[dict[str, float]] = []
+    while len(turns) < setting.turns and not (turns and time.monotonic() > until):
+        turns.append({name: turn() for name, turn in ways.items()})
+        click.echo(f"{run.config}: turn {len(turns)}: {turns[-1]}")
+    return {
+        f"{run.config}: {name}": {
+            "images_per_second": float(np.median([turn[name] for turn in turns])),
+            "ratio_to_bare_step": float(np.median([turn[name] / turn[BARE] for turn in turns])),
+            "ratio_to_common_loop": float(np.median([turn[name] / turn[COMMON] for turn in turns])),
+            "turns": len(turns),
+        }
+        for name in ways
+    }
+
+
+def peak_memory(run: Run, setting: Setting, device: torch.device) -> dict[str, float | None]:
+    """The most memory (MiB) that tensors took in two bare steps, by micro-batch; ``None`` where it did not fit.
+
+    On a CPU torch does not count it.
+    """
+    found: dict[str, float | None] = {}
+    for micro_batch in setting.micro_batches:
+        release()
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        found[str(micro_batch)] = None
+        with contextlib.suppress(torch.OutOfMemoryError):
+            small = Setting(**vars(setting) | {"micro_batch": micro_batch, "steps": 1})
+            bare(run, small, device)()
+            if device.type == "cuda":
+                found[str(micro_batch)] = torch.cuda.max_memory_allocated(device) / MIB
+    return found
+
+
+def release() -> None:
+    """Give back what nothing refers to any more."""
+    gc.collect()
+    torch.cuda.empty_cache()
+
+
+def compiled_step(miniature: bool, micro_batch: int) -> dict[str, float | str]:
+    """The bare step by torch.compile, measured by a process of its own; or why there is nothing."""
+    command = [sys.executable, __file__, "--compiled", "--micro-batch", str(micro_batch)]
+    command += ["--miniature"] if miniature else []
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILING, check=False)
+    except subprocess.TimeoutExpired:
+        return {"failed": f"not compiled and measured within {COMPILING} seconds"}
+    lines = (done.stderr if done.returncode else done.stdout).strip().splitlines() or ["nothing was said"]
+    return {"failed": lines[-1][:300]} if done.returncode else json.loads(lines[-1])
+
+
+def measure_compiled(setting: Setting, device: torch.device) -> dict[str, float]:
+    """The compiled step beside the other, in turns, for the first network."""
+    run = setting.run(setting.configs[0])
+    begun = time.monotonic()
+    plain, compiled = bare(run, setting, device), bare(run, setting, device, compiled=True)
+    compiled()
+    seconds = time.monotonic() - begun
+    turns = [(compiled(), plain()) for _ in range(2)]
+    return {
+        "images_per_second": float(np.median([fast for fast, _ in turns])),
+        "ratio_to_bare_step": float(np.median([fast / slow for fast, slow in turns])),
+        "turns": len(turns),
+        "seconds_until_the_first_turn_was_over": seconds,
+    }
+
+
+@contextlib.contextmanager
+def workplace(setting: Setting) -> Iterator[dict[str, Path]]:
+    """Folders with the images, and artifacts of their own, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory() as name:
+        folders = {kind: Path(name) / kind for kind in ("photographs", "squares")}
+        make_images(folders["photographs"], setting.photograph, setting.images)
+        make_images(folders["squares"], (setting.square, setting.square), setting.images)
+        with mock.patch.dict(os.environ, {"VERYDEEP_ARTIFACTS": f"{name}/artifacts"}):
+            yield folders
+
+
+def device_of(miniature: bool) -> torch.device:
+    """The card, or the processor for the miniature; ends the program where there is no card."""
+    if miniature:
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        sys.exit("no GPU that torch sees on this machine; the same on a CPU, in miniature: --miniature")
+    return assembly.device()
+
+
+@click.command()
+@click.option("--micro-batch", type=click.IntRange(1), help="Images that the device takes at once.")
+@click.option("--seconds", default=140, show_default=True, help="After so many no further turn is begun.")
+@click.option("--miniature", is_flag=True, help="Tiny networks, on the CPU.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the record of a miniature there.")
+@click.option("--check", is_flag=True, help="Say whether there is a GPU, and nothing else.")
+@click.option("--compiled", is_flag=True, hidden=True)
+def main(micro_batch: int | None, seconds: int, miniature: bool, output: Path | None, check: bool, compiled: bool):
+    """Measure every way for every network."""
+    begun, device = time.monotonic(), device_of(miniature)
+    setting = MINIATURE if miniature else FULL
+    if micro_batch:
+        setting = Setting(**vars(setting) | {"micro_batch": micro_batch})
+    if check:
+        return
+    if compiled:
+        click.echo(json.dumps(measure_compiled(setting, device)))
+        return
+    if miniature and output is None:
+        raise click.UsageError("a miniature is no record of a GPU: give --output")
+    rates, memory, made_by = {}, {}, provenance.sources()
+    try:
+        with workplace(setting) as folders:
+            click.echo(f"images after {time.monotonic() - begun:.0f} s")
+            for number, config in enumerate(setting.configs, 1):
+                until = begun + seconds * number / len(setting.configs)
+                rates |= rates_of(setting.run(config), setting, folders, device, until)
+                release()
+                memory[config] = peak_memory(setting.run(config), setting, device)
+                click.echo(
+                    f"{config}: peak memory (MiB) by micro-batch: {memory[config]}, {time.monotonic() - begun:.0f} s"
+                )
+                release()
+    except errors.OutOfMemory as error:
+        sys.exit(str(error))
+    except torch.OutOfMemoryError:
+        sys.exit(f"the card has not the memory for {setting.micro_batch} images at once: give a lower --micro-batch")
+    fast = compiled_step(miniature, setting.micro_batch)
+    click.echo(f"torch.compile: {fast}, {time.monotonic() - begun:.0f} s")
+    write(
+        output or __file__,
+        "training of A and D of the paper on one GPU: our loop, the bare step on random tensors, and a common loop",
+        rates,
+        assembly.device_record(device),
+        peak_memory_mib=memory,
+        compiled={"config": setting.configs[0]} | fast,
+        setting=vars(setting) | {"precision": "bfloat16", "workers": _workers(device.type == "cuda")},
+        seconds=time.monotonic() - begun,
+        load_average=provenance.load_average(),
+        sources=made_by,
+    )
+
+
+if __name__ == "__main__":
+    main()
