@@ -50,6 +50,14 @@ def starting_network(run: Run, generator: torch.Generator) -> Network:
     return net
 
 
+def untrained_network(run: Run) -> Network:
+    """The network of a run with random weights as it would draw them, in evaluation mode; of others, He's."""
+    net = network(run)
+    scheme = "he" if run.published else run.recipe.initialisation
+    initialise(net, scheme, torch.Generator().manual_seed(run.seed))
+    return net.eval()
+
+
 def load_network(run: Run) -> Network:
     """The network of a run from its published weights, in evaluation mode; those of others are downloaded if absent."""
     variables.require_precision()
@@ -77,6 +85,14 @@ def normaliser(run: Run, store: Store, device="cpu") -> Normaliser:
     if run.published:
         return Normaliser.published_by(run.published.publisher, device)
     return Normaliser.of(store, run.recipe.unit_variance, device)
+
+
+def recorded_normaliser(run: Run, device="cpu") -> Normaliser:
+    """What the run's network expects of its input, by the record of its training: without its images."""
+    if run.published:
+        return Normaliser.published_by(run.published.publisher, device)
+    record = runs.read_record(run, "train")
+    return Normaliser.recorded(record.data.statistics, run.recipe.unit_variance, device)
 
 
 def open_data(run: Run) -> Store:

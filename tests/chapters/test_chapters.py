@@ -28,7 +28,7 @@ OTHERS = {
     "results/claims": ({"study": "smoke"}, "not tested"),
     "results/released": ({"study": "smoke"}, "The study smoke tests no weights of torchvision"),
     "results/authors": ({"study": "smoke"}, "The study smoke tests no weights of the authors"),
-    **{f"results/table{number}": ({"study": "smoke"}, "smoke") for number in range(3, 11)},
+    **{f"results/table{number}": ({"study": "smoke"}, "smoke") for number in range(3, 13)},
     "results/budget": ({"studies": ["smoke"]}, "A-256"),
     "results/ablations": ({"study": "smoke"}, "not run"),
     "results/classes": ({"study": "smoke", "networks": ["A-256"]}, "<th>3</th>"),

@@ -22,9 +22,9 @@ CALLS = {
     + [(5, ["quarter"], True), (8, ["quarter"], True), (9, ["quarter"], True), (8, ["narrow"], True)],
     "costs.testing_cost": [("quarter",)],
     "costs.benchmark": [("dense",), ("manifest",), ("processes",), ("windows", "quarter"), ("windows", "full")],
+    "formats.keys": [("train",), ("evaluate",), ("fuse",), ("transfer",), ("finetune",)],
     "costs.on_gpu": [()],
     "costs.memory_on_gpu": [()],
-    "formats.keys": [("train",), ("evaluate",), ("fuse",)],
     "house.rooms": [()],
     "house.journey": [("quarter.table3.A-256.top1",), ("quarter.table6.2-dense.top1",)],
     "costs.paper_cost": [()],
@@ -83,6 +83,13 @@ CALLS = {
     "localisation_tables.what_is_wrong": [("quarter",), ("narrow",)],
     "localisation_tables.extremes_table": [("quarter", "D-384-pcr-all"), ("narrow", "D-384-pcr-all")],
     "class_tables.confused_pairs": [("quarter", "D-256")],
+    "tuning_tables.ways": [(studies.find_tuning("narrow/D-jitter", "caltech101"),)],
+    "tuning_tables.gains": [(studies.find_tuning("narrow/D-jitter", "caltech101"),)],
+    "transfer_tables.by_class": [(studies.find_transfer(["narrow/D-jitter"], "caltech101"),)],
+    "transfer_tables.not_run": [("narrow", 11), ("narrow", 12), ("smoke", 12)],
+    "transfer_tables.rows": [(11, ["narrow", "quarter"]), (12, ["narrow"])],
+    "transfer_tables.sources": [()],
+    "transfer_tables.ways": [("narrow",), ("smoke",)],
 }
 #: Numbers without a unit: counts of what the heading names, ratios and p-values.
 COUNTS = re.compile(
@@ -99,6 +106,7 @@ UNIT = re.compile(r"\([^)]+\)$|per second|seconds|/s$|^pixels$")
 #: These make tables of any data, need a network, or are data for pictures; they have tests of their own.
 ELSEWHERE = {
     "result_tables.result_table",
+    "result_tables.transfer_table",
     "display.table",
     "display.errors",
     "display.text",
@@ -106,6 +114,9 @@ ELSEWHERE = {
     "findings.by_depth",
     "error_tables.points",
     "localisation_tables.extremes",
+    "transfer_tables.measured",
+    "tuning_tables.points",
+    "live.tuning.table",
     "training_tables.histories",
     "training_tables.budget",
 }

@@ -41,6 +41,11 @@ def _signals() -> pd.DataFrame:
     return pd.DataFrame(np.full((3, 4), 0.5), index=["conv1_1", "conv1_2", "fc8"], columns=columns)
 
 
+def _by_images() -> pd.DataFrame:
+    ways = np.repeat(["frozen", "tuned", "random"], 2)
+    return pd.DataFrame({"way": ways, "images": [5, 30] * 3, "error": 50.0, "low": 45.0, "high": 56.0})
+
+
 def _boxes(images: int, each: int) -> list[np.ndarray]:
     return [np.tile([0.1, 0.2, 0.7, 0.9], (each, 1)) for _ in range(images)]
 
@@ -60,6 +65,8 @@ DRAWINGS = {
     "numbers.cost_picture": lambda draw: draw(costs.testing_cost("quarter")),
     "numbers.kills": lambda draw: draw(faults.kills()),
     "numbers.heat_map": lambda draw: draw(pd.DataFrame(np.arange(9.0).reshape(3, 3), list("ABC"), list("ABC")), "%"),
+    "learning.error_by_images": lambda draw: draw(_by_images()),
+    "learning.loss_curve": lambda draw: draw([2.0, 1.0, 0.5]),
     "depth.error_by_depth": lambda draw: draw(findings.by_depth()),
     "depth.curves_by_depth": lambda draw: draw(training_tables.histories("narrow"), "narrow"),
     "depth.error_by_updates": lambda draw: draw({"quarter": training_tables.budget("quarter")}),

@@ -47,11 +47,15 @@ def test_the_way_of_a_number_is_that_of_its_records(trained):
     assert house.journey("smoke.table3.D-256.top1").empty and house.journey("smoke.table2.D.parameters").empty
 
 
+#: Kinds of records of which none may have been recorded yet; tests of their rooms make some and check them so.
+YOUNG = ("transfer", "finetune")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_record_fits_its_published_schema_and_every_key_of_it_is_listed(kind):
     records = sorted((REPOSITORY / "runs").glob(f"*/*/{kind}.json"))
     listed = set(formats.keys(kind).index)
-    assert records and all(formats.keys(kind)["what it holds"])
+    assert (records or kind in YOUNG) and all(formats.keys(kind)["what it holds"])
     for path in records:
         record = json.loads(path.read_text())
         jsonschema.Draft7Validator(formats.schema(kind)).validate(record)

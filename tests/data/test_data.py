@@ -441,7 +441,10 @@ def test_what_a_killed_build_left_is_cleared_away(small):
 
 
 def test_every_download_has_a_checksum():
-    """The archive itself, or where its server packs it anew from a fixed commit, the images inside."""
+    """The archive itself, or where its server packs it anew from a fixed commit, the images inside.
+
+    Of archives that could not be had here there is the md5 that torchvision states.
+    """
     with_archives = [kind for kind in sources.SOURCES.values() if kind.archives]
     assert with_archives
     for kind in with_archives:
@@ -449,7 +452,7 @@ def test_every_download_has_a_checksum():
             if archive.checksum is None:
                 assert re.search(r"/archive/[0-9a-f]{40}\.tar\.gz$", archive.url)
             checksum = archive.checksum or f"sha256:{kind.images_sha256}"
-            assert re.fullmatch(r"sha256:[0-9a-f]{64}", checksum), archive.url
+            assert re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", checksum), archive.url
 
 
 def test_an_empty_class_is_named(small):

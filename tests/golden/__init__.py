@@ -20,7 +20,7 @@ from conftest import REPOSITORY, make_checkout
 FOLDER = Path(__file__).parent
 #: Chapters that compute on torch, draw at random, or show this machine or its packages; they have tests of their own.
 LEFT_OUT = ("train", "evaluate", "fuse", "localise", "initialisation", "dense-form", "receptive-field", "lrn", "faults",
-            "checklist", "peers")  # fmt: skip
+            "checklist", "peers", "transfer", "finetune")  # fmt: skip
 
 
 def recorded() -> list[str]:

@@ -108,7 +108,7 @@ def test_what_torchvision_has_no_constructor_for_is_told():
             "its widths are 1/8 of torchvision's": vgg.build("D", Size(8, num_classes=20)),
             "torchvision has no C": vgg.build("C"),
             "its last map is 4x4, torchvision's 7x7": vgg.build("E", Size(crop=128)),
-            "": vgg.build("D", batch_norm=True),
+            "": vgg.build("D", Size(batch_norm=True)),
         }
     assert {fault: interchange.torchvision_fault(net) for fault, net in built.items()} == {key: key for key in built}
 

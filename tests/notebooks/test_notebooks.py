@@ -149,7 +149,9 @@ def test_templates_have_a_parameters_cell_that_the_package_reads(kind, boxes):
     given = {}
     exec(tagged[0].source, given)
     del given["__builtins__"]
-    ask = notebooks.requested_fusion if kind == "fuse" else partial(notebooks.requested_run, boxes=boxes)
+    others = {"fuse": notebooks.requested_fusion, "transfer": notebooks.requested_transfer,
+              "finetune": notebooks.requested_tuning}  # fmt: skip
+    ask = others.get(kind, partial(notebooks.requested_run, boxes=boxes))
     assert ask(given).study.name == "smoke"
     with pytest.raises(UnknownName, match="unknown parameter 'sede'"):
         ask(given | {"sede": 1})

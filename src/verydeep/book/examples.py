@@ -10,14 +10,18 @@ from sphinx.application import Sphinx
 
 from verydeep import notebooks, runs
 from verydeep.chapters import testing_tables
-from verydeep.runs import EvaluateRecord, FuseRecord, TrainRecord
-from verydeep.studies import Fusion, Recorded, find_fusion, find_run
+from verydeep.runs.records import Record
+from verydeep.studies import Fusion, Recorded, Transfer, Tuning, find_fusion, find_run, find_transfer, find_tuning
 
 #: The run that is shown: study, configuration and training scale; the same of a network that gives boxes, with seed and
 #: variant; and the networks tested together, with the method.
 EXAMPLE = ("narrow", "D", "jitter")
 BOXES = ("quarter", "D", "384", 0, "pcr-all")
 TOGETHER = (["quarter/D-jitter", "quarter/E-jitter"], "both")
+#: The networks whose features are carried to other data, and which.
+CARRIED = (["narrow/D-jitter"], "caltech101")
+#: The network that is tuned, and to which data.
+TUNED = ("narrow/D-jitter", "caltech101")
 
 #: What the build computes from a record for cells that are younger than it, by their names.
 _COMPUTED = {"ways-apart": testing_tables.ways_apart, "together": testing_tables.fused}
@@ -30,6 +34,10 @@ def example(kind: str, boxes: bool = False) -> Recorded:
     """
     if kind == "fuse":
         return find_fusion(*TOGETHER)
+    if kind == "transfer":
+        return find_transfer(*CARRIED)
+    if kind == "finetune":
+        return find_tuning(*TUNED)
     return find_run(*(BOXES if boxes else EXAMPLE))
 
 
@@ -39,7 +47,7 @@ def shown_in(run: Recorded) -> list[str]:
 
 
 def page(kind: str, template: str, run: Recorded) -> str:
-    """The notebook of a template, ``train``, ``evaluate`` or ``fuse``, with the outputs of its cells in a run.
+    """The notebook of a template, ``train``, ``evaluate`` and so on, with the outputs of its cells in a run.
 
     A cell has them where its code is what was executed. The parameters of the run stand below those of the template.
     """
@@ -83,6 +91,11 @@ def _said(kind: str, run: Recorded) -> str:
         record = runs.read_fusion(run)
         networks = " and ".join(member.row for member in run.members)
         what = f"{networks}, tested together by the method `{run.method}`, each"
+    elif isinstance(run, Tuning):
+        record, what = runs.read_tuning(run), f"{run.run.row} and {run.source}, a network"
+    elif isinstance(run, Transfer):
+        record = runs.read_transfer(run)
+        what = f"the features of {' and '.join(member.row for member in run.members)} on {run.source}, of a network"
     else:
         variant = f", {run.variant}," if run.variant else ""
         record, what = runs.read_record(run, kind), f"one run: {run.config} at S={run.train_scale}{variant}"
@@ -101,15 +114,19 @@ def _said(kind: str, run: Recorded) -> str:
     )
 
 
-def _took(record: TrainRecord | EvaluateRecord | FuseRecord) -> str:
+def _took(record: Record) -> str:
     seconds = record.cost.seconds
     took = f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
     if record.kind == "train":
         return f"trained for {record.cost.epochs} epochs in {took}"
+    if record.kind == "finetune":
+        return f"learned from {record.splits[-1].train:,} images at most in {took}"
+    if record.kind == "transfer":
+        return f"carried to {sum(record.data.counts.values()):,} images in {took}"
     return f"tested on {record.data.counts['val']:,} images in {took}"
 
 
-def _machine(record: TrainRecord | EvaluateRecord | FuseRecord) -> str:
+def _machine(record: Record) -> str:
     return f"one {record.device.name}" if record.device.type == "cuda" else record.environment.processor
 
 

@@ -129,5 +129,6 @@ def _complete(study: Study) -> str:
 
 
 def _sealed(study: Study) -> int:
-    folders = [run.folder for run in [*runs.recorded_runs(study), *runs.recorded_fusions(study)]]
-    return sum(len(runs.read_seal(folder)) for folder in folders)
+    made = [*runs.recorded_runs(study), *runs.recorded_fusions(study), *runs.recorded_transfers(study)]
+    made += runs.recorded_tunings(study)
+    return sum(len(runs.read_seal(run.folder)) for run in made)

@@ -8,11 +8,13 @@ from verydeep import results
 from verydeep.chapters import display
 from verydeep.results import claims, statistics
 from verydeep.results.claims import Rule, Verdict, history
+from verydeep.results.printed import more_is_better
 
 _FAIR = {
     "fits": "each network fits its training images at least as well as the one that it is compared with",
     "unhurt": "dense testing is not worse than a centre crop for any of the networks",
     "placed": "each network finds more objects than the class's mean box does",
+    "learned": "the features of each network serve better than its own before it was trained, and than pixels",
     "named": "the true class is missing among the five named less often than the first row is wrong",
 }
 _POINTS = dict.fromkeys(("paper's difference", "ours", "dense: ours", "centre crop: ours"), "points")
@@ -24,7 +26,8 @@ def claims_table(study: str, *only: int) -> display.Table:
 
     Differences of errors in percent points, averaged over the comparisons of the rule or, where each must hold, of the
     one that speaks least for the claim; positive where the row that the paper finds better has the lower error. The
-    errors are top-1 errors, in claims 18 to 22 localisation errors.
+    errors are top-1 errors, in claims 18 to 22 localisation errors. In claims 23 to 30, about features on other data,
+    the row that the paper finds better has the higher number.
 
     Parameters
     ----------
@@ -108,11 +111,14 @@ def on_one_crop(study: str) -> display.Table:
 
 
 def comparisons(study: str) -> display.Table:
-    """Every comparison behind the claims that has been run: the two rows, the differences, and McNemar's exact p."""
+    """Every comparison of errors behind the claims that has been run: rows, differences, and McNemar's exact p.
+
+    Claims about features on other data compare no errors of single images; see Tables 11 and 12.
+    """
     rows, snapshot = [], results.read(study)
     for verdict in snapshot.verdicts:
         for pair in verdict.compared:
-            if pair.ours is None:
+            if pair.ours is None or more_is_better(pair.first):
                 continue
             wrong = snapshot.evidence.wrong([pair.first, pair.second])
             compared = statistics.compare(wrong[pair.first], wrong[pair.second])
@@ -174,7 +180,8 @@ def coverage(verdicts: Iterable[Verdict]) -> str:
     tested = [verdict for verdict in verdicts if verdict.n is not None]
     if not tested:
         return ""
-    return display.coverage(tested[0].n, min(verdict.seeds for verdict in tested))
+    kind = "test" if more_is_better(tested[0].compared[0].first) else "validation"
+    return display.coverage(tested[0].n, min(verdict.seeds for verdict in tested), kind)
 
 
 def _in_short(verdict: Verdict) -> str:

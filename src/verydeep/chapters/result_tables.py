@@ -3,9 +3,10 @@
 import html
 import os
 
-from verydeep.chapters import display, error_tables
+from verydeep import results
+from verydeep.chapters import display, error_tables, transfer_tables
 from verydeep.paper import addresses
-from verydeep.results import Number, citation
+from verydeep.results import Number, citation, printed_numbers
 
 
 class ResultTable:
@@ -40,6 +41,23 @@ def result_table(table: int, *studies: str, others: bool = False) -> ResultTable
     theirs = f'<a href="{addresses.table_url(table)}">Table {table} of the paper</a>'
     caption = f"Beside {theirs}, errors in percent. {html.escape(_coverage(studies))}"
     return ResultTable(*error_tables.errors_text(table, list(studies), _linked, others), caption)
+
+
+def transfer_table(table: int, *studies: str) -> ResultTable:
+    """Table 11 or 12 of the paper beside the numbers of studies, in percent; as :func:`result_table`."""
+    head = ["data", "method", "networks", "paper (%)", *(f"{study} (%)" for study in studies)]
+    printed, rows = printed_numbers(), []
+    for cell, left in transfer_tables.heads(table, list(studies)):
+        theirs = printed.get(cell)
+        row = [*map(html.escape, left.values()), "" if theirs is None else f"{theirs:.1f}"]
+        for study in studies:
+            snapshot, identity = results.read(study), f"{study}.{cell}"
+            number = snapshot.number(identity) if snapshot.has(identity) else None
+            row.append("" if number is None else _linked(number) if number.status == "done" else display.NOT_RUN)
+        rows.append(row)
+    theirs = f'<a href="{addresses.table_url(table)}">Table {table} of the paper</a>'
+    caption = f"Beside {theirs}, in percent. Intervals: 95 %, over the images tested on, for the one seed trained."
+    return ResultTable(head, [False] * 3 + [True] * (1 + len(studies)), rows, caption)
 
 
 def _coverage(studies: tuple[str, ...]) -> str:

@@ -60,8 +60,10 @@ def all_departures(study: str) -> pd.DataFrame:
         for row in recipes.recipe_rows(spec, scale, spec.resolve(scale)):
             where = f"training, {scale}"
             every.append(_departure(where, row["setting"], row["meaning"], row["paper"], row["study"], spec))
-    for name in ("testing", "localisation"):
+    for name in ("testing", "localisation", "transfer"):
         for key, field in type(getattr(spec, name)).model_fields.items():
+            if (name, key) == ("transfer", "data"):  # which data sets are asked for is no reading of the paper
+                continue
             ours = getattr(getattr(spec, name), key)
             every.append(_departure(name, f"{name}.{key}", field.description, field.default, ours, spec))
     for scale, settings in spec.settings.items():

@@ -8,11 +8,11 @@ import sys
 
 import click
 
-from verydeep.cli import data, networks, publishing, records, studies
+from verydeep.cli import data, networks, publishing, records, studies, transfer
 from verydeep.cli.group import cli
 from verydeep.errors import VerydeepError
 
-__all__ = ["cli", "data", "main", "networks", "publishing", "records", "studies"]
+__all__ = ["cli", "data", "main", "networks", "publishing", "records", "studies", "transfer"]
 
 
 def main() -> None:

@@ -112,9 +112,16 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
     """Name the five best classes of a picture.
 
     NAME is study/config-scale, for example narrow/D-256, or the path of a run's folder. The picture is tested as
-    validation images are. The map is that of the dense form, whatever the method.
+    validation images are. The map is that of the dense form, whatever the method. NAME may also be a folder that
+    "verydeep finetune" wrote, whose network is tested densely.
     """
+    from verydeep import finetuning
     from verydeep.evaluation import prediction, pretrained
+
+    if finetuning.is_own(Path(name)):
+        if target or shown or scales or method != "dense":
+            raise click.UsageError("a network for own images is tested densely at its own scale, without a map.")
+        return _predict_own(Path(name), pictures)
 
     if target and len(pictures) > 1:
         raise click.UsageError("--map draws one PICTURE.")
@@ -134,6 +141,17 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
         if target:
             _draw(model, picture, shown or said.index[0], way.test_scales, target)
             click.echo(f"{target}: written")
+
+
+def _predict_own(folder: Path, pictures: tuple[Path, ...]) -> None:
+    from verydeep import finetuning
+    from verydeep.evaluation import prediction
+
+    network = finetuning.load(folder)
+    for picture in pictures:
+        click.echo(f"{picture}: {network.name}, dense")
+        for word, probability in network.predict(prediction.read_picture(picture)).head(prediction.BEST).items():
+            click.echo(f"{100 * probability:6.1f} %  {word}")
 
 
 def _device():
@@ -160,21 +178,37 @@ def _draw(model, picture: Path, name: str, scales: tuple[int, ...], target: Path
 @click.argument("study")
 @click.argument("names", nargs=-1, metavar="[RUN]...")
 @click.option("--images", type=click.IntRange(1), help="Only so many validation images, spread evenly.")
-def verify(study: str, names: tuple[str, ...], images: int | None) -> None:
+@click.option("--row", metavar="WAY", help="Of features on other data: the way of describing images.")
+def verify(study: str, names: tuple[str, ...], images: int | None, row: str | None) -> None:
     """Test runs anew and compare with the recorded predictions.
 
     Starts from the weights that are published, or lie in the workspace.
     RUN is a folder below runs/STUDY, for example A-256-s0; by default every tested run that has such weights.
+    Of features on other data, as D-jitter-on-caltech101-s0, one number is made again.
     """
     from verydeep import runs, studies
     from verydeep.chapters import display
+    from verydeep.evaluation import transfer
     from verydeep.evaluation.verification import verify as verified
     from verydeep.studies.fusions import member
+    from verydeep.studies.transfer import ON
 
+    spec, carried = studies.load(study), [name for name in names if ON in name]
+    if carried and images:
+        raise click.UsageError("--images is for tests on validation images; features are tested on all.")
+    if row and not carried:
+        raise click.UsageError("--row is for features on other data, as D-jitter-on-caltech101-s0.")
+    for asked in [studies.named_transfer(spec, name) for name in carried]:
+        table = transfer.verify(asked, row)
+        click.echo(f"{asked.name}: agrees with its record")
+        units = {"recorded": "%", "again": "%", "difference": "points", "same best class": "%"}
+        click.echo(display.text(display.table(table, units=units)).to_string())
+    names = tuple(name for name in names if name not in carried)
+    if carried and not names:
+        return
     if names:
         asked = [member(f"{study}/{name}") for name in names]
     else:
-        spec = studies.load(study)
         asked = [run for run in runs.recorded_runs(spec) if runs.read_record(run, "evaluate") and run.weights_expected]
     if not asked:
         raise VerydeepError(f"the study {study} has no tested run")

@@ -7,6 +7,7 @@ and column of pixels that belong to the object, so a box ends one pixel further,
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
 import numpy as np
 from defusedxml import DefusedXmlException
@@ -80,24 +81,34 @@ def from_xml(path: Path, name: str) -> Annotation:
     DataError
         When it is missing, too large, no XML of this form, or a box is none.
     """
+    root = read_xml(path)
+    size = size_in(root, path)
+    found = root.findall("object/bndbox")
+    if not found:
+        raise DataError(f"{path}: has no box")
+    # some files count pixels from one: their last is one beyond the size
+    boxes = (box([one.findtext(corner) for corner in _CORNERS], size, str(path), beyond=1) for one in found)
+    return Annotation(name, tuple(boxes))
+
+
+def read_xml(path: Path) -> Element:
+    """The root of an XML file that states boxes; raises as :func:`from_xml`."""
     try:
         if path.stat().st_size > MAX_XML_BYTES:
             raise DataError(f"{path}: larger than {MAX_XML_BYTES} bytes; boxes of one image are not")
-        root = fromstring(path.read_bytes(), forbid_dtd=True)
+        return fromstring(path.read_bytes(), forbid_dtd=True)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); restore it") from None
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise DataError(f"{path}: not the XML of boxes ({' '.join(str(error).split())})") from None
+
+
+def size_in(root: Element, path: Path) -> tuple[int, int]:
+    """The (width, height) of its image that an annotation states; raises as :func:`from_xml`."""
     width, height = (root.findtext(f"size/{side}") for side in ("width", "height"))
     if not (width and height and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise DataError(f"{path}: states no size of its image")
-    found = root.findall("object/bndbox")
-    if not found:
-        raise DataError(f"{path}: has no box")
-    size = int(width), int(height)
-    # some files count pixels from one: their last is one beyond the size
-    boxes = (box([one.findtext(corner) for corner in _CORNERS], size, str(path), beyond=1) for one in found)
-    return Annotation(name, tuple(boxes))
+    return int(width), int(height)
 
 
 def around_ink(image: np.ndarray, name: str) -> Annotation:

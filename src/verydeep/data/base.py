@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from verydeep import files, paths
 from verydeep.data.annotations import Annotation
@@ -24,6 +24,19 @@ class Entry:
     split: str
     label: int
     name: str
+
+
+class Labelled(NamedTuple):
+    """What is true of an image, or of one object in it: the name of its entry, 1 for each class that it is of, -1 for
+    one that it is not of, 0 where that is too difficult to count; and which part of the image is meant, if not all.
+
+    ``object`` tells several of one image apart.
+    """
+
+    name: str
+    labels: tuple[int, ...]
+    object: str = ""
+    box: tuple[float, float, float, float] | None = None
 
 
 def images_sha256(hashes: Iterable[tuple[str, str]]) -> str:
@@ -52,6 +65,8 @@ class Source(ABC):
     placement: str = ""
     #: whether :meth:`annotations` says where on its images the objects are
     has_boxes: bool = False
+    #: whether an image may be of several classes, as :meth:`labelled` says; the label of its entry is then the first
+    several_labels: bool = False
 
     def __init__(self, folder: Path | None = None):
         self.folder = Path(folder) if folder else paths.data() / self.usual_folder()
@@ -126,6 +141,16 @@ class Source(ABC):
             When the data set has none, or one of them is faulty; the message has the file and the reason.
         """
         raise DataError(f"{self.name} has no boxes: nothing can be localised on its images")
+
+    def labelled(self) -> Iterator[Labelled]:
+        """What is true of every image, where it may be of several classes, or of none.
+
+        Raises
+        ------
+        DataError
+            When every image is of one class, or a file that says it is faulty; the message has the file.
+        """
+        raise DataError(f"{self.name}: every image is of one class, that of its entry")
 
     def words(self) -> list[str]:
         """A readable name for each class; the class name itself where the data set has none."""

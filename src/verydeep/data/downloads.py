@@ -17,12 +17,14 @@ class Archive:
     """A download: address, checksum as ``algorithm:hex``, and the folder at its top.
 
     ``checksum`` is ``None`` where the server packs the archive anew when it likes, so that its bytes may change while
-    the files inside stay the same: then those have the checksum (``images_sha256`` of the source).
+    the files inside stay the same: then those have the checksum (``images_sha256`` of the source). ``only`` names the
+    folders in ``top`` that are kept where it has more than the data set.
     """
 
     url: str
     checksum: str | None
     top: str
+    only: tuple[str, ...] = ()
 
 
 def download(name: str, archives: tuple[Archive, ...], folder: Path, check: Callable[[Path], None]) -> None:
@@ -53,7 +55,10 @@ def download(name: str, archives: tuple[Archive, ...], folder: Path, check: Call
                 top = unpacked / "archive" / archive.top
                 if not top.is_dir():
                     raise DataError(f"{file}: holds no folder {archive.top!r}")
-                _move(top, unpacked / "content", file)
+                for kept in archive.only or [""]:
+                    if not (top / kept).is_dir():
+                        raise DataError(f"{file}: holds no folder {kept!r} in {archive.top!r}")
+                    _move(top / kept, unpacked / "content" / kept, file)
                 shutil.rmtree(unpacked / "archive")
             check(unpacked / "content")
             (unpacked / "content").replace(folder)

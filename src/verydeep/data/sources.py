@@ -15,7 +15,9 @@ from PIL import Image
 from verydeep import files, paths
 from verydeep.data.annotations import Annotation, around_ink, box, from_xml, one_for_each
 from verydeep.data.base import SPLITS, ClassFolders, Entry, Source
+from verydeep.data.caltech import Caltech101, Caltech256, Photographs
 from verydeep.data.downloads import Archive
+from verydeep.data.voc import Voc2007, Voc2007Val, Voc2012, Voc2012Action
 from verydeep.errors import DataError, UnknownName
 
 
@@ -280,7 +282,10 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
     return bunch.images, bunch.target
 
 
-_KINDS = (Digits, TinyImagenet, Imagenet20, Imagenet, ImagenetValidation)
+_KINDS = (
+    *(Digits, TinyImagenet, Imagenet20, Imagenet, ImagenetValidation),
+    *(Voc2007, Voc2007Val, Voc2012, Voc2012Action, Caltech101, Caltech256, Photographs),
+)
 SOURCES: dict[str, type[Source]] = {kind.name: kind for kind in _KINDS}
 
 

@@ -77,10 +77,10 @@ class Passes:
                 self._in_memory[single.name] = self.make(single).arrays
             return self._in_memory[single.name]
         path, key = self.path(single), self.key | {"pass": single.name}
-        kept = _read(path, None if self._is_recorded(path, single.name) else key)
+        kept = read_pass(path, None if self._is_recorded(path, single.name) else key)
         if kept is None:
-            _write(path, key, self.make(single))
-            kept = _read(path, key)
+            write_pass(path, key, self.make(single))
+            kept = read_pass(path, key)
         arrays, cost = kept
         self.made[single.name] = cost | {"posteriors_sha256": files.sha256(path)}
         return arrays
@@ -121,7 +121,8 @@ def mean(posteriors: list[np.ndarray]) -> np.ndarray:
     return (total / len(posteriors)).astype(np.float32)
 
 
-def _write(path: Path, key: dict, made: Pass) -> None:
+def write_pass(path: Path, key: dict, made: Pass) -> None:
+    """Keep a pass in ``path`` with the ``key`` that says of what it was made."""
     cost = {
         "seconds": made.seconds,
         "images": made.images,
@@ -133,7 +134,7 @@ def _write(path: Path, key: dict, made: Pass) -> None:
         part.write_bytes(save(made.arrays, metadata))
 
 
-def _read(path: Path, key: dict | None) -> tuple[dict[str, np.ndarray], dict] | None:
+def read_pass(path: Path, key: dict | None) -> tuple[dict[str, np.ndarray], dict] | None:
     """Arrays and cost of the pass in ``path``, or ``None`` where there is none made from the same ``key``.
 
     Without a key, whatever is there.

@@ -1,6 +1,6 @@
 """The dense form of a network: FC layers as convolutions, applied to an image of any size (Sect. 3.2)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -36,6 +36,26 @@ def score_map(net: Network, images: torch.Tensor, pixels: int | None = None) -> 
     ValueError
         When the last feature map is smaller than the window of FC6.
     """
+    return _over_images(net, images, pixels, _scores)
+
+
+def hidden_map(net: Network, images: torch.Tensor, pixels: int | None = None, relu: bool = True) -> torch.Tensor:
+    """Activations of the last hidden layer, FC7 in the paper, at every position of the last feature map (Appendix B).
+
+    After its ReLU, or before where ``relu`` is false. Otherwise as :func:`score_map`: (batch, width of the layer, rows,
+    columns).
+    """
+
+    def hidden(net: Network, part: torch.Tensor) -> torch.Tensor:
+        return net.window_hidden(net.features(part.to(net.precision)), relu)
+
+    return _over_images(net, images, pixels, hidden)
+
+
+def _over_images(
+    net: Network, images: torch.Tensor, pixels: int | None, outputs: Callable[[Network, torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """A map of outputs over whole images, as :func:`score_map` says."""
     count, _, height, width = images.shape
     side, last = net.map_side, [net.last_map(length) for length in (height, width)]
     if min(last) < side:
@@ -44,16 +64,16 @@ def score_map(net: Network, images: torch.Tensor, pixels: int | None = None) -> 
             f"smaller than the {side}x{side} window of {net.config.window_layer} (trained on crops of {net.crop})"
         )
     if pixels is None or count * height * width <= pixels:
-        return _scores(net, images)
+        return outputs(net, images)
     if count > 1:
-        return torch.cat([score_map(net, image, pixels) for image in images.split(1)])
+        return torch.cat([_over_images(net, image, pixels, outputs) for image in images.split(1)])
     axis = 2 if height > width else 3
 
     def along(part: slice) -> tuple[slice, ...]:
         return tuple(part if k == axis else slice(None) for k in range(4))
 
     cut = strips(net, max(height, width), pixels // min(height, width))
-    return torch.cat([_scores(net, images[along(part)])[along(kept)] for part, kept in cut], axis)
+    return torch.cat([outputs(net, images[along(part)])[along(kept)] for part, kept in cut], axis)
 
 
 def _scores(net: Network, images: torch.Tensor) -> torch.Tensor:

@@ -31,6 +31,13 @@ class Network(nn.Module, ABC):
         """
 
     @abstractmethod
+    def window_hidden(self, maps: torch.Tensor, relu: bool = True) -> torch.Tensor:
+        """What the last layer is given at every window (batch, width, rows, columns); before the ReLU if not ``relu``.
+
+        Maps and windows as in :meth:`window_scores`. It describes images of other data (Appendix B).
+        """
+
+    @abstractmethod
     def convolutions(self) -> dict[str, nn.Conv2d]:
         """The convolutions by name, in their order."""
 

@@ -39,11 +39,16 @@ class VGG(Network):
 
     def window_scores(self, maps: torch.Tensor) -> torch.Tensor:
         """FC6 as a convolution as large as a window, FC7 and FC8 as 1x1, by the same weights reshaped (Sect. 3.2)."""
-        fc6, fc7, fc8 = self.fully_connected().values()
+        fc8 = self.fully_connected()["fc8"]
+        return F.conv2d(self.window_hidden(maps), fc8.weight[:, :, None, None], fc8.bias)
+
+    def window_hidden(self, maps: torch.Tensor, relu: bool = True) -> torch.Tensor:
+        """FC7 at every window."""
+        fc6, fc7, _ = self.fully_connected().values()
         window = fc6.weight.unflatten(1, (-1, self.map_side, self.map_side))
         hidden = F.relu(F.conv2d(maps.to(fc6.weight.dtype), window, fc6.bias), inplace=True)
-        hidden = F.relu(F.conv2d(hidden, fc7.weight[:, :, None, None], fc7.bias), inplace=True)
-        return F.conv2d(hidden, fc8.weight[:, :, None, None], fc8.bias)
+        hidden = F.conv2d(hidden, fc7.weight[:, :, None, None], fc7.bias)
+        return F.relu(hidden, inplace=True) if relu else hidden
 
     def convolutions(self) -> dict[str, nn.Conv2d]:
         """The convolutions by name, ``conv1_1`` onwards."""

@@ -1,6 +1,6 @@
 """The papermill templates of the book: their parameters, checked, and their execution into a run's folder."""
 
-from verydeep.notebooks.execution import execute, execute_run, is_done
+from verydeep.notebooks.execution import execute, execute_recorded, execute_run, is_done
 from verydeep.notebooks.requests import (
     BOX_TEMPLATES,
     MACHINE,
@@ -10,6 +10,8 @@ from verydeep.notebooks.requests import (
     parameters,
     requested_fusion,
     requested_run,
+    requested_transfer,
+    requested_tuning,
     template,
 )
 
@@ -20,10 +22,13 @@ __all__ = [
     "checked",
     "command",
     "execute",
+    "execute_recorded",
     "execute_run",
     "is_done",
     "parameters",
     "requested_fusion",
     "requested_run",
+    "requested_transfer",
+    "requested_tuning",
     "template",
 ]

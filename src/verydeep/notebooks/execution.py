@@ -9,7 +9,7 @@ from verydeep import files, locks, paths, runs
 from verydeep.errors import StorageError, VerydeepError
 from verydeep.notebooks import kernels
 from verydeep.notebooks.requests import MACHINE, parameters, template
-from verydeep.studies import Fusion, Recorded, Run, classes_of
+from verydeep.studies import Fusion, Recorded, Run, Transfer, Tuning, classes_of
 
 
 def execute(run: Recorded, kind: str, **machine: int) -> Path:
@@ -102,7 +102,13 @@ def execute_run(run: Run, **machine: int) -> None:
 
 
 def execute_recorded(asked: Recorded, **machine: int) -> None:
-    """:func:`execute_run`, or test a fusion once its members are tested."""
+    """:func:`execute_run`, or test a fusion once its members are tested, or carry features once they are trained."""
+    if isinstance(asked, Transfer | Tuning):
+        for run in asked.members:
+            if run.study.train and not runs.is_complete(run, "train"):
+                execute_run(run, **machine)
+        execute(asked, "transfer" if isinstance(asked, Transfer) else "finetune", **machine)
+        return None
     if not isinstance(asked, Fusion):
         return execute_run(asked, **machine)
     for run in asked.members:

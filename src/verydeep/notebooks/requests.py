@@ -3,27 +3,43 @@
 import ast
 
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.studies import Fusion, Recorded, Run, find_fusion, find_run
+from verydeep.studies import (
+    Fusion,
+    OwnImages,
+    Recorded,
+    Run,
+    Transfer,
+    Tuning,
+    find_fusion,
+    find_run,
+    find_transfer,
+    find_tuning,
+)
 
 #: Kind of record -> the template that makes it.
 TEMPLATES = {
     "train": "training/train.ipynb",
     "evaluate": "evaluation/evaluate.ipynb",
     "fuse": "evaluation/fuse.ipynb",
+    "transfer": "evaluation/transfer.ipynb",
+    "finetune": "training/finetune.ipynb",
 }
 #: The same of networks that give boxes in place of classes (Appendix A).
 BOX_TEMPLATES = TEMPLATES | {"train": "training/localise.ipynb", "evaluate": "evaluation/localise.ipynb"}
 #: The parameters that fit a notebook to the machine and change no number.
-MACHINE = {"train": ("processes", "micro_batch"), "evaluate": ("pixels_per_batch",), "fuse": ("pixels_per_batch",)}
+MACHINE = {"train": ("processes", "micro_batch"), "evaluate": ("pixels_per_batch",), "fuse": ("pixels_per_batch",),
+           "transfer": ("pixels_per_batch",), "finetune": ("pixels_per_batch",)}  # fmt: skip
 _RUN = ("study", "config", "train_scale", "variant", "seed")
 _FUSION = ("members", "method")
+_TRANSFER = ("data", "members")
+_TUNING = ("network", "images", "to")
 
 #: How the cell begins into which papermill writes what it was given.
 _INJECTED = "# Parameters\n"
 
 
 def template(run: Recorded, kind: str) -> str:
-    """The template, below the book's folder, that makes the record ``kind`` of a run or a fusion."""
+    """The template, below the book's folder, that makes the record ``kind`` of a run, a fusion or a transfer."""
     return (BOX_TEMPLATES if run.boxes else TEMPLATES)[kind]
 
 
@@ -56,6 +72,18 @@ def requested_fusion(namespace: dict) -> Fusion:
     """The fusion that a notebook's parameters ask for; as :func:`requested_run`."""
     given = checked(namespace, (*_FUSION, *MACHINE["fuse"]))
     return find_fusion(given["members"], given["method"])
+
+
+def requested_transfer(namespace: dict) -> Transfer:
+    """The transfer that a notebook's parameters ask for; as :func:`requested_run`."""
+    given = checked(namespace, (*_TRANSFER, *MACHINE["transfer"]))
+    return find_transfer(given["members"], given["data"])
+
+
+def requested_tuning(namespace: dict) -> Tuning | OwnImages:
+    """The tuning that a notebook's parameters ask for, to a data set or to a folder; as :func:`requested_run`."""
+    given = checked(namespace, (*_TUNING, *MACHINE["finetune"]))
+    return find_tuning(given["network"], given["images"])
 
 
 def checked(namespace: dict, known: tuple[str, ...]) -> dict:
@@ -107,6 +135,10 @@ def parameters(run: Recorded) -> dict:
     """The papermill parameters that ask for ``run``."""
     if isinstance(run, Fusion):
         return {"members": run.addresses, "method": run.method}
+    if isinstance(run, Transfer):
+        return {"data": run.source, "members": run.addresses}
+    if isinstance(run, Tuning):
+        return {"network": f"{run.study.name}/{run.run.name}", "images": run.source}
     asked = {
         "study": run.study.name,
         "config": run.config,

@@ -8,10 +8,12 @@ import yaml
 
 from verydeep import paths, runs
 from verydeep.errors import VerydeepError
-from verydeep.results import Number, publication
+from verydeep.results import Number, publication, transfers
 from verydeep.runs import provenance
 from verydeep.studies import load
 from verydeep.studies.measurements import BOX_METHODS, METHODS
+from verydeep.studies.targets import TARGETS
+from verydeep.studies.transfer import ON, PIXELS
 
 _METRICS = {"top1": "top-1 error", "top5": "top-5 error", "parameters": "millions of parameters"}
 #: In the tables of localisation (A.2).
@@ -49,6 +51,8 @@ def page(number: Number) -> str:
 
 def describe(number: Number) -> str:
     """A number's meaning in words: metric, network, way of testing, study, data."""
+    if number.table in transfers.TABLES:
+        return _describe_transfer(number)
     study, row = load(number.study), number.row
     metric = (_BOX_METRICS if number.table in ("table8", "table9", "table10") else _METRICS)[number.metric]
     if number.metric == "parameters":
@@ -61,6 +65,18 @@ def describe(number: Number) -> str:
     return (
         f"{metric[0].upper()}{metric[1:]} of {row} ({table}: {method} testing{scales}) on the validation images of "
         f"{study.data.source}, study {study.name}"
+    )
+
+
+def _describe_transfer(number: Number) -> str:
+    metric = {"map": "Mean average precision", "recall": "Mean class recall"}[number.metric]
+    networks, _, behind = number.row.partition(ON)
+    source = max((name for name in TARGETS if behind.startswith(name)), key=len)
+    said = "pixels" if networks == PIXELS else f"the features of {networks}"
+    table = number.table.replace("table", "Table ")
+    return (
+        f"{metric} of {said} ({table}: {number.measurement}) with a linear classifier on {TARGETS[source].title}, "
+        f"study {number.study}"
     )
 
 
@@ -188,7 +204,7 @@ def _made(number: Number) -> str:
     """The date on which a number was measured; of an exact count, that of the sources it was computed from."""
     if number.run:
         folder = paths.runs() / number.study / number.run
-        for kind in ("evaluate", "fuse"):
+        for kind in ("evaluate", "fuse", "transfer"):
             if (folder / f"{kind}.json").exists():
                 return runs.read_file(folder / f"{kind}.json").finished
     return provenance.head().date or provenance.now()

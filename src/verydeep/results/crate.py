@@ -34,7 +34,7 @@ def write_crate(study: str, target: Path) -> Path:
     """Write the crate of every recorded run of ``study`` into the folder ``target``; return it.
 
     The crate holds the workflow, the notebooks it executes, the run folders as they are, and an action for each
-    training, test and fusion, with its parameters, its files and its time.
+    training, test, fusion and transfer, with its parameters, its files and its time.
 
     Raises
     ------
@@ -42,7 +42,8 @@ def write_crate(study: str, target: Path) -> Path:
         When the study has no recorded run, a record does not hold, or the folder exists already.
     """
     spec = load(study)
-    made = [*runs.recorded_runs(spec), *runs.recorded_fusions(spec)]
+    made = [*runs.recorded_runs(spec), *runs.recorded_fusions(spec), *runs.recorded_transfers(spec)]
+    made += runs.recorded_tunings(spec)
     if not made:
         raise VerydeepError(f"the study {study} has no recorded run: there is nothing to write")
     if faults := [fault for run in made for fault in runs.check_folder(run.folder)]:
@@ -165,7 +166,7 @@ class _Crate:
 
     def _inputs(self, run: Recorded, kind: str) -> list:
         """The weights that an action started from or tested."""
-        if kind == "fuse":
+        if kind in ("fuse", "transfer", "finetune"):
             sources = [(member.folder, "weights.safetensors") for member in run.members]
         elif kind == "evaluate":
             sources = [(run.folder, "weights.safetensors")]
@@ -179,6 +180,8 @@ _OUTPUTS = {
     "train": ("train.json", "history.csv", "weights.safetensors", "train.ipynb"),
     "evaluate": ("evaluate.json", "predictions.parquet", "boxes.parquet", "evaluate.ipynb"),
     "fuse": ("fuse.json", "predictions.parquet", "boxes.parquet", "fuse.ipynb"),
+    "transfer": ("transfer.json", "transfer.parquet", "resampled.parquet", "transfer.ipynb"),
+    "finetune": ("finetune.json", "transfer.parquet", "resampled.parquet", "finetune.ipynb"),
 }
 
 

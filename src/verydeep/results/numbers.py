@@ -11,6 +11,7 @@ import pandas as pd
 from verydeep import paper, paths, runs
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
+from verydeep.results import transfers
 from verydeep.results.identity import NumberId
 from verydeep.results.printed import box_row, printed_beside, printed_rows
 from verydeep.results.statistics import error, error_interval, seed_spread
@@ -36,10 +37,11 @@ class Number:
     """One cell: ``<study>.<table>.<row>.<metric>``.
 
     ``value``, ``low`` and ``high`` (95 % interval over the ``n`` validation images) are ``None`` when the cell
-    has not been run, and so is the interval of an exact count. Where several seeds were run the value is their mean,
-    the interval is over seeds and images, and ``seed_spread`` is their standard deviation. ``paper`` is the
-    published value at the paper's own size and data, ``None`` where it prints none. Errors are in percent. ``run`` is
-    the folder below ``runs/<study>`` of the first seed, and ``measurement`` the name in its predictions.
+    has not been run, and so is the interval of an exact count. Of Tables 11 and 12 the value is a share of which more
+    is better, and ``n`` counts the images tested on. Where several seeds were run the value is their mean, the interval
+    is over seeds and images, and ``seed_spread`` is their standard deviation. ``paper`` is the published value at the
+    paper's own size and data, ``None`` where it prints none. Errors are in percent. ``run`` is the folder below
+    ``runs/<study>`` of the first seed, and ``measurement`` the name in its predictions.
     """
 
     id: str
@@ -70,6 +72,11 @@ class Number:
     def metric(self) -> str:
         return NumberId.parse(self.id).metric
 
+    @property
+    def is_error(self) -> bool:
+        """Whether it is an error that was measured; the others are exact counts, and shares of which more is better."""
+        return bool(self.n) and self.table not in transfers.TABLES
+
 
 def as_dict(number: Number) -> dict:
     """A number for ``numbers.json``, in the form of ``numbers.schema.json``."""
@@ -77,7 +84,7 @@ def as_dict(number: Number) -> dict:
 
 
 def read_numbers(study: Study) -> Iterator[Number]:
-    """Every number of a study: Tables 2 to 6, the centre crops of Sect. 4.1's comparison, then Tables 8 to 10.
+    """Every number of a study: Tables 2 to 6, the centre crops of Sect. 4.1's comparison, then Tables 8 to 12.
 
     The paper's rows come first, in its order, then the rows of the study's other networks.
 
@@ -97,6 +104,7 @@ def read_numbers(study: Study) -> Iterator[Number]:
     together = table9_fusions(study)
     yield from _fusions("table9", together, study)
     yield from _fusions("table10", dict(zip(["VGG"], together.values(), strict=False)), study)
+    yield from (Number(**keys) for keys in transfers.read(study))
 
 
 def _single_networks(table: str, study: Study) -> Iterator[Number]:

@@ -10,6 +10,8 @@ from verydeep import paper
 from verydeep.errors import UnknownName
 from verydeep.networks.published import AUTHORS
 from verydeep.studies.fusions import BOTH_NETWORKS, PCR_ALL, method_of, table6_row
+from verydeep.studies.targets import TARGETS
+from verydeep.studies.transfer import ON
 
 
 def paper_number(identity: str) -> float | int:
@@ -31,9 +33,27 @@ def judged(table: str) -> str:
     return {"table8": "true_class", "table9": "top5", "table10": "top5_test"}.get(table, "top1")
 
 
+def judged_cell(reference: str) -> str:
+    """The number that a claim about a row, ``table3.D-384``, is about: ``table3.D-384.top1``.
+
+    Of Tables 11 and 12 the metric is that of the row's data set.
+    """
+    table, _, row = reference.partition(".")
+    if not more_is_better(reference):
+        return f"{reference}.{judged(table)}"
+    behind = row.partition(ON)[2]
+    source = max((name for name in TARGETS if behind.startswith(name)), key=len, default=None)
+    return f"{reference}.{TARGETS[source].metric if source else 'map'}"
+
+
+def more_is_better(reference: str) -> bool:
+    """Whether a row is one of Tables 11 and 12, whose numbers are no errors."""
+    return reference.partition(".")[0] in ("table11", "table12")
+
+
 @cache
 def printed_numbers() -> dict[str, float | int]:
-    """Identity -> printed value, of Tables 2 to 10."""
+    """Identity -> printed value, of Tables 2 to 12."""
     printed = {f"table2.{row.config}.parameters": row.params_millions for row in paper.table(2).itertuples()}
     for table in (3, 4, 5, 6, 7):
         for row in paper.table(table).itertuples():
@@ -47,7 +67,21 @@ def printed_numbers() -> dict[str, float | int]:
         for row in paper.table(table).itertuples():
             name = f"table{table}.{paper_row(table, row)}"
             printed |= {f"{name}.top5": row.top5_val_error, f"{name}.top5_test": row.top5_test_error}
+    printed |= _transfers()
     return {identity: value for identity, value in printed.items() if not pd.isna(value)}
+
+
+def _transfers() -> dict[str, float]:
+    """Identity -> printed value, of Tables 11 and 12: ``table11.D-jitter-on-voc2007.map``."""
+    found = {}
+    for row in paper.table(11).itertuples():
+        for source in ("voc2007", "voc2012", "caltech101", "caltech256"):
+            metric = TARGETS[source].metric
+            column = f"{source}_{'map' if metric == 'map' else 'mean_class_recall'}"
+            found[f"table11.{paper_row(11, row)}{ON}{source}.{metric}"] = getattr(row, column)
+    for row in paper.table(12).itertuples():
+        found[f"table12.{paper_row(12, row)}.map"] = row.voc2012_action_map
+    return found
 
 
 def printed_beside(number: str) -> float | int | None:
@@ -64,6 +98,8 @@ def paper_row(table: int, row) -> str:
 
     Of Tables 8 to 10 ``D-384-scr-fc``, ``D-384-pcr-all-at-352+384``, ``2-networks``, ``OverFeat``.
     """
+    if table in (11, 12):
+        return _transfer_row(table, row)
     if table in (7, 10):
         method = re.sub("[^A-Za-z]+", "-", row.method).strip("-")
         return method if table == 10 else f"{method}-{row.n_nets}"
@@ -77,6 +113,17 @@ def paper_row(table: int, row) -> str:
     layers = "all" if table == 8 and row.fine_tuned_layers == "all" else "fc"
     behind = {5: lambda: method_of(row.evaluation), 8: lambda: f"{row.regression_type.lower()}-{layers}"}
     return f"{network}-{behind[table]()}" if table in behind else network
+
+
+def _transfer_row(table: int, row) -> str:
+    """The name of a row of Table 11 or 12: the networks, jittered ones by our reading, or a method."""
+    networks = row.method.removeprefix("VGG Net-").split(" & Net-")
+    ours = row.method.startswith("VGG")
+    name = "+".join(f"{one}-jitter" for one in networks) if ours else re.sub("[^A-Za-z]+", "-", row.method).strip("-")
+    if table == 11:
+        return name
+    name = f"{name}{ON}voc2012-action"
+    return f"{name}-image" if ours and row.input_regions == "image-only" else name
 
 
 def box_row(network: str, test_scales: list[int] | tuple[int, ...]) -> str:

@@ -42,8 +42,8 @@ class Snapshot:
 
     @cached_property
     def done(self) -> tuple[Number, ...]:
-        """The errors that have been measured; exact counts are not among them."""
-        return tuple(number for number in self.numbers if number.status == "done" and number.n)
+        """The errors that have been measured; exact counts and what is no error are not among them."""
+        return tuple(number for number in self.numbers if number.status == "done" and number.is_error)
 
     @cached_property
     def evidence(self) -> Evidence:

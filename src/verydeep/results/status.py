@@ -4,7 +4,16 @@ import time
 
 from verydeep import runs
 from verydeep.data.sources import SOURCES
-from verydeep.studies import Run, Study, lineage, load, planned_fusions, planned_runs
+from verydeep.studies import (
+    Run,
+    Study,
+    Transfer,
+    lineage,
+    load,
+    planned_fusions,
+    planned_runs,
+    planned_transfers,
+)
 from verydeep.studies.measurements import measured_by, several, single
 from verydeep.studies.parts import PAPER_SCALES
 from verydeep.studies.recipes import held_out_words, recipe_rows
@@ -119,7 +128,18 @@ def status(name: str) -> str:
         record = runs.read_fusion(fusion)
         shown = _shown(record.measurements, fusion.method) if record else ""
         lines.append(f"{row:32} {'done' if record else 'missing':8} {shown}".rstrip())
+    for transfer in _transfers(study):
+        record = runs.read_transfer(transfer)
+        score = record.measurements.get(transfer.usual.name) if record else None
+        shown = f"{transfer.usual.name} {transfer.target.metric} {score.value:.1f} %" if score else ""
+        lines.append(f"{transfer.row:44} {'done' if record else 'missing':8} {shown}".rstrip())
     return "\n".join(lines)
+
+
+def _transfers(study: Study) -> list[Transfer]:
+    """The transfers that a study plans, and those that were recorded beside."""
+    planned = planned_transfers(study)
+    return planned + [one for one in runs.recorded_transfers(study) if one.row not in {two.row for two in planned}]
 
 
 def _headlines(run: Run) -> list[str]:

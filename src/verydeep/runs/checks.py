@@ -9,14 +9,23 @@ import pandas as pd
 from verydeep import files, paths
 from verydeep.errors import RecordError
 from verydeep.paths import short
-from verydeep.runs import answers, provenance
+from verydeep.runs import answers, provenance, transfers
 from verydeep.runs.folders import run_folders, stale_members
-from verydeep.runs.records import KINDS, EvaluateRecord, FuseRecord, parse, read_file, run_name
+from verydeep.runs.records import (
+    KINDS,
+    EvaluateRecord,
+    FuseRecord,
+    TransferRecord,
+    TuningRecord,
+    parse,
+    read_file,
+    run_name,
+)
 from verydeep.runs.seals import SEAL, read_seal
 from verydeep.studies import find_run, load, names
 from verydeep.studies.parts import RELEASED
 
-NOTEBOOKS = ("train.ipynb", "evaluate.ipynb", "fuse.ipynb")
+NOTEBOOKS = ("train.ipynb", "evaluate.ipynb", "fuse.ipynb", "transfer.ipynb", "finetune.ipynb")
 
 
 def notebook_fault(path: Path) -> str | None:
@@ -63,7 +72,7 @@ def unchecked() -> list[str]:
 
 
 def _check_fingerprints() -> list[str]:
-    """All runs of one study must be of the same images, the same of them held out."""
+    """All runs of one study on one data set must be of the same images, the same of them held out."""
     faults, first = [], {}
     for path in files.listed(paths.runs(), "*/*/*.json"):
         try:
@@ -73,8 +82,7 @@ def _check_fingerprints() -> list[str]:
         if data is None:
             continue
         fingerprint = (data.manifest_sha256, data.held_out and data.held_out.sha256)
-        study = path.parent.parent.name
-        expected, where = first.setdefault(study, (fingerprint, path))
+        expected, where = first.setdefault((path.parent.parent.name, data.source), (fingerprint, path))
         if fingerprint != expected:
             faults.append(f"{short(path)}: was made from other images, or others held out, than {short(where)}")
     return faults
@@ -111,7 +119,9 @@ def check_folder(folder: Path) -> list[str]:
     for kind in KINDS:
         if f"{kind}.json" in present:
             faults += _check_record(folder, kind, sums)
-    if not present & {"train.json", "fuse.json"} and not _is_of_published_weights(folder):
+    if not present & {"train.json", "fuse.json", "transfer.json", "finetune.json"} and not _is_of_published_weights(
+        folder
+    ):
         faults.append(f"{short(folder)}: has no train.json")
     return faults
 
@@ -129,7 +139,7 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     faults = []
     if record.study != folder.parent.name:
         faults.append(f"{short(path)}: says study {record.study!r}, lies under {folder.parent.name!r}")
-    if kind != "fuse" and folder.name != (name := run_name(record)):
+    if kind in ("train", "evaluate") and folder.name != (name := run_name(record)):
         faults.append(f"{short(path)}: is the record of {name}, lies in the folder {folder.name}")
     for name, digest in record.artefacts.items():
         if name in sums and sums[name] != digest:
@@ -143,6 +153,8 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
         faults.append(f"{short(path)}: {fault}")
     if kind == "fuse":
         faults += stale_members(folder, record)
+    if kind in ("transfer", "finetune"):
+        return faults + _check_transfer(folder, record, sums)
     kept = answers.file_of(folder)
     if kind != "train" and kept.name in sums and sums[kept.name] == files.sha256(kept):
         faults += _check_errors(kept, record)
@@ -158,6 +170,23 @@ def _weights_of_others_fault(record: EvaluateRecord) -> str:
     if record.weights_sha256.startswith(stated):
         return ""
     return f"tested weights whose sha256 begins {record.weights_sha256[: len(stated)]}; {others.name}'s is {stated}"
+
+
+def _check_transfer(folder: Path, record: TransferRecord | TuningRecord, sums: dict[str, str]) -> list[str]:
+    """Every number in the record must be what was said of the images beside it."""
+    kept, faults = folder / transfers.FILE, []
+    if kept.name not in sums or sums[kept.name] != files.sha256(kept):
+        return faults  # said by the seal
+    table, protocol = pd.read_parquet(kept), record.protocol
+    for name, score in record.measurements.items():
+        part = table[table["measurement"] == name]
+        again = transfers.value(part, protocol["metric"], protocol["average_precision"]) if len(part) else {}
+        for key in ("n", "value", "splits"):
+            if again.get(key) != getattr(score, key):
+                faults.append(
+                    f"{short(folder)}: {name}: {key} is {getattr(score, key)}, {kept.name} yields {again.get(key)}"
+                )
+    return faults
 
 
 def _check_errors(kept: Path, record: EvaluateRecord | FuseRecord) -> list[str]:

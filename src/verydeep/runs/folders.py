@@ -11,18 +11,34 @@ from verydeep.runs import predictions, provenance
 from verydeep.runs.records import (
     EvaluateRecord,
     FuseRecord,
+    TransferRecord,
     parse,
     parse_sealed,
     read_fusion,
     read_record,
+    read_transfer,
+    read_tuning,
     record_path,
     run_name,
 )
 from verydeep.runs.seals import SEAL, read_seal, seal
-from verydeep.studies import Fusion, Recorded, Run, Study, classes_of, planned_runs
+from verydeep.studies import (
+    Fusion,
+    Recorded,
+    Run,
+    Study,
+    Transfer,
+    Tuning,
+    classes_of,
+    find_transfer,
+    find_tuning,
+    planned_runs,
+)
 from verydeep.studies.fusions import member
 from verydeep.studies.measurements import measured_by, protocol
 from verydeep.studies.names import RunName
+from verydeep.studies.transfer import transfer_protocol
+from verydeep.studies.tuning import tuning_protocol
 
 
 @contextlib.contextmanager
@@ -74,6 +90,11 @@ def is_complete(run: Recorded, kind: str) -> bool:
         return False
     if kind == "fuse":
         return not stale_members(run.folder, read_fusion(run))
+    if kind == "transfer":
+        return covers_transfer(run, read_transfer(run))
+    if kind == "finetune":
+        record = read_tuning(run)
+        return {*run.measured()} <= {*record.measurements} and record.protocol == tuning_protocol(run)
     return kind != "evaluate" or covers(run, read_record(run, kind))
 
 
@@ -81,6 +102,12 @@ def covers(run: Run, record: EvaluateRecord) -> bool:
     """Whether an evaluation has every measurement that the study asks for, by the protocol it now has."""
     asked = {measurement.name for measurement in measured_by(run)}
     return asked <= set(record.measurements) and record.protocol == protocol(run) and _has_its_classes(run, record)
+
+
+def covers_transfer(transfer: Transfer, record: TransferRecord) -> bool:
+    """Whether a transfer has every way of describing images that is asked for, by the settings its study has now."""
+    asked = {features.name for features in transfer.measured()}
+    return asked <= set(record.measurements) and record.protocol == transfer_protocol(transfer)
 
 
 def _has_its_classes(run: Run, record: EvaluateRecord) -> bool:
@@ -134,6 +161,30 @@ def recorded_fusions(study: Study) -> list[Fusion]:
         if fusion.folder != path.parent:
             raise RecordError(f"{short(path)}: is the record of another fusion, {fusion.name}")
         recorded.append(fusion)
+    return recorded
+
+
+def recorded_transfers(study: Study) -> list[Transfer]:
+    """Every transfer of networks of ``study`` that has a record; raises as :func:`recorded_runs` does."""
+    recorded = []
+    for path in files.listed(paths.runs(), f"{study.name}/*/transfer.json"):
+        record = parse_sealed(path, "transfer")
+        transfer = find_transfer([f"{study.name}/{name}" for name in record.members], record.data.source)
+        if transfer.folder != path.parent:
+            raise RecordError(f"{short(path)}: is the record of another transfer, {transfer.name}")
+        recorded.append(transfer)
+    return recorded
+
+
+def recorded_tunings(study: Study) -> list[Tuning]:
+    """Every tuning of a network of ``study`` that has a record; raises as :func:`recorded_runs` does."""
+    recorded = []
+    for path in files.listed(paths.runs(), f"{study.name}/*/finetune.json"):
+        record = parse_sealed(path, "finetune")
+        tuning = find_tuning(f"{study.name}/{next(iter(record.members))}", record.data.source)
+        if tuning.folder != path.parent:
+            raise RecordError(f"{short(path)}: is the record of another tuning, {tuning.name}")
+        recorded.append(tuning)
     return recorded
 
 

@@ -231,3 +231,42 @@ class Session(Part):
     """Hash of the package's sources."""
     load_average: float | None
     """Processes that wanted to run, over the last minute."""
+
+
+class SplitRecord(Part):
+    """What was trained on and what was tested on."""
+
+    train: int
+    """Images, or objects in them, that were trained on."""
+    test: int
+    """Images, or objects in them, that were tested on."""
+    sha256: str
+    """Hash of the names of both."""
+
+
+class WayCost(Part):
+    """What it cost to learn from so many images in one way."""
+
+    epochs: int
+    """Epochs; 0 where features were frozen."""
+    multiply_adds: int
+    """Multiply-adds of learning: of describing the images, or forward and twice that for the gradients."""
+    seconds: float
+    """Wall time of learning; of frozen features without describing the images, which is done once for all."""
+
+
+class TransferScore(Part):
+    """What one way of describing images is worth on another data set."""
+
+    n: int
+    """Images, or objects in them, that were tested in any split."""
+    value: float
+    """Mean average precision or mean class recall, percent, the mean over splits."""
+    splits: list[float]
+    """The same of each split."""
+    classes: list[float]
+    """Average precision or recall of each class, percent, the mean over splits."""
+    other: float | None = None
+    """Mean average precision by the other definition, the area or eleven recalls, percent."""
+    costs: list[float]
+    """The C of the linear SVM that was chosen, by split; none where there is no such machine."""

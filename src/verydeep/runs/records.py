@@ -1,4 +1,4 @@
-"""Records: what a training, an evaluation and a fusion left behind, each with a schema."""
+"""Records: what a training, an evaluation, a fusion and a transfer left behind, each with a schema."""
 
 from pathlib import Path
 from typing import Literal
@@ -20,12 +20,15 @@ from verydeep.runs.parts import (
     PassRecord,
     Session,
     Sources,
+    SplitRecord,
     TestingCost,
     TrainingCost,
     TrainingMetrics,
+    TransferScore,
+    WayCost,
 )
 from verydeep.runs.seals import SEAL, read_seal
-from verydeep.studies import Fusion, Recorded, Run
+from verydeep.studies import Fusion, Recorded, Run, Transfer, Tuning
 from verydeep.studies.names import RunName
 
 SCHEMA_VERSION = 1
@@ -124,7 +127,55 @@ class FuseRecord(Record):
         return {name: member.weights_sha256 for name, member in self.members.items()}
 
 
-KINDS: dict[str, type[Record]] = {"train": TrainRecord, "evaluate": EvaluateRecord, "fuse": FuseRecord}
+class TransferRecord(Record):
+    """What carrying features to another data set left behind."""
+
+    kind: Literal["transfer"] = "transfer"
+    """Which record it is."""
+    members: dict[str, str]
+    """Hash of the weights of each network, by the name of the run."""
+    protocol: dict
+    """The settings as they were then."""
+    labels_sha256: str
+    """Hash of what is true of every image: names, labels and boxes."""
+    splits: list[SplitRecord]
+    """The splits, in order."""
+    cost: TestingCost
+    """What it cost."""
+    passes: dict[str, PassRecord]
+    """Every pass over the images, by run and name; what was kept of it are descriptors."""
+    measurements: dict[str, TransferScore]
+    """What every way of describing images is worth, by its name."""
+
+
+class TuningRecord(Record):
+    """What fine-tuning a network to another data set left behind, beside two other ways of learning from as much."""
+
+    kind: Literal["finetune"] = "finetune"
+    """Which record it is."""
+    members: dict[str, str]
+    """Hash of the weights of the network, by the name of the run."""
+    protocol: dict
+    """The settings as they were then."""
+    labels_sha256: str
+    """Hash of what is true of every image: names and labels."""
+    splits: list[SplitRecord]
+    """What was trained and tested on, for each number of images a class."""
+    cost: TestingCost
+    """What it cost."""
+    work: dict[str, WayCost]
+    """What learning cost, by way and number of images a class."""
+    measurements: dict[str, TransferScore]
+    """Mean class recall, by way and number of images a class."""
+
+
+KINDS: dict[str, type[Record]] = {
+    "train": TrainRecord,
+    "evaluate": EvaluateRecord,
+    "fuse": FuseRecord,
+    "transfer": TransferRecord,
+    "finetune": TuningRecord,
+}
 
 
 def record_path(run: Recorded, kind: str) -> Path:
@@ -180,7 +231,30 @@ def read_fusion(fusion: Fusion) -> FuseRecord | None:
     return record
 
 
-def read_file(path: Path) -> TrainRecord | EvaluateRecord | FuseRecord:
+def read_transfer(transfer: Transfer) -> TransferRecord | None:
+    """The record of a transfer, or ``None`` when it has none yet; raises as :func:`read_record` does."""
+    path = record_path(transfer, "transfer")
+    if not path.exists():
+        return None
+    record = parse_sealed(path, "transfer")
+    networks = [run.name for run in transfer.members]
+    if (record.study, record.data.source, [*record.members]) != (transfer.study.name, transfer.source, networks):
+        raise RecordError(f"{short(path)}: is the record of another transfer, of {'+'.join(record.members)}")
+    return record
+
+
+def read_tuning(tuning: Tuning) -> TuningRecord | None:
+    """The record of a tuning, or ``None`` when it has none yet; raises as :func:`read_record` does."""
+    path = record_path(tuning, "finetune")
+    if not path.exists():
+        return None
+    record = parse_sealed(path, "finetune")
+    if (record.study, record.data.source, [*record.members]) != (tuning.study.name, tuning.source, [tuning.run.name]):
+        raise RecordError(f"{short(path)}: is the record of another tuning, of {'+'.join(record.members)}")
+    return record
+
+
+def read_file(path: Path) -> Record:
     """The record in ``path``, whose name says its kind; raises as :func:`read_record` does."""
     return parse(path, path.stem)
 

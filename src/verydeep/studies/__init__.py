@@ -6,23 +6,33 @@ from verydeep.studies.parts import PAPER_SCALES, Recipe
 from verydeep.studies.plan import Run, find_run, lineage, planned_runs
 from verydeep.studies.recorded import Recorded
 from verydeep.studies.schema import Study, load, names
+from verydeep.studies.transfer import Features, Transfer, find_transfer, named_transfer, planned_transfers
+from verydeep.studies.tuning import OwnImages, Tuning, find_tuning
 
 __all__ = [
     "PAPER_SCALES",
+    "Features",
     "Fusion",
     "Measurement",
+    "OwnImages",
     "Recipe",
     "Recorded",
     "Run",
     "Study",
+    "Transfer",
+    "Tuning",
     "classes_of",
     "find_fusion",
     "find_run",
+    "find_transfer",
+    "find_tuning",
     "lineage",
     "load",
+    "named_transfer",
     "names",
     "planned_fusions",
     "planned_runs",
+    "planned_transfers",
     "table6_fusions",
     "table9_fusions",
 ]

@@ -32,6 +32,7 @@ from verydeep.studies.parts import (
     starts_from,
 )
 from verydeep.studies.strict import Strict
+from verydeep.studies.targets import TransferKeys
 
 #: Where the studies that ship with the package lie.
 FOLDER = Path(__file__).parent
@@ -53,6 +54,7 @@ class Study(Strict):
         default={}, description="keys of network and testing for one training scale"
     )
     localisation: Localisation = Localisation()
+    transfer: TransferKeys = TransferKeys()
     multi_crop: Literal["paper", "all"] = Field(
         "paper", description="networks tested on many crops: those that the paper tests so (Table 5), or all"
     )
@@ -118,8 +120,9 @@ class Study(Strict):
             network, testing = self.network_at(scale), self.testing_at(scale)
             departed |= {key for key, usual in Network() if getattr(network, key) != usual}
             departed |= {f"testing.{key}" for key, usual in Testing() if getattr(testing, key) != usual}
-        papers = Localisation()
-        departed |= {f"localisation.{key}" for key, usual in papers if getattr(self.localisation, key) != usual}
+        for name, papers in (("localisation", Localisation()), ("transfer", TransferKeys())):
+            keys = getattr(self, name)
+            departed |= {f"{name}.{key}" for key, usual in papers if key != "data" and getattr(keys, key) != usual}
         return departed
 
     def _check_variants(self) -> None:

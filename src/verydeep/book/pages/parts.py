@@ -8,8 +8,8 @@ from verydeep.studies import Recipe, Study, recipes
 SHORT = 10
 #: The files of a run that its page offers for download; the executed notebooks are pages of their own.
 DOWNLOADS = (
-    *("train.json", "evaluate.json", "fuse.json", "history.csv"),
-    *("predictions.parquet", "boxes.parquet", "weights.safetensors"),
+    *("train.json", "evaluate.json", "fuse.json", "transfer.json", "finetune.json", "history.csv"),
+    *("predictions.parquet", "boxes.parquet", "transfer.parquet", "resampled.parquet", "weights.safetensors"),
 )
 #: A page of one run stands in no table of contents and is not searched: it is reached from its study and its numbers.
 FRONT_MATTER = ("---", "orphan: true", "nosearch: true", "---")

@@ -1,4 +1,4 @@
-"""The pages of a run and of a fusion."""
+"""The pages of a run, of a fusion and of a transfer."""
 
 from verydeep import notebooks, results, runs
 from verydeep.book import examples
@@ -6,10 +6,12 @@ from verydeep.book.pages.parts import DOWNLOADS, FRONT_MATTER, SHORT, errors, re
 from verydeep.results import cards, citation, publication
 from verydeep.results.statistics import error_interval
 from verydeep.runs import provenance
-from verydeep.studies import Fusion, Recipe, Recorded, Run
+from verydeep.studies import Fusion, Recipe, Recorded, Run, Transfer, Tuning
+from verydeep.studies.tuning import WAYS as TUNING_WAYS
 
 #: The chapters that show a recorded notebook, in words.
-_CHAPTERS = {"train": "training", "evaluate": "testing", "fuse": "testing several networks together"}
+_CHAPTERS = {"train": "training", "evaluate": "testing", "fuse": "testing several networks together",
+             "transfer": "features on other data", "finetune": "fine-tuning"}  # fmt: skip
 
 
 def run_page(run: Run) -> str:
@@ -84,6 +86,54 @@ def fusion_page(fusion: Fusion) -> str:
         )
     lines += ["", *_notebooks(fusion), "## Made by", "", *two_columns(_tested(record)), ""]
     return "\n".join([*lines, *_repeat(fusion, ["fuse"], record.sources), *_files(fusion)])
+
+
+def transfer_page(transfer: Transfer) -> str:
+    """One transfer of features to other data: what they are worth, how it was made, and how to repeat it."""
+    record, study = runs.read_transfer(transfer), transfer.study
+    networks = " and ".join(f"[{run.row}]({run.name}.md)" for run in transfer.members)
+    lines = [*FRONT_MATTER, f"# {study.name}: {transfer.row}", ""]
+    lines += [
+        f"The features of {networks} of the study [{study.name}](../{study.name}.md) with a linear classifier on "
+        f"{transfer.target.title} (Appendix B).",
+        "",
+        "## Measured",
+        "",
+        "| images described by | value (%) | splits (%) | C | images |",
+        "|:--|--:|:--|:--|--:|",
+    ]
+    for name, score in record.measurements.items():
+        splits, costs = (", ".join(map(form, each)) for form, each in (
+            ("{:.2f}".format, score.splits), ("{:g}".format, score.costs)))  # fmt: skip
+        lines.append(f"| {name} | {score.value:.2f} | {splits} | {costs} | {score.n} |")
+    metric = {"map": "Mean average precision", "recall": "Mean class recall"}[transfer.target.metric]
+    lines += ["", f"{metric}; the first row is the paper's way.", ""]
+    for k, split in enumerate(record.splits, 1):
+        lines += [f"- split {k}: {split.train} trained on, {split.test} tested on, `{split.sha256[:SHORT]}`"]
+    lines += ["", *_numbers(transfer), *_notebooks(transfer), "## Made by", "", *two_columns(_tested(record)), ""]
+    again = f"`verydeep verify {study.name} {transfer.name}` makes the first number anew from the published weights."
+    return "\n".join([*lines, *_repeat(transfer, ["transfer"], record.sources), again, "", *_files(transfer)])
+
+
+def tuning_page(tuning: Tuning) -> str:
+    """Three ways of learning a data set from few images: what they are worth, how it was made, how to repeat it."""
+    record, study, run = runs.read_tuning(tuning), tuning.study, tuning.run
+    lines = [*FRONT_MATTER, f"# {study.name}: {tuning.row}", ""]
+    lines += [
+        f"[{run.row}]({run.name}.md) of the study [{study.name}](../{study.name}.md) and {tuning.source}, learned from "
+        "few images of each class in three ways at one cost: see [fine-tuning](../../training/finetune.ipynb).",
+        "",
+        "## Measured",
+        "",
+        "| way | images of each class | mean class recall (%) | images tested on | epochs | multiply-adds |",
+        "|:--|--:|--:|--:|--:|--:|",
+    ]
+    for name, score in record.measurements.items():
+        (way, _, count), work = name.rpartition("-"), record.work[name]
+        cells = [TUNING_WAYS[way], count, f"{score.value:.2f}", score.n, work.epochs, f"{work.multiply_adds:.3g}"]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    lines += ["", *_notebooks(tuning), "## Made by", "", *two_columns(_tested(record)), ""]
+    return "\n".join([*lines, *_repeat(tuning, ["finetune"], record.sources), *_files(tuning)])
 
 
 def _measured(measurements: dict[str, runs.Errors]) -> list[str]:
@@ -186,7 +236,9 @@ def _trained(trained: runs.TrainRecord) -> dict[str, str]:
     return rows
 
 
-def _tested(record: runs.EvaluateRecord | runs.FuseRecord | None) -> dict[str, str]:
+def _tested(
+    record: runs.EvaluateRecord | runs.FuseRecord | runs.TransferRecord | runs.TuningRecord | None,
+) -> dict[str, str]:
     if record is None:
         return {}
     sources, machine = record.sources, record.environment

@@ -20,8 +20,8 @@ def study_page(study: Study) -> str:
     ]
     lines += _testing(study) + _localisation(study)
     if not study.train:
-        return "\n".join([*lines, *_published(study), ""])
-    return "\n".join([*lines, *_runs(study), *_fusions(study), *_recipe(study)])
+        return "\n".join([*lines, *_published(study), *_transfers(study), ""])
+    return "\n".join([*lines, *_runs(study), *_fusions(study), *_transfers(study), *_recipe(study)])
 
 
 def _linked(run: Run, recorded: bool) -> str:
@@ -93,6 +93,20 @@ def _fusions(study: Study) -> list[str]:
         cells = errors(runs.read_fusion(fusion).measurements[fusion.method])
         members = ", ".join(run.row for run in fusion.members)
         lines.append(f"| [{members}]({study.name}/{fusion.name}.md) | {fusion.method} | {cells[0]} | {cells[1]} |")
+    return [*lines, ""]
+
+
+def _transfers(study: Study) -> list[str]:
+    transfers = runs.recorded_transfers(study)
+    if not transfers:
+        return []
+    lines = ["Features on other data (Appendix B), the paper's way of describing images:", ""]
+    lines += ["| networks | data | measure | value (%) |", "|:--|:--|:--|--:|"]
+    for transfer in transfers:
+        score = runs.read_transfer(transfer).measurements[transfer.usual.name]
+        members = ", ".join(run.row for run in transfer.members)
+        linked = f"[{members}]({study.name}/{transfer.name}.md)"
+        lines.append(f"| {linked} | {transfer.source} | {transfer.target.metric} | {score.value:.1f} |")
     return [*lines, ""]
 
 

@@ -16,7 +16,7 @@ from verydeep import files, notebooks, paths, results, runs
 from verydeep.book.pages.numbers import numbers_page
 from verydeep.book.pages.parts import DOWNLOADS
 from verydeep.book.pages.reference import reference_pages
-from verydeep.book.pages.runs import fusion_page, run_page
+from verydeep.book.pages.runs import fusion_page, run_page, transfer_page, tuning_page
 from verydeep.book.pages.studies import study_page
 from verydeep.chapters import figures, formats
 from verydeep.results import citation, publication
@@ -48,6 +48,12 @@ def write_pages(target: Path) -> None:
         for fusion in runs.recorded_fusions(study):
             written.add(_write(target / name / f"{fusion.name}.md", fusion_page(fusion)))
             written |= _write_files(target / name, fusion)
+        for transfer in runs.recorded_transfers(study):
+            written.add(_write(target / name / f"{transfer.name}.md", transfer_page(transfer)))
+            written |= _write_files(target / name, transfer)
+        for tuning in runs.recorded_tunings(study):
+            written.add(_write(target / name / f"{tuning.name}.md", tuning_page(tuning)))
+            written |= _write_files(target / name, tuning)
     _draw(curves)
     written |= {curve.target for curve in curves}
     kept = target / "numbers"
@@ -154,7 +160,7 @@ def _notebook_page(executed: Path, run: Recorded, kind: str) -> str:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = _SHOWN_SOURCE.sub(_OF_TODAY, cell.source.replace("](../", "](../../"))
-    verb = {"train": "trained", "evaluate": "tested", "fuse": "tested"}[kind]
+    verb = {"train": "trained", "transfer": "carried to other data", "finetune": "compared"}.get(kind, "tested")
     title = f"# {run.study.name}: how {run.name} was {verb}\n\n"
     title += f"The notebook as papermill executed it. Back to [the run]({run.name}.md)."
     notebook.cells[0].source = notebook.cells[0].source.replace("# ", "## ", 1)

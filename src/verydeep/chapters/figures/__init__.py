@@ -12,6 +12,7 @@ from verydeep.chapters.figures.images import (
     score_maps,
 )
 from verydeep.chapters.figures.insides import filters, patches
+from verydeep.chapters.figures.learning import error_by_images, loss_curve
 from verydeep.chapters.figures.networks import (
     configurations_diagram,
     footprint,
@@ -46,6 +47,7 @@ __all__ = [
     "curves_by_depth",
     "effects",
     "error_by_depth",
+    "error_by_images",
     "error_by_updates",
     "errors_by_class",
     "errors_picture",
@@ -59,6 +61,7 @@ __all__ = [
     "image_grid",
     "kills",
     "learning_curve",
+    "loss_curve",
     "merging",
     "patches",
     "peers_picture",

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from verydeep import paths, runs
+from verydeep.results import transfers
 from verydeep.results.numbers import BOX_TABLES, SINGLE_NETWORK_TABLES, Number, rows, unnamed_images, wrong
-from verydeep.results.printed import judged
+from verydeep.results.printed import judged_cell, more_is_better
 from verydeep.results.statistics import Interval, mean_difference
 from verydeep.studies import Run, Study, table6_fusions, table9_fusions
 from verydeep.studies.names import seed_of
@@ -21,8 +22,8 @@ class Evidence:
     """
 
     def __init__(self, study: Study, numbers: Iterable[Number]):
-        about = [number for number in numbers if number.metric == judged(number.table)]
-        self.numbers: dict[str, Number] = {f"{number.table}.{number.row}": number for number in about}
+        every = {f"{number.table}.{number.row}": number for number in numbers if _is_judged(number)}
+        self.numbers: dict[str, Number] = every
         self.networks: dict[str, tuple[Run, ...]] = {
             f"{table}.{row.name}": (row.run,)
             for table in (*SINGLE_NETWORK_TABLES, *BOX_TABLES)
@@ -30,6 +31,9 @@ class Evidence:
         }
         for table, fusions in (("table6", table6_fusions(study)), ("table9", table9_fusions(study))):
             self.networks |= {f"{table}.{name}": fusion.members for name, fusion in fusions.items()}
+        #: of the rows of Tables 11 and 12, which networks' features are carried to which data
+        self.transfers = {f"{row.table}.{row.name}": row.transfer for row in transfers.rows(study)}
+        self.networks |= {reference: transfer.members for reference, transfer in self.transfers.items()}
         self._fitted: dict[tuple, tuple[float, int] | None] = {}
         self._tested: dict[Path, str | None] = {}
         self._differences: dict[tuple, Interval] = {}
@@ -53,12 +57,36 @@ class Evidence:
         return {reference: self._answers(reference, seeds) for reference in set(references)}
 
     def difference(self, pairs: list[list[str]], seeds: list[int]) -> Interval:
-        """Average over pairs of rows of the first's error less the second's, percent points, over ``seeds``."""
+        """Average over pairs of rows of the first's error less the second's, percent points, over ``seeds``.
+
+        Of rows whose numbers are no errors, of the second's number less the first's: what is positive speaks for the
+        second in both cases.
+        """
         asked = (tuple(map(tuple, pairs)), tuple(seeds))
+        if asked not in self._differences and more_is_better(pairs[0][0]):
+            self._differences[asked] = self._gain(pairs, seeds)
         if asked not in self._differences:
             wrong = {reference: self._answers(reference, seeds) for pair in pairs for reference in pair}
             self._differences[asked] = mean_difference([(wrong[first], wrong[second]) for first, second in pairs])
         return self._differences[asked]
+
+    def _gain(self, pairs: list[list[str]], seeds: list[int]) -> Interval:
+        """:meth:`difference` of rows of Tables 11 and 12: every row of a data set is resampled alike."""
+        values, resampled = [], []
+        for first, second in pairs:
+            before, after = (self._carried(reference, seeds) for reference in (first, second))
+            values.append(after[0] - before[0])
+            resampled.append(after[1] - before[1])
+        return transfers.bootstrap(float(np.mean(values)), np.mean(resampled, 0))
+
+    def _carried(self, reference: str, seeds: list[int]) -> tuple[float, np.ndarray]:
+        """A number over ``seeds``, and on resampled images, (seeds, resamples)."""
+        number = self.numbers[reference]
+        names = {seed_of(run): run for run in number.runs}
+        records = [runs.read_file(paths.runs() / number.study / names[seed] / "transfer.json") for seed in seeds]
+        values = [record.measurements[number.measurement].value for record in records]
+        resampled = [transfers.resamples(number.study, names[seed], number.measurement) for seed in seeds]
+        return float(np.mean(values)), np.stack(resampled)
 
     def _answers(self, reference: str, seeds: list[int]) -> np.ndarray:
         number = self.numbers[reference]
@@ -96,6 +124,11 @@ class Evidence:
     def _started(self, folder: Path) -> str | None:
         """When the test in a run folder was started."""
         if folder not in self._tested:
-            records = [folder / f"{kind}.json" for kind in ("evaluate", "fuse")]
+            records = [folder / f"{kind}.json" for kind in ("evaluate", "fuse", "transfer")]
             self._tested[folder] = next((runs.read_file(path).started for path in records if path.exists()), None)
         return self._tested[folder]
+
+
+def _is_judged(number: Number) -> bool:
+    """Whether a number is the one of its row that claims are about."""
+    return judged_cell(f"{number.table}.{number.row}").endswith(f".{number.metric}")

@@ -1,10 +1,11 @@
 """Whether a test of a claim is a fair one: conditions that a rule names, each computed from the records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from verydeep.results import statistics
 from verydeep.results.claims.evidence import Evidence
+from verydeep.studies.transfer import ON, PIXELS, UNTRAINED
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,34 @@ def named(evidence: Evidence, pairs: list[list[str]]) -> Condition:
     return Condition("named", True, "the classes named leave room to be better")
 
 
+def learned(evidence: Evidence, pairs: list[list[str]]) -> Condition:
+    """The features of every network serve better than its own did before it was trained, and than pixels (Appendix B).
+
+    At the lowest scale, by the paired 95 % interval: features that do not have learned nothing that serves other data.
+    """
+    lost = []
+    for reference in dict.fromkeys(reference for pair in pairs for reference in pair):
+        for network, alone, others in _baselines(evidence, reference):
+            if not all(evidence.complete([[other, alone]]) for other in others):
+                return Condition("learned", None, f"{network} was not tested beside its baselines")
+            for other in others:
+                gain = evidence.difference([[other, alone]], evidence.seeds([other, alone]))
+                if gain.low <= 0:
+                    lost.append(f"{network} {gain.value:+.1f} over {'pixels' if PIXELS in other else 'none trained'}")
+    if lost:
+        return Condition("learned", False, f"points gained: {', '.join(dict.fromkeys(lost))}")
+    return Condition("learned", True, "the features of each network serve better than untrained ones and than pixels")
+
+
+def _baselines(evidence: Evidence, reference: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Of each network of a row of Tables 11 and 12: its name, its row at one scale, and the rows of what needs none."""
+    table, transfer = reference.partition(".")[0], evidence.transfers[reference]
+    source, lowest = transfer.source, f"average-{transfer.scales[0]}"
+    for run in transfer.members:
+        behind = f"{table}.{run.row}{ON}{source}"
+        yield run.row, f"{behind}-{lowest}", [f"{behind}-{UNTRAINED}-{lowest}", f"{table}.{PIXELS}{ON}{source}"]
+
+
 def _same_training(evidence: Evidence, first: str, second: str) -> bool:
     """Whether two rows are of two single networks trained at one scale, whose training errors can be compared."""
     networks = [evidence.networks[reference] for reference in (first, second)]
@@ -113,4 +142,5 @@ CONDITIONS: dict[str, Callable[[Evidence, list[list[str]]], Condition]] = {
     "unhurt": unhurt,
     "placed": placed,
     "named": named,
+    "learned": learned,
 }

@@ -6,7 +6,7 @@ from verydeep import paper
 from verydeep.results.claims.evidence import Evidence
 from verydeep.results.claims.fairness import CONDITIONS, Condition, unhurt
 from verydeep.results.claims.rulebook import Rule, earlier_rules, rules
-from verydeep.results.printed import judged, printed_numbers
+from verydeep.results.printed import judged_cell, more_is_better, printed_numbers
 from verydeep.results.statistics import Interval
 
 # direction: what the interval of a difference says of the claim
@@ -24,7 +24,8 @@ class Compared:
     """One comparison of a rule: the rows, the paper's difference in error and ours, percent points.
 
     The error is the top-1 error, in localisation that of :func:`verydeep.results.printed.judged`. A positive difference
-    means that the second row has the lower error. What was not printed, or not run, is ``None``.
+    means that the second row has the lower error, or in Tables 11 and 12 the higher number.
+    What was not printed, or not run, is ``None``.
     """
 
     first: str
@@ -166,7 +167,10 @@ def decide(rule: Rule, differences: list[Interval], average: Interval) -> tuple[
     if rule.combine == "mean":
         return direction(rule, average), None
     directions = [direction(rule, difference) for difference in differences]
-    least_of_all = [difference.high if OPPOSITE in directions else difference.low for difference in differences]
+    if rule.rule == "same":
+        least_of_all = [-max(abs(difference.low), abs(difference.high)) for difference in differences]
+    else:
+        least_of_all = [difference.high if OPPOSITE in directions else difference.low for difference in differences]
     least = least_of_all.index(min(least_of_all))
     return next(which for which in (OPPOSITE, UNDECIDED, AGREES) if which in directions), least
 
@@ -227,5 +231,7 @@ def pairs_of(evidence: Evidence, rule: Rule) -> list[list[str]]:
 def _printed(pair: list[str]) -> float | None:
     """The paper's difference between two rows, or ``None`` where it does not print both."""
     printed = printed_numbers()
-    first, second = (printed.get(f"{reference}.{judged(reference.partition('.')[0])}") for reference in pair)
-    return None if first is None or second is None else first - second
+    first, second = (printed.get(judged_cell(reference)) for reference in pair)
+    if first is None or second is None:
+        return None
+    return second - first if more_is_better(pair[0]) else first - second

@@ -1,0 +1,114 @@
+"""What features are to tell on another data set (Appendix B): its images or objects, their labels and their splits."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from verydeep import files
+from verydeep.data.base import Source
+from verydeep.data.store import Store
+from verydeep.errors import DataError
+
+
+@dataclass(frozen=True)
+class Targets:
+    """A line for every image of a data set, or for every object where these are told apart.
+
+    ``names`` are unique and in the order of the store, ``rows`` the rows of its manifest, (n,). ``labels`` (n, classes)
+    int8: 1 where it is of the class, -1 where not, 0 where that is too difficult to count. ``boxes`` (n, 4) are the
+    objects in parts of width and height, ``None`` where whole images are meant.
+    """
+
+    names: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray
+    boxes: np.ndarray | None = None
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Of targets that are of one class each: its index, (n,)."""
+        return self.labels.argmax(1)
+
+    def sha256(self) -> str:
+        """Hash of names, labels and boxes."""
+        parts = ["\n".join(self.names).encode(), self.labels.tobytes()]
+        parts += [] if self.boxes is None else [self.boxes.astype(np.float64).tobytes()]
+        return files.sha256_bytes(b"\0".join(parts))
+
+
+class Split(NamedTuple):
+    """Positions among the targets: trained on, and tested on, each (n,) in order."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+    def sha256(self, targets: Targets) -> str:
+        """Hash of the names of both."""
+        return files.sha256_bytes("\n\n".join("\n".join(targets.names[part]) for part in self).encode())
+
+
+def read_targets(source: Source, store: Store) -> Targets:
+    """The targets of a data set, each of an image in its store.
+
+    Raises
+    ------
+    DataError
+        When a file that states labels is faulty, or names an image that is not there.
+    """
+    names = store.manifest["name"].tolist()
+    if not source.several_labels:
+        labels = np.full((len(names), store.num_classes), -1, np.int8)
+        labels[np.arange(len(names)), store.manifest["label"]] = 1
+        return Targets(np.array(names, object), np.arange(len(names)), labels)
+    row_of, found = {name: row for row, name in enumerate(names)}, list(source.labelled())
+    if strange := next((one.name for one in found if one.name not in row_of), None):
+        raise DataError(f"{source.folder}: {strange} has labels and is no image of the set")
+    every = np.array([f"{one.name}#{one.object}" if one.object else one.name for one in found], object)
+    boxes = np.array([one.box for one in found]) if found[0].box else None
+    labels = np.array([one.labels for one in found], np.int8)
+    return Targets(every, np.array([row_of[one.name] for one in found]), labels, boxes)
+
+
+def own_split(store: Store, targets: Targets) -> Split:
+    """The data set's own split: trained on ``train``, tested on ``val``."""
+    splits = store.manifest["split"].to_numpy()[targets.rows]
+    return Split(np.flatnonzero(splits == "train"), np.flatnonzero(splits == "val"))
+
+
+def random_split(targets: Targets, number: int, train: int, test: int | None) -> Split:
+    """Of each class ``train`` images to train on and up to ``test`` of the others to test on, all where ``None``.
+
+    A function of the split's ``number`` and of the images' names alone.
+
+    Raises
+    ------
+    DataError
+        When a class has no image left to test on.
+    """
+    digests = [hashlib.sha256(f"{number} {name}".encode()).digest() for name in targets.names]
+    order = np.array(sorted(range(len(digests)), key=digests.__getitem__))
+    parts: tuple[list, list] = ([], [])
+    for label in range(targets.labels.shape[1]):
+        of_class = order[targets.classes[order] == label]
+        if len(of_class) <= train:
+            raise DataError(f"a class of {len(of_class)} images has none to test on when {train} are trained on")
+        parts[0].append(of_class[:train])
+        parts[1].append(of_class[train:] if test is None else of_class[train : train + test])
+    return Split(*(np.sort(np.concatenate(part)) for part in parts))
+
+
+def aside(labels: np.ndarray, names: np.ndarray, share: float) -> np.ndarray:
+    """Which of the training targets are kept to choose hyper-parameters on: a share of each class, bool (n,).
+
+    Those whose names have the smallest sha256; of targets of several classes that share of all.
+    """
+    digests = np.array([int(hashlib.sha256(f"aside {name}".encode()).hexdigest()[:15], 16) for name in names])
+    single = ((labels == 1).sum(1) == 1).all()
+    groups = labels.argmax(1) if single else np.zeros(len(labels), int)
+    chosen = np.zeros(len(labels), bool)
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        chosen[members[np.argsort(digests[members])[: max(1, round(share * len(members)))]]] = True
+    return chosen

@@ -1,0 +1,255 @@
+"""Features carried to another data set, and a linear classifier on them, from weights to a record (Appendix B)."""
+
+import time
+
+import numpy as np
+import pandas as pd
+
+from verydeep import files, progress, runs
+from verydeep.assembly import device, device_record
+from verydeep.data.fingerprint import fingerprint
+from verydeep.data.sources import source
+from verydeep.data.store import open_store
+from verydeep.data.targets import Split, own_split, random_split, read_targets
+from verydeep.errors import VerydeepError
+from verydeep.evaluation.classifiers import best_cost, scores
+from verydeep.evaluation.features import Descriptors, unit
+from verydeep.evaluation.measure import require_trained, write_answers
+from verydeep.evaluation.tester import PIXELS_PER_BATCH
+from verydeep.runs import provenance, transfers
+from verydeep.runs.parts import TransferScore
+from verydeep.studies import Features, Transfer
+from verydeep.studies.transfer import transfer_protocol
+
+
+def carry(
+    transfer: Transfer, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line
+) -> dict[str, TransferScore]:
+    """Describe the images of another data set by networks, and train and test a linear classifier on them.
+
+    Every way of describing them that is asked for rests on the same passes, which are kept in the networks' workspaces,
+    so an interrupted transfer goes on with the next pass. Does nothing when that is done already for the same weights.
+    Leaves ``transfer.parquet``, ``resampled.parquet`` and ``transfer.json`` in the transfer's folder.
+
+    Parameters
+    ----------
+    pixels_per_batch
+        Pixels that go through a network at once; bounds the memory.
+    report
+        Receives a line for every way of describing images.
+
+    Returns
+    -------
+    dict
+        What each is worth, by its name.
+
+    Raises
+    ------
+    VerydeepError
+        When a network is not trained, or the data set is not there.
+    """
+    for run in transfer.members:
+        require_trained(run)
+    record = _finished(transfer)
+    if record is None:
+        with runs.working_on(transfer):
+            record = _finished(transfer) or _Carrying(transfer, pixels_per_batch, report).finish()
+    return record.measurements
+
+
+def _finished(transfer: Transfer) -> runs.TransferRecord | None:
+    """The record of a transfer if nothing is left to do."""
+    record = runs.read_transfer(transfer)
+    if record is None or not runs.is_complete(transfer, "transfer"):
+        return None
+    there = {run.name: files.sha256(run.weights) for run in transfer.members if run.weights.exists()}
+    return record if all(record.members[name] == digest for name, digest in there.items()) else None
+
+
+class Material:
+    """The images of a transfer's data set, what is true of them, their splits, and the networks that describe them.
+
+    Parameters
+    ----------
+    fresh
+        Whether what was kept of earlier passes is left alone: for a look at whether they come out the same.
+    """
+
+    def __init__(self, transfer: Transfer, pixels_per_batch: int, fresh: bool = False):
+        self.transfer, self.device = transfer, device()
+        origin = source(transfer.source)
+        self.store = open_store(origin)
+        self.targets = read_targets(origin, self.store)
+        self.splits = self._splits()
+        recorded, part = frozenset(self._recorded()), np.arange(len(self.targets.names)) if fresh else None
+        self.networks = [
+            Descriptors(transfer, run, self.store, self.targets, recorded=recorded, pixels_per_batch=pixels_per_batch,
+                        part=part)
+            for run in transfer.members
+        ]  # fmt: skip
+
+    def _splits(self) -> list[Split]:
+        target = self.transfer.target
+        if target.train is None:
+            return [own_split(self.store, self.targets)]
+        numbers = range(self.transfer.study.transfer.splits)
+        return [random_split(self.targets, number, target.train, target.test) for number in numbers]
+
+    def _recorded(self):
+        """Hashes of the passes that this transfer's record names, or those of its networks alone."""
+        for one in (self.transfer, *(Transfer((run,), self.transfer.source) for run in self.transfer.members)):
+            if record := runs.read_transfer(one):
+                yield from (made.posteriors_sha256 for made in record.passes.values())
+
+    def describe(self, features: Features) -> np.ndarray:
+        """The targets by one way of describing them: unit vectors, those of several networks one behind another."""
+        return unit(np.concatenate([network.joined(features) for network in self.networks], 1))
+
+    def said(self, features: Features, costs: list[float] | None = None) -> tuple[pd.DataFrame, list[float]]:
+        """What a classifier says of the images tested in every split, and its C: chosen, or as given by split."""
+        keys, metric = self.transfer.study.transfer, self.transfer.target.metric
+        described, labels, names = self.describe(features), self.targets.labels, self.targets.names
+        tables, chosen = [], []
+        for number, (train, test) in enumerate(self.splits):
+            cost = costs[number] if costs else best_cost(
+                described[train], labels[train], names[train], keys.costs, keys.aside, metric, keys.average_precision
+            )  # fmt: skip
+            given = scores(described[train], labels[train], described[test], cost)
+            tables.append(transfers.table(features.name, number, names[test], labels[test], given, metric))
+            chosen.append(cost)
+        return pd.concat(tables, ignore_index=True), chosen
+
+
+class _Carrying:
+    """One transfer from its first pass, or what an interrupted one left, to its record."""
+
+    def __init__(self, transfer: Transfer, pixels_per_batch: int, report):
+        self.started, self.clock, self.made_by = provenance.now(), time.monotonic(), provenance.sources()
+        self.transfer, self.report, self.pixels_per_batch = transfer, report, pixels_per_batch
+        self.material = Material(transfer, pixels_per_batch)
+
+    def finish(self) -> runs.TransferRecord:
+        transfer, keys = self.transfer, self.transfer.study.transfer
+        tables, resampled, measured = [], {}, {}
+        for features in transfer.measured():
+            table, costs = self.material.said(features)
+            measured[features.name] = score = score_of(table, transfer, costs)
+            resampled[features.name] = transfers.resampled(table, transfer.target.metric, keys.average_precision)
+            tables.append(table)
+            self.report(f"{transfer.name}: {features.name:40} {transfer.target.metric} {score.value:.2f}  n {score.n}")
+        table = pd.concat(tables, ignore_index=True).astype({"measurement": "category"})
+        return self._record(table, pd.DataFrame(resampled), measured)
+
+    def _record(self, table: pd.DataFrame, resampled: pd.DataFrame, measured: dict) -> runs.TransferRecord:
+        transfer, material = self.transfer, self.material
+        written = [transfers.FILE, transfers.RESAMPLED]
+        runs.unseal(transfer.folder, [*written, "transfer.json"])
+        for name, frame in zip(written, (table, resampled), strict=True):
+            write_answers(transfer.folder / name, frame)
+        record = runs.TransferRecord(
+            study=transfer.study.name,
+            members={network.run.name: network.weights_sha256 for network in material.networks},
+            protocol=transfer_protocol(transfer),
+            sources=self.made_by,
+            environment=provenance.environment(),
+            device=device_record(material.device),
+            data=fingerprint(material.store, None),
+            labels_sha256=material.targets.sha256(),
+            splits=[
+                {"train": len(split.train), "test": len(split.test), "sha256": split.sha256(material.targets)}
+                for split in material.splits
+            ],
+            started=self.started,
+            finished=provenance.now(),
+            cost={
+                "seconds": time.monotonic() - self.clock,
+                "pixels_per_batch": self.pixels_per_batch,
+                "load_average": provenance.load_average(),
+            },
+            passes={name: made for network in material.networks for name, made in network.made.items()},
+            measurements=measured,
+            artefacts={name: files.sha256(transfer.folder / name) for name in written},
+        )
+        runs.write_record(transfer, record)
+        runs.seal(transfer.folder, [*written, "transfer.json"])
+        return record
+
+
+def score_of(table: pd.DataFrame, transfer: Transfer, costs: list[float]) -> TransferScore:
+    """What a record says of one way of describing images."""
+    metric, precision = transfer.target.metric, transfer.study.transfer.average_precision
+    score = transfers.value(table, metric, precision)
+    if metric == "map":
+        other = {"eleven": "area", "area": "eleven"}[precision]
+        score["other"] = transfers.value(table, metric, other)["value"]
+    return TransferScore(**score, costs=costs)
+
+
+#: Elsewhere sums are added up in another order: how far a number made again may be from the record, percent points.
+POINTS = 1.0
+
+
+def verify(transfer: Transfer, only: str | None = None) -> pd.DataFrame:
+    """Make numbers of a transfer again from the published weights and the data, with the C that was recorded.
+
+    Nothing that was kept is used, and nothing is written.
+
+    Parameters
+    ----------
+    only
+        The way of describing images, by its name; the paper's by default.
+
+    Returns
+    -------
+    DataFrame
+        The recorded and the re-made number in percent, their difference, and the share of images of which the same best
+        class is said.
+
+    Raises
+    ------
+    VerydeepError
+        When there is no record, the images or splits are others, or the numbers differ by more than a point.
+    """
+    record = runs.read_transfer(transfer)
+    if record is None:
+        raise VerydeepError(
+            f"{transfer.name} is not recorded: there is nothing to compare with; run: {transfer.command}"
+        )
+    ways = {features.name: features for features in transfer.measured() if features.name in record.measurements}
+    asked = only or transfer.usual.name
+    if asked not in ways:
+        raise VerydeepError(f"{transfer.name} has no {asked!r}: choose one of {', '.join(ways)}")
+    material = Material(transfer, record.cost.pixels_per_batch, fresh=True)
+    if (
+        material.store.manifest_sha256 != record.data.manifest_sha256
+        or material.targets.sha256() != record.labels_sha256
+    ):
+        raise VerydeepError(
+            f"{transfer.name} was tested on other images or labels than those in {material.store.folder}"
+        )
+    splits = [split.sha256(material.targets) for split in material.splits]
+    if splits != [split.sha256 for split in record.splits]:
+        raise VerydeepError(f"{transfer.name}: the splits are others than those of the record")
+    if weights := next((one.run.name for one in material.networks
+                        if one.weights_sha256 != record.members[one.run.name]), None):  # fmt: skip
+        raise VerydeepError(f"{transfer.name} was made from other weights of {weights} than are there")
+    before = record.measurements[asked]
+    table, _ = material.said(ways[asked], before.costs)
+    again = score_of(table, transfer, before.costs)
+    kept = pd.read_parquet(transfer.folder / transfers.FILE, filters=[("measurement", "==", asked)])
+    same = 100 * float((_best(kept) == _best(table)).mean())
+    if abs(again.value - before.value) > POINTS:
+        raise VerydeepError(
+            f"{transfer.name}: {asked} is {again.value:.2f} % now, {before.value:.2f} % in the record; at most "
+            f"{POINTS} points are allowed"
+        )
+    difference = again.value - before.value
+    row = {"recorded": before.value, "again": again.value, "difference": difference, "same best class": same}
+    return pd.DataFrame({asked: row}).T
+
+
+def _best(table: pd.DataFrame) -> np.ndarray:
+    """The class of the best score of every line of a table of answers."""
+    if "class_1" in table:
+        return table["class_1"].to_numpy()
+    return table[[column for column in table if column.startswith("score_")]].to_numpy().argmax(1)

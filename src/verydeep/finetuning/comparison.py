@@ -1,0 +1,162 @@
+"""Three ways of learning a data set from few images, side by side and at one cost, from weights to a record."""
+
+import time
+
+import numpy as np
+import pandas as pd
+
+from verydeep import files, progress, runs
+from verydeep.assembly import device, device_record, recorded_normaliser
+from verydeep.data.fingerprint import fingerprint
+from verydeep.data.sources import source
+from verydeep.data.store import open_store
+from verydeep.data.targets import Split, random_split, read_targets
+from verydeep.evaluation.classifiers import best_cost, scores
+from verydeep.evaluation.features import Descriptors, unit
+from verydeep.evaluation.measure import require_trained, write_answers
+from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
+from verydeep.finetuning.loop import Lesson, batch_size, fit, new_network
+from verydeep.runs import provenance, transfers
+from verydeep.runs.parts import TransferScore, WayCost
+from verydeep.studies import Transfer, Tuning
+from verydeep.studies.tuning import FROZEN, TUNED, WAYS, tuning_protocol
+
+
+def compare(
+    tuning: Tuning, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line
+) -> dict[str, TransferScore]:
+    """Learn a data set from few images of each class in three ways, and test each; do nothing when that is done.
+
+    Frozen features with a linear classifier, all layers trained further, and all from random weights. The last two are
+    trained for as many epochs as cost what describing the images at the paper's scales does. Leaves
+    ``transfer.parquet``, ``resampled.parquet`` and ``finetune.json`` in the tuning's folder.
+
+    Returns
+    -------
+    dict
+        Mean class recall by way and number of images a class, ``tuned-30``.
+
+    Raises
+    ------
+    VerydeepError
+        When the network is not trained, or the data set is not there.
+    """
+    require_trained(tuning.run)
+    record = _finished(tuning)
+    if record is None:
+        with runs.working_on(tuning):
+            record = _finished(tuning) or _Comparison(tuning, pixels_per_batch, report).finish()
+    return record.measurements
+
+
+def _finished(tuning: Tuning) -> runs.TuningRecord | None:
+    record = runs.read_tuning(tuning)
+    if record is None or not runs.is_complete(tuning, "finetune"):
+        return None
+    weights = tuning.run.weights
+    same = not weights.exists() or record.members[tuning.run.name] == files.sha256(weights)
+    return record if same else None
+
+
+class _Comparison:
+    """One comparison from its first way to its record."""
+
+    def __init__(self, tuning: Tuning, pixels_per_batch: int, report):
+        self.started, self.clock, self.made_by = provenance.now(), time.monotonic(), provenance.sources()
+        self.tuning, self.run, self.report, self.pixels_per_batch = tuning, tuning.run, report, pixels_per_batch
+        origin = source(tuning.source)
+        self.store = open_store(origin)
+        self.targets = read_targets(origin, self.store)
+        self.device = device()
+        self.transfer = Transfer((self.run,), tuning.source)
+        known = runs.read_transfer(self.transfer)
+        kept = frozenset(made.posteriors_sha256 for made in known.passes.values()) if known else frozenset()
+        self.network = Descriptors(
+            self.transfer, self.run, self.store, self.targets, recorded=kept, pixels_per_batch=pixels_per_batch
+        )
+        self.described = unit(self.network.joined(self.transfer.usual))
+        passes = self.network.made.values()
+        #: multiply-adds of describing one image, on average
+        self.describing = sum(made["multiply_adds"] for made in passes) / len(self.targets.names)
+
+    @property
+    def epochs(self) -> int:
+        """As many as cost what describing the images does: an update costs three forward passes."""
+        return max(1, round(self.describing / (3 * self.run.multiply_adds)))
+
+    def split(self, count: int) -> Split:
+        """``count`` images of each class to train on, and the same images to test on whatever the count."""
+        most = random_split(self.targets, 0, max(self.tuning.counts), self.transfer.target.test)
+        return Split(random_split(self.targets, 0, count, None).train, most.test)
+
+    def finish(self) -> runs.TuningRecord:
+        tables, resampled, measured, work, splits = [], {}, {}, {}, []
+        labels, names = self.targets.labels, self.targets.names
+        for count in self.tuning.counts:
+            split = self.split(count)
+            splits.append({"train": len(split.train), "test": len(split.test), "sha256": split.sha256(self.targets)})
+            for way in WAYS:
+                name, begun = f"{way}-{count}", time.monotonic()
+                given, costs = self._frozen(split) if way == FROZEN else (self._trained(split, way), [])
+                table = transfers.table(name, 0, names[split.test], labels[split.test], given, "recall")
+                work[name] = self._work(way, len(split.train), time.monotonic() - begun)
+                measured[name] = TransferScore(**transfers.value(table, "recall"), costs=costs)
+                resampled[name] = transfers.resampled(table, "recall")
+                tables.append(table)
+                self.report(f"{self.tuning.name}: {name:12} mean class recall {measured[name].value:.2f}")
+        table = pd.concat(tables, ignore_index=True).astype({"measurement": "category"})
+        return self._record(table, pd.DataFrame(resampled), measured, work, splits)
+
+    def _work(self, way: str, images: int, seconds: float) -> WayCost:
+        if way == FROZEN:
+            return WayCost(epochs=0, multiply_adds=round(self.describing * images), seconds=seconds)
+        batch = batch_size(self.run, images)
+        crops = images // batch * batch * self.epochs
+        return WayCost(epochs=self.epochs, multiply_adds=3 * crops * self.run.multiply_adds, seconds=seconds)
+
+    def _frozen(self, split: Split) -> tuple[np.ndarray, list[float]]:
+        keys, (train, test) = self.tuning.study.transfer, split
+        known, labels = self.described[train], self.targets.labels[train]
+        names = self.targets.names[train]
+        cost = best_cost(known, labels, names, keys.costs, keys.aside, "recall", "eleven")
+        return scores(known, labels, self.described[test], cost), [cost]
+
+    def _trained(self, split: Split, way: str) -> np.ndarray:
+        run = self.run
+        net = new_network(run, self.store.num_classes, way == TUNED)
+        normalise = recorded_normaliser(run, self.device)
+        lesson = Lesson(self.store, self.targets.rows[split.train], self.epochs, run.seed)
+        fit(net, run, lesson, normalise, way == TUNED)
+        tester = Tester(net, normalise, run.testing, run.recipe.flip, self.pixels_per_batch)
+        made = tester.make("dense", self.store, self.targets.rows[split.test], run.study.pixels(256))
+        return made.posteriors
+
+    def _record(self, table, resampled, measured: dict, work: dict, splits: list[dict]) -> runs.TuningRecord:
+        tuning, written = self.tuning, [transfers.FILE, transfers.RESAMPLED]
+        runs.unseal(tuning.folder, [*written, "finetune.json"])
+        for name, frame in zip(written, (table, resampled), strict=True):
+            write_answers(tuning.folder / name, frame)
+        record = runs.TuningRecord(
+            study=tuning.study.name,
+            members={self.run.name: self.network.weights_sha256},
+            protocol=tuning_protocol(tuning),
+            sources=self.made_by,
+            environment=provenance.environment(),
+            device=device_record(self.device),
+            data=fingerprint(self.store, None),
+            labels_sha256=self.targets.sha256(),
+            splits=splits,
+            started=self.started,
+            finished=provenance.now(),
+            cost={
+                "seconds": time.monotonic() - self.clock,
+                "pixels_per_batch": self.pixels_per_batch,
+                "load_average": provenance.load_average(),
+            },
+            work=work,
+            measurements=measured,
+            artefacts={name: files.sha256(tuning.folder / name) for name in written},
+        )
+        runs.write_record(tuning, record)
+        runs.seal(tuning.folder, [*written, "finetune.json"])
+        return record

@@ -1,0 +1,79 @@
+"""A network that was made for somebody's own images, taken up again."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from verydeep import files
+from verydeep.data.normaliser import Normaliser
+from verydeep.errors import VerydeepError
+from verydeep.evaluation.tester import Tester
+from verydeep.finetuning.loop import new_network
+from verydeep.networks import weights
+from verydeep.studies.fusions import member
+
+#: The files of a network that was made for own images, and the page about it.
+WEIGHTS, NOTE, PAGE = "weights.safetensors", "network.json", "page.html"
+
+
+@dataclass(frozen=True)
+class OwnNetwork:
+    """A network that :func:`verydeep.finetuning.tune` wrote: weights, classes, and what it expects of a picture."""
+
+    name: str
+    tester: Tester
+    classes: list[str]
+    scale: int
+
+    def predict(self, picture: np.ndarray) -> pd.Series:
+        """The probability of every class for a picture, RGB uint8 (height, width, 3), the most probable first.
+
+        By the dense form, at the scale at which it was tested, with the mirror image.
+        """
+        made = self.tester.make("dense", _Picture(picture), np.array([0]), self.scale)
+        said = pd.Series(made.posteriors[0], index=self.classes, name="probability")
+        return said.sort_values(ascending=False, kind="stable")
+
+
+class _Picture:
+    """One picture in place of a store."""
+
+    def __init__(self, image: np.ndarray):
+        self._image, self.manifest = image, pd.DataFrame({"name": ["the picture"]})
+
+    def image(self, row: int) -> np.ndarray:
+        return self._image
+
+
+def is_own(folder: Path) -> bool:
+    """Whether :func:`verydeep.finetuning.tune` wrote a network into a folder."""
+    return (Path(folder) / NOTE).is_file() and (Path(folder) / WEIGHTS).is_file()
+
+
+def load(folder: Path) -> OwnNetwork:
+    """The network that :func:`verydeep.finetuning.tune` wrote into a folder.
+
+    Raises
+    ------
+    VerydeepError
+        When there is none, or its weights are others than were written.
+    """
+    folder = Path(folder)
+    if not is_own(folder):
+        raise VerydeepError(f"{folder}: no network there; verydeep finetune writes {NOTE} and {WEIGHTS}")
+    note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+    if files.sha256(folder / WEIGHTS) != note["weights_sha256"]:
+        raise VerydeepError(f"{folder / WEIGHTS}: not the weights that {NOTE} names; tune the network again")
+    run = member(note["started_from"])
+    net = new_network(run, len(note["classes"]), trained=False)
+    weights.load_into(net, folder / WEIGHTS)
+    divisor = note["divisor"] if isinstance(note["divisor"], float) else torch.tensor(note["divisor"])
+    normalise = Normaliser(torch.tensor(note["mean"]), divisor)
+    testing = run.testing.model_copy(update={"precision": "float32"})
+    return OwnNetwork(
+        folder.name, Tester(net, normalise, testing, run.recipe.flip), note["classes"], note["test_scale"]
+    )

@@ -1,0 +1,111 @@
+"""The plain loop that trains a network on few images: crops, mirror images, SGD with momentum, a rate that falls."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from verydeep import progress
+from verydeep.assembly import load_network
+from verydeep.data.normaliser import Normaliser
+from verydeep.data.views import TrainingBatches, TrainingViews, draw_epoch
+from verydeep.errors import TrainingDiverged
+from verydeep.networks import building
+from verydeep.networks.initialisation import initialise, transfer_all_but_last
+from verydeep.networks.network import Network
+from verydeep.studies import Run
+
+#: Of the study's rate: what the layers that are there already learn at, when the last one is new.
+GENTLE = 0.2
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a network is trained on: images as a store gives them, the rows of its manifest, and for how long."""
+
+    images: object
+    rows: np.ndarray
+    epochs: int
+    seed: int
+
+    def steps(self, batch: int) -> int:
+        """Updates in an epoch."""
+        return len(self.rows) // batch
+
+
+def new_network(run: Run, classes: int, trained: bool) -> Network:
+    """The network of a run with ``classes`` outputs: its weights but the last layer's, or random ones."""
+    size = replace(run.size, num_classes=classes)
+    net = building.build(run.config, size, dropout=run.recipe.dropout, lrn_alpha=run.network.lrn_alpha)
+    scheme = "he" if run.published else run.recipe.initialisation
+    initialise(net, scheme, torch.Generator().manual_seed(run.seed))
+    if trained:
+        transfer_all_but_last(net, load_network(run))
+    return net.to(memory_format=torch.channels_last)
+
+
+def batch_size(run: Run, images: int) -> int:
+    """The study's batch, or less where it would leave fewer than four updates an epoch."""
+    return max(1, min(run.recipe.batch, images // 4))
+
+
+def fit(net: Network, run: Run, lesson: Lesson, normalise: Normaliser, trained: bool) -> list[float]:
+    """Train ``net`` in place; the mean loss of every epoch.
+
+    Crops are of the scale S=256, mirrored where the study does so. ``trained`` says that all layers but the last were
+    trained before: they learn at a fifth of the study's rate. After a warm-up over the first tenth the rate falls to
+    nothing along a cosine. Every draw hangs on the lesson's seed alone.
+
+    Raises
+    ------
+    TrainingDiverged
+        When the loss is no longer finite.
+    """
+    recipe, batch = run.recipe, batch_size(run, len(lesson.rows))
+    scale = run.study.pixels(256)
+    views = TrainingViews(run.size.crop, scale, scale, recipe.flip)
+    device = normalise.mean.device
+    net.to(device).train()
+    *_, last = net.fully_connected().values()
+    fresh = {id(weight) for weight in last.parameters()}
+    rate = run.study.resolve("256").learning_rate  # later stages have a smaller one
+    groups = [
+        {
+            "params": [weight for weight in net.parameters() if id(weight) not in fresh],
+            "gentle": GENTLE if trained else 1.0,
+        },
+        {"params": [*last.parameters()], "gentle": 1.0},
+    ]
+    optimiser = torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    steps, losses = lesson.steps(batch), []
+    total, warmup = steps * lesson.epochs, max(1, steps * lesson.epochs // 10)
+    torch.manual_seed(lesson.seed)
+    for epoch in progress.bar(range(lesson.epochs), f"{run.row} epochs", unit="epoch"):
+        draws, summed = draw_epoch(lesson.seed, epoch, len(lesson.rows)), 0.0
+        batches = TrainingBatches(lesson.images, lesson.rows, views, draws, batch, 0, 1)
+        for step in range(steps):
+            done = epoch * steps + step
+            falling = 0.5 * (1 + math.cos(math.pi * max(0, done - warmup) / max(1, total - warmup)))
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["gentle"] * min(1, (done + 1) / warmup) * falling
+            summed += _update(net, optimiser, batches[step], normalise, recipe)
+        losses.append(summed / steps)
+    net.eval()
+    return losses
+
+
+def _update(net: Network, optimiser, batch, normalise: Normaliser, recipe) -> float:
+    labels = batch.labels.to(normalise.mean.device).long()
+    with torch.autocast(labels.device.type, _DTYPES[recipe.precision], enabled=recipe.precision != "float32"):
+        scores = net(normalise(batch.images))
+    loss = F.cross_entropy(scores.float(), labels)
+    if not torch.isfinite(loss):
+        raise TrainingDiverged(f"loss is {loss.item()} while a network was tuned; lower the study's learning_rate")
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), recipe.clip_norm or 1.0)
+    optimiser.step()
+    return loss.item()

@@ -1,0 +1,203 @@
+"""A network for somebody's own images: a folder of them, a folder a class, becomes a network with its errors."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from verydeep import files, progress
+from verydeep.assembly import device, exact_float32, recorded_normaliser
+from verydeep.data.images import decode
+from verydeep.data.targets import aside
+from verydeep.errors import DataError, VerydeepError
+from verydeep.evaluation.measure import require_trained
+from verydeep.evaluation.tester import Tester
+from verydeep.finetuning.kept import NOTE, PAGE, WEIGHTS
+from verydeep.finetuning.loop import Lesson, fit, new_network
+from verydeep.finetuning.pages import page
+from verydeep.networks import weights
+from verydeep.results.statistics import error_interval
+from verydeep.runs import provenance
+from verydeep.studies import OwnImages
+
+#: Of each class so many images at least: two to learn from, one to test on.
+LEAST = 3
+EPOCHS, HELD_OUT = 30, 0.3
+
+
+class OwnFolder:
+    """The images in a folder, a folder a class, in place of a store. Each is read, and refused, when this is made.
+
+    Raises
+    ------
+    DataError
+        In one line, where there are fewer than two classes, a class has too few images, or a file is no image.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        classes = [path for path in files.listed(folder, "*") if path.is_dir()]
+        if stray := next((path for path in files.listed(folder, "*") if not path.is_dir()), None):
+            raise DataError(f"{stray}: lies beside the folders of the classes; put it into one of them, or remove it")
+        if len(classes) < 2:
+            raise DataError(
+                f"{folder}: {len(classes)} folders with images in them; make one for each class, two at least"
+            )
+        rows = []
+        for label, of_class in enumerate(classes):
+            images = files.listed(of_class, "*")
+            if len(images) < LEAST:
+                raise DataError(f"{of_class}: {len(images)} images; a class needs {LEAST} at least")
+            rows += [(label, image.relative_to(folder).as_posix()) for image in images]
+        self.words = [path.name for path in classes]
+        self.manifest = pd.DataFrame(rows, columns=["label", "name"])
+        self.rows = {name: row for row, name in enumerate(self.manifest["name"])}
+        hashes = {}
+        for row, name in enumerate(progress.bar(self.manifest["name"], "reading")):
+            self.image(row)
+            if (same := hashes.setdefault(files.sha256(folder / name), name)) != name:
+                raise DataError(f"{folder / name}: the same image as {same}; one of them would be tested on, remove it")
+
+    def image(self, row: int) -> np.ndarray:
+        """Image number ``row`` as it is seen: uint8 (height, width, 3)."""
+        path = self.folder / self.manifest["name"].iat[row]
+        if not path.is_file():
+            raise DataError(f"{path}: not an image; a class has images alone in its folder")
+        advice = "give a JPEG, PNG, GIF, BMP, TIFF or WebP image, or remove it"
+        return decode(path.read_bytes(), str(path), upright=True, advice=advice)
+
+    def split(self, share: float) -> tuple[np.ndarray, np.ndarray]:
+        """Rows to learn from, and rows to test on: of each class that share, by the names alone."""
+        labels = self.manifest["label"].to_numpy()
+        truth = np.where(np.eye(len(self.words))[labels] == 1, 1, -1)
+        tested = aside(truth, self.manifest["name"].to_numpy(), share)
+        return np.flatnonzero(~tested), np.flatnonzero(tested)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A network for own images, and what it said of those kept aside: a row each with ``image``, ``label``, ``said``
+    and ``probability``. ``error`` is in percent with its 95 % interval.
+    """
+
+    folder: Path
+    images: OwnFolder
+    answers: pd.DataFrame
+    losses: list[float]
+
+    @property
+    def error(self) -> tuple[float, float, float]:
+        """Share of wrong answers in percent, and its 95 % interval."""
+        wrong = 100 * float((self.answers["label"] != self.answers["said"]).mean())
+        return wrong, *error_interval(wrong, len(self.answers))
+
+    @property
+    def words(self) -> list[str]:
+        """The classes in the order of the network's outputs."""
+        return self.images.words
+
+    def examples(self, count: int = 12) -> Iterator[tuple[np.ndarray, str, bool]]:
+        """Images tested on, what was said, and whether that is right: wrong ones first, of each the surest."""
+        wrong = self.answers["label"] != self.answers["said"]
+        ordered = self.answers.assign(wrong=wrong).sort_values(["wrong", "probability"], ascending=False).head(count)
+        for one in ordered.itertuples():
+            said = f"{self.words[one.said]} {100 * one.probability:.0f} %"
+            yield self.images.image(self.images.rows[one.image]), said, not one.wrong
+
+    @property
+    def by_class(self) -> pd.DataFrame:
+        """Of each class how many images were tested, how many were wrong, and the error with its interval, percent."""
+        rows = []
+        for label, word in enumerate(self.words):
+            part = self.answers[self.answers["label"] == label]
+            wrong = int((part["said"] != label).sum())
+            low, high = error_interval(100 * wrong / len(part), len(part))
+            rows.append({"class": word, "tested": len(part), "wrong": wrong, "error": 100 * wrong / len(part),
+                         "low": low, "high": high})  # fmt: skip
+        return pd.DataFrame(rows).set_index("class")
+
+
+def tune(
+    asked: OwnImages, to: Path | None = None, *, epochs: int = EPOCHS, held_out: float = HELD_OUT, report=progress.line
+) -> Tuned:
+    """Fine-tune a network to the images in a folder, test it on those kept aside, and write both.
+
+    Into ``to`` go ``weights.safetensors`` (half precision), ``network.json`` (what it was made of, its classes and its
+    errors) and ``page.html`` (the errors, right and wrong examples).
+
+    Parameters
+    ----------
+    to
+        A folder that is not there yet; beside the images by default, with ``-tuned`` behind their name.
+    held_out
+        Share of each class's images that is tested on and never learned from.
+
+    Raises
+    ------
+    DataError
+        When the folder is not what it should be; in one line, before anything is learned.
+    VerydeepError
+        When the network is not trained, or ``to`` is there already.
+    """
+    run, folder = asked.run, asked.folder.resolve()
+    to = Path(to) if to else folder.with_name(f"{folder.name}-tuned")
+    if to.exists():
+        raise VerydeepError(f"{to} exists already; name another folder with --to, or remove it")
+    if not 0 < held_out < 1:
+        raise VerydeepError(f"the share held out is between 0 and 1, not {held_out}")
+    if epochs < 1:
+        raise VerydeepError(f"epochs must be a whole number from 1 upwards, not {epochs}")
+    require_trained(run)
+    exact_float32()
+    images = OwnFolder(folder)
+    train, test = images.split(held_out)
+    report(f"{folder}: {len(images.words)} classes, {len(train)} images to learn from, {len(test)} to test on")
+    normalise = recorded_normaliser(run, device())
+    net = new_network(run, len(images.words), trained=True)
+    losses = fit(net, run, Lesson(images, train, epochs, run.seed), normalise, trained=True)
+    report(f"learned: loss {losses[0]:.3f} in the first epoch, {losses[-1]:.3f} in the last")
+    digest = weights.publish(net, to / WEIGHTS)
+    weights.load_into(net, to / WEIGHTS)  # what is tested is what is written
+    tester = Tester(net, normalise, run.testing, run.recipe.flip)
+    posteriors = tester.make("dense", images, test, run.study.pixels(256)).posteriors
+    answers = pd.DataFrame(
+        {
+            "image": images.manifest["name"].to_numpy()[test],
+            "label": images.manifest["label"].to_numpy()[test],
+            "said": posteriors.argmax(1),
+            "probability": posteriors.max(1),
+        }
+    )
+    tuned = Tuned(to, images, answers, losses)
+    _write_note(tuned, asked, epochs, len(train), digest, normalise)
+    files.write_text(to / PAGE, page(tuned, f"{run.study.name}/{run.name}"))
+    return tuned
+
+
+def _write_note(tuned: Tuned, asked: OwnImages, epochs: int, learned: int, digest: str, normalise) -> None:
+    run, (error, low, high) = asked.run, tuned.error
+    sources = provenance.sources()
+    divisor = normalise.divisor
+    note = {
+        "started_from": f"{run.study.name}/{run.name}",
+        "config": run.config,
+        "width_divisor": run.size.width_divisor,
+        "crop": run.size.crop,
+        "pooling": run.size.pooling,
+        "classes": tuned.words,
+        "mean": normalise.mean.tolist(),
+        "divisor": divisor if isinstance(divisor, float) else divisor.tolist(),
+        "test_scale": run.study.pixels(256),
+        "epochs": epochs,
+        "images_learned_from": learned,
+        "images_tested_on": len(tuned.answers),
+        "error": error,
+        "interval": [low, high],
+        "weights_sha256": digest,
+        "sources_sha256": sources.sources_sha256,
+        "commit": sources.commit,
+        "made": provenance.now(),
+    }
+    files.write_json(tuned.folder / NOTE, note)

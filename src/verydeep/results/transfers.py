@@ -1,0 +1,150 @@
+"""The numbers of features on other data: Tables 11 and 12, by the same identities in every study (Appendix B).
+
+A row is networks-on-data set, described as the paper does; behind that may stand another way of describing images.
+Numbers are shares in percent of which more is better, not errors.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from verydeep import paths, runs
+from verydeep.results.printed import printed_beside
+from verydeep.results.statistics import CONFIDENCE, Interval
+from verydeep.runs import transfers
+from verydeep.studies import Features, Study, Transfer, planned_transfers
+from verydeep.studies.targets import TARGETS
+from verydeep.studies.transfer import ON, PIXELS
+
+#: The tables whose numbers are shares of which more is better.
+TABLES = ("table11", "table12")
+#: The data sets on which ways of joining scales are compared, so that those rows are asked for.
+_TRIED = ("voc2007-val", "caltech101", "voc2012-action", "photographs")
+
+
+@dataclass(frozen=True)
+class TransferRow:
+    """A row of Table 11 or 12: networks whose features are carried to a data set, described in one way."""
+
+    name: str
+    transfer: Transfer
+    features: Features
+
+    @property
+    def table(self) -> str:
+        return self.transfer.target.table
+
+    @property
+    def cell(self) -> str:
+        """Its number within a study: ``table11.D-jitter-on-caltech101.recall``."""
+        return f"{self.table}.{self.name}.{self.transfer.target.metric}"
+
+
+def rows(study: Study) -> list[TransferRow]:
+    """The rows that a study plans, and those that were recorded beside, in the order of the data sets."""
+    recorded = {one.row: one for one in runs.recorded_transfers(study)}
+    planned = planned_transfers(study)
+    others = [one for row, one in recorded.items() if row not in {two.row for two in planned}]
+    found, with_pixels = [], set()
+    for transfer in sorted([*planned, *others], key=lambda one: [*TARGETS].index(one.source)):
+        for features in transfer.measured():
+            asked = features == transfer.usual or (not features.of and len(features.scales) > 1 and _tried(transfer))
+            if features.of == PIXELS:
+                if transfer.row in recorded and transfer.source not in with_pixels:
+                    with_pixels.add(transfer.source)
+                    found.append(TransferRow(f"{PIXELS}{ON}{transfer.source}", recorded[transfer.row], features))
+            elif asked or transfer.row in recorded:
+                found.append(TransferRow(_name(transfer, features), transfer, features))
+    return found
+
+
+def _tried(transfer: Transfer) -> bool:
+    return transfer.source in _TRIED
+
+
+def _name(transfer: Transfer, features: Features) -> str:
+    if features == transfer.usual:
+        return transfer.row
+    if features == replace(transfer.usual, view="image"):
+        return f"{transfer.row}-image"
+    return f"{transfer.row}-{features.name}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What was recorded of a row: run name -> score, and on resampled images (seeds, resamples)."""
+
+    scores: dict[str, runs.parts.TransferScore]
+    resampled: np.ndarray
+
+    @property
+    def interval(self) -> Interval:
+        """The mean over seeds, with the 95 % interval over images, and over seeds where there are several."""
+        values = [score.value for score in self.scores.values()]
+        return bootstrap(float(np.mean(values)), self.resampled)
+
+
+def bootstrap(value: float, resampled: np.ndarray) -> Interval:
+    """A value with the interval that resampled ones give it: (seeds, resamples), seeds resampled too."""
+    seeds, resamples = resampled.shape
+    weights = np.random.default_rng(0).multinomial(seeds, np.full(seeds, 1 / seeds), resamples) / seeds
+    means = (weights.T * resampled).sum(0)
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(means, [tail, 100 - tail])
+    return Interval(value, float(low), float(high))
+
+
+def recorded(row: TransferRow) -> Cell | None:
+    """What was recorded of a row, with every seed; ``None`` where nothing was."""
+    scores, resampled = {}, []
+    for transfer in _seeds(row.transfer):
+        record = runs.read_transfer(transfer)
+        if record and row.features.name in record.measurements:
+            scores[transfer.name] = record.measurements[row.features.name]
+            resampled.append(resamples(transfer.study.name, transfer.name, row.features.name))
+    return Cell(scores, np.stack(resampled)) if scores else None
+
+
+def _seeds(transfer: Transfer) -> list[Transfer]:
+    """The same networks with every seed that was recorded, all of them with one."""
+    study = transfer.study
+    found = [one for one in runs.recorded_transfers(study) if one.row == transfer.row]
+    return sorted(found, key=lambda one: one.members[0].seed)
+
+
+def resamples(study: str, run: str, measurement: str) -> np.ndarray:
+    """The number of one record on resampled images: (resamples,)."""
+    path = paths.runs() / study / run / transfers.RESAMPLED
+    return _resamples(path, path.stat().st_mtime_ns)[measurement].to_numpy(np.float64)
+
+
+@lru_cache(maxsize=64)
+def _resamples(path: Path, changed: int) -> pd.DataFrame:
+    return pd.read_parquet(path)
+
+
+def read(study: Study) -> Iterator[dict]:
+    """The keys of every :class:`verydeep.results.numbers.Number` of Tables 11 and 12."""
+    for row in rows(study):
+        identity, cell = f"{study.name}.{row.cell}", recorded(row)
+        known = {"id": identity, "paper": printed_beside(row.cell), "measurement": row.features.name}
+        if cell is None:
+            nothing = dict.fromkeys(("value", "low", "high", "n"))
+            yield known | nothing | {"status": "not run", "run": row.transfer.name}
+            continue
+        interval, names = cell.interval, tuple(cell.scores)
+        values = [score.value for score in cell.scores.values()]
+        yield known | {
+            "value": interval.value,
+            "low": interval.low,
+            "high": interval.high,
+            "n": cell.scores[names[0]].n,
+            "status": "done",
+            "run": names[0],
+            "runs": names,
+            "seed_spread": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        }

@@ -1,0 +1,136 @@
+"""What a linear classifier says of the images of another data set, and the numbers made of it (Appendix B).
+
+Mean class recall is the mean over classes of the share of a class's images that are called so; mean average precision
+the mean over classes of the average precision of the images ranked by the class's score, difficult ones left out.
+Numbers are in percent. Each is also computed on resampled images, the same for every row of a data set, so that the
+difference of two rows has its interval too.
+"""
+
+import numpy as np
+import pandas as pd
+
+from verydeep import files
+
+#: Its files in a folder: what was said of every image, and the numbers on resampled images.
+FILE, RESAMPLED = "transfer.parquet", "resampled.parquet"
+RESAMPLES = 999
+_LEVELS = np.arange(11) / 10
+
+
+def table(name: str, split: int, names, labels: np.ndarray, scores: np.ndarray, metric: str) -> pd.DataFrame:
+    """What was said by one way of describing images, on one split.
+
+    Parameters
+    ----------
+    name
+        Of the way, :attr:`verydeep.studies.transfer.Features.name`.
+    names, labels, scores
+        Of the images tested, or the objects in them: (n,); (n, classes), 1, -1, or 0 for a difficult one; (n, classes).
+    metric
+        ``"map"`` keeps labels and scores of every class; ``"recall"`` the class, and that of the best score.
+    """
+    frame = pd.DataFrame({"measurement": name, "split": np.int8(split), "image": list(names)})
+    if metric == "recall":
+        said = {"label": labels.argmax(1), "class_1": scores.argmax(1)}
+        return frame.assign(**{column: classes.astype(np.int16) for column, classes in said.items()})
+    columns = {f"label_{k}": labels[:, k].astype(np.int8) for k in range(labels.shape[1])}
+    # four decimals are kept, and everything is computed from these
+    columns |= {f"score_{k}": scores[:, k].astype(np.float32).round(4) for k in range(labels.shape[1])}
+    return pd.concat([frame, pd.DataFrame(columns)], axis=1)
+
+
+def value(table: pd.DataFrame, metric: str, precision: str = "eleven") -> dict:
+    """The number of one way of describing images: ``n``, ``value``, ``splits`` (that of each), and ``classes``.
+
+    ``n`` counts the images that were tested in any split, ``classes`` has the mean over splits of each class's number.
+    ``precision`` is ``"eleven"`` or ``"area"``; of recalls it is not asked.
+    """
+    ones = np.ones((1, table["image"].nunique()))
+    by_split = _by_class(table, ones, metric, precision)[:, 0]  # (splits, classes)
+    return {
+        "n": ones.shape[1],
+        "value": float(by_split.mean(1).mean()),
+        "splits": [float(number) for number in by_split.mean(1)],
+        "classes": [float(number) for number in by_split.mean(0)],
+    }
+
+
+def resampled(table: pd.DataFrame, metric: str, precision: str = "eleven", resamples: int = RESAMPLES) -> np.ndarray:
+    """The number on resampled images, float32 (resamples,); two tables of the same images are resampled alike.
+
+    Images are drawn as often as there are, with replacement: those of one class among themselves where each has one, so
+    that no class is ever empty. An image is drawn with what was said of it in every split.
+    """
+    images = table.drop_duplicates("image").sort_values("image")
+    groups = images["label"].to_numpy() if metric == "recall" else np.zeros(len(images), int)
+    seed = int(files.sha256_bytes("\n".join(images["image"]).encode())[:8], 16)
+    generator, weights = np.random.default_rng(seed), np.empty((resamples, len(images)))
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        weights[:, members] = generator.multinomial(len(members), np.full(len(members), 1 / len(members)), resamples)
+    return _by_class(table, weights, metric, precision).mean(2).mean(0).astype(np.float32)
+
+
+def _by_class(table: pd.DataFrame, weights: np.ndarray, metric: str, precision: str) -> np.ndarray:
+    """The number of each split and class when images, sorted by name, count so often: (splits, draws, classes)."""
+    place = {name: k for k, name in enumerate(sorted(table["image"].unique()))}
+    found = []
+    for _, part in table.groupby("split", observed=True):
+        counts = weights[:, part["image"].map(place).to_numpy()]
+        if metric == "recall":
+            found.append(_recalls(part["label"].to_numpy(), part["class_1"].to_numpy(), counts))
+            continue
+        columns = [column for column in part if column.startswith("label_")]
+        of_classes = [
+            average_precision(part[f"label_{k}"].to_numpy(), part[f"score_{k}"].to_numpy(), precision, counts)
+            for k in range(len(columns))
+        ]
+        found.append(100 * np.stack(of_classes, 1))
+    return np.stack(found)
+
+
+def _recalls(labels: np.ndarray, said: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The recall of each class in percent, (draws, classes); 0 of a class without an image."""
+    classes = labels.max() + 1
+    belongs = (labels[:, None] == np.arange(classes)).astype(float)
+    total = counts @ belongs
+    right = counts @ (belongs * (said == labels)[:, None])
+    return 100 * np.divide(right, total, out=np.zeros_like(right), where=total > 0)
+
+
+def average_precision(
+    labels: np.ndarray, scores: np.ndarray, precision: str = "eleven", counts: np.ndarray | None = None
+) -> np.ndarray:
+    """Average precision of one class, 0 to 1, for each row of ``counts``: (draws,).
+
+    Parameters
+    ----------
+    labels
+        (n,): 1 for an image of the class, -1 for another, 0 for a difficult one, which is left out.
+    scores
+        (n,); images of one score stand at one place of the ranking.
+    precision
+        ``"eleven"``: the mean over the recalls 0, 0.1, ..., 1 of the best precision at that recall or a higher one, as
+        VOC-2007 defines it. ``"area"``: precision at each image of the class, averaged, as scikit-learn has it.
+    counts
+        (draws, n): how often each image counts; once by default. 0 for a draw without an image of the class.
+    """
+    counts = np.ones((1, len(labels))) if counts is None else counts
+    counted = labels != 0
+    labels, scores, counts = labels[counted], scores[counted], counts[:, counted]
+    order = np.argsort(-scores, kind="stable")
+    true = np.cumsum(counts[:, order] * (labels[order] == 1), 1)
+    every = np.cumsum(counts[:, order], 1)
+    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # of each score
+    true, every = true[:, last], every[:, last]
+    total = true[:, -1:]
+    precisions = np.divide(true, every, out=np.zeros_like(true), where=every > 0)
+    recalls = np.divide(true, total, out=np.zeros_like(true), where=total > 0)
+    if precision == "area":
+        gained = np.diff(recalls, axis=1, prepend=0)
+        return (gained * precisions).sum(1)
+    best = np.maximum.accumulate(precisions[:, ::-1], 1)[:, ::-1]
+    # the first place at which a recall is reached; a tenth of a whole number is not exact
+    reached = np.stack([(recalls < level - 1e-12).sum(1) for level in _LEVELS], 1)
+    at = np.take_along_axis(best, np.minimum(reached, recalls.shape[1] - 1), 1)
+    return at.mean(1) * (total[:, 0] > 0)

@@ -1,0 +1,195 @@
+"""Features on other data (Appendix B): how a study settles what the paper leaves open, and which rows it asks for."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from verydeep import paths
+from verydeep.errors import UnknownName, VerydeepError
+from verydeep.studies.fusions import member
+from verydeep.studies.names import RunName
+from verydeep.studies.plan import Run, find_run
+from verydeep.studies.schema import Study
+from verydeep.studies.targets import SHALLOW, SINGLE_SCALE, TARGETS, Target
+
+#: The ways of joining the descriptors of several scales.
+JOINS = ("average", "stack", "max")
+#: What needs no training: the same network with its first weights, and the pixels themselves.
+UNTRAINED, PIXELS = "untrained", "pixels"
+#: Between the networks and the data set in a row's name.
+ON = "-on-"
+
+
+@dataclass(frozen=True)
+class Features:
+    """One way of describing an image by a network: the descriptors of some scales, joined.
+
+    ``of`` is ``""`` for the trained network, ``untrained`` or ``pixels``. ``view`` is ``image``, or ``image+box``.
+    """
+
+    join: str
+    scales: tuple[int, ...]
+    of: str = ""
+    view: str = ""
+
+    @property
+    def name(self) -> str:
+        """``stack-256+384+512``, ``untrained-average-256``, ``pixels``; ``image-average-256+384`` without the box."""
+        if self.of == PIXELS:
+            return PIXELS
+        return "-".join(filter(None, (self.of, self.view, self.join, "+".join(map(str, self.scales)))))
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The features of one network, or of several stacked, with a linear classifier on another data set.
+
+    Make one with :func:`find_transfer`, which checks every part.
+    """
+
+    members: tuple[Run, ...]
+    source: str
+
+    @property
+    def study(self) -> Study:
+        return self.members[0].study
+
+    @property
+    def target(self) -> Target:
+        """What the paper does on that data set."""
+        return TARGETS[self.source]
+
+    @property
+    def row(self) -> str:
+        return f"{'+'.join(run.row for run in self.members)}{ON}{self.source}"
+
+    @property
+    def name(self) -> str:
+        """Its folder: the row and the seed, or every member's seed where they differ."""
+        seeds = {run.seed for run in self.members}
+        if len(seeds) == 1:
+            return f"{self.row}-s{self.members[0].seed}"
+        return f"{'+'.join(run.name for run in self.members)}{ON}{self.source}-s{self.members[0].seed}"
+
+    @property
+    def command(self) -> str:
+        """What does it; every member must have been trained before."""
+        return shlex.join(["verydeep", "transfer", self.source, *self.addresses])
+
+    @property
+    def addresses(self) -> list[str]:
+        """Its members as :func:`find_transfer` takes them."""
+        return [f"{run.study.name}/{run.name}" for run in self.members]
+
+    @property
+    def folder(self) -> Path:
+        return paths.runs() / self.study.name / self.name
+
+    @property
+    def workspace(self) -> Path:
+        return paths.artifacts() / self.study.name / self.name
+
+    @property
+    def boxes(self) -> None:
+        """It gives classes."""
+        return
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """The Qs of its row: the paper's, or those that its study takes."""
+        return tuple(self.study.transfer.scales.get(self.source, self.target.scales))
+
+    @property
+    def usual(self) -> Features:
+        """How the paper describes an image of that data set."""
+        return Features(self.target.join, self.scales, view="image+box" if self.target.boxes else "")
+
+    def measured(self) -> list[Features]:
+        """Every way of describing images that is tried; the paper's first, and beside it what gives it a meaning."""
+        features = [self.usual]
+        if self.target.boxes:
+            features.append(Features(self.target.join, self.scales, view="image"))
+        if len(self.members) > 1:
+            return features
+        first = self.members[0]
+        if first.train_scale in SINGLE_SCALE and (first.config, first.train_scale) not in SHALLOW:
+            joins = JOINS if self.target.metric == "recall" else JOINS[:2]
+            view = "image" if self.target.boxes else ""
+            features += [Features(join, self.scales, view=view) for join in joins]
+            features += [Features(self.target.join, self.scales[:3], view=view)] if len(self.scales) > 3 else []
+        lowest = self.scales[:1]
+        view = "image" if self.target.boxes else ""
+        features += [Features("average", lowest, view=view), Features("average", lowest, UNTRAINED, view)]
+        features.append(Features("", (), PIXELS))
+        return list(dict.fromkeys(features))
+
+
+def find_transfer(members: list[str], source: str) -> Transfer:
+    """The transfer of the networks named, for example ``["narrow/D-jitter"]``, to a data set.
+
+    Raises
+    ------
+    UnknownName
+        For a data set, study, configuration, scale or variant that does not exist.
+    VerydeepError
+        When a name is malformed or given twice, networks are of different studies, or give boxes.
+    """
+    if not isinstance(source, str) or source not in TARGETS:
+        raise UnknownName("data set", source, TARGETS)
+    if isinstance(members, str) or not isinstance(members, list | tuple) or not members:
+        raise VerydeepError(f"give one network or more, as study/config-scale, not {members!r}")
+    runs = tuple(member(name) for name in members)
+    if len({run.study.name for run in runs}) > 1:
+        raise VerydeepError("features of networks of different studies are not stacked: name networks of one study")
+    if boxes := next((run.name for run in runs if run.boxes), None):
+        raise VerydeepError(
+            f"{boxes} gives boxes and not classes: take the network of the same scale that names classes"
+        )
+    if twice := sorted({run.name for run in runs if runs.count(run) > 1}):
+        raise VerydeepError(f"{twice[0]} is given twice; stack different networks")
+    return Transfer(runs, source)
+
+
+def named_transfer(study: Study, name: str) -> Transfer:
+    """The transfer whose folder is called ``name``; raises as :func:`find_transfer` does."""
+    networks, on, rest = name.partition(ON)
+    source, _, seed = rest.rpartition("-s")
+    if not on or not seed.isdecimal():
+        raise VerydeepError(f"{name!r} names no transfer: write <networks>{ON}<data set>-s<seed>")
+    parsed = [RunName.parse(network, seed=int(seed)) for network in networks.split("+")]
+    runs = [find_run(study.name, one.config, one.train_scale, one.seed, one.variant) for one in parsed]
+    return find_transfer([f"{study.name}/{run.name}" for run in runs], source)
+
+
+def planned_transfers(study: Study) -> list[Transfer]:
+    """Every transfer that a study asks for: to each data set D, E and both; to VOC-2007 also B-5x5 and D at S=256."""
+    seed, planned = study.seeds[0], []
+    for source in study.transfer.data:
+        rows = [(config, scale) for scale in SINGLE_SCALE for config in ("D", "E")]
+        there = [Run(study, config, scale, seed) for config, scale in rows if config in study.networks.get(scale, [])]
+        pairs = [there[k : k + 2] for k in range(len(there) - 1) if there[k].train_scale == there[k + 1].train_scale]
+        groups = [*([run] for run in there), *pairs]
+        if TARGETS[source].boxes:
+            groups = pairs
+        if TARGETS[source].compared and all(config in study.networks.get(scale, []) for config, scale in SHALLOW):
+            groups += [[Run(study, config, scale, seed)] for config, scale in SHALLOW]
+        planned += [Transfer(tuple(group), source) for group in groups]
+    return planned
+
+
+def transfer_protocol(transfer: Transfer) -> dict:
+    """How a transfer's study settles what the paper leaves open; its record states it."""
+    study, run = transfer.study, transfer.members[0]
+    keys = study.transfer.model_dump(mode="json", exclude={"data", "scales"})
+    target = transfer.target
+    return keys | {
+        "metric": target.metric,
+        "train_per_class": target.train,
+        "test_per_class": target.test,
+        "crop": study.crop,
+        "length_divisor": study.network.length_divisor,
+        "pooling": run.size.pooling,
+        "flip": run.recipe.flip,
+        **run.testing.model_dump(mode="json", include={"positions", "longer_side", "interpolation", "antialias",
+                                                       "precision"}),
+    }  # fmt: skip

@@ -1,0 +1,118 @@
+"""Fine-tuning on other images: a network's features frozen, trained further, or from random weights (notes, N19)."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from verydeep import paths
+from verydeep.errors import VerydeepError
+from verydeep.studies.fusions import member
+from verydeep.studies.plan import Run
+from verydeep.studies.schema import Study
+from verydeep.studies.targets import TARGETS
+
+#: The three ways: descriptors and linear machines, all layers trained further, and all from random weights.
+FROZEN, TUNED, RANDOM = "frozen", "tuned", "random"
+WAYS = {
+    FROZEN: "frozen features, linear classifier",
+    TUNED: "all layers fine-tuned, the last one new",
+    RANDOM: "from random weights",
+}
+#: Between the network and the data set in a row's name.
+TUNED_ON = "-tuned-on-"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A network tuned to another data set in three ways, by the number of images a class. Make one with
+    :func:`find_tuning`.
+    """
+
+    run: Run
+    source: str
+
+    @property
+    def study(self) -> Study:
+        return self.run.study
+
+    @property
+    def members(self) -> tuple[Run, ...]:
+        return (self.run,)
+
+    @property
+    def row(self) -> str:
+        return f"{self.run.row}{TUNED_ON}{self.source}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.row}-s{self.run.seed}"
+
+    @property
+    def command(self) -> str:
+        return shlex.join(["verydeep", "finetune", f"{self.study.name}/{self.run.name}", self.source])
+
+    @property
+    def folder(self) -> Path:
+        return paths.runs() / self.study.name / self.name
+
+    @property
+    def workspace(self) -> Path:
+        return paths.artifacts() / self.study.name / self.name
+
+    @property
+    def boxes(self) -> None:
+        """It gives classes."""
+        return
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Training images of each class, rising."""
+        return TARGETS[self.source].tuned
+
+    def measured(self) -> list[str]:
+        """The name of every measurement, ``tuned-30``."""
+        return [f"{way}-{count}" for count in self.counts for way in WAYS]
+
+
+@dataclass(frozen=True)
+class OwnImages:
+    """A network that is to be tuned to a folder of somebody's own images."""
+
+    run: Run
+    folder: Path
+
+    @property
+    def study(self) -> Study:
+        return self.run.study
+
+
+def find_tuning(network: str, images: str) -> Tuning | OwnImages:
+    """What tunes a network, ``"narrow/D-jitter"``, to a data set by name, or to the images in a folder.
+
+    Raises
+    ------
+    UnknownName
+        For a study, configuration, scale or variant that does not exist.
+    VerydeepError
+        When the name of the network is malformed, it gives boxes, or ``images`` is neither a data set nor a folder.
+    """
+    run = member(network)
+    if run.boxes:
+        raise VerydeepError(f"{run.name} gives boxes and not classes: take the network of its scale that names classes")
+    known = [name for name, target in TARGETS.items() if target.tuned]
+    if images in known:
+        return Tuning(run, images)
+    if isinstance(images, str | Path) and Path(images).expanduser().is_dir():
+        return OwnImages(run, Path(images).expanduser())
+    raise VerydeepError(f"{images!r} is neither a folder nor one of the data sets {', '.join(known)}")
+
+
+def tuning_protocol(tuning: Tuning) -> dict:
+    """How a tuning's study settles what is done; its record states it."""
+    keys = tuning.study.transfer.model_dump(mode="json", include={"hidden", "normalise", "costs", "aside"})
+    return keys | {
+        "metric": "recall",
+        "average_precision": "eleven",
+        "counts": [*tuning.counts],
+        "crop": tuning.study.crop,
+    }

@@ -1,0 +1,278 @@
+"""Features on other data (Appendix B): descriptors, classifiers, numbers, and the record of a transfer."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from sklearn.metrics import average_precision_score
+
+from conftest import once
+from verydeep import cli, notebooks, results, runs, studies
+from verydeep.chapters import formats, result_tables, transfer_tables
+from verydeep.data.targets import Targets, aside, random_split
+from verydeep.errors import DataError, UnknownName, VerydeepError
+from verydeep.evaluation import classifiers, features, transfer
+from verydeep.networks import building, dense
+from verydeep.networks.configurations import Size
+from verydeep.runs import transfers
+from verydeep.studies.transfer import Features
+
+NETWORK = ["smoke/A-256"]
+
+
+@pytest.fixture(scope="session")
+def carried_checkout(trained_checkout, tmp_path_factory):
+    """The trained checkout, in which A's features were carried to the photographs through papermill, once."""
+
+    def carry(folder):
+        root = folder / "checkout"
+        shutil.copytree(trained_checkout, root)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("VERYDEEP_ROOT", str(root))
+            patch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
+            patch.chdir(root)
+            notebooks.execute_recorded(studies.find_transfer(NETWORK, "photographs"))
+
+    return once(tmp_path_factory, "carried", carry) / "checkout"
+
+
+@pytest.fixture
+def carried(carried_checkout, tmp_path, monkeypatch):
+    """A private copy of it, and its transfer."""
+    root = tmp_path / "copy"
+    shutil.copytree(carried_checkout, root)
+    monkeypatch.setenv("VERYDEEP_ROOT", str(root))
+    monkeypatch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
+    monkeypatch.chdir(root)
+    return studies.find_transfer(NETWORK, "photographs")
+
+
+def test_average_precision_of_a_case_computed_by_hand():
+    labels, scores = np.array([1, -1, 1, -1, 1, 0]), np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.95])
+    # precision 1, 2/3, 3/5 at recall 1/3, 2/3, 1; the difficult image on top is left out
+    eleven = (4 * 1 + 3 * 2 / 3 + 4 * 3 / 5) / 11
+    assert transfers.average_precision(labels, scores) == pytest.approx([eleven])
+    assert transfers.average_precision(labels, scores, "area") == pytest.approx([(1 + 2 / 3 + 3 / 5) / 3])
+    counts = np.array([[1, 0, 1, 1, 0, 5.0], [0, 1, 0, 0, 0, 0]])  # without an image of the class there is none
+    assert transfers.average_precision(labels, scores, "area", counts) == pytest.approx([1, 0])
+    assert transfers.average_precision(labels, -scores, "eleven", counts)[0] == pytest.approx(2 / 3)
+
+
+def test_a_recall_of_a_tenth_is_reached_where_it_is_a_whole_number_of_images():
+    labels, scores = np.array([1] + [-1] * 9 + [1] * 9), -np.arange(19.0)
+    # the first image reaches the recalls 0 and 0.1, all others the precision 10/19 at the end
+    assert transfers.average_precision(labels, scores) == pytest.approx([(2 * 1 + 9 * 10 / 19) / 11])
+
+
+def test_the_area_is_that_of_scikit_learn_also_with_equal_scores():
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        labels = np.where(generator.random(40) < 0.3, 1, -1)
+        labels[0], scores = 1, generator.integers(0, 15, 40) / 3
+        theirs = average_precision_score(labels == 1, scores)
+        assert transfers.average_precision(labels, scores, "area") == pytest.approx([theirs])
+
+
+def test_mean_class_recall_counts_classes_alike_and_averages_splits():
+    labels, names = np.array([0, 0, 0, 0, 1]), list("abcde")
+    truth = np.where(np.eye(2)[labels] == 1, 1, -1)
+    right, wrong = np.eye(2)[labels], np.eye(2)[[1, 0, 0, 0, 1]]
+    table = pd.concat([transfers.table("x", k, names, truth, said, "recall") for k, said in enumerate((right, wrong))])
+    found = transfers.value(table, "recall")
+    assert found["splits"] == [100, 87.5] and found["value"] == 93.75 and found["n"] == 5
+    assert found["classes"] == [87.5, 100]
+    resampled = transfers.resampled(table, "recall")
+    assert resampled.mean() == pytest.approx(93.75, abs=1) and resampled.max() == 100 and resampled.std() > 1
+
+
+def test_rows_of_the_same_images_are_resampled_alike():
+    generator = np.random.default_rng(1)
+    labels, names = np.where(generator.random((60, 3)) < 0.3, 1, -1), [f"{k:02d}" for k in range(60)]
+    scores = generator.random((60, 3))
+    one, two = (transfers.table(name, 0, names, labels, scores + shift, "map") for name, shift in (("a", 0), ("b", 1)))
+    assert (transfers.resampled(one, "map") == transfers.resampled(two.sample(frac=1, random_state=0), "map")).all()
+
+
+def test_descriptors_are_the_hidden_layer_of_every_crop_where_the_image_is_one():
+    net = building.build("A", Size(16, 10, 32, "floor")).eval()
+    images = torch.randn(2, 3, 32, 32)
+    inside = {}
+    net.classifier[4].register_forward_hook(lambda module, given, out: inside.update(relu=out.clone()))
+    net.classifier[3].register_forward_hook(lambda module, given, out: inside.update(linear=out.clone()))
+    with torch.inference_mode():
+        net(images)
+        for name, relu in (("relu", True), ("linear", False)):
+            found = dense.hidden_map(net, images, relu=relu)
+            assert found.shape == (2, 256, 1, 1)
+            assert torch.allclose(found[:, :, 0, 0], inside[name], atol=1e-5)
+        assert (inside["linear"] < 0).any()
+        large = torch.randn(1, 3, 64, 160)
+        whole, cut = dense.hidden_map(net, large), dense.hidden_map(net, large, 64 * 100)
+    assert whole.shape == cut.shape == (1, 256, 2, 5) and torch.allclose(whole, cut, atol=1e-5)
+
+
+def test_scales_are_joined_as_asked():
+    two = [np.array([[3.0, 4.0]], np.float32), np.array([[0.0, 2.0]], np.float32)]
+    assert features.join(two, "stack", "whole").tolist() == [[3, 4, 0, 2]]
+    assert features.join(two, "max", "whole").tolist() == [[3, 4]]
+    assert features.join(two, "average", "whole").tolist() == [[1.5, 3]]
+    assert features.join(two, "stack", "each") == pytest.approx(np.array([[0.6, 0.8, 0, 1]]) / np.sqrt(2))
+    assert features.unit(np.zeros((1, 3), np.float32)).tolist() == [[0, 0, 0]]
+
+
+def test_a_machine_tells_classes_apart_and_leaves_difficult_images_out():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 90)
+    points = np.eye(3)[labels] + generator.normal(0, 0.1, (90, 3))
+    truth = np.where(np.eye(3)[labels] == 1, 1, -1)
+    said = classifiers.scores(points[:60], truth[:60], points[60:], 1.0)
+    assert (said.argmax(1) == labels[60:]).all()
+    spoilt = truth.copy()
+    spoilt[:60][labels[:60] == 0, 0] = 0  # every image of the class is difficult: there is nothing to learn
+    assert (classifiers.scores(points[:60], spoilt[:60], points[60:], 1.0)[:, 0] == -1).all()
+
+
+def test_c_is_the_smallest_of_the_best_on_images_kept_aside():
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 50)
+    truth, names = np.where(np.eye(2)[labels] == 1, 1, -1), np.array([f"{k}" for k in range(100)])
+    points = np.eye(2)[labels] + generator.normal(0, 0.01, (100, 2))
+    chosen = [
+        classifiers.best_cost(points, truth, names, costs, 0.2, "recall", "eleven") for costs in ([9.0, 1.0], [7.0])
+    ]
+    assert chosen == [1.0, 7.0]
+    kept = aside(truth, names, 0.2)
+    assert kept.sum() == 20 and kept[:50].sum() == 10
+
+
+def test_random_splits_hang_on_names_alone():
+    labels = np.where(np.eye(2)[np.repeat([0, 1], [8, 5])] == 1, 1, -1)
+    targets = Targets(np.array([f"n{k}" for k in range(13)], object), np.arange(13), labels)
+    split = random_split(targets, 0, 3, 4)
+    assert len(split.train) == 6 and len(split.test) == 4 + 2 and not set(split.train) & set(split.test)
+    turned = np.arange(13)[::-1]
+    other = random_split(Targets(targets.names[turned], turned, labels[turned]), 0, 3, 4)
+    assert {targets.names[k] for k in split.train} == {targets.names[turned][k] for k in other.train}
+    assert split.sha256(targets) != random_split(targets, 1, 3, 4).sha256(targets)
+    with pytest.raises(DataError, match="a class of 5 images has none to test on when 5 are trained on"):
+        random_split(targets, 0, 5, None)
+
+
+def test_a_transfer_is_recorded_checked_and_not_done_again(carried, monkeypatch):
+    assert runs.check_all() == []
+    written = json.loads((carried.folder / "transfer.json").read_text())
+    jsonschema.Draft7Validator(formats.schema("transfer")).validate(written)
+    assert set(written) <= set(formats.keys("transfer").index)
+    record = runs.read_transfer(carried)
+    assert [*record.measurements] == [way.name for way in carried.measured()]
+    assert record.measurements["stack-256+384+512"].n == 120 - 3 or record.measurements["pixels"].n <= 120
+    assert [(split.train, split.test) for split in record.splits] == [(30, 90)] * 3
+    assert len({split.sha256 for split in record.splits}) == 3
+    assert {*record.passes} == {f"A-256-s0/{name}dense-{scale}" for name, scale in
+                                (("", 256), ("", 384), ("", 512), ("untrained-", 256))}  # fmt: skip
+    monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("executed again"))
+    notebooks.execute_recorded(carried)
+
+
+def test_a_number_that_was_changed_in_the_record_is_found(carried):
+    path = carried.folder / "transfer.json"
+    record = runs.read_transfer(carried)
+    score = record.measurements["pixels"].model_copy(update={"value": 99.0})
+    runs.write_record(carried, record.model_copy(update={"measurements": record.measurements | {"pixels": score}}))
+    runs.seal(carried.folder, [path.name])
+    (fault,) = [fault for fault in runs.check_all() if "pixels: value is 99.0" in fault]
+    assert "transfer.parquet yields" in fault
+
+
+def test_a_row_is_made_again_from_the_weights(carried):
+    table = transfer.verify(carried)
+    assert table["difference"].tolist() == [0] and table["same best class"].tolist() == [100]
+    told = CliRunner().invoke(cli.cli, ["verify", "smoke", carried.name, "--row", "average-256"])
+    assert told.exit_code == 0 and "average-256" in told.output and "agrees with its record" in told.output
+    with pytest.raises(VerydeepError, match="has no 'max'"):
+        transfer.verify(carried, "max")
+    record = runs.read_transfer(carried)
+    runs.write_record(carried, record.model_copy(update={"members": {"A-256-s0": "0" * 64}}))
+    runs.seal(carried.folder, ["transfer.json"])
+    with pytest.raises(VerydeepError, match="made from other weights of A-256-s0"):
+        transfer.verify(carried)
+
+
+def test_an_interrupted_transfer_goes_on_with_the_passes_that_are_kept(carried, monkeypatch):
+    (carried.folder / "transfer.json").unlink()
+    runs.unseal(carried.folder, ["transfer.json", "transfer.ipynb"])
+    monkeypatch.setattr(features, "describe", lambda *_: pytest.fail("made again"))
+    again = transfer.carry(carried, report=lambda _: None)
+    assert again["stack-256+384+512"].n == 117
+
+
+def test_a_pair_stacks_its_networks_and_takes_their_passes(carried, monkeypatch):
+    pair = replace(carried, members=(carried.members[0], carried.members[0]))
+    material = transfer.Material(pair, 2**19)
+    alone = transfer.Material(carried, 2**19)
+    monkeypatch.setattr(features, "describe", lambda *_: pytest.fail("made again"))
+    usual = carried.usual
+    both, one = material.describe(usual), alone.describe(usual)
+    assert both.shape == (120, 2 * one.shape[1])
+    assert np.allclose(both, np.concatenate([one, one], 1) / np.sqrt(2), atol=1e-6)
+
+
+def test_numbers_and_tables_say_what_was_recorded(carried):
+    number = results.number("smoke.table11.A-256-on-photographs.recall")
+    record = runs.read_transfer(carried)
+    assert number.value == record.measurements["stack-256+384+512"].value and number.low < number.value < number.high
+    assert number not in results.read("smoke").done  # it is no error
+    assert results.number("smoke.table11.D-jitter-on-photographs.recall").status == "not run"
+    assert results.paper_number("table11.D-jitter+E-jitter-on-voc2007.map") == 89.7
+    assert results.paper_number("table12.D-jitter+E-jitter-on-voc2012-action-image.map") == 79.2
+    shown = result_tables.transfer_table(11, "smoke")._repr_html_()
+    assert f">{number.value:.1f}</span>" in shown and "89.3" in shown and "not run" in shown
+    ways = transfer_tables.ways("smoke")
+    assert [name for _, _, name in ways.index][-1] == "pixels" and ways["gain of the paper's way"].iloc[0] == ""
+    assert "verydeep transfer photographs smoke/D-jitter-s0" in transfer_tables.not_run("smoke", 11)["command"].tolist()
+
+
+@pytest.mark.parametrize(("members", "data", "message"), [
+    (NETWORK, "voc2008", "unknown data set 'voc2008'"), ([], "photographs", "give one network or more"),
+    ("smoke/A-256", "photographs", "give one network or more"),
+    (["smoke/A-256", "quarter/A-256"], "photographs", "networks of different studies"),
+    (["smoke/D-256-pcr-all"], "photographs", "gives boxes and not classes"),
+    (["smoke/A-256", "smoke/A-256-s0"], "photographs", "given twice"),
+    (["smoke/F-256"], "photographs", "unknown config"),
+])  # fmt: skip
+def test_what_cannot_be_carried_is_refused(members, data, message):
+    with pytest.raises((UnknownName, VerydeepError), match=message):
+        studies.find_transfer(members, data)
+
+
+def test_names_of_transfers_are_parsed_back():
+    for name in studies.names():
+        for planned in studies.planned_transfers(studies.load(name)):
+            assert studies.named_transfer(planned.study, planned.name) == planned
+    with pytest.raises(VerydeepError, match="names no transfer"):
+        studies.named_transfer(studies.load("smoke"), "A-256-s0")
+
+
+def test_the_paper_describes_people_by_image_and_box():
+    pair = studies.find_transfer(["narrow/D-jitter", "narrow/E-jitter"], "voc2012-action")
+    assert [way.view for way in pair.measured()] == ["image+box", "image"]
+    assert Features("stack", (256, 384), "untrained").name == "untrained-stack-256+384"
+
+
+def test_boxes_are_cut_from_their_images():
+    class Store:
+        manifest = pd.DataFrame({"name": ["a"]})
+
+        def image(self, row):
+            return np.arange(10 * 20 * 3, dtype=np.uint8).reshape(10, 20, 3)
+
+    one = Targets(np.array(["a#1"], object), np.array([0]), np.array([[1]]), np.array([[0.5, 0.2, 0.75, 0.6]]))
+    cut = features.Views(Store(), one, True).image(0)
+    assert cut.shape == (4, 5, 3) and (cut == Store().image(0)[2:6, 10:15]).all()
+    assert features.Views(Store(), one, False).image(0).shape == (10, 20, 3)

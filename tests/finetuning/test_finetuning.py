@@ -1,0 +1,210 @@
+"""Fine-tuning: three ways of learning from few images, and a network for a folder of somebody's own images."""
+
+import json
+import shutil
+
+import jsonschema
+import nbformat
+import numpy as np
+import pandas as pd
+import papermill
+import pytest
+from click.testing import CliRunner
+
+from conftest import once
+from verydeep import cli, finetuning, notebooks, runs, studies
+from verydeep.chapters import formats, tuning_tables
+from verydeep.data.sources import source
+from verydeep.errors import DataError, UnknownName, VerydeepError
+from verydeep.evaluation.pretrained import pretrained
+from verydeep.finetuning import comparison, loop, own
+from verydeep.studies.tuning import Tuning
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Thirty images of three classes: of the temple's photograph its sky and its lower part, and the flower."""
+    data, made = source("photographs"), tmp_path / "mine"
+    chosen = {"sky": ("china", "01"), "temple": ("china", "34"), "flower": ("flower", "23")}
+    for name, (photograph, rows) in chosen.items():
+        (made / name).mkdir(parents=True)
+        for entry in list(data.entries()):
+            piece, row, _ = entry.name.split("-")
+            if piece == photograph and row in rows and len(list((made / name).iterdir())) < 10:
+                (made / name / entry.name).write_bytes(data.read(entry))
+    assert len(list(made.rglob("*.png"))) == 30
+    return made
+
+
+@pytest.fixture(scope="session")
+def compared_checkout(trained_checkout, tmp_path_factory):
+    """The trained checkout, in which A was tuned to the photographs through papermill, once."""
+
+    def compare(place):
+        root = place / "checkout"
+        shutil.copytree(trained_checkout, root)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("VERYDEEP_ROOT", str(root))
+            patch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
+            patch.chdir(root)
+            notebooks.execute_recorded(studies.find_tuning("smoke/A-256", "photographs"))
+
+    return once(tmp_path_factory, "compared", compare) / "checkout"
+
+
+@pytest.fixture
+def compared(compared_checkout, tmp_path, monkeypatch):
+    root = tmp_path / "copy"
+    shutil.copytree(compared_checkout, root)
+    monkeypatch.setenv("VERYDEEP_ROOT", str(root))
+    monkeypatch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
+    monkeypatch.chdir(root)
+    return studies.find_tuning("smoke/A-256", "photographs")
+
+
+def test_three_ways_are_recorded_at_one_cost_and_on_the_same_images(compared, monkeypatch):
+    assert runs.check_all() == []
+    written = json.loads((compared.folder / "finetune.json").read_text())
+    jsonschema.Draft7Validator(formats.schema("finetune")).validate(written)
+    assert set(written) <= set(formats.keys("finetune").index)
+    record = runs.read_tuning(compared)
+    assert [*record.measurements] == compared.measured() == [
+        f"{way}-{count}" for count in (5, 15) for way in ("frozen", "tuned", "random")
+    ]  # fmt: skip
+    assert [(split.train, split.test) for split in record.splits] == [(10, 90), (30, 90)]
+    for count in (5, 15):
+        work = [record.work[f"{way}-{count}"].multiply_adds for way in ("frozen", "tuned", "random")]
+        assert work[1] == work[2] and 0.6 < work[0] / work[1] < 1.6
+    said = pd.read_parquet(compared.folder / "transfer.parquet")
+    assert said.groupby("measurement", observed=True)["image"].apply(frozenset).nunique() == 1
+    monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("executed again"))
+    notebooks.execute_recorded(compared)
+    table = tuning_tables.ways(compared)
+    assert len(table) == 6 and "100" not in str(table["epochs"].tolist())
+    points = tuning_tables.points(compared)
+    assert points["error"].tolist() == pytest.approx([100 - score.value for score in record.measurements.values()])
+    assert (points["low"] <= points["error"]).all() and (points["error"] <= points["high"]).all()
+    assert tuning_tables.gains(compared).shape == (2, 2)
+
+
+def test_what_is_learned_from_few_images_is_among_what_is_learned_from_many(compared):
+    one = comparison._Comparison(compared, 2**19, lambda _: None)
+    few, many = one.split(5), one.split(15)
+    assert set(few.train) < set(many.train) and (few.test == many.test).all()
+    assert not set(many.train) & set(many.test)
+
+
+def test_a_network_starts_from_trained_or_from_random_weights(trained):
+    run = studies.find_run("smoke", "A", 256)
+    base = pretrained("smoke/A-256").network
+    tuned, drawn = (loop.new_network(run, 3, which) for which in (True, False))
+    weights = [net.convolutions()["conv1_1"].weight for net in (base, tuned, drawn)]
+    assert (weights[0] == weights[1]).all() and not (weights[0] == weights[2]).any()
+    assert tuned.fully_connected()["fc8"].out_features == 3
+
+
+def test_the_same_lesson_gives_the_same_weights_and_learns(trained, folder):
+    run = studies.find_run("smoke", "A", 256)
+    images = own.OwnFolder(folder)
+    rows = images.split(0.3)[0]
+    normalise = pretrained("smoke/A-256").transform.normalise
+    made = []
+    for _ in range(2):
+        net = loop.new_network(run, 3, True)
+        losses = loop.fit(net, run, loop.Lesson(images, rows, 6, 0), normalise, True)
+        made.append(net.fully_connected()["fc6"].weight)
+    assert (made[0] == made[1]).all() and losses[-1] < losses[0]
+
+
+def test_a_folder_of_thirty_images_becomes_a_network_with_its_errors_and_a_page(trained, folder):
+    done = CliRunner().invoke(cli.cli, ["finetune", "smoke/A-256", str(folder), "--epochs", "10"])
+    assert done.exit_code == 0, done.output
+    made = folder.with_name("mine-tuned")
+    assert "3 classes, 21 images to learn from, 9 to test on" in done.output
+    note = json.loads((made / "network.json").read_text())
+    assert note["classes"] == ["flower", "sky", "temple"] and note["images_tested_on"] == 9
+    assert f"error on 9 images kept aside: {note['error']:.1f} %" in done.output
+    assert note["interval"][0] <= note["error"] <= note["interval"][1] and note["error"] < 60
+    page = (made / "page.html").read_text()
+    assert page.count("<img ") == page.count('alt="') == 9 and "Wrong, the surest first" in page
+    network = finetuning.load(made)
+    picture = own.OwnFolder(folder).image(0)
+    said = network.predict(picture)
+    assert set(said.index) == {"flower", "sky", "temple"} and said.sum() == pytest.approx(1, abs=1e-4)
+    asked = CliRunner().invoke(cli.cli, ["predict", str(made), str(next((folder / "sky").iterdir()))])
+    assert asked.exit_code == 0 and "%  " in asked.output
+    with pytest.raises(VerydeepError, match=r"mine-tuned exists already; name another folder with --to"):
+        finetuning.tune(studies.find_tuning("smoke/A-256", str(folder)))
+    (made / "weights.safetensors").write_bytes(b"other")
+    with pytest.raises(VerydeepError, match="not the weights that network.json names"):
+        finetuning.load(made)
+
+
+def test_the_notebook_takes_a_folder_too(trained, folder, tmp_path):
+    given = {"images": str(folder), "to": str(tmp_path / "here")}
+    done = papermill.execute_notebook(trained / "book/training/finetune.ipynb", tmp_path / "out.ipynb", given,
+                                      kernel_name="python3", cwd=trained, progress_bar=False)  # fmt: skip
+    assert (tmp_path / "here" / "page.html").exists()
+    shown = nbformat.from_dict(done)
+    assert all(cell.outputs for cell in shown.cells if cell.cell_type == "code" and "tuning." in cell.source)
+
+
+def spoil(folder, how):
+    match how:
+        case "one class":
+            shutil.rmtree(folder / "sky"), shutil.rmtree(folder / "temple")
+        case "loose image":
+            shutil.copy(next((folder / "sky").iterdir()), folder / "loose.png")
+        case "few images":
+            for path in sorted((folder / "sky").iterdir())[2:]:
+                path.unlink()
+        case "no image":
+            (folder / "sky" / "notes.txt").write_text("a list of photographs")
+        case "cut short":
+            path = sorted((folder / "sky").iterdir())[3]
+            path.write_bytes(path.read_bytes()[:200])
+        case "folder in a class":
+            (folder / "sky" / "more").mkdir()
+        case "the same image twice":
+            shutil.copy(sorted((folder / "sky").iterdir())[0], folder / "temple" / "again.png")
+        case "empty":
+            shutil.rmtree(folder)
+            folder.mkdir()
+
+
+@pytest.mark.parametrize(("how", "message"), [
+    ("one class", "1 folders with images in them; make one for each class, two at least"),
+    ("loose image", "loose.png: lies beside the folders of the classes"),
+    ("few images", "sky: 2 images; a class needs 3"),
+    ("no image", "notes.txt: not a readable image"), ("cut short", "not a readable image"),
+    ("folder in a class", "more: not an image; a class has images alone"), ("empty", "0 folders with images"),
+    ("the same image twice", "again.png: the same image as sky/"),
+])  # fmt: skip
+def test_a_bad_folder_is_refused_in_one_line_before_anything_is_learned(trained, folder, how, message, monkeypatch):
+    spoil(folder, how)
+    monkeypatch.setattr(own, "fit", lambda *_, **__: pytest.fail("learned"))
+    with pytest.raises(DataError, match=message) as refused:
+        finetuning.tune(studies.find_tuning("smoke/A-256", str(folder)))
+    assert "\n" not in str(refused.value) and not folder.with_name("mine-tuned").exists()
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["smoke/A-256", "nowhere"], "'nowhere' is neither a folder nor one of the data sets caltech101, photographs"),
+    (["smoke/F-256", "photographs"], "unknown config 'F'"), (["smoke", "photographs"], "names no network"),
+    (["smoke/D-256-pcr-all", "photographs"], "gives boxes and not classes"),
+    (["smoke/A-256", "photographs", "--epochs", "3"], "--to, --epochs and --held-out are for a folder of images"),
+    (["smoke/D-256", "{folder}"], "D-256-s0 is not trained yet; run: verydeep run smoke D 256"),
+    (["smoke/A-256", "{folder}", "--held-out", "1.5"], "the share held out is between 0 and 1, not 1.5"),
+])  # fmt: skip
+def test_a_wrong_command_says_why(trained, folder, arguments, message):
+    asked = CliRunner().invoke(cli.cli, ["finetune", *(one.format(folder=folder) for one in arguments)])
+    assert isinstance(asked.exception, VerydeepError | UnknownName) and message in str(asked.exception)
+
+
+def test_names_of_tunings():
+    tuning = studies.find_tuning("narrow/D-jitter", "caltech101")
+    assert isinstance(tuning, Tuning) and tuning.name == "D-jitter-tuned-on-caltech101-s0"
+    assert tuning.command == "verydeep finetune narrow/D-jitter-s0 caltech101" and tuning.counts == (5, 10, 15, 30)
+    run = studies.find_run("narrow", "D", "jitter")
+    assert [loop.batch_size(run, images) for images in (3060, 64, 21, 3)] == [32, 16, 5, 1]
+    assert np.isfinite(loop.GENTLE)

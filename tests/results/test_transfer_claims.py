@@ -1,0 +1,106 @@
+"""The rules about features on other data (claims 23 to 28), on made-up records of Table 11."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from verydeep import files, results, runs, studies
+from verydeep.results.claims import IN_PART, NOT_REPRODUCED, NOT_TESTED, REPRODUCED, UNDECIDED, UNFAIR
+from verydeep.runs import transfers
+from verydeep.runs.parts import TransferScore
+
+N = 400
+
+
+@pytest.fixture
+def carry(trained):
+    """Writes the record of a transfer: for each way of describing images so many of the images are right."""
+    base = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate")
+
+    def write(members, right: dict[str, int], other=100, source="caltech101"):
+        study = studies.load("quarter")
+        transfer = studies.find_transfer([f"quarter/{one}" for one in members], source)
+        names, labels = [f"{k:04d}" for k in range(N)], np.arange(N) % 2
+        truth = np.where(np.eye(2)[labels] == 1, 1, -1)
+        tables, resampled, measured = [], {}, {}
+        for way in transfer.measured():
+            count = right.get("usual" if way == transfer.usual else way.name, other)
+            said = np.where(np.arange(N) < count, labels, 1 - labels)
+            table = transfers.table(way.name, 0, names, truth, np.eye(2)[said], "recall")
+            tables.append(table)
+            resampled[way.name] = transfers.resampled(table, "recall")
+            measured[way.name] = TransferScore(**transfers.value(table, "recall"), costs=[1.0])
+        transfer.folder.mkdir(parents=True, exist_ok=True)
+        written = [transfers.FILE, transfers.RESAMPLED]
+        for name, frame in zip(written, (pd.concat(tables), pd.DataFrame(resampled)), strict=True):
+            with files.atomic(transfer.folder / name) as part:
+                frame.to_parquet(part, index=False)
+        record = runs.TransferRecord(
+            study=study.name, members={run.name: "0" * 64 for run in transfer.members},
+            protocol={"metric": "recall", "average_precision": "eleven"}, labels_sha256="", splits=[], passes={},
+            measurements=measured, artefacts={}, data=base.data.model_copy(update={"source": source}),
+            **{key: getattr(base, key) for key in ("sources", "environment", "device", "started", "finished", "cost")},
+        )  # fmt: skip
+        runs.write_record(transfer, record)
+
+    return write
+
+
+BELOW = {"untrained-average-256": 40, "pixels": 40, "average-256": 200}
+STACKED = {"average-256+384+512": 240, "max-256+384+512": 240}
+
+
+def verdict(number):
+    return results.read("quarter").verdict(number)
+
+
+def test_e_and_the_pair_on_caltech(carry):
+    carry(["D-jitter"], {"usual": 250} | BELOW | STACKED)
+    carry(["E-jitter"], {"usual": 300} | BELOW | STACKED)
+    assert verdict(28).verdict == NOT_TESTED
+    carry(["D-jitter", "E-jitter"], {"usual": 350})
+    found = verdict(28)
+    assert found.verdict == REPRODUCED and found.ours.value == pytest.approx(12.5) and found.ours.low > 0
+    assert found.compared[0].paper == pytest.approx(92.3 - 91.8) and found.compared[2].paper == pytest.approx(0.4)
+    carry(["D-jitter", "E-jitter"], {"usual": 260})
+    assert verdict(28).verdict == NOT_REPRODUCED
+    carry(["D-jitter", "E-jitter"], {"usual": 300})
+    assert verdict(28).verdict in (UNDECIDED, NOT_REPRODUCED)  # as good as E, and surely no better
+
+
+def test_features_that_pixels_beat_test_nothing(carry):
+    for one in ("D-jitter", "E-jitter"):
+        carry([one], {"usual": 300} | STACKED | BELOW | {"pixels": 250})
+    found = verdict(27)
+    assert found.verdict == UNFAIR and "over pixels" in found.conditions[0].detail
+    for one in ("D-jitter", "E-jitter"):
+        carry([one], {"usual": 300} | STACKED | BELOW | {"untrained-average-256": 250})
+    assert "none trained" in verdict(27).conditions[0].detail
+
+
+def test_stacking_against_averaging_and_the_maximum(carry):
+    carry(["D-jitter"], {"usual": 300} | BELOW | STACKED)
+    carry(["E-jitter"], {"usual": 300} | BELOW | STACKED)
+    found = verdict(27)
+    assert found.verdict == REPRODUCED and found.paper is None and found.seeds == 1 and found.n == N
+    carry(["E-jitter"], {"usual": 300} | BELOW | STACKED | {"max-256+384+512": 330})
+    assert verdict(27).verdict in (IN_PART, NOT_REPRODUCED)
+
+
+def test_joining_scales_on_voc_is_the_same_or_not(carry):
+    ways = {"stack-256+384+512+640+768": 300, "average-256+384+512": 300}
+    for one in ("D-jitter", "E-jitter"):
+        carry([one], {"usual": 300} | BELOW | ways, source="voc2007-val")
+    found = verdict(23)
+    assert found.verdict == REPRODUCED and found.ours.value == 0
+    carry(["E-jitter"], {"usual": 300} | BELOW | ways | {"average-256+384+512": 250}, source="voc2007-val")
+    found = verdict(23)
+    assert found.verdict == NOT_REPRODUCED and found.ours.value == pytest.approx(12.5)
+
+
+def test_the_shallow_network_stands_for_that_of_others(carry):
+    carry(["B-5x5-256"], {"usual": 250} | BELOW, source="voc2007-val")
+    carry(["D-256"], {"usual": 300} | BELOW, source="voc2007-val")
+    found = verdict(25)
+    assert found.ours.value == pytest.approx(12.5) and found.paper == pytest.approx(89.3 - 82.4)
+    assert found.direction == "agrees" and found.conditions[0].name == "fits"
