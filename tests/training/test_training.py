@@ -3,6 +3,7 @@
 import gc
 import itertools
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -89,7 +90,8 @@ def test_a_signal_saves_within_the_epoch_and_the_resumed_run_ends_in_the_same_bi
     assert not run.folder.exists() or not list(run.folder.iterdir())
     training.train(run, report=silent)
     assert digest(run) == reference
-    assert len(runs.read_record(run, "train").sessions) == 2
+    sessions = runs.read_record(run, "train").sessions
+    assert len(sessions) == 2 and {session.device for session in sessions} == {platform.machine()}
 
 
 def test_a_checkpoint_within_an_epoch_resumes_to_the_same_bits(checkout, reference, monkeypatch):

@@ -231,6 +231,8 @@ class Session(Part):
     """Hash of the package's sources."""
     load_average: float | None
     """Processes that wanted to run, over the last minute."""
+    device: str | None = None
+    """The GPU's name, or the architecture; of older sessions it was not kept."""
 
 
 class SplitRecord(Part):

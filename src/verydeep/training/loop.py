@@ -8,7 +8,7 @@ from itertools import islice
 
 import torch
 
-from verydeep import files, progress
+from verydeep import assembly, files, progress
 from verydeep.data.views import Batch
 from verydeep.errors import Interrupted, OutOfMemory, TrainingDiverged
 from verydeep.runs import provenance, variables
@@ -74,6 +74,7 @@ class Training:
             "images": 0,
             "sources_sha256": self.made_by.sources_sha256,
             "load_average": 0.0,
+            "device": assembly.device_record(self.accelerator.device).name,
         }
         self.state.sessions.append(self.session)
         self.begun = self.saved = time.monotonic()

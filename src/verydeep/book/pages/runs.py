@@ -206,8 +206,11 @@ def _in_repository(run: Recorded) -> str:
 
 
 def _sessions(trained: runs.TrainRecord) -> str:
+    """How many, and on what where it was not one device: bits are the same on one kind of device alone."""
     count = len(trained.sessions)
-    return f"{count} session" + ("" if count == 1 else "s")
+    devices = list(dict.fromkeys(session.device for session in trained.sessions if session.device))
+    on = f" ({' and then '.join(devices)})" if len(devices) > 1 else ""
+    return f"{count} session" + ("" if count == 1 else "s") + on
 
 
 def _trained(trained: runs.TrainRecord) -> dict[str, str]:
