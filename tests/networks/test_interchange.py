@@ -63,9 +63,10 @@ def test_the_same_network_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_a_network_that_branches_is_refused(tmp_path):
-    with pytest.raises(VerydeepError, match="ResNet-18 is no chain of layers, and is not written as ONNX"):
-        interchange.write_onnx(building.build("ResNet-18", Size(16, num_classes=7, crop=64)), tmp_path / "net.onnx")
+@pytest.mark.parametrize("name", ["ResNet-18", "GoogLeNet"])
+def test_a_network_that_branches_is_refused(name, tmp_path):
+    with pytest.raises(VerydeepError, match=f"{name} is no chain of layers, and is not written as ONNX"):
+        interchange.write_onnx(building.build(name, Size(16, num_classes=7, crop=64)), tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
 
 
@@ -108,7 +109,7 @@ def test_what_torchvision_has_no_constructor_for_is_told():
             "its widths are 1/8 of torchvision's": vgg.build("D", Size(8, num_classes=20)),
             "torchvision has no C": vgg.build("C"),
             "its last map is 4x4, torchvision's 7x7": vgg.build("E", Size(crop=128)),
-            "": vgg.build("D", batch_norm=True),
+            "": vgg.build("D", Size(batch_norm=True)),
         }
     assert {fault: interchange.torchvision_fault(net) for fault, net in built.items()} == {key: key for key in built}
 
