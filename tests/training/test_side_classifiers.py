@@ -76,7 +76,7 @@ def test_interrupted_it_ends_in_the_bits_of_an_uninterrupted_one(checkout, monke
 
 
 def test_a_further_scale_goes_on_with_them_and_their_work_is_counted(checkout):
-    run, further = googlenet(), tiny_run("GoogLeNet", "384")
+    run, further = googlenet(precision="bfloat16"), tiny_run("GoogLeNet", "384")
     assert further.parent.name == run.name and run.parent is None
     training.train(run, report=silent)
     trained = load_file(run.weights)
@@ -88,7 +88,7 @@ def test_a_further_scale_goes_on_with_them_and_their_work_is_counted(checkout):
     assert beside > 0 and cost.multiply_adds == 3 * cost.images_seen * (run.multiply_adds + beside)
 
 
-def test_only_its_last_layer_learns_where_the_recipe_says_so(checkout, monkeypatch):
+def test_only_the_classifiers_learn_where_the_recipe_says_so(checkout, monkeypatch):
     updates = first_update(googlenet(trained_layers="fc"), monkeypatch)[-1]
     learning = {name for name, tensor in updates.plain.named_parameters() if tensor.requires_grad}
     assert learning == {name for name in updates.plain.state_dict() if not name.startswith("features.")}
