@@ -52,6 +52,13 @@ def test_every_table_stands_in_the_papers_row_order_with_its_errors(checkout, ta
     assert text.count(display.NOT_RUN) == 2 * ours
 
 
+def test_peers_that_a_study_trains_stand_in_table_7_in_the_rows_of_their_authors_one_network(checkout):
+    text = error_tables.errors_markdown(7, ["narrow"], lambda one: one.id)
+    lines = [line for line in text.splitlines() if line.startswith(("| Krizhevsky et al. |", "| GoogLeNet |"))]
+    assert [line.split("|")[3].strip() for line in lines] == ["1", "7", "5", "1"]
+    assert [line.count(display.NOT_RUN) for line in lines] == [2, 0, 0, 2]
+
+
 def test_rows_that_the_paper_does_not_have_stand_apart(trained):
     assert error_tables.errors(3, ["quarter"], others=True).index.tolist() == [
         "B-5x5-256", "A-256-longer", "D-jitter-fc-only",

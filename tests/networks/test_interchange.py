@@ -63,9 +63,10 @@ def test_the_same_network_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_a_network_that_branches_is_refused(tmp_path):
-    with pytest.raises(VerydeepError, match="ResNet-18 is no chain of layers, and is not written as ONNX"):
-        interchange.write_onnx(building.build("ResNet-18", Size(16, num_classes=7, crop=64)), tmp_path / "net.onnx")
+@pytest.mark.parametrize("name", ["ResNet-18", "GoogLeNet"])
+def test_a_network_that_branches_is_refused(name, tmp_path):
+    with pytest.raises(VerydeepError, match=f"{name} is no chain of layers, and is not written as ONNX"):
+        interchange.write_onnx(building.build(name, Size(16, num_classes=7, crop=64)), tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
 
 

@@ -31,7 +31,7 @@ TORCHVISION = {"A": "vgg11", "B": "vgg13", "D": "vgg16", "E": "vgg19"}
 def test_depths_are_the_papers():
     depths = {name: config.weight_layers for name, config in all_configurations().items()}
     assert depths == {"A": 11, "A-LRN": 11, "B": 13, "C": 16, "D": 16, "E": 19, "B-5x5": 8, "AlexNet": 8,
-                      "ResNet-18": 18, "ResNet-34": 34}  # fmt: skip
+                      "GoogLeNet": 22, "ResNet-18": 18, "ResNet-34": 34}  # fmt: skip
 
 
 def test_the_shallow_variant_has_five_convolutions_of_5x5():

@@ -27,7 +27,7 @@ _USUAL = ("top1", "top5")
 _TRAINED = {"jitter": "[256;512]", "torchvision": "random areas", "authors": "the authors' own"}
 # What a study's own number stands beside each of the paper's own rows of Table 7.
 _TABLE7 = {"VGG-2": "table6.2-both", "VGG-1": "table5.E-jitter-both", "VGG-7": "table6.7-dense",
-           "Krizhevsky-et-al-1": "table4.AlexNet-256"}  # fmt: skip
+           "Krizhevsky-et-al-1": "table4.AlexNet-256", "GoogLeNet-1": "table4.GoogLeNet-256"}  # fmt: skip
 
 
 def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame:

@@ -233,8 +233,11 @@ def n19_peers(study):
     """Check note N19."""
     layers = _layers()
     shown = f"D is one chain of {len(layers)} layers; GoogLeNet and ResNet branch and join"
-    told = ablation_tables.in_a_sentence(ABLATED, "resnet-18")
-    return True, f"{shown}; ResNet-18 against E with batch normalisation in {ABLATED}: {told}"
+    residual, branches = (ablation_tables.in_a_sentence(ABLATED, name) for name in ("resnet-18", "googlenet"))
+    told = (
+        f"ResNet-18 against E with batch normalisation: {residual}; GoogLeNet against D from random weights: {branches}"
+    )
+    return True, f"{shown}; in {ABLATED}, {told}"
 
 
 def n20_fc_kernels(study):

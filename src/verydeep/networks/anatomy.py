@@ -3,13 +3,25 @@
 The tests hold every figure against real torch modules.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from verydeep.networks.configurations import PAPER_SIZE, AnyConfiguration, Configuration, Residual, Size
+from verydeep.networks.configurations import (
+    PAPER_SIZE,
+    AnyConfiguration,
+    Configuration,
+    Inception,
+    Module,
+    Residual,
+    Size,
+)
 
 POOLINGS = ("ceil", "floor")
 #: Sides of pooled squares, at stride 2: Table 1's and AlexNet's.
 POOLING_WINDOWS = (2, 3)
+#: Rounding in GoogLeNet, whatever a study says: by no other does its 3x3 at stride 2 make the maps of its Table 1.
+INCEPTION_POOLING = "ceil"
+#: A side classifier averages squares of so many units, or a whole map where that is smaller, so many apart.
+SIDE_WINDOW, SIDE_STRIDE = 5, 3
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,11 @@ def map_side(config: AnyConfiguration, size: Size, length: int) -> int:
         for _ in range(5):  # each halves: the first convolution, its pooling, and three stages
             length = -(-length // 2)
         return length
+    if isinstance(config, Inception):
+        length = -(-length // 2)
+        for _ in range(1 + len(config.groups)):
+            length = pooled(length, INCEPTION_POOLING, 3)
+        return length
     for block in config.blocks:
         for conv in block:
             length = conv.output(length)
@@ -96,6 +113,8 @@ def layers(config: AnyConfiguration, size: Size = PAPER_SIZE, *, image: tuple[in
     """
     if isinstance(config, Residual):
         return _residual(config, size, image or (size.crop, size.crop))
+    if isinstance(config, Inception):
+        return _inception(config, size, image or (size.crop, size.crop))
     listed: list[Layer] = []
     channels, (height, width) = 3, image or (size.crop, size.crop)
     field, stride, start = 1, 1, 0
@@ -172,6 +191,118 @@ def _residual(config: Residual, size: Size, image: tuple[int, int]) -> list[Laye
     listed.append(Layer("avgpool", "avgpool", (channels, rows, columns), 0, 0, 0, field, stride, start))
     work = weights * rows * columns
     return [*listed, Layer("fc", "fc", (classes, rows, columns), weights, classes, work, field, stride, start)]
+
+
+@dataclass(frozen=True)
+class _Map:
+    """What lies between two layers: its shape, and what of the input one position of it sees."""
+
+    channels: int
+    height: int
+    width: int
+    field: int = 1
+    stride: int = 1
+    start: int = 0
+
+    def padded(self, kernel: int, step: int = 1, channels: int | None = None) -> "_Map":
+        """The map behind a layer whose padding keeps the size, but for its stride."""
+        height, width = (-(-side // step) for side in (self.height, self.width))
+        return self._behind(kernel, step, channels or self.channels, height, width, kernel // 2)
+
+    def pooled(self) -> "_Map":
+        """The map behind a max-pooling of 3x3 at stride 2."""
+        height, width = (pooled(side, INCEPTION_POOLING, 3) for side in (self.height, self.width))
+        return self._behind(3, 2, self.channels, height, width, 0)
+
+    def windows(self, side: int, step: int = 1) -> "_Map":
+        """The map of what is computed of squares of it, without padding."""
+        height, width = (max(0, (length - side) // step + 1) for length in (self.height, self.width))
+        return self._behind(side, step, self.channels, height, width, 0)
+
+    def _behind(self, kernel: int, step: int, channels: int, height: int, width: int, padding: int) -> "_Map":
+        field, start = self.field + (kernel - 1) * self.stride, self.start - padding * self.stride
+        return _Map(channels, height, width, field, self.stride * step, start)
+
+    def layer(self, name: str, kind: str, weights: int = 0, biases: int = 0) -> Layer:
+        """The layer behind which it lies."""
+        work = weights * self.height * self.width if kind in ("conv", "fc") else 0
+        shape = (self.channels, self.height, self.width)
+        return Layer(name, kind, shape, weights, biases, work, self.field, self.stride, self.start)
+
+
+def _convolution(name: str, before: _Map, kernel: int, out: int, size: Size, step: int = 1) -> tuple[list[Layer], _Map]:
+    """A convolution of a network of inception modules, and the map behind it."""
+    after = before.padded(kernel, step, out)
+    made = [after.layer(name, "conv", kernel**2 * before.channels * out, out)]
+    return made + [after.layer(f"{name}.norm", "norm", out, out)] * size.batch_norm, after
+
+
+def _module(module: Module, before: _Map, size: Size, large: int) -> tuple[list[Layer], _Map]:
+    """The layers of an inception module by branch, and the map behind it, which sees what its largest filter does."""
+    name, listed = f"inception{module.name}", []
+    branches = {"branch1": (before, ((1, module.one),)),
+                "branch2": (before, ((1, module.three_reduced), (3, module.three))),
+                "branch3": (before, ((1, module.five_reduced), (large, module.five))),
+                "branch4": (before.padded(3), ((1, module.pooled),))}  # fmt: skip
+    for branch, (inputs, convolutions) in branches.items():
+        at = inputs
+        if branch == "branch4":
+            listed.append(at.layer(f"{name}.{branch}.pool", "maxpool"))
+        for place, (kernel, out) in enumerate(convolutions):
+            made, at = _convolution(f"{name}.{branch}.{place}", at, kernel, out, size)
+            listed += made
+    return listed, before.padded(large, channels=module.channels)
+
+
+def _inception_maps(config: Inception, size: Size, image: tuple[int, int]) -> tuple[list[Layer], dict[str, _Map]]:
+    """The layers of a network of inception modules before its averages, and the map behind each module by its name."""
+    first, reduced, second = config.stem
+    listed, at = _convolution("conv1", _Map(3, *image), 7, first, size, step=2)
+    at = at.pooled()
+    listed += [at.layer("maxpool1", "maxpool"), at.layer("lrn1", "lrn")]
+    for name, kernel, out in (("conv2", 1, reduced), ("conv3", 3, second)):
+        made, at = _convolution(name, at, kernel, out, size)
+        listed += made
+    listed.append(at.layer("lrn2", "lrn"))
+    behind = {}
+    for number, group in enumerate(config.groups, 2):
+        at = at.pooled()
+        listed.append(at.layer(f"maxpool{number}", "maxpool"))
+        for module in group:
+            made, at = _module(module, at, size, config.large)
+            listed += made
+            behind[module.name] = at
+    return listed, behind
+
+
+def _inception(config: Inception, size: Size, image: tuple[int, int]) -> list[Layer]:
+    """The layers of a network of inception modules as it is tested, without its side classifiers."""
+    listed, behind = _inception_maps(config.divided(size.width_divisor), size, image)
+    window, last = map_side(config, size, size.crop), list(behind.values())[-1]
+    averages = last.windows(window)
+    if not averages.height * averages.width:
+        raise ValueError(f"an image of {image} leaves a last map smaller than the {window}x{window} window")
+    scores = replace(averages, channels=size.num_classes)
+    fc = scores.layer("fc", "fc", averages.channels * size.num_classes, size.num_classes)
+    return [*listed, averages.layer("avgpool", "avgpool"), fc]
+
+
+def side_layers(config: AnyConfiguration, size: Size = PAPER_SIZE) -> list[Layer]:
+    """The layers of the side classifiers that stand beside a network in training alone; none but GoogLeNet has any."""
+    if not isinstance(config, Inception):
+        return []
+    divided = config.divided(size.width_divisor)
+    _, behind = _inception_maps(divided, size, (size.crop, size.crop))
+    (width, hidden), listed = divided.side_widths, []
+    for name in config.sides:
+        averages = behind[name].windows(min(SIDE_WINDOW, behind[name].height), SIDE_STRIDE)
+        made, at = _convolution(f"side{name}.conv", averages, 1, width, size)
+        inputs, at = width * at.height**2, replace(at.windows(at.height), channels=hidden)
+        fc1 = at.layer(f"side{name}.fc1", "fc", inputs * hidden, hidden)
+        at = replace(at, channels=size.num_classes)
+        fc2 = at.layer(f"side{name}.fc2", "fc", hidden * size.num_classes, size.num_classes)
+        listed += [averages.layer(f"side{name}.avgpool", "avgpool"), *made, fc1, fc2]
+    return listed
 
 
 def parameters(config: AnyConfiguration, size: Size = PAPER_SIZE) -> int:

@@ -1,7 +1,7 @@
 """A network is built from its configuration, of whatever kind that is."""
 
-from verydeep.networks import residual, vgg
-from verydeep.networks.configurations import PAPER_SIZE, Residual, Size, configuration
+from verydeep.networks import inception, residual, vgg
+from verydeep.networks.configurations import PAPER_SIZE, Inception, Residual, Size, configuration
 from verydeep.networks.network import Network
 
 
@@ -9,8 +9,12 @@ def build(config: str, size: Size = PAPER_SIZE, *, dropout: float = 0.5, lrn_alp
     """Build the configuration called ``config``, with torch's default weights.
 
     Parameters are those of :func:`verydeep.networks.vgg.build`, which raises the same. A residual network has no FC
-    layer before its scores, so nothing that could be dropped, and no response normalisation.
+    layer before its scores, so nothing that could be dropped, and no response normalisation. GoogLeNet has no FC6 and
+    FC7, which ``dropout`` is about: it drops its own shares elsewhere.
     """
-    if isinstance(configuration(config), Residual):
-        return residual.build(config, size)
+    match configuration(config):
+        case Residual():
+            return residual.build(config, size)
+        case Inception():
+            return inception.build(config, size, lrn_alpha=lrn_alpha)
     return vgg.build(config, size, dropout=dropout, lrn_alpha=lrn_alpha)

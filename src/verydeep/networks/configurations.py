@@ -1,7 +1,7 @@
-"""The configurations of Table 1, read from the paper's table, the in-text 5x5 variant of B (Sect. 4.1), and AlexNet."""
+"""The configurations of Table 1, read from the paper's table, the 5x5 variant of B (Sect. 4.1), and other networks."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import ClassVar
 
@@ -110,7 +110,79 @@ class Residual:
         return 2 * sum(self.blocks) + 2
 
 
-AnyConfiguration = Configuration | Residual
+def share(width: int, divisor: int) -> int:
+    """A width divided and rounded to the nearest whole number, upwards from the middle, and never none."""
+    return max(1, (2 * width + divisor) // (2 * divisor))
+
+
+@dataclass(frozen=True)
+class Module:
+    """One inception module (Szegedy et al. 2015, Fig. 2b): the channels of its convolutions, by branch.
+
+    ``reduced`` are the 1x1 convolutions before the 3x3 and the 5x5, ``pooled`` the one after the 3x3 pooling.
+    """
+
+    name: str
+    one: int
+    three_reduced: int
+    three: int
+    five_reduced: int
+    five: int
+    pooled: int
+
+    @property
+    def channels(self) -> int:
+        """Channels of its output, in which the four branches lie one after the other."""
+        return self.one + self.three + self.five + self.pooled
+
+    def divided(self, divisor: int) -> "Module":
+        """The module with every branch's widths divided (:func:`share`)."""
+        name, *widths = vars(self).values()
+        return Module(name, *(share(width, divisor) for width in widths))
+
+
+@dataclass(frozen=True)
+class Inception:
+    """A network of inception modules (Szegedy et al. 2015, Table 1), at its paper's size.
+
+    ``stem`` are the channels of the convolutions before the modules: 7x7 at stride 2, 1x1, 3x3. The modules of a group
+    work on maps of one size; a max-pooling, 3x3 at stride 2, stands before each group. ``sides`` are the modules after
+    which a side classifier stands in training, whose loss counts ``side_weight`` times, with a convolution and a hidden
+    layer as wide as ``side_widths`` says. ``dropout`` and ``side_dropout`` are its own, before the class scores.
+    ``large`` is the side of the 5x5 filters, 3 in torchvision's.
+    """
+
+    name: str
+    stem: tuple[int, int, int]
+    groups: tuple[tuple[Module, ...], ...]
+    sides: tuple[str, ...]
+    side_widths: tuple[int, int] = (128, 1024)
+    side_weight: float = 0.3
+    dropout: float = 0.4
+    side_dropout: float = 0.7
+    large: int = 5
+
+    normalises: ClassVar[bool] = False
+    window_layer: ClassVar[str] = "avgpool"
+    from_a: ClassVar[bool] = False
+    stride: ClassVar[int] = 32
+
+    @property
+    def weight_layers(self) -> int:
+        """Layers with weights on the longest way, as its paper counts depth: two a module, and 22 in all."""
+        return len(self.stem) + 2 * sum(map(len, self.groups)) + 1
+
+    def divided(self, divisor: int) -> "Inception":
+        """The network with every width divided (:func:`share`), so that no branch is left without channels."""
+        return replace(
+            self,
+            stem=tuple(share(width, divisor) for width in self.stem),
+            groups=tuple(tuple(module.divided(divisor) for module in group) for group in self.groups),
+            side_widths=tuple(share(width, divisor) for width in self.side_widths),
+        )
+
+
+AnyConfiguration = Configuration | Residual | Inception
 
 
 def _from_table1(name: str, rows) -> Configuration:
@@ -145,10 +217,29 @@ ALEXNET = Configuration(
 #: ResNet-18 and ResNet-34 (He et al. 2016, Table 1).
 RESIDUAL = (Residual("ResNet-18", (2, 2, 2, 2)), Residual("ResNet-34", (3, 4, 6, 3)))
 
+#: GoogLeNet (Szegedy et al. 2015, Table 1): without batch normalisation, with filters of 5x5, response normalisation
+#: before and after the second and third convolution, and two side classifiers.
+GOOGLENET = Inception(
+    "GoogLeNet",
+    (64, 64, 192),
+    (
+        (Module("3a", 64, 96, 128, 16, 32, 32), Module("3b", 128, 128, 192, 32, 96, 64)),
+        (
+            Module("4a", 192, 96, 208, 16, 48, 64),
+            Module("4b", 160, 112, 224, 24, 64, 64),
+            Module("4c", 128, 128, 256, 24, 64, 64),
+            Module("4d", 112, 144, 288, 32, 64, 64),
+            Module("4e", 256, 160, 320, 32, 128, 128),
+        ),
+        (Module("5a", 256, 160, 320, 32, 128, 128), Module("5b", 384, 192, 384, 48, 128, 128)),
+    ),
+    sides=("4a", "4d"),
+)
+
 
 @cache
 def all_configurations() -> dict[str, AnyConfiguration]:
-    """Every configuration by name: A, A-LRN, B, C, D, E of Table 1, B-5x5, AlexNet, ResNet-18 and ResNet-34.
+    """Every configuration by name: A, A-LRN, B, C, D, E of Table 1, B-5x5, AlexNet, GoogLeNet, ResNet-18 and -34.
 
     B-5x5 is the shallow net of Sect. 4.1: B with each pair of 3x3 convolutions replaced by one 5x5.
     """
@@ -158,7 +249,7 @@ def all_configurations() -> dict[str, AnyConfiguration]:
     shallow = tuple((Convolution(5, block[0].channels),) for block in b.blocks)
     return (
         by_name
-        | {"B-5x5": Configuration("B-5x5", shallow, b.fc), ALEXNET.name: ALEXNET}
+        | {"B-5x5": Configuration("B-5x5", shallow, b.fc), ALEXNET.name: ALEXNET, GOOGLENET.name: GOOGLENET}
         | {net.name: net for net in RESIDUAL}
     )
 

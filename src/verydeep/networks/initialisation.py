@@ -33,7 +33,7 @@ def initialise(net: Network, scheme: str, generator: torch.Generator) -> None:
         raise UnknownName("initialisation", scheme, SCHEMES)
     for norm in net.normalisations().values():
         norm.reset_parameters()
-    for layer in (*net.convolutions().values(), *net.fully_connected().values()):
+    for layer in net.weighted():
         weight, bias = layer.weight, layer.bias
         if bias is not None:
             nn.init.zeros_(bias)
@@ -83,9 +83,8 @@ def transfer_from_a(net: Network, a: Network) -> list[str]:
 def transfer_all_but_last(net: Network, parent: Network) -> None:
     """Copy every layer of ``parent`` into ``net`` but the last, which stays as it was drawn (A.1).
 
-    The two differ in their outputs alone: class scores there, boxes here.
+    The two differ in their outputs alone: class scores there, boxes here. The last of each side classifier stays too.
     """
-    *_, last = net.fully_connected().values()
-    drawn = {id(tensor) for tensor in last.parameters()}
+    drawn = {id(tensor) for last in net.last_layers() for tensor in last.parameters()}
     kept = {name for name, tensor in net.named_parameters() if id(tensor) in drawn}
     net.load_state_dict(parent.state_dict() | {name: net.state_dict()[name] for name in kept})

@@ -16,6 +16,9 @@ class Network(nn.Module, ABC):
     """
 
     features: nn.Module
+    #: How much the loss of each side classifier counts in training; a network that has any gives, in training alone,
+    #: (scores, scores of the first side classifier, ...).
+    side_weight: float = 0.0
 
     def __init__(self, config: AnyConfiguration, size: Size):
         super().__init__()
@@ -48,6 +51,14 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def fully_connected(self) -> dict[str, nn.Linear]:
         """The fully connected layers by name, in their order."""
+
+    def weighted(self) -> list[nn.Conv2d | nn.Linear]:
+        """Every layer whose weights are drawn at the start, in their order, those of side classifiers last."""
+        return [*self.convolutions().values(), *self.fully_connected().values()]
+
+    def last_layers(self) -> list[nn.Linear]:
+        """The layers that give class scores: one, and one of each side classifier."""
+        return [list(self.fully_connected().values())[-1]]
 
     @property
     def precision(self) -> torch.dtype:

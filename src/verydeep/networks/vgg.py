@@ -81,7 +81,7 @@ def features(config: Configuration, size: Size, *, lrn_alpha: str) -> nn.Sequent
         layers.append(nn.MaxPool2d(pool, stride=2, ceil_mode=size.pooling == "ceil"))
     if config.lrn:
         first_relu = next(k for k, layer in enumerate(layers) if isinstance(layer, nn.ReLU))
-        layers.insert(first_relu + 1, _lrn(lrn_alpha))
+        layers.insert(first_relu + 1, response_norm(lrn_alpha))
     return nn.Sequential(*layers)
 
 
@@ -115,8 +115,8 @@ class LocalResponseNorm(nn.LocalResponseNorm):
         return (precise / (self.k + self.alpha / self.size * total) ** self.beta).to(maps.dtype)
 
 
-def _lrn(alpha: str) -> LocalResponseNorm:
-    """With alpha divided by the window, as torch and Caffe do and the formula does not."""
+def response_norm(alpha: str) -> LocalResponseNorm:
+    """The normalisation that ``lrn_alpha`` says: ``"caffe"`` divides alpha by the window, as torch does too."""
     scale = {"caffe": 1, "krizhevsky": LRN_SIZE}[alpha]
     return LocalResponseNorm(LRN_SIZE, alpha=LRN_ALPHA * scale, beta=LRN_BETA, k=LRN_K)
 

@@ -29,7 +29,7 @@ def training_images(study: Study) -> int:
 
 def planned_multiply_adds(run: Run) -> int:
     """Multiply-adds of the whole training: forward, and twice that for the gradients."""
-    return 3 * run.recipe.epochs * training_images(run.study) * run.multiply_adds
+    return run.recipe.epochs * training_images(run.study) * run.training_multiply_adds
 
 
 def measured_rate(study: Study) -> float | None:

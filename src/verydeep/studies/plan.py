@@ -160,6 +160,13 @@ class Run:
         """Multiply-adds of one forward pass over one training crop."""
         return anatomy.multiply_adds(self.configuration, self.size)
 
+    @property
+    def training_multiply_adds(self) -> int:
+        """Multiply-adds that one training crop costs: forward, through side classifiers too, and twice that for the
+        gradients with respect to activations and weights."""
+        beside = sum(layer.multiply_adds for layer in anatomy.side_layers(self.configuration, self.size))
+        return 3 * (self.multiply_adds + beside)
+
 
 def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, variant: str | None = None) -> Run:
     """The run with these parameters, each checked.

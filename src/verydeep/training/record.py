@@ -72,6 +72,5 @@ def _cost(run: Run, images: TrainingImages, history: list[dict], sessions: list[
         "images_seen": seen,
         "seconds": sum(session["seconds"] for session in sessions),
         "images_per_second": seen / sum(row["seconds"] for row in history),
-        # forward, and twice that for the gradients with respect to activations and weights
-        "multiply_adds": 3 * seen * run.multiply_adds,
+        "multiply_adds": seen * run.training_multiply_adds,
     }

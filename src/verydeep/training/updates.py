@@ -122,9 +122,12 @@ class Updates:
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.net):
                 part = slice(start, start + self.micro_batch)
                 with self.accelerator.autocast():
-                    outputs = self.net(images[part])
+                    made = self.net(images[part])
+                outputs, *sides = made if isinstance(made, tuple) else (made,)
                 loss = self.objective.loss(outputs.float(), targets[part]) / part_size
-                self.accelerator.backward(loss)
+                beside = [self.objective.loss(side.float(), targets[part]) / part_size for side in sides]
+                # what is reported is the loss of the network that is tested
+                self.accelerator.backward(loss + self.plain.side_weight * sum(beside) if beside else loss)
             total += loss.detach()
             correct += self.objective.right(outputs.detach().float(), targets[part]).sum()
         if parts > 1:

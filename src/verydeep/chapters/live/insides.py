@@ -8,7 +8,7 @@ from verydeep.chapters import figures
 from verydeep.chapters.figures import Picture
 from verydeep.data.views import rescale
 from verydeep.networks import responses
-from verydeep.networks.configurations import Residual
+from verydeep.networks.configurations import Configuration
 from verydeep.studies import Run
 from verydeep.studies.measurements import single
 
@@ -26,12 +26,12 @@ def responses_by_layer(run: Run, channels: int = 2, shown: int = 6, images: int 
     Of ``images`` spread evenly over the validation set, tested at the scale of Table 3, those in which a channel has
     its ``shown`` strongest responses; each piece is what the position depends on, its receptive field. The channels are
     those whose strongest responses stand out most from their usual ones
-    (:func:`verydeep.networks.responses.telling_channels`). Of a residual network a sentence: what a position of it sees
-    lies on several ways of different lengths.
+    (:func:`verydeep.networks.responses.telling_channels`). Of a network that is no chain a sentence: what a position of
+    it sees lies on several ways of different lengths.
     """
-    if isinstance(run.configuration, Residual):
+    if not isinstance(run.configuration, Configuration):
         return Markdown(
-            f"Shown of chains of layers; {run.config} has shortcuts, which see less than what they pass by."
+            f"Shown of chains of layers; in {run.config} several ways lead to a unit, and each sees another part."
         )
     store, net = open_data(run), load_network(run)
     normalise, config = normaliser(run, store), run.configuration
