@@ -22,7 +22,7 @@ WEIGHTS, NOTE, PAGE = "weights.safetensors", "network.json", "page.html"
 
 @dataclass(frozen=True)
 class OwnNetwork:
-    """A network that :func:`verydeep.finetuning.tune` wrote: weights, classes, and what it expects of a picture."""
+    """A network that :func:`verydeep.finetuning.own.tune` wrote: weights, classes, and what it expects of a picture."""
 
     name: str
     tester: Tester
@@ -50,12 +50,12 @@ class _Picture:
 
 
 def is_own(folder: Path) -> bool:
-    """Whether :func:`verydeep.finetuning.tune` wrote a network into a folder."""
+    """Whether :func:`verydeep.finetuning.own.tune` wrote a network into a folder."""
     return (Path(folder) / NOTE).is_file() and (Path(folder) / WEIGHTS).is_file()
 
 
 def load(folder: Path) -> OwnNetwork:
-    """The network that :func:`verydeep.finetuning.tune` wrote into a folder.
+    """The network that :func:`verydeep.finetuning.own.tune` wrote into a folder.
 
     Raises
     ------

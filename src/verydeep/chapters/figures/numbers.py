@@ -163,7 +163,7 @@ def effects(told: list) -> Picture:
     Parameters
     ----------
     told
-        Of :func:`verydeep.results.claims.effects`.
+        Of :func:`verydeep.results.claims.ablations.effects`.
     """
     use_style()
     figure, axes = plt.subplots(figsize=(8.6, 1.0 + 0.32 * len(told)), layout="constrained")
