@@ -12,7 +12,8 @@ class UnknownName(VerydeepError):
     """
 
     def __init__(self, kind: str, name: object, known):
-        super().__init__(f"unknown {kind} {name!r}: choose one of {', '.join(map(str, known))}")
+        known = ", ".join(map(str, known))
+        super().__init__(f"unknown {kind} {name!r}: " + (f"choose one of {known}" if known else "there is none"))
 
 
 class DataError(VerydeepError):

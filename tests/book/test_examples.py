@@ -2,6 +2,7 @@
 
 import nbformat
 import pytest
+import yaml
 
 from conftest import REPOSITORY
 from verydeep import notebooks, studies
@@ -73,3 +74,9 @@ def test_the_chapters_of_boxes_show_a_network_that_gives_boxes(kind):
     assert run.boxes and notebooks.template(run, kind) == notebooks.BOX_TEMPLATES[kind]
     assert examples.shown_in(run) == list(RUNS)
     assert not examples.example(kind).boxes
+
+
+def test_building_the_book_executes_no_template():
+    """Else the build would train and test, and write below runs/."""
+    left_out = yaml.safe_load((REPOSITORY / "_config.yml").read_text())["execute"]["exclude_patterns"]
+    assert {*notebooks.TEMPLATES.values(), *notebooks.requests.BOX_TEMPLATES.values()} <= {*left_out}

@@ -104,8 +104,11 @@ class GoogLeNet(Network):
 
     def window_scores(self, maps: torch.Tensor) -> torch.Tensor:
         """The average over every window, and the last layer as a 1x1 convolution of it."""
-        averages = F.avg_pool2d(maps.to(self.classifier.weight.dtype), self.map_side, stride=1)
-        return F.conv2d(averages, self.classifier.weight[:, :, None, None], self.classifier.bias)
+        return F.conv2d(self.window_hidden(maps), self.classifier.weight[:, :, None, None], self.classifier.bias)
+
+    def window_hidden(self, maps: torch.Tensor, relu: bool = True) -> torch.Tensor:
+        """The average over every window, of maps that are behind their ReLU: there is no other to be had."""
+        return F.avg_pool2d(maps.to(self.classifier.weight.dtype), self.map_side, stride=1)
 
     def convolutions(self) -> dict[str, nn.Conv2d]:
         """The convolutions by name, ``conv1.conv`` and ``inception3a.branch1.conv`` onwards; side classifiers' not."""
