@@ -1,5 +1,7 @@
 """The chapters about training and testing show a recorded run, and are templates where there is none."""
 
+import re
+
 import nbformat
 import pytest
 import yaml
@@ -7,6 +9,7 @@ import yaml
 from conftest import REPOSITORY
 from verydeep import notebooks, studies
 from verydeep.book import examples, pages
+from verydeep.book.pages import writing
 from verydeep.book.pages.runs import fusion_page
 
 #: The templates that show one run.
@@ -80,3 +83,13 @@ def test_building_the_book_executes_no_template():
     """Else the build would train and test, and write below runs/."""
     left_out = yaml.safe_load((REPOSITORY / "_config.yml").read_text())["execute"]["exclude_patterns"]
     assert {*notebooks.TEMPLATES.values(), *notebooks.requests.BOX_TEMPLATES.values()} <= {*left_out}
+
+
+@pytest.mark.parametrize("kind", ["train", "evaluate"])
+def test_links_of_a_template_lead_somewhere_from_the_page_of_a_run(kind):
+    """To other rooms of the book, and to the pages beside the template."""
+    run = studies.find_run("quarter", "D", 384, 0, "scr-fc")
+    page = nbformat.reads(writing._notebook_page(run.folder / f"{kind}.ipynb", run, kind), as_version=4)
+    text = "\n".join(cell.source for cell in page.cells[1:] if cell.cell_type == "markdown")
+    links = re.findall(r"\]\(([^)#:]+\.ipynb)", text)
+    assert links and all((REPOSITORY / "book/runs/quarter" / link).resolve().exists() for link in links)

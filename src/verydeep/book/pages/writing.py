@@ -25,6 +25,8 @@ from verydeep.studies import Recorded, Run, load, names
 
 #: Lines of the source that a template shows: a run was made by those of its day, which may be gone.
 _SHOWN_SOURCE = re.compile(r"```\{literalinclude\}.*?\n```", re.DOTALL)
+#: A link of a template to another page of its room.
+_BESIDE = re.compile(r"\]\(([\w-]+\.(?:ipynb|md))")
 _OF_TODAY = "*(The lines as they are today stand in the chapter.)*"
 _SOURCE = re.compile(r"<dc:source>([^<]*)</dc:source>")
 
@@ -156,10 +158,11 @@ def _write_files(folder: Path, run: Recorded) -> set[Path]:
 
 def _notebook_page(executed: Path, run: Recorded, kind: str) -> str:
     """The executed notebook as a page of its own: not executed again, its links one level deeper."""
-    notebook = nbformat.read(executed, as_version=4)
+    notebook, room = nbformat.read(executed, as_version=4), notebooks.template(run, kind).split("/")[0]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = _SHOWN_SOURCE.sub(_OF_TODAY, cell.source.replace("](../", "](../../"))
+            deeper = _BESIDE.sub(rf"](../../{room}/\1", cell.source.replace("](../", "](../../"))
+            cell.source = _SHOWN_SOURCE.sub(_OF_TODAY, deeper)
     verb = {"train": "trained", "transfer": "carried to other data", "finetune": "compared"}.get(kind, "tested")
     title = f"# {run.study.name}: how {run.name} was {verb}\n\n"
     title += f"The notebook as papermill executed it. Back to [the run]({run.name}.md)."
