@@ -105,16 +105,22 @@ def _measured(snapshot: Snapshot) -> list[dict]:
     way = snapshot.verdict(_DEPTH_CLAIM).way or "dense"
     table = "centre-crop" if way == "centre-crop" else "table3"
     planned = {run.row: run for run in studies.planned_runs(snapshot.study)}
+    # a recipe of several networks; what changes anything else of one network alone is an ablation
+    common = {recipes.changes(run) for run in planned.values() if not run.variant or _is_shared(run)}
     rows = []
     for number in snapshot.done:
         config, scale, series = [*number.row.split("-", 2), "", ""][:3]
         if number.table == table and number.metric == "top1" and scale == "256" and config in "ABCDE":
             errors, run = (number.value, number.low, number.high), planned[number.row]
             changes = recipes.changes(run)
-            if not changes or len(run.study.variants[series].networks) > 1:  # a change of one network is an ablation
+            if changes in common:
                 words = f"{run.recipe.epochs} epochs" + (f" ({series})" if changes else "")
                 rows.append(_point(snapshot.study.name, series, config, errors, words, way))
     return rows
+
+
+def _is_shared(run: studies.Run) -> bool:
+    return len(run.study.variants[run.variant].networks) > 1
 
 
 def _point(source: str, series: str, config: str, errors: tuple, trained: str, way: str) -> dict:
