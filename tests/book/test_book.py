@@ -131,7 +131,7 @@ def test_the_strict_build_fails_and_says_why(small_book):
         "{result}`smoke.table3.Z-256.top1`": "unknown number 'smoke.table3.Z-256.top1'",
         "{paper}`table3.Z-256.top1`": "unknown number of the paper",
         "{verdict}`smoke.33`": "unknown claim 33",
-        "{verdict}`smoke.deeper`": "unknown ablation 'deeper': there is none",
+        "{verdict}`smoke.deeper`": "unknown ablation 'deeper'",
         "{verdict}`smoke.9 centre-crop`": "unknown claim about Table 3 9",
         "{verdict}`smoke.3 bold`": "unknown option 'bold' of {verdict}",
         "[nowhere](absent.md)": "absent.md",
