@@ -13,7 +13,7 @@ from torch import nn
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy, vgg
 from verydeep.networks.configurations import PAPER_SIZE, Inception, Module, Size, configuration
-from verydeep.networks.network import Network
+from verydeep.networks.network import Averaging
 
 
 class Convolution(nn.Sequential):
@@ -69,7 +69,7 @@ class SideClassifier(nn.Module):
         return self.fc2(self.dropout(hidden))
 
 
-class GoogLeNet(Network):
+class GoogLeNet(Averaging):
     """A network of inception modules. Module names are torchvision's, below ``features``, and ``fc`` is ``classifier``.
 
     In training it gives (scores, scores of each side classifier); in testing scores alone, as the others do. The side
@@ -101,14 +101,6 @@ class GoogLeNet(Network):
                 beside.append(self.sides[name](maps))
         scores = self.classifier(self.dropout(maps.mean((2, 3))))
         return (scores, *beside) if self.training else scores
-
-    def window_scores(self, maps: torch.Tensor) -> torch.Tensor:
-        """The average over every window, and the last layer as a 1x1 convolution of it."""
-        return F.conv2d(self.window_hidden(maps), self.classifier.weight[:, :, None, None], self.classifier.bias)
-
-    def window_hidden(self, maps: torch.Tensor, relu: bool = True) -> torch.Tensor:
-        """The average over every window, of maps that are behind their ReLU: there is no other to be had."""
-        return F.avg_pool2d(maps.to(self.classifier.weight.dtype), self.map_side, stride=1)
 
     def convolutions(self) -> dict[str, nn.Conv2d]:
         """The convolutions by name, ``conv1.conv`` and ``inception3a.branch1.conv`` onwards; side classifiers' not."""

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from verydeep.networks import anatomy
@@ -74,3 +75,17 @@ class Network(nn.Module, ABC):
         for layer in self.features.modules():
             if not isinstance(layer, nn.BatchNorm2d) and not list(layer.children()):
                 layer.to(dtype)
+
+
+class Averaging(Network):
+    """A network whose head is an average over the last map and one fully connected layer, ``classifier``."""
+
+    classifier: nn.Linear
+
+    def window_scores(self, maps: torch.Tensor) -> torch.Tensor:
+        """The average over every window, and the last layer as a 1x1 convolution of it."""
+        return F.conv2d(self.window_hidden(maps), self.classifier.weight[:, :, None, None], self.classifier.bias)
+
+    def window_hidden(self, maps: torch.Tensor, relu: bool = True) -> torch.Tensor:
+        """The average over every window, of maps that are behind their ReLU: there is no other to be had."""
+        return F.avg_pool2d(maps.to(self.classifier.weight.dtype), self.map_side, stride=1)

@@ -3,16 +3,15 @@
 from collections import OrderedDict
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torchvision.models.resnet import BasicBlock
 
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import PAPER_SIZE, Residual, Size, configuration
-from verydeep.networks.network import Network
+from verydeep.networks.network import Averaging
 
 
-class ResNet(Network):
+class ResNet(Averaging):
     """A residual network. Module names are torchvision's, below ``features``, and ``fc`` is ``classifier``."""
 
     def __init__(self, config: Residual, size: Size):
@@ -38,14 +37,6 @@ class ResNet(Network):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Class scores of training crops."""
         return self.classifier(self.features(images).mean((2, 3)))
-
-    def window_scores(self, maps: torch.Tensor) -> torch.Tensor:
-        """The average over every window, and the last layer as a 1x1 convolution of it."""
-        return F.conv2d(self.window_hidden(maps), self.classifier.weight[:, :, None, None], self.classifier.bias)
-
-    def window_hidden(self, maps: torch.Tensor, relu: bool = True) -> torch.Tensor:
-        """The average over every window, of maps that are behind their ReLU: there is no other to be had."""
-        return F.avg_pool2d(maps.to(self.classifier.weight.dtype), self.map_side, stride=1)
 
     def convolutions(self) -> dict[str, nn.Conv2d]:
         """The convolutions by name, ``conv1`` and ``layer1.0.conv1`` onwards."""
