@@ -8,18 +8,24 @@ from verydeep.chapters.display import NOT_RUN
 from verydeep.results.statistics import error_interval
 from verydeep.studies import Run, Study, lineage, load, planned_runs, recipes
 
-_HELD_OUT = {"held-out top-1": "%", "held-out top-5": "%"}
+_BOX = "held-out, true class's box"
+_HELD_OUT = {"held-out top-1": "%", "held-out top-5": "%", _BOX: "%"}
 
 
-def pilots(study: str) -> pd.DataFrame:
+def pilots(study: str, boxes: bool = False) -> pd.DataFrame:
     """The short runs by which a study's recipe was chosen: what each changed, and its errors on held-out images.
 
     One row a pilot and network. Errors are in percent with their 95 % interval over the held-out images; a pilot that
     has not been run says so.
+
+    Parameters
+    ----------
+    boxes
+        Those of networks that give boxes, whose error is that of the true class's box, in place of all others.
     """
     spec = load(study)
     rows = []
-    for run in planned_runs(spec, pilots=True):
+    for run in (run for run in planned_runs(spec, pilots=True) if bool(run.boxes) == boxes):
         record = runs.read_record(run, "train")
         row = {
             "pilot": run.variant.removeprefix("pilot-"),
@@ -28,9 +34,9 @@ def pilots(study: str) -> pd.DataFrame:
             "why": spec.variants[run.variant].why,
             "epochs": run.recipe.epochs,
         }
-        for metric in ("top1", "top5"):
-            row[f"held-out {metric.replace('top', 'top-')}"] = _held_out(record, metric)
-        row["training loss"] = round(record.metrics.train_loss, 2) if record else NOT_RUN
+        metrics = {_BOX: "top1"} if boxes else {"held-out top-1": "top1", "held-out top-5": "top5"}
+        row |= {heading: _held_out(record, metric) for heading, metric in metrics.items()}
+        row["training loss"] = round(record.metrics.train_loss, 4 if boxes else 2) if record else NOT_RUN
         rows.append(row)
     if not rows:
         return display.table(pd.DataFrame())
