@@ -54,6 +54,11 @@ class Network(nn.Module, ABC):
         return [list(self.fully_connected().values())[-1]]
 
     @property
+    def window_layer(self) -> str:
+        """The layer that sees one window of the last map."""
+        return self.config.window_layer
+
+    @property
     def precision(self) -> torch.dtype:
         """In what the blocks are computed."""
         return next(iter(self.convolutions().values())).weight.dtype
