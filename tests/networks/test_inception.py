@@ -152,7 +152,7 @@ def test_the_dense_form_equals_the_head_on_every_window_and_strips_the_whole(bat
 
 
 def test_the_receptive_field_is_what_the_gradient_reaches():
-    """Of the last map, by every branch: weights positive, pooling an average, responses not normalised."""
+    """Of the last map, by every branch: weights alike, pooling an average, responses not normalised."""
     net = building.build("GoogLeNet", Size(64, num_classes=7, crop=640)).eval()
     for name, module in net.features.named_modules():
         if isinstance(module, nn.MaxPool2d):
@@ -162,8 +162,7 @@ def test_the_receptive_field_is_what_the_gradient_reaches():
     net.features.lrn1, net.features.lrn2 = nn.Identity(), nn.Identity()
     with torch.no_grad():
         for conv in net.convolutions().values():
-            conv.weight.abs_().add_(1e-3)
-            conv.weight.div_(conv.weight[0].numel())
+            conv.weight.fill_(1 / conv.weight[0].numel())
             conv.bias.zero_()
     images = torch.ones(1, 3, 1280, 1280, dtype=torch.float64, requires_grad=True)
     net.features.double()(images)[0, :, 20, 20].sum().backward()
