@@ -31,6 +31,7 @@ OTHERS = {
     **{f"results/table{number}": ({"study": "smoke"}, "smoke") for number in range(3, 13)},
     "results/budget": ({"studies": ["smoke"]}, "A-256"),
     "results/ablations": ({"study": "smoke"}, "not run"),
+    "results/ladder": ({"study": "smoke"}, "has no ladder"),
     "results/classes": ({"study": "smoke", "networks": ["A-256"]}, "<th>3</th>"),
     "training/recipe": ({"study": "smoke"}, "smoke"),
     "evaluation/cost": ({"study": "smoke"}, "multi-crop"),

@@ -75,6 +75,7 @@ CALLS = {
     "faults.bad_inputs": [()],
     "checklist.checklist": [("quarter",)],
     "findings.verdicts_table": [(), (31,)],
+    "ladder_tables.ladder": [("narrow",), ("quarter",)],
     "class_tables.errors_by_class": [("quarter", "A-256", "D-256"), ("narrow", "B-256")],
     "class_tables.errors_by_half": [("narrow", "A-256", "D-256")],
     "localisation_tables.trained": [("quarter",), ("narrow",)],

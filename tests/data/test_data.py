@@ -548,6 +548,41 @@ def test_the_flip_mirrors_the_same_crop(opened):
     assert np.array_equal(mirrored(image, draws, kept), plain(image, draws, kept))
 
 
+def test_a_stretched_crop_is_that_rectangle_of_the_image_resized():
+    """Of any area from 8 to 100 % and any aspect from 3:4 to 4:3, wherever it fits, as Pillow resizes it."""
+    n, (height, width) = 2000, (200, 300)
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    draws, view = views.draw_epoch(0, 0, n), views.TrainingViews(56, 64, 64, flip=True, resized=True)
+    areas, aspects = [], []
+    for i in range(n):
+        place = view.place((height, width), draws, i)
+        rows, columns = round(height * 56 / place.height), round(width * 56 / place.width)
+        top, left = round(place.top * rows / 56), round(place.left * columns / 56)
+        assert 0 <= top <= height - rows and 0 <= left <= width - columns
+        areas.append(rows * columns / (height * width)), aspects.append(columns / rows)
+        if i < 20:
+            box = (left, top, left + columns, top + rows)
+            expected = np.asarray(Image.fromarray(image).resize((56, 56), Image.Resampling.BILINEAR, box=box))
+            found = views.cut(image, place)
+            found = found[:, ::-1] if place.mirrored else found
+            assert np.abs(found.astype(int) - expected).max() <= 1
+    whole = np.array(areas) < 0.6  # larger ones may be cut at a side of the image
+    assert 0.079 < min(areas) < 0.1 and max(areas) > 0.9
+    assert abs(np.mean(np.log(np.array(aspects)[whole]))) < 0.02
+    assert 0.74 < np.array(aspects)[whole].min() < 0.77 and 1.3 < np.array(aspects)[whole].max() < 1.36
+
+
+def test_a_draw_that_came_later_changes_none_of_the_others():
+    """The draws of an epoch as they were before crops could be stretched: a recorded run comes again to the bit."""
+    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([3, 2])))
+    uniform, colour = generator.random((4, 50), dtype=np.float32), generator.standard_normal((50, 3), dtype=np.float32)
+    draws = views.draw_epoch(3, 2, 50)
+    found = (draws.scale, draws.top, draws.left, draws.flip)
+    assert np.array_equal(uniform, found) and np.array_equal(colour, draws.colour)
+    assert np.array_equal(draws.order, generator.permutation(50))
+    assert draws.aspect.shape == (50,) and draws.aspect.min() >= 0 and draws.aspect.max() < 1
+
+
 def test_processes_share_out_the_very_batches_of_one(opened):
     rows, draws = opened.rows("train"), views.draw_epoch(5, 1, 8)
     view = views.TrainingViews(56, 64, 128, True)

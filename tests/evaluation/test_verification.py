@@ -30,6 +30,7 @@ def test_a_part_of_the_images_is_verified_alone(run):
 
 @pytest.mark.parametrize(("config", "departing"), [
     ("A", {"batch_norm": True}), ("A", {"pooling_window": 3, "pooling": "ceil"}), ("ResNet-18", {}), ("GoogLeNet", {}),
+    ("A", {"head": "average"}),
 ])  # fmt: skip
 def test_a_network_that_departs_from_table_1_is_tested_and_verified(checkout, config, departing):
     """Trained in one precision, published, tested in another: the predictions come again to the bit."""

@@ -34,7 +34,7 @@ def test_the_graph_computes_the_score_map(config, pooling, tmp_path):
 
 
 @pytest.mark.parametrize("pooling", ["ceil", "floor"])
-@pytest.mark.parametrize("size", [{"batch_norm": True}, {"pooling_window": 3}])
+@pytest.mark.parametrize("size", [{"batch_norm": True}, {"pooling_window": 3}, {"head": "average", "batch_norm": True}])
 def test_the_graph_computes_what_departs_from_table_1(size, pooling, tmp_path):
     """Running variances that half precision cannot hold among them."""
     net = vgg.build("A", Size(16, num_classes=7, crop=64, pooling=pooling, **size)).eval()
@@ -108,6 +108,9 @@ def test_what_torchvision_has_no_constructor_for_is_told():
         built = {
             "its widths are 1/8 of torchvision's": vgg.build("D", Size(8, num_classes=20)),
             "torchvision has no C": vgg.build("C"),
+            "it averages its last map, where torchvision's has three fully connected layers": vgg.build(
+                "D", Size(head="average")
+            ),
             "its last map is 4x4, torchvision's 7x7": vgg.build("E", Size(crop=128)),
             "": vgg.build("D", Size(batch_norm=True)),
         }

@@ -107,6 +107,7 @@ def test_torchvision_state_dicts_load_and_agree(name, theirs):
     ({"size": Size(crop=16, pooling="floor")}, "leaves nothing"),
     ({"size": Size(crop=56, pooling="floor", pooling_window=3)}, "leaves nothing"),
     ({"size": Size(pooling_window=4)}, "unknown pooling_window"),
+    ({"size": Size(head="max")}, "unknown head"),
 ])  # fmt: skip
 def test_impossible_networks_are_refused(bad, message):
     with pytest.raises((UnknownName, ValueError), match=message):
@@ -437,3 +438,35 @@ def test_alexnet_is_tested_densely_as_the_others_are(pooling, size):
     layers = anatomy.layers(configuration("AlexNet"), net.size, image=(160, 230))
     assert layers[-1].shape == (7, *scores.shape[2:])
     assert sum(layer.parameters for layer in layers) == sum(p.numel() for p in net.parameters())
+
+
+# -- averages of the last map in place of FC6 and FC7 ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+def test_averages_in_place_of_fc6_and_fc7_are_counted_and_tested_densely(pooling):
+    net = vgg.build("D", Size(16, num_classes=7, crop=64, pooling=pooling, head="average", batch_norm=True)).eval()
+    initialise(net, "he", torch.Generator().manual_seed(0))
+    side, images = net.map_side, torch.randn(1, 3, 72, 1207)
+    with torch.inference_mode():
+        crop = torch.randn(2, 3, 64, 64)
+        assert torch.allclose(score_map(net, crop)[:, :, 0, 0], net(crop), atol=1e-5)
+        with FlopCounterMode(display=False) as counter:
+            whole = score_map(net, images)
+        maps = net.features(images)
+        for row in range(whole.shape[2]):
+            for column in range(whole.shape[3]):
+                window = maps[:, :, row : row + side, column : column + side].mean((2, 3))
+                assert torch.allclose(whole[:, :, row, column], net.classifier(window), atol=1e-4)
+        cut = score_map(net, images, 72 * 600)
+    assert len(list(strips(net, 1207, 600))) > 1 and (cut - whole).abs().max() < 1e-4 * whole.abs().max()
+    assert counter.get_total_flops() == 2 * anatomy.multiply_adds(net.config, net.size, image=(72, 1207))
+    *_, pool, last = anatomy.layers(net.config, net.size, image=(72, 1207))
+    assert (pool.name, last.name, last.shape) == ("avgpool", "fc8", tuple(whole.shape[1:]))
+    assert list(net.fully_connected()) == ["fc8"] and last.parameters == 32 * 7 + 7
+    with pytest.raises(ValueError, match="window of avgpool"):
+        score_map(net, images[:, :, :32, :64])
+
+
+def test_at_full_width_averages_leave_d_its_convolutions_and_its_class_scores():
+    assert anatomy.parameters(configuration("D"), Size(head="average")) == 14_714_688 + 512 * 1000 + 1000

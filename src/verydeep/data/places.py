@@ -9,10 +9,10 @@ import numpy as np
 class Place:
     """A square crop of ``side`` pixels at (``top``, ``left``) of an image rescaled to ``height`` x ``width`` pixels."""
 
-    height: int
-    width: int
-    top: int
-    left: int
+    height: float
+    width: float
+    top: float
+    left: float
     side: int
     mirrored: bool = False
 

@@ -23,6 +23,9 @@ from verydeep.data.store import ColourStatistics, Store
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _ROUNDINGS = {"round": round, "floor": math.floor, "ceil": math.ceil}
 
+#: Of a stretched crop: the least and the most of an image's area, and the largest width over height (and its inverse).
+AREAS, ASPECT = (0.08, 1.0), 4 / 3
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -34,6 +37,7 @@ class Draws:
     left: np.ndarray
     flip: np.ndarray
     colour: np.ndarray  # (n, 3) standard normal
+    aspect: np.ndarray  # (n,) uniform in [0, 1)
 
 
 def draw_epoch(seed: int, epoch: int, n: int) -> Draws:
@@ -41,7 +45,8 @@ def draw_epoch(seed: int, epoch: int, n: int) -> Draws:
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch])))
     uniform = generator.random((4, n), dtype=np.float32)
     colour = generator.standard_normal((n, 3), dtype=np.float32)
-    return Draws(generator.permutation(n), *uniform, colour)
+    order = generator.permutation(n)
+    return Draws(order, *uniform, colour, generator.random(n, dtype=np.float32))  # last, so that older runs come again
 
 
 def scaled_size(height: int, width: int, shorter: int, longer_side: str = "round") -> tuple[int, int]:
@@ -101,9 +106,14 @@ def crop_of_rescaled(image: np.ndarray, shorter: int, top: int, left: int, heigh
 
     All lengths are pixels of the rescaled image.
     """
-    full_height, full_width = scaled_size(*image.shape[:2], shorter)
+    return _piece(image, scaled_size(*image.shape[:2], shorter), (top, left), (height, width))
+
+
+def _piece(image: np.ndarray, full: tuple[float, float], at: tuple[float, float], size: tuple[int, int]) -> np.ndarray:
+    """The piece of (height, width) at (top, left) of an image rescaled to the full (height, width)."""
+    (full_height, full_width), (top, left), (height, width) = full, at, size
     if (full_height, full_width) == image.shape[:2]:
-        return image[top : top + height, left : left + width]
+        return image[int(top) : int(top) + height, int(left) : int(left) + width]
     fy, fx = image.shape[0] / full_height, image.shape[1] / full_width
     box = (
         left * fx,
@@ -118,6 +128,10 @@ def crop_of_rescaled(image: np.ndarray, shorter: int, top: int, left: int, heigh
 class TrainingViews:
     """Random training crops: S drawn uniformly from [scale_min, scale_max], crop and flip at random.
 
+    Where ``resized``, a rectangle of any area and aspect in place of S and a square, stretched to the crop
+    (Szegedy et al. 2015, Sect. 6): of :data:`AREAS` and :data:`ASPECT` as in torchvision's ``RandomResizedCrop``. Where
+    it is longer than a side of the image it is cut there, where torchvision draws again.
+
     The colour shift is applied to whole batches later, see :func:`colour_shifts`.
     """
 
@@ -125,14 +139,29 @@ class TrainingViews:
     scale_min: int
     scale_max: int
     flip: bool
+    resized: bool = False
 
     def place(self, size: tuple[int, int], draws: Draws, i: int) -> Place:
         """Where the view of training image number ``i``, of (height, width), lies."""
+        if self.resized:
+            return self._stretched(size, draws, i)
         shorter = self.scale_min + int(draws.scale[i] * (self.scale_max - self.scale_min + 1))
         height, width = scaled_size(*size, shorter)
         top = int(draws.top[i] * (height - self.crop + 1))
         left = int(draws.left[i] * (width - self.crop + 1))
         return Place(height, width, top, left, self.crop, bool(self.flip and draws.flip[i] < 0.5))
+
+    def _stretched(self, size: tuple[int, int], draws: Draws, i: int) -> Place:
+        """The place of a rectangle of the image: that of the crop in the image stretched as the rectangle is."""
+        (least, most), (height, width) = AREAS, size
+        area = (least + (most - least) * float(draws.scale[i])) * height * width
+        aspect = ASPECT ** (2 * float(draws.aspect[i]) - 1)
+        rows = min(height, max(1, round(math.sqrt(area / aspect))))
+        columns = min(width, max(1, round(math.sqrt(area * aspect))))
+        top, left = int(draws.top[i] * (height - rows + 1)), int(draws.left[i] * (width - columns + 1))
+        down, across = self.crop / rows, self.crop / columns
+        mirrored = bool(self.flip and draws.flip[i] < 0.5)
+        return Place(height * down, width * across, top * down, left * across, self.crop, mirrored)
 
     def __call__(self, image: np.ndarray, draws: Draws, i: int) -> np.ndarray:
         """The view of training image number ``i``: uint8 (crop, crop, 3)."""
@@ -157,8 +186,7 @@ class CentreCrop:
 
 def cut(image: np.ndarray, place: Place) -> np.ndarray:
     """The view of an image, uint8 (height, width, 3), at a place: uint8 (side, side, 3)."""
-    shorter, side = min(place.height, place.width), place.side
-    view = crop_of_rescaled(image, shorter, place.top, place.left, side, side)
+    view = _piece(image, (place.height, place.width), (place.top, place.left), (place.side, place.side))
     return view[:, ::-1] if place.mirrored else view
 
 

@@ -18,6 +18,7 @@ from verydeep.networks.configurations import (
 POOLINGS = ("ceil", "floor")
 #: Sides of pooled squares, at stride 2: Table 1's and AlexNet's.
 POOLING_WINDOWS = (2, 3)
+HEADS = ("fc", "average")
 #: Rounding in GoogLeNet, whatever a study says: by no other does its 3x3 at stride 2 make the maps of its Table 1.
 INCEPTION_POOLING = "ceil"
 #: A side classifier averages squares of so many units, or a whole map where that is smaller, so many apart.
@@ -143,7 +144,10 @@ def layers(config: AnyConfiguration, size: Size = PAPER_SIZE, *, image: tuple[in
     inputs = channels * window**2
     field += (window - 1) * stride
     outputs = [n // size.width_divisor for n in config.fc[:-1]] + [size.num_classes]
-    for i, out in enumerate(outputs, 6):
+    if size.head == "average":
+        listed.append(Layer("avgpool", "avgpool", (channels, rows, columns), 0, 0, 0, field, stride, start))
+        inputs, outputs = channels, outputs[-1:]
+    for i, out in enumerate(outputs, 9 - len(outputs)):
         cost = inputs * out * rows * columns
         listed.append(Layer(f"fc{i}", "fc", (out, rows, columns), inputs * out, out, cost, field, stride, start))
         inputs = out

@@ -17,7 +17,8 @@ class Size:
     training crop in pixels, which fixes how many inputs FC6 has. ``pooling`` is ``"ceil"`` (Caffe, in which the paper
     trained) or ``"floor"`` (torch's default): the same network at multiples of 32 pixels. ``pooling_window`` is the
     side of the pooled squares, at stride 2: 2 in Table 1, 3 in AlexNet. ``batch_norm`` normalises after every
-    convolution, as torchvision's ``_bn`` networks do and the paper's do not.
+    convolution, as torchvision's ``_bn`` networks do and the paper's do not. ``head`` is ``"fc"``, or ``"average"``:
+    the averages of the last map in place of FC6 and FC7, as in GoogLeNet and ResNet, and nothing to drop.
     """
 
     width_divisor: int = 1
@@ -26,6 +27,7 @@ class Size:
     pooling: str = "ceil"
     pooling_window: int = 2
     batch_norm: bool = False
+    head: str = "fc"
 
 
 PAPER_SIZE = Size()

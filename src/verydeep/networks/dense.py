@@ -61,7 +61,7 @@ def _over_images(
     if min(last) < side:
         raise ValueError(
             f"images of {height}x{width} give a last map of {last[0]}x{last[1]}, "
-            f"smaller than the {side}x{side} window of {net.config.window_layer} (trained on crops of {net.crop})"
+            f"smaller than the {side}x{side} window of {net.window_layer} (trained on crops of {net.crop})"
         )
     if pixels is None or count * height * width <= pixels:
         return outputs(net, images)
@@ -90,7 +90,7 @@ def strips(net: Network, length: int, most: int) -> Iterator[tuple[slice, slice]
     none of them sees a border which the image does not have. At most ``most`` pixels long, or as long as a single
     position needs: less than its receptive field and one stride (436 pixels for D of the paper).
     """
-    layer = next(layer for layer in anatomy.layers(net.config, net.size) if layer.name == net.config.window_layer)
+    layer = next(layer for layer in anatomy.layers(net.config, net.size) if layer.name == net.window_layer)
     stride, reach = layer.stride, layer.start + layer.receptive_field  # the first position sees pixels below ``reach``
     before = -(layer.start // stride)  # whole strides that a position sees before its own place
     positions, first = net.last_map(length) - net.map_side + 1, 0

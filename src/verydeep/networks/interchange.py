@@ -67,6 +67,8 @@ def write_onnx(net: Network, path: Path) -> None:
     for place, layer in enumerate(net.features):
         _add(graph, layer, names.get(id(layer), f"features.{place}"))
     side = net.map_side
+    if net.size.head == "average":
+        graph.add("AveragePool", "avgpool", kernel_shape=[side, side])
     for name, layer in net.fully_connected().items():
         kernel = side if name == "fc6" else 1
         weight = layer.weight.unflatten(1, (-1, kernel, kernel))
@@ -103,6 +105,8 @@ def torchvision_fault(net: VGG) -> str:
     """
     if net.config.name not in CONSTRUCTORS:
         return f"torchvision has no {net.config.name}"
+    if net.size.head == "average":
+        return "it averages its last map, where torchvision's has three fully connected layers"
     if net.size.width_divisor != 1:
         return f"its widths are 1/{net.size.width_divisor} of torchvision's"
     return "" if net.map_side == 7 else f"its last map is {net.map_side}x{net.map_side}, torchvision's 7x7"

@@ -61,6 +61,15 @@ class Network(nn.Module, ABC):
         """The layers that give class scores: one, and one of each side classifier."""
         return [list(self.fully_connected().values())[-1]]
 
+    def window_averages(self, maps: torch.Tensor) -> torch.Tensor:
+        """The averages (batch, channels, rows, columns) of every window of a last map, as :meth:`window_scores`."""
+        return F.avg_pool2d(maps.to(self.last_layers()[0].weight.dtype), self.map_side, stride=1)
+
+    @property
+    def window_layer(self) -> str:
+        """The layer that sees one window of the last map."""
+        return self.config.window_layer
+
     @property
     def precision(self) -> torch.dtype:
         """In what the blocks are computed."""
@@ -88,4 +97,4 @@ class Averaging(Network):
 
     def window_hidden(self, maps: torch.Tensor, relu: bool = True) -> torch.Tensor:
         """The average over every window, of maps that are behind their ReLU: there is no other to be had."""
-        return F.avg_pool2d(maps.to(self.classifier.weight.dtype), self.map_side, stride=1)
+        return self.window_averages(maps)

@@ -35,15 +35,18 @@ class VGG(Network):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Class scores of training crops."""
-        return self.classifier(torch.flatten(self.features(images), 1))
+        maps = self.features(images)
+        return self.classifier(maps.mean((2, 3)) if self.size.head == "average" else torch.flatten(maps, 1))
 
     def window_scores(self, maps: torch.Tensor) -> torch.Tensor:
         """FC6 as a convolution as large as a window, FC7 and FC8 as 1x1, by the same weights reshaped (Sect. 3.2)."""
-        fc8 = self.fully_connected()["fc8"]
+        fc8 = self.last_layers()[0]
         return F.conv2d(self.window_hidden(maps), fc8.weight[:, :, None, None], fc8.bias)
 
     def window_hidden(self, maps: torch.Tensor, relu: bool = True) -> torch.Tensor:
-        """FC7 at every window."""
+        """FC7 at every window, or the averages that stand in its place."""
+        if self.size.head == "average":
+            return self.window_averages(maps)
         fc6, fc7, _ = self.fully_connected().values()
         window = fc6.weight.unflatten(1, (-1, self.map_side, self.map_side))
         hidden = F.relu(F.conv2d(maps.to(fc6.weight.dtype), window, fc6.bias), inplace=True)
@@ -61,9 +64,14 @@ class VGG(Network):
         return dict(zip(self.config.conv_names(), modules, strict=True)) if modules else {}
 
     def fully_connected(self) -> dict[str, nn.Linear]:
-        """The fully connected layers by name: ``fc6``, ``fc7``, ``fc8``."""
+        """The fully connected layers by name: ``fc6``, ``fc7``, ``fc8``, or the last alone behind averages."""
         modules = [module for module in self.classifier if isinstance(module, nn.Linear)]
-        return dict(zip(("fc6", "fc7", "fc8"), modules, strict=True))
+        return dict(zip(("fc6", "fc7", "fc8")[-len(modules) :], modules, strict=True))
+
+    @property
+    def window_layer(self) -> str:
+        """FC6, or the averages that stand in its place."""
+        return "avgpool" if self.size.head == "average" else super().window_layer
 
 
 def features(config: Configuration, size: Size, *, lrn_alpha: str) -> nn.Sequential:
@@ -88,6 +96,8 @@ def features(config: Configuration, size: Size, *, lrn_alpha: str) -> nn.Sequent
 def classifier(config: Configuration, size: Size, map_side: int, *, dropout: float) -> nn.Sequential:
     """FC6 and FC7, each with a ReLU and dropout, and FC8, which gives the class scores (Sect. 2.1, 3.1)."""
     channels = config.blocks[-1][-1].channels // size.width_divisor
+    if size.head == "average":
+        return nn.Sequential(nn.Linear(channels, size.num_classes))
     fc6, fc7 = (width // size.width_divisor for width in config.fc[:-1])
     return nn.Sequential(
         nn.Linear(channels * map_side**2, fc6),
@@ -144,7 +154,7 @@ def build(
     Raises
     ------
     UnknownName
-        For a configuration, rounding or window of pooling, or alpha scaling that does not exist.
+        For a configuration, rounding or window of pooling, head, or alpha scaling that does not exist.
     ValueError
         When a width is not divisible or the crop is too small to reach FC6.
 
@@ -157,6 +167,8 @@ def build(
         raise UnknownName("pooling", size.pooling, anatomy.POOLINGS)
     if size.pooling_window not in anatomy.POOLING_WINDOWS:
         raise UnknownName("pooling_window", size.pooling_window, anatomy.POOLING_WINDOWS)
+    if size.head not in anatomy.HEADS:
+        raise UnknownName("head", size.head, anatomy.HEADS)
     if lrn_alpha not in LRN_ALPHAS:
         raise UnknownName("lrn_alpha", lrn_alpha, LRN_ALPHAS)
     widths = [conv.channels for block in spec.blocks for conv in block] + list(spec.fc[:-1])

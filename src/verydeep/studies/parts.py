@@ -43,6 +43,16 @@ class Recipe(Strict):
         True, description="mirror half of the training images, and average both mirror images in testing"
     )
     unit_variance: bool = Field(False, description="divide the mean-subtracted pixels by their standard deviation")
+    crops: Literal["scaled", "resized"] = Field(
+        "scaled",
+        description="training crops: of the image rescaled to S, or of any 8 to 100 % of it, stretched (Inception)",
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0, description="share of the right answer that is spread over all classes in the training loss"
+    )
+    weight_average: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0, description="decay a step of the exponential average of weights that is tested; 0 is the weights themselves"
+    )
     clip_norm: Positive | None = Field(None, description="largest gradient norm; none is no clipping")
     precision: Precision = Field("float32", description="arithmetic of training")
     trained_layers: Literal["all", "fc"] = Field("all", description="layers that learn; fc: FC layers only")
@@ -90,6 +100,9 @@ class Network(Strict):
     pooling_window: Literal[2, 3] = Field(2, description="side of the pooled squares, at stride 2")
     lrn_alpha: Literal["caffe", "krizhevsky"] = Field("caffe", description="whether A-LRN's alpha is divided by 5")
     batch_norm: bool = Field(False, description="normalise over the batch after every convolution")
+    head: Literal["fc", "average"] = Field(
+        "fc", description="what makes class scores of the last map: FC6 to FC8, or its averages and FC8 alone"
+    )
 
 
 class Settings(Strict):

@@ -209,7 +209,13 @@ class Study(Strict):
         """How it builds those of one training scale and variant: how large, and in what they depart from Table 1."""
         built = self.network_at(train_scale, variant)
         return Size(
-            built.width_divisor, self.num_classes, self.crop, built.pooling, built.pooling_window, built.batch_norm
+            built.width_divisor,
+            self.num_classes,
+            self.crop,
+            built.pooling,
+            built.pooling_window,
+            built.batch_norm,
+            built.head,
         )
 
     def network_at(self, train_scale: str | None, variant: str | None = None) -> Network:

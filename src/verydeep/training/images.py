@@ -44,7 +44,7 @@ class TrainingImages:
         if len(rows) < run.recipe.batch:
             raise VerydeepError(f"{run.name}: {len(rows)} images do not fill a batch of {run.recipe.batch}")
         low, high = run.scale_range
-        views = TrainingViews(run.study.crop, low, high, run.recipe.flip)
+        views = TrainingViews(run.study.crop, low, high, run.recipe.flip, run.recipe.crops == "resized")
         centre = CentreCrop(run.study.crop, (low + high) // 2)
         return cls(store, rows, aside, views, centre, run.recipe.batch, run.seed, boxes)
 

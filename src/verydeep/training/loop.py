@@ -13,7 +13,7 @@ from verydeep.data.views import Batch
 from verydeep.errors import Interrupted, OutOfMemory, TrainingDiverged
 from verydeep.runs import provenance, variables
 from verydeep.studies import Run
-from verydeep.studies.parts import Network
+from verydeep.studies.parts import Network, Recipe
 from verydeep.training import checkpoints, record
 from verydeep.training.accelerators import accelerator
 from verydeep.training.images import TrainingImages
@@ -90,7 +90,7 @@ class Training:
                 "boxes": boxes.boxes.fingerprint(self.images.store)["sha256"],
             }
         return of_boxes | {
-            "recipe": self.run.recipe.model_dump(mode="json"),
+            "recipe": _recipe(self.run),
             "network": _network(self.run),
             "data": self.images.store.manifest_sha256,
             "held-out images": self.run.study.data.held_out_per_class,
@@ -138,7 +138,7 @@ class Training:
         if self.accelerator.is_main_process:
             self._count_session()
             record.write(
-                self.run, self.updates.plain, self.images, self.state.history, self.state.sessions, self.made_by,
+                self.run, self.updates.result, self.images, self.state.history, self.state.sessions, self.made_by,
                 self.accelerator.device, self.accelerator.num_processes,
             )  # fmt: skip
             self.checkpoint.unlink(missing_ok=True)
@@ -208,7 +208,7 @@ class Training:
         state, images, updates = self.state, self.images, self.updates
         seen = images.steps * self.run.recipe.batch
         updates.net.eval()
-        held_out = held_out_errors(updates.plain, images, updates.objective, updates.normalise, self.accelerator)
+        held_out = held_out_errors(updates.result, images, updates.objective, updates.normalise, self.accelerator)
         return {
             "epoch": state.epoch + 1,
             "learning_rate": updates.rate(state.epoch, images.steps - 1),
@@ -223,9 +223,16 @@ class Training:
 def _network(run: Run) -> dict:
     """How a run's network is built. What is as in Table 1 and was not stated when older checkpoints were made is left
     out, so that they can be gone on with."""
-    unstated = {key: Network.model_fields[key].default for key in ("pooling_window", "batch_norm")}
+    unstated = {key: Network.model_fields[key].default for key in ("pooling_window", "batch_norm", "head")}
     stated = {key: value for key, value in run.network if key not in unstated or value != unstated[key]}
     return stated | {"config": run.config}
+
+
+def _recipe(run: Run) -> dict:
+    """A run's recipe, without the keys that older checkpoints do not have where they are as in the paper."""
+    later = {key: Recipe.model_fields[key].default for key in ("crops", "label_smoothing", "weight_average")}
+    recipe = run.recipe.model_dump(mode="json")
+    return {key: value for key, value in recipe.items() if key not in later or value != later[key]}
 
 
 def _line(run: Run, row: dict) -> str:

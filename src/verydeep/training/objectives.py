@@ -23,18 +23,28 @@ class Objective(ABC):
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """The loss, summed over images; ``outputs`` are float32 (n, outputs)."""
 
+    def measured(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The loss by which networks are compared, whatever they are trained with."""
+        return self.loss(outputs, targets)
+
     @abstractmethod
     def right(self, outputs: torch.Tensor, targets: torch.Tensor, k: int = 1) -> torch.Tensor:
         """Which images are answered rightly among the ``k`` best answers: bool (n,)."""
 
 
 class Classes(Objective):
-    """Multinomial logistic regression (Sect. 3.1)."""
+    """Multinomial logistic regression (Sect. 3.1), its labels smoothed by some share (Szegedy et al. 2016)."""
+
+    def __init__(self, smoothing: float = 0.0):
+        self.smoothing = smoothing
 
     def targets(self, batch: Batch, device: torch.device) -> torch.Tensor:
         return batch.labels.to(device, non_blocking=True)
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(outputs, targets, reduction="sum", label_smoothing=self.smoothing)
+
+    def measured(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(outputs, targets, reduction="sum")
 
     def right(self, outputs: torch.Tensor, targets: torch.Tensor, k: int = 1) -> torch.Tensor:
@@ -73,4 +83,6 @@ class BoxesOfTrueClass(Objective):
 
 def objective(run: Run) -> Objective:
     """What a run's network is trained to say."""
-    return BoxesOfTrueClass(run.boxes, run.study.localisation, run.study.crop) if run.boxes else Classes()
+    if run.boxes:
+        return BoxesOfTrueClass(run.boxes, run.study.localisation, run.study.crop)
+    return Classes(run.recipe.label_smoothing)

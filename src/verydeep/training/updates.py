@@ -1,6 +1,7 @@
 """One update of the weights: the loss over a batch, split over processes and in parts, and a step (Sect. 3.1)."""
 
 import contextlib
+import copy
 import gc
 
 import torch
@@ -8,6 +9,7 @@ import torch
 from verydeep import assembly
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import colour_shifts
+from verydeep.networks.network import Network
 from verydeep.studies import Run
 from verydeep.training import seeds
 from verydeep.training.accelerators import Accelerator
@@ -36,13 +38,20 @@ class Updates:
         optimiser = torch.optim.SGD(
             learning, lr=0.0, momentum=run.recipe.momentum, weight_decay=run.recipe.weight_decay
         )
+        self.average = copy.deepcopy(net).to(accelerator.device).eval() if run.recipe.weight_average else None
         self.net, self.optimiser = accelerator.prepare(net, optimiser)
         self.plain = accelerator.unwrap_model(self.net)
 
+    @property
+    def result(self) -> Network:
+        """The network that is measured and kept: the average of the weights where the recipe asks for one."""
+        return self.plain if self.average is None else self.average
+
     def state(self) -> dict:
-        """Weights, momentum and the scaler of float16, for a checkpoint."""
+        """Weights, their average, momentum and the scaler of float16, for a checkpoint."""
+        averaged = {} if self.average is None else {"average": self.average.state_dict()}
         scaler = self.accelerator.scaler
-        return {
+        return averaged | {
             "net": self.plain.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": scaler.state_dict() if scaler is not None else None,
@@ -51,6 +60,8 @@ class Updates:
     def load(self, state: dict) -> None:
         """Go on from what :meth:`state` gave."""
         self.plain.load_state_dict(state["net"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
@@ -82,7 +93,20 @@ class Updates:
             self.accelerator.clip_grad_norm_(self.net.parameters(), self.recipe.clip_norm)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self._follow(number)
         return Step(loss, correct, epoch, step, rate)
+
+    @torch.no_grad()
+    def _follow(self, number: int) -> None:
+        """Move the average towards the weights after update ``number``, running statistics too; further at the start,
+        where it still holds the random weights."""
+        decay = min(self.recipe.weight_average, (1 + number) / (10 + number))
+        for mean, now in zip(self.average.state_dict().values(), self.plain.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(now, 1 - decay)
+            else:
+                mean.copy_(now)
 
     def largest_that_fits(self, batch, epoch: int, step: int) -> int | None:
         """The largest micro-batch, by halving, with which the device has the memory for an update; ``None``: not one.

@@ -26,7 +26,7 @@ def held_out_errors(
             with accelerator.autocast():
                 outputs = net(normalise(batch.images))
             targets = objective.targets(batch, accelerator.device)
-            loss += objective.loss(outputs.float(), targets).item()
+            loss += objective.measured(outputs.float(), targets).item()
             for k in wrong:
                 wrong[k] += int((~objective.right(outputs.float(), targets, k)).sum())
     n = len(rows)

@@ -39,7 +39,7 @@ def training_views(run: Run, images: int = 4, epochs: int = 5) -> Picture:
     rows = np.setdiff1d(store.rows("train"), held_out(store.manifest, run.study.data.held_out_per_class))
     chosen = np.linspace(0, len(rows) - 1, images + 2, dtype=int)[1:-1]
     low, high = run.scale_range
-    view = TrainingViews(run.study.crop, low, high, run.recipe.flip)
+    view = TrainingViews(run.study.crop, low, high, run.recipe.flip, run.recipe.crops == "resized")
     shown, titles = [], []
     labels = store.manifest["label"].to_numpy()
     for i in chosen:

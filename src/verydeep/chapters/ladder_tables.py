@@ -1,0 +1,103 @@
+"""Eleven years later: D as published, and a step at a time D as one would train it today, by the records.
+
+A rung is a variant of the study, ``ladder-1`` and so on, that adds one change to the rung before it; the first starts
+from the variant ``random``. The rule by which a rung is taken stands in :func:`taken`.
+"""
+
+import re
+
+import pandas as pd
+
+from verydeep import results, runs
+from verydeep.chapters import display
+from verydeep.chapters.display import NOT_RUN
+from verydeep.networks import anatomy
+from verydeep.results import status
+from verydeep.results.statistics import error_interval
+from verydeep.studies import Run, Study, load, planned_runs
+
+_RUNG = re.compile(r"ladder-\d+")
+#: Keys that say where a network starts and not how one would train it; the same on every rung.
+_LEFT_OUT = {"transfer_from_a"}
+
+
+def rungs(study: Study) -> list[Run]:
+    """The runs of a study's ladder in order, the network as published first; none where it has no ladder."""
+    steps = [run for run in planned_runs(study) if _RUNG.fullmatch(run.variant or "") and run.seed == study.seeds[0]]
+    if not steps:
+        return []
+    steps.sort(key=lambda run: int(run.variant.rpartition("-")[2]))
+    networks = {(run.config, run.train_scale) for run in steps}
+    start = [run for run in planned_runs(study) if run.variant == "random" and run.seed == study.seeds[0]
+             and (run.config, run.train_scale) in networks]  # fmt: skip
+    return [*start, *steps]
+
+
+def changed(run: Run, before: Run) -> dict[str, object]:
+    """The keys of network and recipe in which a rung differs from the one before it, with its values."""
+    pairs = [(run.network, before.network), (run.recipe, before.recipe)]
+    return {key: value for ours, theirs in pairs for key, value in ours
+            if value != getattr(theirs, key) and key not in _LEFT_OUT}  # fmt: skip
+
+
+def taken(errors: list[float | None]) -> list[bool | None]:
+    """Which rungs are taken, by their top-1 errors on the held-out images after the last epoch, in order.
+
+    The first is where the ladder begins. Another is taken where its error is not higher than that of the last rung that
+    was taken. One that is not taken stays in the table, and its change is taken out of the rungs after it before they
+    are run. ``None`` where a rung, or one before it, has not been run.
+    """
+    verdicts, best = [], None
+    for number, error in enumerate(errors):
+        if error is None or None in errors[:number]:
+            verdicts.append(None)
+            continue
+        verdicts.append(best is None or error <= best)
+        best = error if verdicts[-1] else best
+    return verdicts
+
+
+def ladder(study: str) -> display.Table:
+    """A row a rung: what it changes, its errors with 95 % intervals, whether it is taken, its size and its time.
+
+    The held-out error is that of the centre crop after the last epoch; the test error that of Table 3, dense, on the
+    validation images. A rung that has not been run has the command that runs it, and how long that takes.
+    """
+    spec = load(study)
+    steps = rungs(spec)
+    if not steps:
+        return display.table(pd.DataFrame(), caption=f"The study {study} has no ladder.")
+    snapshot, records = results.read(study), [runs.read_record(run, "train") for run in steps]
+    errors = [record.metrics.held_out_error("top1") if record else None for record in records]
+    said = {True: "yes", False: "no", None: NOT_RUN}
+    rows = []
+    for number, (run, record, kept) in enumerate(zip(steps, records, taken(errors), strict=True)):
+        told = changed(run, steps[number - 1]) if number else {}
+        parameters = anatomy.parameters(run.configuration, run.size)
+        rows.append(
+            {
+                "rung": run.row,
+                "adds": ", ".join(f"{key}: {value}" for key, value in told.items()) or "as published",
+                "why": spec.variants[run.variant].why,
+                "held-out top-1": _interval(errors[number], record),
+                "taken": said[kept],
+                "top-1": _tested(snapshot.number(f"{study}.table3.{run.row}.top1")),
+                "parameters (millions)": round(parameters / 1e6, 3),
+                "training": status.duration(record.cost.seconds) if record else NOT_RUN,
+                "to run": "" if record else f"{run.command} ({status.time_left(run)})",
+            }
+        )
+    frame = pd.DataFrame(rows, dtype=object).set_index("rung")
+    first = next((record for record in records if record), None)
+    caption = display.coverage(first.data.held_out.count, 1, "held-out") if first else ""
+    return display.table(frame, units={"held-out top-1": "%", "top-1": "%"}, caption=caption)
+
+
+def _interval(error: float | None, record: runs.TrainRecord | None) -> str:
+    if error is None:
+        return NOT_RUN
+    return display.with_interval(error, *error_interval(error, record.data.held_out.count))
+
+
+def _tested(number: results.Number) -> str:
+    return NOT_RUN if number.value is None else display.with_interval(number.value, number.low, number.high)
