@@ -2,14 +2,14 @@
 
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 
-from verydeep import paper, paths
+from verydeep import paper
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks.published import AUTHORS
 from verydeep.studies.measurements import METHODS, SEVERAL, Measurement, box_scales, several
 from verydeep.studies.names import RunName
 from verydeep.studies.plan import Run, find_run
+from verydeep.studies.recorded import OfSeveral
 from verydeep.studies.schema import Study, load
 
 #: The variant that stands for the jittered D of the paper's submission.
@@ -21,7 +21,7 @@ PCR_ALL, BOTH_NETWORKS = "pcr-all", "2-networks"
 
 
 @dataclass(frozen=True)
-class Fusion:
+class Fusion(OfSeveral):
     """Several networks of one study tested together by one method, each at its own several scales.
 
     Make one with :func:`find_fusion` or :func:`table6_fusions`, which check every part.
@@ -29,10 +29,6 @@ class Fusion:
 
     members: tuple[Run, ...]
     method: str
-
-    @property
-    def study(self) -> Study:
-        return self.members[0].study
 
     @property
     def row(self) -> str:
@@ -50,19 +46,6 @@ class Fusion:
     def command(self) -> str:
         """What tests it; every member must have been tested before."""
         return shlex.join(["verydeep", "fuse", *self.addresses, "--method", self.method])
-
-    @property
-    def addresses(self) -> list[str]:
-        """Its members as :func:`find_fusion` takes them."""
-        return [f"{run.study.name}/{run.name}" for run in self.members]
-
-    @property
-    def folder(self) -> Path:
-        return paths.runs() / self.study.name / self.name
-
-    @property
-    def workspace(self) -> Path:
-        return paths.artifacts() / self.study.name / self.name
 
     @property
     def boxes(self) -> bool:

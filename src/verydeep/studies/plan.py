@@ -10,6 +10,7 @@ from verydeep.networks.configurations import AnyConfiguration, Size, all_configu
 from verydeep.networks.published import Published
 from verydeep.studies.names import RunName
 from verydeep.studies.parts import PAPER_SCALES, RELEASED, Network, Recipe, Testing, starts_from
+from verydeep.studies.recorded import Recorded
 from verydeep.studies.schema import Study, load, names
 
 #: Where a network starts.
@@ -17,7 +18,7 @@ RANDOM, TRANSFERRED, CONTINUED, NEW_HEAD = "random", "transferred", "continued",
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Recorded):
     """One network to train and test: (study, config, train scale, variant, seed).
 
     Make one with :func:`find_run`, which checks every part.
@@ -49,16 +50,6 @@ class Run:
         variant = f" --variant {self.variant}" if self.variant else ""
         command = "localise" if self.boxes else "run"
         return f"verydeep {command} {self.study.name} {self.config} {self.train_scale} --seed {self.seed}{variant}"
-
-    @property
-    def folder(self) -> Path:
-        """Where the run leaves its record: ``runs/<study>/<name>``."""
-        return paths.runs() / self.study.name / self.name
-
-    @property
-    def workspace(self) -> Path:
-        """Where the run keeps its checkpoint, outside git."""
-        return paths.artifacts() / self.study.name / self.name
 
     @property
     def published(self) -> Published | None:

@@ -1,37 +1,55 @@
-"""What a run and a fusion of runs have in common: they are done by a command and leave a record in a folder."""
+"""What a run, a fusion, a transfer and a tuning have in common: a command does them, and a folder keeps a record."""
 
 from pathlib import Path
-from typing import Protocol
 
+from verydeep import paths
 from verydeep.studies.schema import Study
 
 
-class Recorded(Protocol):
-    """A run or a fusion: what leaves records, and where."""
+class Recorded:
+    """What leaves a record, and where; its classes say of which study it is, and how it is called."""
 
-    @property
-    def study(self) -> Study: ...
+    study: Study
 
     @property
     def row(self) -> str:
         """Its name in the tables."""
+        raise NotImplementedError
 
     @property
     def name(self) -> str:
         """Its folder's."""
+        raise NotImplementedError
 
     @property
     def command(self) -> str:
         """What does it, from a terminal."""
+        raise NotImplementedError
 
     @property
     def boxes(self) -> str | bool | None:
         """Whether it gives boxes in place of classes (Appendix A)."""
+        return None
 
     @property
     def folder(self) -> Path:
         """Where it leaves its record: ``runs/<study>/<name>``."""
+        return paths.runs() / self.study.name / self.name
 
     @property
     def workspace(self) -> Path:
-        """Where it keeps what can be made again, outside git."""
+        """Where it keeps what can be made again, outside git: ``artifacts/<study>/<name>``."""
+        return paths.artifacts() / self.study.name / self.name
+
+
+class OfSeveral(Recorded):
+    """What is made of networks that were trained before, its ``members``, all of one study."""
+
+    @property
+    def study(self) -> Study:
+        return self.members[0].study
+
+    @property
+    def addresses(self) -> list[str]:
+        """Its members as a command takes them: ``quarter/D-jitter-s0``."""
+        return [f"{run.study.name}/{run.name}" for run in self.members]

@@ -2,13 +2,12 @@
 
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 
-from verydeep import paths
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.studies.fusions import member
 from verydeep.studies.names import RunName
 from verydeep.studies.plan import Run, find_run
+from verydeep.studies.recorded import OfSeveral
 from verydeep.studies.schema import Study
 from verydeep.studies.targets import SHALLOW, SINGLE_SCALE, TARGETS, Target
 
@@ -41,7 +40,7 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Transfer:
+class Transfer(OfSeveral):
     """The features of one network, or of several stacked, with a linear classifier on another data set.
 
     Make one with :func:`find_transfer`, which checks every part.
@@ -49,10 +48,6 @@ class Transfer:
 
     members: tuple[Run, ...]
     source: str
-
-    @property
-    def study(self) -> Study:
-        return self.members[0].study
 
     @property
     def target(self) -> Target:
@@ -75,24 +70,6 @@ class Transfer:
     def command(self) -> str:
         """What does it; every member must have been trained before."""
         return shlex.join(["verydeep", "transfer", self.source, *self.addresses])
-
-    @property
-    def addresses(self) -> list[str]:
-        """Its members as :func:`find_transfer` takes them."""
-        return [f"{run.study.name}/{run.name}" for run in self.members]
-
-    @property
-    def folder(self) -> Path:
-        return paths.runs() / self.study.name / self.name
-
-    @property
-    def workspace(self) -> Path:
-        return paths.artifacts() / self.study.name / self.name
-
-    @property
-    def boxes(self) -> None:
-        """It gives classes."""
-        return
 
     @property
     def scales(self) -> tuple[int, ...]:

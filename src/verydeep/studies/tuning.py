@@ -4,10 +4,10 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from verydeep import paths
 from verydeep.errors import VerydeepError
 from verydeep.studies.fusions import member
 from verydeep.studies.plan import Run
+from verydeep.studies.recorded import OfSeveral
 from verydeep.studies.schema import Study
 from verydeep.studies.targets import TARGETS
 
@@ -23,17 +23,13 @@ TUNED_ON = "-tuned-on-"
 
 
 @dataclass(frozen=True)
-class Tuning:
+class Tuning(OfSeveral):
     """A network tuned to another data set in three ways, by the number of images a class. Make one with
     :func:`find_tuning`.
     """
 
     run: Run
     source: str
-
-    @property
-    def study(self) -> Study:
-        return self.run.study
 
     @property
     def members(self) -> tuple[Run, ...]:
@@ -50,19 +46,6 @@ class Tuning:
     @property
     def command(self) -> str:
         return shlex.join(["verydeep", "finetune", f"{self.study.name}/{self.run.name}", self.source])
-
-    @property
-    def folder(self) -> Path:
-        return paths.runs() / self.study.name / self.name
-
-    @property
-    def workspace(self) -> Path:
-        return paths.artifacts() / self.study.name / self.name
-
-    @property
-    def boxes(self) -> None:
-        """It gives classes."""
-        return
 
     @property
     def counts(self) -> tuple[int, ...]:
