@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from verydeep import paper, results, runs, studies
-from verydeep.chapters import costs, display, error_tables, figures, paper_tables, testing_tables, training_tables
+from verydeep.chapters import (
+    costs,
+    display,
+    error_tables,
+    figures,
+    paper_tables,
+    result_tables,
+    testing_tables,
+    training_tables,
+)
 
 
 def test_table1_stands_as_printed():
@@ -68,6 +77,17 @@ def test_rows_that_the_paper_does_not_have_stand_apart(trained):
     others = error_tables.errors(4, ["smoke"], others=True)
     assert others.loc["A-256", ("smoke", "top-1")] == results.number("smoke.table4.A-256.top1").value
     assert "A-256" not in error_tables.errors(4, ["smoke"]).index
+
+
+def test_rows_of_others_that_were_not_run_are_left_out_and_counted_once_any_was(trained):
+    shown = error_tables.errors(4, ["smoke"], others=True)
+    planned = {row.name for row in results.rows("table4", studies.load("smoke"))} - {*results.printed_rows("table4")}
+    assert shown["smoke"].notna().all(axis=None) and 0 < len(shown) < len(planned)
+    assert error_tables.left_out(4, ["smoke"]) == len(planned) - len(shown)
+    caption = result_tables.result_table(4, "smoke", others=True).caption
+    assert f"Left out are {len(planned) - len(shown)} that have not been run" in caption
+    assert error_tables.errors(3, ["quarter"], others=True)["quarter"].isna().all(axis=None)
+    assert error_tables.left_out(3, ["quarter"]) == 0
 
 
 def test_what_both_ways_gain_over_each_is_the_difference_of_their_cells():
@@ -141,7 +161,7 @@ def test_pilots_are_listed_with_what_they_changed(checkout):
 
 def test_how_long_a_network_was_trained_counts_what_it_starts_from(trained):
     table = training_tables.training("smoke")
-    epochs = {scale: studies.load("smoke").resolve(scale).epochs for scale in ("256", "384", "jitter")}
+    epochs = {scale: studies.studies.load("smoke").resolve(scale).epochs for scale in ("256", "384", "jitter")}
     assert table.loc["A-256", ["starts from", "with its ancestors'"]].tolist() == ["", epochs["256"]]
     assert table.loc["D-jitter", "starts from"] == "D-384"
     assert table.loc["D-jitter", "with its ancestors'"] == 2 * epochs["256"] + epochs["384"] + epochs["jitter"]

@@ -38,7 +38,8 @@ def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame
     Parameters
     ----------
     others
-        Instead of the paper's rows, those of the studies' networks that its table does not have.
+        Instead of the paper's rows, those of the studies' networks that its table does not have, and of these the ones
+        that were run, once any was.
     """
     heads = _other_heads(table, studies) if others else _paper_heads(table)
     names = {row: _TABLE7.get(row) if table == 7 else f"table{table}.{row}" for row in heads}
@@ -118,14 +119,28 @@ def _other_heads(table: int, studies: list[str]) -> dict[str, dict]:
         return {}
     printed, heads = _paper_heads(table), {}
     for study in studies:
-        for row in results.rows(f"table{table}", load(study)):
-            if row.name not in printed and table in (8, 9):
+        rows = [row for row in results.rows(f"table{table}", load(study)) if row.name not in printed]
+        for row in _run(table, study, rows) or rows:
+            if table in (8, 9):
                 heads[row.name] = localisation_tables.other_head(row)
-            elif row.name not in printed:
+            else:
                 head = _head(row.run.config, row.run.train_scale, ";".join(map(str, row.measurement.test_scales)))
                 head |= {"evaluation": row.measurement.method} if table == 5 else {}
                 heads[row.name] = head | {"variant": row.run.variant or ""}
     return heads
+
+
+def left_out(table: int, studies: list[str]) -> int:
+    """How many rows :func:`errors` leaves out of the ``others``, since they were not run."""
+    names = {row.name for study in studies for row in results.rows(f"table{table}", load(study))}
+    return len(names - {*_paper_heads(table), *_other_heads(table, studies)})
+
+
+def _run(table: int, study: str, rows: list[results.Row]) -> list[results.Row]:
+    """Those of the rows that were run."""
+    snapshot, metric = results.read(study), judged(f"table{table}")
+    cells = [_cell(snapshot, f"table{table}.{row.name}", metric) for row in rows]
+    return [row for row, cell in zip(rows, cells, strict=True) if cell is not None and cell.status == "done"]
 
 
 def _head(config: str, scale: str, test_scales: str) -> dict:

@@ -36,10 +36,13 @@ def result_table(table: int, *studies: str, others: bool = False) -> ResultTable
     Parameters
     ----------
     others
-        Instead of the paper's rows, those of the studies' networks that its table does not have.
+        Instead of the paper's rows, those of the studies' networks that its table does not have, and of these the ones
+        that were run, once any was.
     """
     theirs = f'<a href="{addresses.table_url(table)}">Table {table} of the paper</a>'
     caption = f"Beside {theirs}, errors in percent. {html.escape(_coverage(studies))}"
+    if others and (count := error_tables.left_out(table, [*studies])):
+        caption += f" Left out are {count} that have not been run; the page of the study has their commands."
     return ResultTable(*error_tables.errors_text(table, list(studies), _linked, others), caption)
 
 
