@@ -90,6 +90,7 @@ def trained(study: str) -> display.Table:
                 "boxes": run.boxes.upper(),
                 "layers trained": _LAYERS[run.recipe.trained_layers],
                 "rate": f"{run.recipe.learning_rate:g}",
+                "least inside": f"{run.localisation.least_inside:g}",
                 "epochs": run.recipe.epochs,
                 "training loss": round(record.metrics.train_loss, 4) if record else NOT_RUN,
                 "training crops": round(record.metrics.train_top1_error, 1) if record else NOT_RUN,

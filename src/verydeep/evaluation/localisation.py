@@ -171,7 +171,7 @@ class BoxPasses(Passes):
     @cached_property
     def localiser(self) -> Localiser:
         """Made when the first pass is."""
-        return Localiser(self.tester, load_network(self.run.parent), self.run.study.localisation, self.run.boxes)
+        return Localiser(self.tester, load_network(self.run.parent), self.run.localisation, self.run.boxes)
 
     @property
     def wanted(self) -> np.ndarray:
@@ -193,7 +193,7 @@ class BoxPasses(Passes):
             return self.judged(measurement.name, given, self._without_network(baseline, given))
         given = measurement.method != "dense-boxes"
         columns = slice(-1, None) if given else slice(-1)
-        options = self.run.study.localisation
+        options = self.run.localisation
         return self.judged(measurement.name, given, merged(self.windows(measurement), columns, options))
 
     def judged(self, name: str, given: bool, boxes: np.ndarray) -> pd.DataFrame:
@@ -277,5 +277,5 @@ def together(fusion: Fusion, passes: list[BoxPasses]) -> pd.DataFrame:
     first = passes[0]
     every = [one.arrays(single) for one, run in zip(passes, fusion.members, strict=True)
              for single in fusion.measurement(run).passes]  # fmt: skip
-    boxes = merged(union(every), slice(-1), fusion.study.localisation)
+    boxes = merged(union(every), slice(-1), fusion.members[0].localisation)
     return first.judged(fusion.method, False, boxes)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from verydeep import paper
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks.published import AUTHORS
+from verydeep.studies.localisation import TESTING
 from verydeep.studies.measurements import METHODS, SEVERAL, Measurement, box_scales, several
 from verydeep.studies.names import RunName
 from verydeep.studies.plan import Run, find_run
@@ -87,6 +88,8 @@ def find_fusion(members: list[str], method: str) -> Fusion:
             )
         if method != BOXES and run.boxes:
             raise VerydeepError(f"{run.name} gives boxes and not classes: take --method {BOXES}")
+        if unlike := [key for key in TESTING if getattr(run.localisation, key) != getattr(runs[0].localisation, key)]:
+            raise VerydeepError(f"{run.name} is tested by another localisation.{unlike[0]} than {runs[0].name}")
     if twice := sorted({run.name for run in runs if runs.count(run) > 1}):
         raise VerydeepError(f"{twice[0]} is given twice; a fusion is of different networks")
     return Fusion(runs, method)
@@ -157,7 +160,7 @@ def classes_of(run: Run) -> tuple[Run | Fusion, str]:
     VerydeepError
         When the study's key ``localisation.classes`` names none.
     """
-    asked = run.study.localisation.classes
+    asked = run.localisation.classes
     rows, _, measurement = asked.partition("/")
     members = [f"{run.study.name}/{row}-s{run.seed}" for row in rows.split("+")]
     try:

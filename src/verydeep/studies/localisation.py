@@ -10,6 +10,8 @@ from verydeep.studies.strict import Strict
 REGRESSIONS = {"scr": "one box for all classes", "pcr": "a box for each class"}
 #: Of the learning rate of classification the paper has another in localisation (A.1), at both scales.
 RATE = 1e-3
+#: The keys of :class:`Localisation` by which boxes are tested; networks that are tested together have them alike.
+TESTING = ("match", "threshold", "average", "rating", "mirror", "classes")
 #: A predicted box is right when its intersection over union with a true one is above this (ILSVRC's rule).
 OVERLAP = 0.5
 

@@ -179,5 +179,5 @@ def protocol(run: Run) -> dict:
         **run.testing.model_dump(mode="json"),
     }
     if run.boxes:
-        settings["localisation"] = {"overlap": OVERLAP} | run.study.localisation.model_dump(mode="json")
+        settings["localisation"] = {"overlap": OVERLAP} | run.localisation.model_dump(mode="json")
     return settings

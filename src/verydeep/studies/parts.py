@@ -123,6 +123,7 @@ class Variant(Strict):
     )
     set: dict = Field(default={}, description="keys of the recipe")
     network: dict = Field(default={}, description="keys of the network, all but the divisors of its size")
+    localisation: dict = Field(default={}, description="keys of localisation, of a variant that gives boxes")
 
 
 class FurtherSeeds(Strict):

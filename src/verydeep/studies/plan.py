@@ -8,6 +8,7 @@ from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks import anatomy, published
 from verydeep.networks.configurations import AnyConfiguration, Size, all_configurations, configuration
 from verydeep.networks.published import Published
+from verydeep.studies.localisation import Localisation
 from verydeep.studies.names import RunName
 from verydeep.studies.parts import PAPER_SCALES, RELEASED, Network, Recipe, Testing, starts_from
 from verydeep.studies.recorded import Recorded
@@ -96,6 +97,11 @@ class Run(Recorded):
     def network(self) -> Network:
         """How its network is built: as the study's are, but for what the scale or the variant changes."""
         return self.study.network_at(self.train_scale, self.variant)
+
+    @property
+    def localisation(self) -> Localisation:
+        """How it learns and gives boxes: as the study's networks do, but for what the variant changes."""
+        return self.study.localisation_at(self.variant)
 
     @property
     def normalises(self) -> bool:

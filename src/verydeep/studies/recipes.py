@@ -32,8 +32,10 @@ def held_out_words(study: Study) -> str:
 
 
 def changes(run: Run) -> str:
-    """What a run changes of its study's recipe, its length left out, and of its networks: ``dropout: 0.5``."""
+    """What a run changes of its study's recipe (not its length), of its networks and boxes: ``dropout: 0.5``."""
     base, built = run.study.resolve(run.train_scale), run.study.network_at(run.train_scale)
     changed = {key: value for key, value in run.recipe if key != "epochs" and value != getattr(base, key)}
     changed |= {key: value for key, value in run.network if value != getattr(built, key)}
+    usual = run.study.localisation
+    changed |= {key: value for key, value in run.localisation if run.boxes and value != getattr(usual, key)}
     return ", ".join(f"{key}: {value}" for key, value in changed.items())

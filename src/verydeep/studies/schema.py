@@ -136,6 +136,7 @@ class Study(Strict):
             if variant.boxes and not SOURCES[self.data.source].has_boxes:
                 raise ValueError(f"variants.{name}.boxes: the data set {self.data.source} has no boxes")
             self._check_network(name, variant)
+            self._check_localisation(name, variant)
 
     def _check_network(self, name: str, variant: Variant) -> None:
         """A variant that builds its networks otherwise is of one size with the others, and starts from its own kind."""
@@ -154,6 +155,14 @@ class Study(Strict):
                     f"variants.{name}.networks: {network} starts from {start}, which is built otherwise; name that "
                     f"too, or start {config} at S=256 without A (transfer_from_a: false)"
                 )
+
+    def _check_localisation(self, name: str, variant: Variant) -> None:
+        if variant.localisation and not variant.boxes:
+            raise ValueError(f"variants.{name}.localisation: it gives no boxes; the key boxes says how it would")
+        for key in variant.localisation:
+            if key not in Localisation.model_fields:
+                raise ValueError(f"variants.{name}.localisation.{key}: {_unknown_key(key, Localisation.model_fields)}")
+        self.localisation_at(name)
 
     def _names(self) -> list[str]:
         """Every network that the study trains, by configuration and scale: ``D-384``."""
@@ -226,6 +235,11 @@ class Study(Strict):
     def testing_at(self, train_scale: str | None) -> Testing:
         """How the networks of one training scale are tested."""
         return Testing.model_validate(self.testing.model_dump() | self._settings_at(train_scale).testing)
+
+    def localisation_at(self, variant: str | None) -> Localisation:
+        """How the networks of one variant learn and give boxes."""
+        keys = {} if variant is None else self.variants[variant].localisation
+        return Localisation.model_validate(self.localisation.model_dump() | keys)
 
     def _settings_at(self, train_scale: str | None) -> Settings:
         return self.settings.get(train_scale, Settings())

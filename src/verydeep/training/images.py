@@ -38,7 +38,7 @@ class TrainingImages:
         aside = held_out(store.manifest, run.study.data.held_out_per_class)
         rows, boxes = np.setdiff1d(store.rows("train"), aside), None
         if run.boxes:
-            options, every = run.study.localisation, assembly.open_boxes(run, store)
+            options, every = run.localisation, assembly.open_boxes(run, store)
             boxes = BoxTargets(every, options.units, options.cut, options.least_inside, options.several)
             rows, aside = every.having(rows), every.having(aside)
         if len(rows) < run.recipe.batch:

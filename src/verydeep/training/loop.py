@@ -86,7 +86,7 @@ class Training:
         of_boxes = {}
         if boxes:
             of_boxes = {
-                "localisation": self.run.study.localisation.model_dump(mode="json") | {"boxes": self.run.boxes},
+                "localisation": self.run.localisation.model_dump(mode="json") | {"boxes": self.run.boxes},
                 "boxes": boxes.boxes.fingerprint(self.images.store)["sha256"],
             }
         return of_boxes | {

@@ -84,5 +84,5 @@ class BoxesOfTrueClass(Objective):
 def objective(run: Run) -> Objective:
     """What a run's network is trained to say."""
     if run.boxes:
-        return BoxesOfTrueClass(run.boxes, run.study.localisation, run.study.crop)
+        return BoxesOfTrueClass(run.boxes, run.localisation, run.study.crop)
     return Classes(run.recipe.label_smoothing)

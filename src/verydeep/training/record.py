@@ -52,7 +52,7 @@ def write(
 
 def _parameters(run: Run) -> dict:
     low, high = run.scale_range
-    boxes = {"boxes": run.boxes, "localisation": run.study.localisation.model_dump(mode="json")} if run.boxes else {}
+    boxes = {"boxes": run.boxes, "localisation": run.localisation.model_dump(mode="json")} if run.boxes else {}
     return boxes | {
         "recipe": run.recipe.model_dump(mode="json"),
         "network": run.network.model_dump(mode="json"),

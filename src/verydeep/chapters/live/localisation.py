@@ -22,7 +22,7 @@ def crops(run: Run, images: int = 3, epochs: int = 5) -> Picture:
 
     A crop without a box does not count: too little of the object lies in it.
     """
-    store, options = open_data(run), run.study.localisation
+    store, options = open_data(run), run.localisation
     every = open_boxes(run, store)
     rows = np.setdiff1d(store.rows("train"), held_out(store.manifest, run.study.data.held_out_per_class))
     rows = every.having(rows)
@@ -74,7 +74,7 @@ def merging(run: Run) -> Picture | str:
     """
     if not box_scales(run):
         return f"{run.name} is not tested over the whole image: Table 9 is of networks with all layers trained."
-    passes, options = BoxPasses(run), run.study.localisation
+    passes, options = BoxPasses(run), run.localisation
     measurement = Measurement("true-dense-boxes", box_scales(run)[-1])
     every = list(passes.windows(measurement))
     fits = _table(run, measurement.name)["iou_1"].to_numpy()
