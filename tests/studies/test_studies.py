@@ -10,7 +10,7 @@ from conftest import REPOSITORY
 from verydeep import studies
 from verydeep.chapters import settings
 from verydeep.errors import StudyError, UnknownName, VerydeepError
-from verydeep.studies import measurements, schema
+from verydeep.studies import measurements, plan, recipes, schema
 
 SMOKE = schema.load("smoke")
 #: The variants of narrow that change one thing.
@@ -265,6 +265,21 @@ def test_the_papers_three_ways_of_giving_boxes_are_planned_where_there_are_boxes
 def test_boxes_and_classes_are_not_mixed(members, method, message):
     with pytest.raises(VerydeepError, match=message):
         studies.find_fusion(members, method)
+
+
+def test_a_variant_may_settle_the_keys_of_localisation_otherwise(monkeypatch):
+    quarter = studies.load("quarter")
+    half, every = (studies.find_run("quarter", "D", 384, 0, variant) for variant in ("scr-fc", "pcr-all"))
+    assert (half.localisation.least_inside, every.localisation.least_inside) == (0.5, 0)
+    assert half.localisation == quarter.localisation.model_copy(update={"least_inside": 0.5})
+    assert "least_inside: 0.5" in recipes.changes(half) and "inside" not in recipes.changes(every)
+    members = ["quarter/D-256-pcr-all", "quarter/D-384-pcr-all"]
+    assert studies.find_fusion(members, "boxes").members[1] == every
+    other = quarter.variants["pcr-all"].model_copy(update={"localisation": {"match": "overfeat"}})
+    changed = quarter.model_copy(update={"variants": quarter.variants | {"other": other}})
+    monkeypatch.setattr(plan, "load", lambda _: changed)
+    with pytest.raises(VerydeepError, match="D-384-other-s0 is tested by another localisation.match than D-256-pcr"):
+        studies.find_fusion(["quarter/D-256-pcr-all", "quarter/D-384-other"], "boxes")
 
 
 @pytest.mark.parametrize(("classes", "message"), [

@@ -104,14 +104,17 @@ def trained(study: str) -> display.Table:
 
 
 def keys(study: str) -> display.Table:
-    """How a study settles what Appendix A leaves open, key by key, beside our usual reading."""
+    """How a study, and a variant of it, settles what Appendix A leaves open, key by key, beside our usual reading."""
     spec, rows = load(study), []
     for name, field in Localisation.model_fields.items():
-        ours = getattr(spec.localisation, name)
+        ours = str(getattr(spec.localisation, name))
         why = spec.why.get(f"localisation.{name}", "")
-        rows.append(
-            {"key": name, "here": str(ours), "usual": str(field.default), "meaning": field.description, "why": why}
+        ours += "".join(
+            f"; {variant.localisation[name]} in {title}"
+            for title, variant in spec.variants.items()
+            if name in variant.localisation and not variant.pilot
         )
+        rows.append({"key": name, "here": ours, "usual": str(field.default), "meaning": field.description, "why": why})
     return display.table(pd.DataFrame(rows, dtype=object).set_index("key"))
 
 

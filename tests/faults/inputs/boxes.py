@@ -92,6 +92,19 @@ def _none(world):
 
 
 @case(
+    "study", "key of localisation that is none", "error: .*pcr-all.localisation.match_: unknown key, did you mean match"
+)
+def _key(world):
+    from verydeep.studies import schema
+
+    text = (schema.FOLDER / "smoke.yaml").read_text()
+    line = "pcr-all: {boxes: pcr, "
+    assert line in text
+    text = text.replace(line, line + "localisation: {match_: iou}, ", 1)
+    return lambda: schema.parse(text, "studies/smoke.yaml")
+
+
+@case(
     "study", "boxes on images that have none", "error: .*variants.pcr-all.boxes: the data set imagenet20 has no boxes"
 )
 def _study(world):

@@ -48,6 +48,8 @@ study_case("variant with another size", "variants.v.network.width_divisor: unkno
            more="variants: {v: {networks: [A-256], why: x, network: {width_divisor: 8}}}\n")  # fmt: skip
 study_case("variant with a window that is none", ".*Input should be 2 or 3",
            more="variants: {v: {networks: [A-256], why: x, network: {pooling_window: 4}}}\n")  # fmt: skip
+study_case("variant that settles boxes and gives none", "variants.v.localisation: it gives no boxes",
+           more="variants: {v: {networks: [A-256], why: x, localisation: {mirror: true}}}\n")  # fmt: skip
 study_case("variant built otherwise than its parent", "variants.v.networks: D-256 starts from A-256, which is built",
            more="variants: {v: {networks: [D-256], why: x, network: {batch_norm: true}}}\n")  # fmt: skip
 study_case(
