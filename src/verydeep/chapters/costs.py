@@ -96,7 +96,7 @@ def benchmark(name: str, study: str | None = None) -> pd.DataFrame:
         if study is None:
             raise VerydeepError(f"benchmarks/{name}.json: no record; run: {command}")
         return display.table(pd.DataFrame(), caption=f"Not measured for the study {study}; run: {command}")
-    frame = pd.DataFrame(record["rates"]).T.map(_rounded).rename(columns=_benchmarked)
+    frame = pd.DataFrame(record["rates"]).T.map(rounded).rename(columns=_benchmarked)
     frame = frame.assign(threads=record["device"]["threads"], machine=record["environment"]["processor"])
     return display.table(frame)
 
@@ -113,7 +113,7 @@ def on_gpu() -> pd.DataFrame:
     if "failed" not in fast:
         shown = next(iter(rates.values())).keys() & fast.keys()
         rates[f"{fast['config']}: bare step, torch.compile"] = {key: fast[key] for key in shown}
-    frame = pd.DataFrame(rates).T.astype({"turns": int}).map(_rounded).rename(columns=_benchmarked)
+    frame = pd.DataFrame(rates).T.astype({"turns": int}).map(rounded).rename(columns=_benchmarked)
     setting = record["setting"]
     caption = (
         f"{record['device']['name']}, {record['environment']['cores']} cores, torch "
@@ -152,7 +152,7 @@ def _benchmarked(column: str) -> str:
     return spoken.get(column, column.replace("_", " "))
 
 
-def _rounded(value):
+def rounded(value):
     """Three significant digits, and no fewer than the whole part."""
     if not isinstance(value, float):
         return value

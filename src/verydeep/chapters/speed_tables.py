@@ -1,0 +1,93 @@
+"""Training and testing beside others, decoding, and memory, as the scripts of ``benchmarks/`` measured them."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from verydeep.chapters import costs, display
+
+#: The least that is aimed at: our loop beside the bare step, beside the common loop where images are decoded in each
+#: epoch, and beside timm's; our tests beside their forward passes, and beside loops that do the same.
+OF_BARE_STEP, OF_COMMON_LOOP, OF_TIMM, OF_FORWARD, OF_LOOPS = 0.95, 2.0, 1.0, 0.90, 1.0
+_DROPPED = ("images",)
+
+
+def not_run(name: str) -> display.Table:
+    """In place of the table of a benchmark that has no record: no rows, and a caption with its command."""
+    return display.table(pd.DataFrame(), caption=f"Not run; on a machine that is not busy: python benchmarks/{name}.py")
+
+
+def training() -> display.Table:
+    """Images a second of training, by network and way, and how ours stands to each, with what is aimed at.
+
+    Where it was not measured, no rows, and a caption with the command; so of the others here.
+    """
+    record = costs.benchmark_record("training")
+    if record is None:
+        return not_run("training")
+
+    def goal(network: str, way: str) -> tuple[str, float] | None:
+        if way == "our loop":
+            return "ratio_to_bare_step", OF_BARE_STEP
+        if way == "timm":
+            return "ratio_of_our_loop", OF_TIMM
+        if way == "common loop, our precision" and record["decoded_each_epoch"][network]:
+            return "ratio_of_our_loop", OF_COMMON_LOOP
+        return None
+
+    setting = record["setting"]
+    said = (
+        f"Medians of {setting['turns']} turns of {setting['steps']} batches; {setting['workers']} workers for others."
+    )
+    return _beside(record, goal, said)
+
+
+def evaluation() -> display.Table:
+    """Images a second of testing, by network and way, and how ours stands to each, with what is aimed at."""
+    record = costs.benchmark_record("evaluation")
+    if record is None:
+        return not_run("evaluation")
+
+    def goal(_: str, way: str) -> tuple[str, float] | None:
+        if way == "ours":
+            return "ratio_to_forward_passes", OF_FORWARD
+        return ("ratio_of_ours", OF_LOOPS) if way.startswith("loop, ") else None
+
+    setting = record["setting"]
+    return _beside(record, goal, f"Medians of {setting['turns']} turns over up to {setting['images']} images.")
+
+
+def sharing() -> display.Table:
+    """What a test of a network saves by making each pass over the images once, a row a network."""
+    record = costs.benchmark_record("evaluation")
+    if record is None:
+        return not_run("evaluation")
+    names = {
+        "measurements": "measurements",
+        "passes": "passes made",
+        "passes_of_each_by_itself": "passes, each measurement by itself",
+        "seconds_an_image": "seconds an image",
+        "seconds_an_image_of_each_by_itself": "seconds an image, each measurement by itself",
+        "saved": "ratio to each by itself",
+    }
+    frame = pd.DataFrame(record["sharing"]).T[list(names)].rename(columns=names).rename_axis("network")
+    whole = ["measurements", "passes made", "passes, each measurement by itself"]
+    return display.table(frame.astype(dict.fromkeys(whole, int)).map(costs.rounded))
+
+
+def _beside(record: dict, goal: Callable[[str, str], tuple[str, float] | None], said: str) -> display.Table:
+    """The rates of a record, each beside what is aimed at: ``goal`` of a network and way gives a column and a least."""
+    rows = {}
+    for name, rate in record["rates"].items():
+        place, way = name.split(": ", 1)
+        rows[name] = {key: value for key, value in rate.items() if key not in _DROPPED and key != "turns"}
+        rows[name] |= {"goal": "", "reached": ""}
+        if aim := goal(place, way):
+            column, least = aim
+            rows[name]["goal"] = f"{column.replace('_', ' ')} at least {least:g}"
+            short = 1 - rate[column] / least
+            rows[name]["reached"] = "yes" if short <= 0 else f"short by {100 * short:.0f} %"
+    frame = pd.DataFrame(rows).T.rename(columns=lambda column: column.replace("_", " "))
+    frame = frame.map(costs.rounded)
+    machine = f"{record['environment']['processor']}, {record['device']['threads']} threads."
+    return display.table(frame, missing="", caption=f"{said} {machine}")
