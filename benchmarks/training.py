@@ -72,14 +72,13 @@ def rates_of(name: str, images: TrainingImages, steps: int, turns: int, workers:
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write, in place of the record.")
 def main(names: tuple[str, ...], steps: int, turns: int, workers: int | None, output: Path | None) -> None:
     """Time every way for every network."""
-    made_by, rates, decoded = provenance.sources(), {}, {}
+    made_by, rates = provenance.sources(), {}
     workers = workers or os.cpu_count() or 1
     os.environ["ACCELERATE_USE_CPU"] = "1"  # the others' loops are on the processor too
     try:
         with apart():
             for name in names:
                 images = some_of(TrainingImages.of(run_of(*name.split("/"))), steps)
-                decoded[name] = images.store.shape is None
                 rates |= rates_of(name, images, steps, turns, workers)
     except VerydeepError as error:
         sys.exit(str(error))
@@ -88,7 +87,6 @@ def main(names: tuple[str, ...], steps: int, turns: int, workers: int | None, ou
         "training of the recorded studies' networks: our loop, the bare step, a common loop and timm's",
         rates,
         assembly.device_record(torch.device("cpu")),
-        decoded_each_epoch=decoded,
         setting={"steps": steps, "turns": turns, "workers": workers},
         load_average=provenance.load_average(),
         sources=made_by,

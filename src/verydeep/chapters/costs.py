@@ -108,7 +108,7 @@ def on_gpu() -> pd.DataFrame:
     """
     record = benchmark_record("gpu")
     if record is None:
-        return display.table(pd.DataFrame(), caption=_NO_GPU)
+        return display.table(pd.DataFrame(), caption=NO_GPU)
     rates, fast = dict(record["rates"]), record["compiled"]
     if "failed" not in fast:
         shown = next(iter(rates.values())).keys() & fast.keys()
@@ -129,14 +129,14 @@ def memory_on_gpu() -> pd.DataFrame:
     """Peak memory of a step on one GPU (MiB) by micro-batch, a column each network; no rows where not measured."""
     record = benchmark_record("gpu")
     if record is None:
-        return display.table(pd.DataFrame(), caption=_NO_GPU)
+        return display.table(pd.DataFrame(), caption=NO_GPU)
     frame = pd.DataFrame(record["peak_memory_mib"]).astype(float).round().astype("Int64")
     frame = frame.rename(columns=lambda config: f"{config}: peak memory (MiB)").rename_axis("micro-batch")
     return display.table(frame, missing="not counted")
 
 
 #: Said in place of a table.
-_NO_GPU = "Not measured yet; on a machine with a GPU run: make gpu"
+NO_GPU = "Not measured yet; on a machine with a GPU run: make gpu"
 
 
 def benchmark_record(name: str, study: str | None = None) -> dict | None:

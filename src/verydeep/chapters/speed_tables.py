@@ -6,8 +6,8 @@ import pandas as pd
 
 from verydeep.chapters import costs, display
 
-#: The least that is aimed at: our loop beside the bare step, beside the common loop where images are decoded in each
-#: epoch, and beside timm's; our tests beside their forward passes, and beside loops that do the same.
+#: The least that is aimed at: our loop beside the bare step, beside the common loop at equal precision, which decodes
+#: images in each epoch, and beside timm's; our tests beside their forward passes, and beside loops that do the same.
 OF_BARE_STEP, OF_COMMON_LOOP, OF_TIMM, OF_FORWARD, OF_LOOPS = 0.95, 2.0, 1.0, 0.90, 1.0
 _DROPPED = ("images",)
 
@@ -26,12 +26,12 @@ def training() -> display.Table:
     if record is None:
         return not_run("training")
 
-    def goal(network: str, way: str) -> tuple[str, float] | None:
+    def goal(way: str) -> tuple[str, float] | None:
         if way == "our loop":
             return "ratio_to_bare_step", OF_BARE_STEP
         if way == "timm":
             return "ratio_of_our_loop", OF_TIMM
-        if way == "common loop, our precision" and record["decoded_each_epoch"][network]:
+        if way == "common loop, our precision":
             return "ratio_of_our_loop", OF_COMMON_LOOP
         return None
 
@@ -48,7 +48,7 @@ def evaluation() -> display.Table:
     if record is None:
         return not_run("evaluation")
 
-    def goal(_: str, way: str) -> tuple[str, float] | None:
+    def goal(way: str) -> tuple[str, float] | None:
         if way == "ours":
             return "ratio_to_forward_passes", OF_FORWARD
         return ("ratio_of_ours", OF_LOOPS) if way.startswith("loop, ") else None
@@ -75,14 +75,14 @@ def sharing() -> display.Table:
     return display.table(frame.astype(dict.fromkeys(whole, int)).map(costs.rounded))
 
 
-def _beside(record: dict, goal: Callable[[str, str], tuple[str, float] | None], said: str) -> display.Table:
-    """The rates of a record, each beside what is aimed at: ``goal`` of a network and way gives a column and a least."""
+def _beside(record: dict, goal: Callable[[str], tuple[str, float] | None], said: str) -> display.Table:
+    """The rates of a record, each beside what is aimed at: ``goal`` of a way gives a column and a least."""
     rows = {}
     for name, rate in record["rates"].items():
-        place, way = name.split(": ", 1)
+        way = name.split(": ", 1)[1]
         rows[name] = {key: value for key, value in rate.items() if key not in _DROPPED and key != "turns"}
         rows[name] |= {"goal": "", "reached": ""}
-        if aim := goal(place, way):
+        if aim := goal(way):
             column, least = aim
             rows[name]["goal"] = f"{column.replace('_', ' ')} at least {least:g}"
             short = 1 - rate[column] / least
