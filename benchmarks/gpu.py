@@ -29,9 +29,8 @@ from unittest import mock
 import click
 import numpy as np
 import torch
-from common import write
+from common import photograph, write
 from loops import MIB, Loops, in_turns, medians, run_of
-from PIL import Image
 
 from verydeep import assembly, errors
 from verydeep.data.base import ClassFolders
@@ -100,14 +99,11 @@ class Squares(Photographs):
 
 
 def make_images(folder: Path, size: tuple[int, int], each: int) -> None:
-    """JPEG files of smooth random colours with some noise, about as many bytes as a photograph of that size has."""
+    """JPEG files of made photographs, in folders by class."""
 
     def make(number: int) -> None:
-        random = np.random.default_rng(number)
-        coarse = Image.fromarray(random.integers(0, 256, (size[1] // 12, size[0] // 12, 3), dtype=np.uint8))
-        fine = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)) + random.normal(0, 8, (*size[::-1], 1))
         path = folder / "train" / f"class{number % CLASSES}" / f"{number:05}.jpg"
-        Image.fromarray(fine.clip(0, 255).astype(np.uint8)).save(path, quality=90)
+        photograph(number, size).save(path, quality=90)
 
     for label in range(CLASSES):
         (folder / "train" / f"class{label}").mkdir(parents=True)

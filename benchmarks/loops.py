@@ -11,7 +11,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
 
@@ -54,6 +54,16 @@ def apart() -> Iterator[None]:
         (Path(name) / "data").symlink_to(stores.resolve())
         with mock.patch.dict(os.environ, {"VERYDEEP_ARTIFACTS": name}):
             yield
+
+
+def some_of(images: TrainingImages, steps: int) -> TrainingImages:
+    """The images of so many batches, of all classes alike; and a batch of those held out, which an epoch tests."""
+    chosen = np.linspace(0, len(images.rows) - 1, steps * images.batch).round().astype(int)
+    if len(np.unique(chosen)) < len(chosen):
+        raise errors.VerydeepError(
+            f"{steps} batches of {images.batch} are more than {len(images.rows)} images: fewer --steps"
+        )
+    return replace(images, rows=images.rows[chosen], held_out_rows=images.held_out_rows[: images.batch])
 
 
 def write_files(store: Store, rows: np.ndarray, folder: Path) -> list[Path]:

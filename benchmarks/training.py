@@ -12,7 +12,6 @@ random tensors. All in one process, in turns of one epoch of ``--steps`` batches
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +19,7 @@ import click
 import numpy as np
 import torch
 from common import write
-from loops import Loops, apart, in_turns, medians, run_of, write_files
+from loops import Loops, apart, in_turns, medians, run_of, some_of, write_files
 
 from verydeep import assembly
 from verydeep.errors import VerydeepError
@@ -30,14 +29,6 @@ from verydeep.training.images import TrainingImages
 NETWORKS = ("quarter/A", "quarter/D", "narrow/A", "narrow/D")
 OURS, BARE, TIMM = "our loop", "bare step", "timm"
 USUAL, EQUAL = "common loop, float32", "common loop, our precision"
-
-
-def some_of(images: TrainingImages, steps: int) -> TrainingImages:
-    """The images of so many batches, of all classes alike; and a batch of those held out, which an epoch tests."""
-    chosen = np.linspace(0, len(images.rows) - 1, steps * images.batch).round().astype(int)
-    if len(np.unique(chosen)) < len(chosen):
-        raise VerydeepError(f"{steps} batches of {images.batch} are more than {len(images.rows)} images: fewer --steps")
-    return replace(images, rows=images.rows[chosen], held_out_rows=images.held_out_rows[: images.batch])
 
 
 def rates_of(name: str, images: TrainingImages, steps: int, turns: int, workers: int) -> dict[str, dict]:

@@ -56,16 +56,16 @@ def test_what_is_aimed_at_is_said_beside_what_was_reached(training, checkout):
 
 
 def test_the_images_are_the_same_as_files_and_of_every_class(training, checkout, tmp_path):
-    from loops import run_of, write_files
+    from loops import run_of, some_of, write_files
 
     from verydeep.training.images import TrainingImages
 
     images = TrainingImages.of(run_of("smoke", "A"))
-    some = training.some_of(images, 3)
+    some = some_of(images, 3)
     assert len(some.rows) == 3 * images.batch == some.steps * some.batch
     assert set(some.rows) <= set(images.rows) and len(set(some.rows)) == len(some.rows)
     folder = tmp_path / "files"
     written = write_files(some.store, some.rows, folder)
     assert len(set(written)) == len(some.rows) and len(list(folder.iterdir())) == 10
     with pytest.raises(training.VerydeepError, match="fewer --steps"):
-        training.some_of(images, 1000)
+        some_of(images, 1000)

@@ -75,6 +75,45 @@ def sharing() -> display.Table:
     return display.table(frame.astype(dict.fromkeys(whole, int)).map(costs.rounded))
 
 
+def decoding() -> display.Table:
+    """Images a second and core by each decoder, alone and with training's view, and whether pixels stay the same."""
+    record = costs.benchmark_record("decoding")
+    if record is None:
+        return not_run("decoding")
+    names = {
+        "images_per_second": "images per second",
+        "ratio_to_Pillow": "ratio to Pillow",
+        "same_pixels": "images with the same pixels (%)",
+        "mean_difference": "mean difference (levels)",
+        "largest_difference": "largest difference (levels)",
+    }
+    frame = pd.DataFrame(record["rates"]).T[list(names)].rename(columns=names).map(costs.rounded)
+    setting = record["setting"]
+    said = f"{setting['images']} images of {setting['bytes'] / 1000:.0f} kB ({setting['from']}), one core of "
+    return display.table(frame, missing="another size", caption=f"{said}{record['environment']['processor']}.")
+
+
+def memory() -> display.Table:
+    """Peak memory of training by micro-batch, and of a dense test by size of image (MiB)."""
+    record = costs.benchmark_record("memory")
+    if record is None:
+        return not_run("memory")
+    names = {"peak_memory_mib": "peak memory (MiB)", "above_start_mib": "above start (MiB)"}
+    frame = pd.DataFrame(record["rates"]).T[list(names)].rename(columns=names).map(costs.rounded)
+    return display.table(frame, caption=f"{record['network']}, {record['device']['threads']} threads.")
+
+
+def epochs() -> display.Table:
+    """Memory in use (MiB) after each epoch of a training, and what it is beyond the first."""
+    record = costs.benchmark_record("memory")
+    if record is None:
+        return not_run("memory")
+    after = pd.Series(record["after_each_epoch_mib"], index=range(1, 1 + len(record["after_each_epoch_mib"])))
+    frame = pd.DataFrame({"in use (MiB)": after.round(1), "beyond the first epoch (MiB)": (after - after[1]).round(1)})
+    said = f"{record['network']}, {record['device']['threads']} threads."
+    return display.table(frame.rename_axis("epoch"), caption=said)
+
+
 def _beside(record: dict, goal: Callable[[str], tuple[str, float] | None], said: str) -> display.Table:
     """The rates of a record, each beside what is aimed at: ``goal`` of a way gives a column and a least."""
     rows = {}
