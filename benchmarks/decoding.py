@@ -31,7 +31,7 @@ from verydeep.data.views import TrainingViews, draw_epoch, scaled_size
 from verydeep.runs import provenance
 
 SIZE, SOURCE = (500, 375), "voc2007-val"
-# Since torchvision 0.29 its decoders are said to go one day, to another package; these are measured while they are here.
+# Since torchvision 0.29 its decoders are said to move to another package; they are measured while they are here.
 warnings.filterwarnings("ignore", module=r"torchvision\.io")
 LENGTHS = ((256, 224), (128, 112), (64, 56))
 PILLOW, TORCHVISION, REDUCED = "Pillow", "torchvision", "Pillow, reduced size"
