@@ -28,7 +28,7 @@ from verydeep import assembly
 from verydeep.data.store import Store
 from verydeep.data.views import grid_positions, scaled_size
 from verydeep.errors import VerydeepError
-from verydeep.evaluation.tester import Tester
+from verydeep.evaluation.tester import Pass, Tester
 from verydeep.networks import dense
 from verydeep.runs import provenance
 from verydeep.studies import Measurement, Run, find_run
@@ -54,10 +54,9 @@ class Test:
         """Shorter sides of a measurement's test scales."""
         return [self.run.study.pixels(scale) for scale in measurement.test_scales]
 
-    def ours(self, method: str, scales: list[int], count: int) -> np.ndarray:
-        """Posteriors of the first ``count`` images by the package, over all scales."""
-        passes = [self.tester.make(method, self.store, self.rows[:count], scale) for scale in scales]
-        return np.mean([made.posteriors for made in passes], axis=0)
+    def ours(self, method: str, scales: list[int], count: int) -> list[Pass]:
+        """The passes over the first ``count`` images by the package, one a scale."""
+        return [self.tester.make(method, self.store, self.rows[:count], scale) for scale in scales]
 
     def forward(self, method: str, scales: list[int], count: int) -> Callable[[], None]:
         """The forward passes that :meth:`ours` makes, on random tensors."""
@@ -148,8 +147,9 @@ def compared(name: str, test: Test, method: str, scales: list[int], count: int, 
     loops = {"loop, image by image": test.naive_dense}
     if method == "multi-crop":
         loops = {"loop, crop by crop": test.naive_crops, "loop, an image's crops together": test.crops_together}
-    title, ours = f"{name} {method}", test.ours(method, scales, count)
-    apart = {loop: float(np.abs(made(scales, count) - ours).max()) for loop, made in loops.items()}
+    title, passes = f"{name} {method}", test.ours(method, scales, count)
+    said = np.mean([made.posteriors for made in passes], axis=0)
+    apart = {loop: float(np.abs(made(scales, count) - said).max()) for loop, made in loops.items()}
     ways = {
         "forward passes": rate(test.forward(method, scales, count), count),
         "ours": rate(lambda: test.ours(method, scales, count), count),
@@ -162,6 +162,7 @@ def compared(name: str, test: Test, method: str, scales: list[int], count: int, 
         rates["ratio_of_ours"] = float(np.median([turn["ours"] / turn[way] for turn in made]))
         rates["largest_difference"] = apart.get(way)
         rates["images"] = count
+    found["ours"]["multiply_adds"] = sum(made.multiply_adds for made in passes) / count
     return {f"{title}: {way}": rates for way, rates in found.items()}
 
 

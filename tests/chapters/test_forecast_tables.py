@@ -61,8 +61,12 @@ def test_every_recorded_training_and_pass_stands_beside_the_model(recorded):
             expected += runs.read_record(run, "train") is not None
             record = runs.read_record(run, "evaluate")
             expected += len(record.passes) if record else 0
-    assert len(checks) == expected == forecast_checks.summary()["measurements"].sum()
-    assert len(forecast_checks.every_check()) == sum(check.kind == "training" for check in checks)
+    for script in ("training", "evaluation", "decoding"):
+        checks = [check for check in checks if check.study != script]
+    assert len(checks) == expected
+    assert len(forecast_checks.checks()) == forecast_checks.summary()["measurements"].sum()
+    trainings = sum(check.kind == "training" for check in forecast_checks.checks())
+    assert len(forecast_checks.every_check()) == trainings
     cards = [check for check in checks if check.device in ("H100", "H200") and check.kind == "training"]
     assert np.median([abs(check.error) for check in cards]) < 30
     fitted = [check for check in checks if check.study == "make gpu" and check.fitted]
@@ -79,3 +83,24 @@ def test_what_is_needed_of_disk_memory_and_cores(recorded):
     row = cores.loc[("1 x H100", "bfloat16")]
     assert row["D: cores (of each card)"] == pytest.approx(row["D: each card (images/s)"] / found.prepared, rel=0.01)
     assert display.text(cores).shape == cores.shape
+
+
+def test_what_the_scripts_measured_stands_beside_the_model_too(recorded, tmp_path, monkeypatch):
+    """Where their processor has records of its own; beside it decoding by one core."""
+    found = forecast_checks.model()
+    of_epyc = {"environment": {"processor": "AMD EPYC", "cores": 2}, "load_average": 0.5}
+    other = {"environment": {"processor": "abacus", "cores": 2}, "load_average": 0.5}
+    ours = {"images_per_second": 100.0, "multiply_adds": 1e9}
+    made = {
+        "training": of_epyc | {"rates": {"narrow/D: our loop": ours, "narrow/D: timm": ours}},
+        "evaluation": other | {"rates": {"narrow/D dense: ours": ours}},
+        "decoding": of_epyc | {"rates": {"view of 224 at S=256: Pillow": ours}},
+    }
+    kept = forecast_checks.costs.benchmark_record
+    monkeypatch.setattr(forecast_checks.costs, "benchmark_record", lambda name: made.get(name) or kept(name))
+    checks = {check.study: check for check in forecast_checks.checks()}
+    assert checks["training"].name == "narrow/D" and checks["training"].measured == 100
+    assert checks["decoding"].predicted == found.prepared and "evaluation" not in checks
+    made["evaluation"] |= of_epyc
+    checks = {check.study: check for check in forecast_checks.checks()}
+    assert checks["evaluation"].kind == "test, dense" and checks["evaluation"].predicted > 0

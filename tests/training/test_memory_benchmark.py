@@ -2,33 +2,18 @@
 
 import json
 import subprocess
-import sys
 
 import pytest
 from click.testing import CliRunner
+from scripts import script
 
-from conftest import REPOSITORY
 from verydeep.chapters import speed_tables
-
-sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
 
 @pytest.fixture
 def memory(checkout, monkeypatch):
-    """The script; what it starts as a process of its own is called here."""
-    import memory
-    import torch
-
-    def called(command, **_):
-        assert command[:2] == [sys.executable, memory.__file__]
-        done = CliRunner().invoke(memory.main, command[2:])
-        return subprocess.CompletedProcess(command, done.exit_code, done.stdout, done.stderr)
-
-    monkeypatch.setattr(memory.subprocess, "run", called)
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
-    before = torch.are_deterministic_algorithms_enabled()
-    yield memory
-    torch.use_deterministic_algorithms(before)
+    with script("memory", monkeypatch) as module:
+        yield module
 
 
 def test_the_miniature_measures_each_and_the_chapter_shows_it(memory, checkout):

@@ -1,27 +1,18 @@
 """The benchmark of training, in miniature, and the chapter's table of its record."""
 
 import json
-import sys
 
 import pytest
 from click.testing import CliRunner
+from scripts import script
 
-from conftest import REPOSITORY
 from verydeep.chapters import display, speed_tables
-
-sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
 
 @pytest.fixture
-def training(monkeypatch):
-    import torch
-
-    import training
-
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
-    before = torch.are_deterministic_algorithms_enabled()
-    yield training
-    torch.use_deterministic_algorithms(before)
+def training(checkout, monkeypatch):
+    with script("training", monkeypatch) as module:
+        yield module
 
 
 def test_the_miniature_times_every_way_and_the_chapter_shows_it(training, checkout):

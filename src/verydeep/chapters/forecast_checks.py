@@ -16,6 +16,10 @@ from verydeep.studies import Run, load
 _MIB = 2**20
 
 
+#: What may be measured, beside trainings and tests.
+IMAGES = "images, one core"
+
+
 class Check(NamedTuple):
     """The model beside a measurement, in images a second; ``fitted`` where the model rests on this measurement."""
 
@@ -68,7 +72,11 @@ def checks() -> list[Check]:
     that their errors show how they scatter.
     """
     found = model()
-    return [] if found is None else [*_of_gpu(found), *_of_runs(found)]
+    if found is None:
+        return []
+    every = [one for study in studies.names() for one in _recorded(study)]
+    rates = _processors(every)
+    return [*_of_gpu(found), *_of_runs(found, every, rates), *_of_scripts(rates), *_of_decoding(found)]
 
 
 def summary() -> display.Table:
@@ -150,17 +158,25 @@ def _of_gpu(found: Model) -> Iterator[Check]:
             yield Check("make gpu", title, found.card.title, "training", rate, step.images_per_second, fitted, None)
 
 
-def _of_runs(found: Model) -> Iterator[Check]:
-    cards, _ = forecast.assumptions()
-    every = [one for study in studies.names() for one in _recorded(study)]
-    processors = defaultdict(list)
+#: Processor, cores, precision, and whether it trained or tested -> multiply-adds a second.
+Rates = dict[tuple[str, ...], float]
+
+
+def _processors(every: list[Measured]) -> Rates:
+    """What each processor multiplies in a second: the median of its records."""
+    found = defaultdict(list)
     for one in every:
-        if one.record.device.name not in cards:
-            processors[one.processor].append(one.rate * one.multiply_adds)
+        if one.record.device.name not in forecast.assumptions()[0]:
+            found[one.processor].append(one.rate * one.multiply_adds)
+    return {processor: float(np.median(rates)) for processor, rates in found.items()}
+
+
+def _of_runs(found: Model, every: list[Measured], rates: Rates) -> Iterator[Check]:
+    cards, _ = forecast.assumptions()
     for one in every:
         on = cards.get(one.record.device.name)
         if on is None:
-            said, fitted = float(np.median(processors[one.processor])) / one.multiply_adds, True
+            said, fitted = rates[one.processor] / one.multiply_adds, True
         elif one.kind == "training":
             step = found.step(one.run, on, decoded=forecast.decoded_in_store(one.run.study.name))
             said, fitted = step.images_per_second, found.rests_on(one.run, one.record)
@@ -169,6 +185,37 @@ def _of_runs(found: Model) -> Iterator[Check]:
             said, fitted = 1 / found.pass_seconds(one.run, one.multiply_adds, 1, on, cores=cores), False
         device = on.title if on else f"{one.record.environment.processor}, {one.record.environment.cores} cores"
         yield Check(one.run.study.name, one.name, device, one.kind, one.rate, said, fitted, one.load)
+
+
+def _of_scripts(rates: Rates) -> Iterator[Check]:
+    """Our loop and our tests by the scripts of ``benchmarks/``, where their processor has records of its own."""
+    for script, ours, kind in (("training", "our loop", "training"), ("evaluation", "ours", "test, ")):
+        record = costs.benchmark_record(script)
+        for name, rate in (record["rates"] if record else {}).items():
+            title, way = name.split(": ", 1)
+            if way != ours:
+                continue
+            place, _, method = title.partition(" ")
+            study, config = place.split("/")
+            run = studies.find_run(study, config, 256)
+            training = script == "training"
+            precision = run.recipe.precision if training else run.testing.precision
+            environment, what = record["environment"], "training" if training else "test"
+            work = forecast.learning_multiply_adds(run) if training else rate["multiply_adds"]
+            speed = rates.get((environment["processor"], str(environment["cores"]), precision, what))
+            if speed is not None:
+                device = f"{environment['processor']}, {environment['cores']} cores"
+                sort = kind if training else kind + ("dense" if method == "dense" else "crops")
+                said, load_average = speed / work, record["load_average"]
+                yield Check(script, title, device, sort, rate["images_per_second"], said, False, load_average)
+
+
+def _of_decoding(found: Model) -> Iterator[Check]:
+    """Images that a core prepares, as photographs were decoded on one core."""
+    if record := costs.benchmark_record("decoding"):
+        name = "view of 224 at S=256: Pillow"
+        device, rate = record["environment"]["processor"], record["rates"][name]["images_per_second"]
+        yield Check("decoding", name, device, IMAGES, rate, found.prepared, False, record["load_average"])
 
 
 def _recorded(study: str) -> Iterator[Measured]:

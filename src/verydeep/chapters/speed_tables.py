@@ -9,7 +9,7 @@ from verydeep.chapters import costs, display
 #: The least that is aimed at: our loop beside the bare step, beside the common loop at equal precision, which decodes
 #: images in each epoch, and beside timm's; our tests beside their forward passes, and beside loops that do the same.
 OF_BARE_STEP, OF_COMMON_LOOP, OF_TIMM, OF_FORWARD, OF_LOOPS = 0.95, 2.0, 1.0, 0.90, 1.0
-_DROPPED = ("images",)
+_DROPPED = ("images", "turns", "multiply_adds")
 
 
 def not_run(name: str) -> display.Table:
@@ -119,7 +119,7 @@ def _beside(record: dict, goal: Callable[[str], tuple[str, float] | None], said:
     rows = {}
     for name, rate in record["rates"].items():
         way = name.split(": ", 1)[1]
-        rows[name] = {key: value for key, value in rate.items() if key not in _DROPPED and key != "turns"}
+        rows[name] = {key: value for key, value in rate.items() if key not in _DROPPED}
         rows[name] |= {"goal": "", "reached": ""}
         if aim := goal(way):
             column, least = aim

@@ -6,7 +6,7 @@ import seaborn as sns
 from verydeep.chapters.figures.style import Picture, finished, use_style
 
 #: What was measured -> how it is drawn.
-MARKERS = {"training": "o", "test, dense": "s", "test, crops": "^"}
+MARKERS = {"training": "o", "test, dense": "s", "test, crops": "^", "images, one core": "D"}
 
 
 def model_against_measured(checks: list) -> Picture:
