@@ -36,6 +36,12 @@ def test_a_record_in_miniature_is_no_basis(checkout):
     assert forecast_tables.full_cost().empty
 
 
+def test_each_assumption_leads_to_its_source(recorded):
+    shown = forecast_tables.assumed()._repr_html_()
+    for card in forecast.assumptions()[0].values():
+        assert f'href="{card.price_from}"' in shown and f'href="{card.specification}"' in shown
+
+
 def test_time_and_money_follow_from_the_parts(recorded):
     table = forecast_tables.full_cost("bfloat16")
     assert len(table) == 12 and "NaN" not in table._repr_html_()

@@ -1,6 +1,7 @@
 """What the full study would cost by the model of :mod:`verydeep.results.forecast`: time, money, memory, disk, cores."""
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -31,8 +32,10 @@ def _needs_model(make: Callable[[Model], display.Table]) -> display.Table:
 
 def assumed() -> display.Table:
     """What is taken from data sheets and price lists, a row a card, with source and date."""
-    rows = {}
+    rows, addresses = {}, {}
     for card in forecast.assumptions()[0].values():
+        price, sheet = (f"{card.title}, {urlsplit(one).netloc}" for one in (card.price_from, card.specification))
+        addresses |= {("price", price): card.price_from, ("sheet", sheet): card.specification}
         rows[card.title] = {
             "peak, bfloat16 (TFLOPS)": card.teraflops["bfloat16"],
             "peak, float32 (TFLOPS)": card.teraflops["float32"],
@@ -41,10 +44,11 @@ def assumed() -> display.Table:
             "link (GB/s)": card.link,
             "an hour (US dollars)": card.dollars_an_hour,
             "as of": card.price_of,
-            "price from": card.price_from,
-            "data sheet": card.specification,
+            "price from": price,
+            "data sheet": sheet,
         }
-    return display.table(pd.DataFrame(rows).T.rename_axis("card"))
+    links = {"price from": lambda cell: addresses["price", cell], "data sheet": lambda cell: addresses["sheet", cell]}
+    return display.table(pd.DataFrame(rows).T.rename_axis("card"), links=links)
 
 
 def measured() -> display.Table:
