@@ -102,14 +102,14 @@ class Loops:
         """Images of so many steps."""
         return self.steps * self.run.recipe.batch
 
-    def network(self) -> tuple[Network, torch.optim.Optimizer]:
-        """A network as it is trained, and its optimiser."""
+    def network(self, **update) -> tuple[Network, torch.optim.Optimizer]:
+        """A network as it is trained, and its optimiser, which may be told of another way to ``update``."""
         with self.device:  # where drawing 138 million weights takes no time
             net = assembly.network(self.run).train()
         if self.weights is not None:
             net.load_state_dict(self.weights)
         recipe = self.run.recipe
-        update = {"lr": RATE, "momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
+        update |= {"lr": RATE, "momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
         return net, torch.optim.SGD(net.parameters(), **update)
 
     def ours(self, images: TrainingImages) -> Callable[[], float]:
@@ -127,13 +127,16 @@ class Loops:
 
         return epoch
 
-    def bare(self, backend: str | None = None) -> Callable[..., float]:
+    def bare(
+        self, backend: str | None = None, layout: torch.memory_format = torch.channels_last, **update
+    ) -> Callable[..., float]:
         """The step alone, on random tensors that are on the device already; by torch.compile with a ``backend``."""
-        net, optimiser = self.network()
+        net, optimiser = self.network(**update)
+        net = net.to(memory_format=layout)
         if backend:
             net = torch.compile(net, backend=backend)
         crop, batch, device = self.run.study.crop, self.run.recipe.batch, self.device
-        x = torch.randn(batch, 3, crop, crop, device=device).contiguous(memory_format=torch.channels_last)
+        x = torch.randn(batch, 3, crop, crop, device=device).contiguous(memory_format=layout)
         labels = torch.randint(self.run.study.num_classes, (batch,), device=device)
 
         def step() -> None:
@@ -174,10 +177,12 @@ class Loops:
     def timms(self, folder: Path, workers: int, precision: str) -> Callable[[], float]:
         """timm's data set, loader and optimiser, and the loop of its ``train.py``; its transforms alone give way to
         those of the same geometry. As many files as an epoch has images must lie in ``folder``."""
-        import timm.data  # noqa: PLC0415 (an optional dependency, which a GPU's machine need not have)
-        import timm.data.transforms  # noqa: PLC0415
-        import timm.optim  # noqa: PLC0415
-
+        try:  # an optional dependency, which a GPU's machine need not have
+            import timm.data  # noqa: PLC0415
+            import timm.data.transforms  # noqa: PLC0415
+            import timm.optim  # noqa: PLC0415
+        except ImportError:
+            raise errors.VerydeepError("timm is not installed; run: pip install 'verydeep[benchmarks]'") from None
         net, _ = self.network()
         recipe, crop = self.run.recipe, self.run.study.crop
         optimiser = timm.optim.create_optimizer_v2(

@@ -6,7 +6,8 @@ Networks A and D of the recorded studies, as the studies train them: from their 
 Ours is the loop of the package over the study's own store. The others read the very same images from files in folders
 by class, which this script writes: torchvision's ``ImageFolder`` with a plain loop, at float32 as it comes and at the
 study's precision, and timm's data set, loader and optimiser (``pip install 'verydeep[benchmarks]'``). The bare step has
-random tensors. All in one process, in turns of one epoch of ``--steps`` batches, after one that does not count. Writes
+random tensors; it is made with torch's fused update and with channels first too, to see whether either would be faster.
+All in one process, in turns of one epoch of ``--steps`` batches, after one that does not count. Writes
 ``benchmarks/training.json``, which the chapter on speed shows; with ``--output`` another file.
 """
 
@@ -28,6 +29,7 @@ from verydeep.training.images import TrainingImages
 
 NETWORKS = ("quarter/A", "quarter/D", "narrow/A", "narrow/D")
 OURS, BARE, TIMM = "our loop", "bare step", "timm"
+FUSED, PLAIN = "bare step, fused update", "bare step, channels first"
 USUAL, EQUAL = "common loop, float32", "common loop, our precision"
 
 
@@ -41,6 +43,8 @@ def rates_of(name: str, images: TrainingImages, steps: int, turns: int, workers:
         write_files(images.store, images.rows, Path(folder))
         ways = {
             BARE: loops.bare(),
+            FUSED: loops.bare(fused=True),
+            PLAIN: loops.bare(layout=torch.contiguous_format),
             OURS: loops.ours(images),
             EQUAL: loops.common(Path(folder), workers, precision),
             TIMM: loops.timms(Path(folder), workers, precision),

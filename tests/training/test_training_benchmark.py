@@ -1,6 +1,7 @@
 """The benchmark of training, in miniature, and the chapter's table of its record."""
 
 import json
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -23,7 +24,7 @@ def test_the_miniature_times_every_way_and_the_chapter_shows_it(training, checko
     done = CliRunner().invoke(training.main, asked, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     record = json.loads(output.read_text())
-    ways = (training.BARE, training.OURS, training.EQUAL, training.TIMM, training.USUAL)
+    ways = (training.BARE, training.FUSED, training.PLAIN, training.OURS, training.EQUAL, training.TIMM, training.USUAL)
     assert list(record["rates"]) == [f"smoke/A: {way}" for way in ways]
     ours = record["rates"]["smoke/A: our loop"]["images_per_second"]
     for rate in record["rates"].values():
@@ -60,3 +61,11 @@ def test_the_images_are_the_same_as_files_and_of_every_class(training, checkout,
     assert len(set(written)) == len(some.rows) and len(list(folder.iterdir())) == 10
     with pytest.raises(training.VerydeepError, match="fewer --steps"):
         some_of(images, 1000)
+
+
+def test_without_timm_one_line_says_how_to_get_it(training, checkout, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm.data", None)
+    asked = ["--network", "smoke/A", "--steps", "1", "--turns", "1", "--output", str(checkout / "record.json")]
+    done = CliRunner().invoke(training.main, asked)
+    assert (done.exit_code, done.output) == (1, "timm is not installed; run: pip install 'verydeep[benchmarks]'\n")
+    assert not (checkout / "record.json").exists()
