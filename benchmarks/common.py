@@ -1,9 +1,10 @@
-"""What the benchmarks share: the errors of one pass over the validation images, and the record that each writes."""
+"""What the benchmarks share: errors of one pass over the validation images, made photographs, the record of each."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from verydeep import files
 from verydeep.runs import predictions, provenance
@@ -21,6 +22,14 @@ def errors(tester: "Tester", way: "Way | str", store, rows: np.ndarray, shorter:
     posteriors = tester.make(way, store, rows, shorter).posteriors
     measured = predictions.errors(predictions.table(getattr(way, "name", way), images, labels, posteriors))
     return {name: measured[name] for name in ("top1_error", "top5_error")}
+
+
+def photograph(number: int, size: tuple[int, int]) -> Image.Image:
+    """Smooth random colours with some noise: as a JPEG of quality 90 as many bytes as a photograph of that size."""
+    random = np.random.default_rng(number)
+    coarse = Image.fromarray(random.integers(0, 256, (size[1] // 12, size[0] // 12, 3), dtype=np.uint8))
+    fine = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)) + random.normal(0, 8, (*size[::-1], 1))
+    return Image.fromarray(fine.clip(0, 255).astype(np.uint8))
 
 
 def write(script: str, what: str, rates: dict[str, dict], device: Device, per_study: bool = False, **others) -> None:

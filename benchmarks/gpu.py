@@ -15,7 +15,6 @@ the chapter on cost shows.
 import contextlib
 import gc
 import json
-import math
 import os
 import subprocess
 import sys
@@ -30,27 +29,20 @@ from unittest import mock
 import click
 import numpy as np
 import torch
-import torch.nn.functional as F
-import torchvision
-from common import write
-from PIL import Image
-from torch.utils.data import DataLoader
-from torchvision.transforms import v2
+from common import photograph, write
+from loops import MIB, Loops, in_turns, medians, run_of
 
 from verydeep import assembly, errors
 from verydeep.data.base import ClassFolders
 from verydeep.data.store import held_out, open_store
 from verydeep.data.views import CentreCrop, TrainingViews
-from verydeep.networks.vgg import VGG
 from verydeep.runs import provenance
-from verydeep.studies import Run, load
-from verydeep.training import loop
+from verydeep.studies import Run
 from verydeep.training.images import TrainingImages, _workers
 
 CLASSES = 8
 #: Seconds that torch.compile has, its process's start included.
 COMPILING = 80
-MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -71,10 +63,12 @@ class Setting:
 
     def run(self, config: str) -> Run:
         """The run that is trained: from random weights, at a rate that leaves them near where they are."""
-        study = load(self.study)
-        keys = {"batch": self.batch, "precision": "bfloat16", "transfer_from_a": False, "learning_rate": 1e-6}
-        keys |= {"epochs": 1000, "schedule": "cosine", "initialisation": "he", "unit_variance": True, "flip": True}
-        return Run(study.model_copy(update={"recipe": study.recipe | keys}), config, "256", 0)
+        keys = {"batch": self.batch, "precision": "bfloat16", "initialisation": "he", "unit_variance": True}
+        return run_of(self.study, config, flip=True, **keys)
+
+    def loops(self, config: str, device: torch.device, weights: dict | None = None) -> Loops:
+        """The ways to train that network."""
+        return Loops(self.run(config), self.steps, self.micro_batch, device, weights)
 
 
 FULL = Setting("full", ("D", "A"), 256, 256, (16, 32, 64, 128, 256), 16, 3, 128, (500, 375), 256, "inductor")
@@ -105,14 +99,11 @@ class Squares(Photographs):
 
 
 def make_images(folder: Path, size: tuple[int, int], each: int) -> None:
-    """JPEG files of smooth random colours with some noise, about as many bytes as a photograph of that size has."""
+    """JPEG files of made photographs, in folders by class."""
 
     def make(number: int) -> None:
-        random = np.random.default_rng(number)
-        coarse = Image.fromarray(random.integers(0, 256, (size[1] // 12, size[0] // 12, 3), dtype=np.uint8))
-        fine = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)) + random.normal(0, 8, (*size[::-1], 1))
         path = folder / "train" / f"class{number % CLASSES}" / f"{number:05}.jpg"
-        Image.fromarray(fine.clip(0, 255).astype(np.uint8)).save(path, quality=90)
+        photograph(number, size).save(path, quality=90)
 
     for label in range(CLASSES):
         (folder / "train" / f"class{label}").mkdir(parents=True)
@@ -130,145 +121,45 @@ def training_images(run: Run, setting: Setting, source: ClassFolders) -> Trainin
     return TrainingImages(store, rows, aside, views, CentreCrop(run.study.crop, low), run.recipe.batch, run.seed)
 
 
-# -- the ways to train -----------------------------------------------------------------------------------
-
-
-def waited(device: torch.device) -> float:
-    """The time when the device has done all that it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.monotonic()
-
-
-def ours(run: Run, setting: Setting, source: ClassFolders) -> Callable[[], float]:
-    """The loop of :mod:`verydeep.training`; call it for a turn's images a second, which it reports itself."""
-    images = training_images(run, setting, source)
-    with mock.patch.object(TrainingImages, "of", return_value=images):
-        training = loop.Training(run, setting.micro_batch, lambda _: None)
-    training.saving = math.inf  # no checkpoint of a network that nobody wants
-    batches = iter(images.loader(run.recipe.epochs, 0, 0, 1))
-
-    def turn() -> float:
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        for _ in range(2):
-            training._epoch(batches)
-        return training.state.history[-1]["images_per_second"]
-
-    return turn
-
-
-def network(run: Run, device: torch.device, weights: dict | None = None) -> tuple[VGG, torch.optim.Optimizer]:
-    """A network as it is trained, and its optimiser; with these weights, or torch's own."""
-    with device:  # where drawing 138 million weights takes no time
-        net = assembly.network(run).train()
-    if weights is not None:
-        net.load_state_dict(weights)
-    recipe = run.recipe
-    optimiser = torch.optim.SGD(net.parameters(), lr=1e-6, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-    return net, optimiser
-
-
-def bare(
-    run: Run, setting: Setting, device: torch.device, weights: dict | None = None, compiled: bool = False
-) -> Callable[..., float]:
-    """The step alone, on random tensors that are on the device already."""
-    net, optimiser = network(run, device, weights)
-    if compiled:
-        net = torch.compile(net, backend=setting.backend)
-    crop, micro_batch = run.study.crop, setting.micro_batch
-    x = torch.randn(setting.batch, 3, crop, crop, device=device).contiguous(memory_format=torch.channels_last)
-    labels = torch.randint(run.study.num_classes, (setting.batch,), device=device)
-
-    def step() -> None:
-        for part, targets in zip(x.split(micro_batch), labels.split(micro_batch), strict=True):
-            with torch.autocast(device.type, torch.bfloat16):
-                outputs = net(part)
-            (F.cross_entropy(outputs.float(), targets, reduction="sum") / setting.batch).backward()
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-
-    def turn(deterministic: bool = True) -> float:
-        torch.use_deterministic_algorithms(deterministic, warn_only=True)
-        for _ in range(max(1, setting.steps // 4)):
-            step()
-        begun = waited(device)
-        for _ in range(setting.steps):
-            step()
-        return setting.steps * setting.batch / (waited(device) - begun)
-
-    return turn
-
-
-def common(run: Run, setting: Setting, folder: Path, device: torch.device, weights: dict) -> Callable[[], float]:
-    """The loop that most people would write, at our precision and with as many workers."""
-    net, optimiser = network(run, device, weights)
-    net = net.to(memory_format=torch.contiguous_format)
-    usual = torchvision.models.VGG16_Weights.IMAGENET1K_V1.transforms()
-    scale = run.scale_range[0]
-    transforms = v2.Compose([
-        v2.Resize(scale), v2.RandomCrop(run.study.crop), v2.RandomHorizontalFlip(), v2.ToImage(),
-        v2.ToDtype(torch.float32, scale=True), v2.Normalize(usual.mean, usual.std),
-    ])  # fmt: skip
-    images = torchvision.datasets.ImageFolder(folder / "train", transforms)
-    sampler = torch.utils.data.RandomSampler(images, num_samples=setting.steps * setting.batch)
-    workers = _workers(device.type == "cuda")
-    loader = DataLoader(
-        images, setting.batch, sampler=sampler, num_workers=workers, pin_memory=device.type == "cuda",
-        persistent_workers=workers > 0,
-    )  # fmt: skip
-
-    def epoch() -> float:
-        begun, total = time.monotonic(), 0.0
-        for x, labels in loader:
-            optimiser.zero_grad()
-            with torch.autocast(device.type, torch.bfloat16):
-                loss = F.cross_entropy(net(x.to(device, non_blocking=True)), labels.to(device, non_blocking=True))
-            loss.backward()
-            optimiser.step()
-            total += loss.item()
-        return setting.steps * setting.batch / (waited(device) - begun)
-
-    def turn() -> float:
-        torch.use_deterministic_algorithms(False)
-        epoch()
-        return epoch()
-
-    return turn
-
-
 # -- what is measured ------------------------------------------------------------------------------------
 
 STORE, FILES, COMMON = "our loop, decoded images", "our loop, JPEG files", "common loop, JPEG files"
 BARE, FREE = "bare step", "bare step, algorithms not deterministic"
 
 
-def rates_of(run: Run, setting: Setting, folders: dict[str, Path], device: torch.device, until: float) -> dict:
+def rates_of(config: str, setting: Setting, folders: dict[str, Path], device: torch.device, until: float) -> dict:
     """Images a second of every way, by turns: medians, and the medians of the ratios to the bare step of a turn."""
+    run = setting.run(config)
     weights = assembly.starting_network(run, torch.Generator().manual_seed(0)).state_dict()
-    bare_step = bare(run, setting, device, weights)
+    loops = setting.loops(config, device, weights)
+    bare = loops.bare()
+
+    def ours(source: ClassFolders):
+        return twice(loops.ours(training_images(run, setting, source)))
+
     ways = {
-        BARE: bare_step,
-        STORE: ours(run, setting, Squares(folders["squares"], setting)),
-        FREE: lambda: bare_step(deterministic=False),
-        FILES: ours(run, setting, Photographs(folders["photographs"], setting)),
-        COMMON: common(run, setting, folders["photographs"], device, weights),
+        BARE: bare,
+        STORE: ours(Squares(folders["squares"], setting)),
+        FREE: lambda: bare(deterministic=False),
+        FILES: ours(Photographs(folders["photographs"], setting)),
+        COMMON: twice(loops.common(folders["photographs"] / "train", _workers(device.type == "cuda"), "bfloat16")),
     }
-    turns: list[dict[str, float]] = []
-    while len(turns) < setting.turns and not (turns and time.monotonic() > until):
-        turns.append({name: turn() for name, turn in ways.items()})
-        click.echo(f"{run.config}: turn {len(turns)}: {turns[-1]}")
-    return {
-        f"{run.config}: {name}": {
-            "images_per_second": float(np.median([turn[name] for turn in turns])),
-            "ratio_to_bare_step": float(np.median([turn[name] / turn[BARE] for turn in turns])),
-            "ratio_to_common_loop": float(np.median([turn[name] / turn[COMMON] for turn in turns])),
-            "turns": len(turns),
-        }
-        for name in ways
-    }
+    turns = in_turns(ways, setting.turns, lambda line: click.echo(f"{config}: {line}"), until)
+    beside = {"bare_step": BARE, "common_loop": COMMON}
+    return {f"{config}: {name}": medians(turns, name, **beside) for name in ways}
 
 
-def peak_memory(run: Run, setting: Setting, device: torch.device) -> dict[str, float | None]:
+def twice(epoch: Callable[[], float]) -> Callable[[], float]:
+    """Two epochs, of which the second counts."""
+
+    def turn() -> float:
+        epoch()
+        return epoch()
+
+    return turn
+
+
+def peak_memory(config: str, setting: Setting, device: torch.device) -> dict[str, float | None]:
     """The most memory (MiB) that tensors took in two bare steps, by micro-batch; ``None`` where it did not fit.
 
     On a CPU torch does not count it.
@@ -281,7 +172,7 @@ def peak_memory(run: Run, setting: Setting, device: torch.device) -> dict[str, f
         found[str(micro_batch)] = None
         with contextlib.suppress(torch.OutOfMemoryError):
             small = Setting(**vars(setting) | {"micro_batch": micro_batch, "steps": 1})
-            bare(run, small, device)()
+            small.loops(config, device).bare()()
             if device.type == "cuda":
                 found[str(micro_batch)] = torch.cuda.max_memory_allocated(device) / MIB
     return found
@@ -307,18 +198,12 @@ def compiled_step(miniature: bool, micro_batch: int) -> dict[str, float | str]:
 
 def measure_compiled(setting: Setting, device: torch.device) -> dict[str, float]:
     """The compiled step beside the other, in turns, for the first network."""
-    run = setting.run(setting.configs[0])
-    begun = time.monotonic()
-    plain, compiled = bare(run, setting, device), bare(run, setting, device, compiled=True)
-    compiled()
+    loops, begun = setting.loops(setting.configs[0], device), time.monotonic()
+    ways = {"compiled": loops.bare(setting.backend), BARE: loops.bare()}
+    ways["compiled"]()
     seconds = time.monotonic() - begun
-    turns = [(compiled(), plain()) for _ in range(2)]
-    return {
-        "images_per_second": float(np.median([fast for fast, _ in turns])),
-        "ratio_to_bare_step": float(np.median([fast / slow for fast, slow in turns])),
-        "turns": len(turns),
-        "seconds_until_the_first_turn_was_over": seconds,
-    }
+    turns = in_turns(ways, 2, lambda _: None)
+    return medians(turns, "compiled", bare_step=BARE) | {"seconds_until_the_first_turn_was_over": seconds}
 
 
 @contextlib.contextmanager
@@ -367,9 +252,9 @@ def main(micro_batch: int | None, seconds: int, miniature: bool, output: Path | 
             click.echo(f"images after {time.monotonic() - begun:.0f} s")
             for number, config in enumerate(setting.configs, 1):
                 until = begun + seconds * number / len(setting.configs)
-                rates |= rates_of(setting.run(config), setting, folders, device, until)
+                rates |= rates_of(config, setting, folders, device, until)
                 release()
-                memory[config] = peak_memory(setting.run(config), setting, device)
+                memory[config] = peak_memory(config, setting, device)
                 click.echo(
                     f"{config}: peak memory (MiB) by micro-batch: {memory[config]}, {time.monotonic() - begun:.0f} s"
                 )

@@ -41,6 +41,12 @@ def test_the_conda_environment_agrees_with_pyproject():
     assert set(given) == {"python", "pip"}
 
 
+def test_what_another_extra_asks_for_is_part_of_what_tests_need():
+    extras = PROJECT["optional-dependencies"]
+    assert {"benchmarks", "slurm"} < extras.keys()
+    assert all(set(asked) <= set(extras["dev"]) for asked in extras.values())
+
+
 def test_constraints_pin_every_requirement():
     pinned = dict(line.split("==") for line in (REPOSITORY / "constraints.txt").read_text().splitlines())
     canonical = {re.sub(r"[-_.]+", "-", name).lower() for name in pinned}

@@ -28,6 +28,22 @@ CALLS = {
     "house.rooms": [()],
     "house.journey": [("quarter.table3.A-256.top1",), ("quarter.table6.2-dense.top1",)],
     "costs.paper_cost": [()],
+    "forecast_tables.assumed": [()],
+    "forecast_tables.measured": [()],
+    "forecast_tables.full_cost": [(), ("bfloat16",)],
+    "forecast_tables.by_network": [(), ("A100", "bfloat16")],
+    "forecast_tables.cores": [()],
+    "forecast_tables.memory": [(), ("float32",)],
+    "forecast_tables.disk": [()],
+    "forecast_checks.summary": [()],
+    "forecast_checks.every_check": [()],
+    "speed_tables.not_run": [("training",)],
+    "speed_tables.training": [()],
+    "speed_tables.evaluation": [()],
+    "speed_tables.sharing": [()],
+    "speed_tables.decoding": [()],
+    "speed_tables.memory": [()],
+    "speed_tables.epochs": [()],
     "error_tables.gain": [(3, 4, ["quarter", "full"])],
     "testing_tables.dense_against_multi_crop": [("quarter",)],
     "testing_tables.ways_apart": [(studies.find_run("quarter", "A", 256),), (studies.find_run("narrow", "D", 256),)],
@@ -95,7 +111,7 @@ CALLS = {
 #: Numbers without a unit: counts of what the heading names, ratios and p-values.
 COUNTS = re.compile(
     r"modules|lines|networks|only (first|second) wrong|p|threads|epochs|with its ancestors'|forward passes|images|"
-    r"ratio( to .*)?|turns|channels|classes|table|"
+    r"ratio( (to|of) .*)?|turns|measurements|channels|classes|table|"
     r"weights.*|biases|activations|multiply-adds( .*)?|layers with weights|positions|tried|survived|"
     r"counted from Table 1|training loss|load|same .*|largest difference.*|epochs with .*|"
     r"claim|section|number|first pixel|last pixel|paper|study|here|usual|FC form|dense form|scores' standard deviation"

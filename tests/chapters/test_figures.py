@@ -14,7 +14,17 @@ from PIL import Image
 
 from conftest import REPOSITORY
 from verydeep import results, studies
-from verydeep.chapters import class_tables, costs, error_tables, faults, figures, findings, house, training_tables
+from verydeep.chapters import (
+    class_tables,
+    costs,
+    error_tables,
+    faults,
+    figures,
+    findings,
+    forecast_checks,
+    house,
+    training_tables,
+)
 from verydeep.chapters.figures import Picture, numbers
 from verydeep.networks import peers
 
@@ -79,6 +89,7 @@ DRAWINGS = {
     "networks.configurations_diagram": lambda draw: draw(),
     "house.house": lambda draw: draw(house.floors(), house.imports()),
     "boxes.extremes": lambda draw: draw(_extremes(), 0.5),
+    "speed.model_against_measured": lambda draw: draw(forecast_checks.checks()),
     "images.crop_posteriors": lambda draw: draw([np.eye(5), np.full((5, 5), 0.6)], ["Q=256", "Q=288"], "cat"),
     "images.posteriors_by_scale": lambda draw: draw([1, 2], np.full((2, 2), 0.4), np.full(2, 0.3), ["cat", "dog"]),
 }

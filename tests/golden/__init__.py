@@ -18,9 +18,9 @@ import pandas as pd
 from conftest import REPOSITORY, make_checkout
 
 FOLDER = Path(__file__).parent
-#: Chapters that compute on torch, draw at random, or show this machine or its packages; they have tests of their own.
+#: Chapters that compute on torch, draw at random, or show a machine, its packages or speed; they have their own tests.
 LEFT_OUT = ("train", "evaluate", "fuse", "localise", "initialisation", "dense-form", "receptive-field", "lrn", "faults",
-            "checklist", "peers", "transfer", "finetune")  # fmt: skip
+            "checklist", "peers", "transfer", "finetune", "speed")  # fmt: skip
 
 
 def recorded() -> list[str]:

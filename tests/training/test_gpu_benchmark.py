@@ -2,33 +2,18 @@
 
 import json
 import subprocess
-import sys
 
 import pytest
 from click.testing import CliRunner
+from scripts import script
 
-from conftest import REPOSITORY
 from verydeep.chapters import costs, display
-
-sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
 
 @pytest.fixture
 def gpu(checkout, monkeypatch):
-    """The script; what it starts as a process of its own is called here."""
-    import gpu
-    import torch
-
-    def called(command, **_):
-        assert command[:2] == [sys.executable, gpu.__file__]
-        done = CliRunner().invoke(gpu.main, command[2:], catch_exceptions=False)
-        return subprocess.CompletedProcess(command, done.exit_code, done.stdout, done.stderr)
-
-    monkeypatch.setattr(gpu.subprocess, "run", called)
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
-    before = torch.are_deterministic_algorithms_enabled()
-    yield gpu
-    torch.use_deterministic_algorithms(before)
+    with script("gpu", monkeypatch) as module:
+        yield module
 
 
 def test_the_miniature_measures_every_way_and_the_chapter_shows_it(gpu, checkout):

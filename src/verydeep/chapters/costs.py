@@ -96,7 +96,7 @@ def benchmark(name: str, study: str | None = None) -> pd.DataFrame:
         if study is None:
             raise VerydeepError(f"benchmarks/{name}.json: no record; run: {command}")
         return display.table(pd.DataFrame(), caption=f"Not measured for the study {study}; run: {command}")
-    frame = pd.DataFrame(record["rates"]).T.map(_rounded).rename(columns=_benchmarked)
+    frame = pd.DataFrame(record["rates"]).T.map(rounded).rename(columns=_benchmarked)
     frame = frame.assign(threads=record["device"]["threads"], machine=record["environment"]["processor"])
     return display.table(frame)
 
@@ -108,12 +108,12 @@ def on_gpu() -> pd.DataFrame:
     """
     record = benchmark_record("gpu")
     if record is None:
-        return display.table(pd.DataFrame(), caption=_NO_GPU)
+        return display.table(pd.DataFrame(), caption=NO_GPU)
     rates, fast = dict(record["rates"]), record["compiled"]
     if "failed" not in fast:
         shown = next(iter(rates.values())).keys() & fast.keys()
         rates[f"{fast['config']}: bare step, torch.compile"] = {key: fast[key] for key in shown}
-    frame = pd.DataFrame(rates).T.astype({"turns": int}).map(_rounded).rename(columns=_benchmarked)
+    frame = pd.DataFrame(rates).T.astype({"turns": int}).map(rounded).rename(columns=_benchmarked)
     setting = record["setting"]
     caption = (
         f"{record['device']['name']}, {record['environment']['cores']} cores, torch "
@@ -129,14 +129,14 @@ def memory_on_gpu() -> pd.DataFrame:
     """Peak memory of a step on one GPU (MiB) by micro-batch, a column each network; no rows where not measured."""
     record = benchmark_record("gpu")
     if record is None:
-        return display.table(pd.DataFrame(), caption=_NO_GPU)
+        return display.table(pd.DataFrame(), caption=NO_GPU)
     frame = pd.DataFrame(record["peak_memory_mib"]).astype(float).round().astype("Int64")
     frame = frame.rename(columns=lambda config: f"{config}: peak memory (MiB)").rename_axis("micro-batch")
     return display.table(frame, missing="not counted")
 
 
 #: Said in place of a table.
-_NO_GPU = "Not measured yet; on a machine with a GPU run: make gpu"
+NO_GPU = "Not measured yet; on a machine with a GPU run: make gpu"
 
 
 def benchmark_record(name: str, study: str | None = None) -> dict | None:
@@ -152,7 +152,7 @@ def _benchmarked(column: str) -> str:
     return spoken.get(column, column.replace("_", " "))
 
 
-def _rounded(value):
+def rounded(value):
     """Three significant digits, and no fewer than the whole part."""
     if not isinstance(value, float):
         return value

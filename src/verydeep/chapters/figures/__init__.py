@@ -33,6 +33,7 @@ from verydeep.chapters.figures.numbers import (
     kills,
     learning_curve,
 )
+from verydeep.chapters.figures.speed import model_against_measured
 from verydeep.chapters.figures.style import Picture, finished, use_style
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "learning_curve",
     "loss_curve",
     "merging",
+    "model_against_measured",
     "patches",
     "peers_picture",
     "posteriors_by_scale",

@@ -1,0 +1,92 @@
+"""Training, side by side: our loop, the bare step, the loop that most people would write, and timm's.
+
+    python benchmarks/training.py [--network quarter/A]... [--steps 16] [--turns 5]
+
+Networks A and D of the recorded studies, as the studies train them: from their stores, at their batch and precision.
+Ours is the loop of the package over the study's own store. The others read the very same images from files in folders
+by class, which this script writes: torchvision's ``ImageFolder`` with a plain loop, at float32 as it comes and at the
+study's precision, and timm's data set, loader and optimiser (``pip install 'verydeep[benchmarks]'``). The bare step has
+random tensors; it is made with torch's fused update and with channels first too, to see whether either would be faster.
+All in one process, in turns of one epoch of ``--steps`` batches, after one that does not count. Writes
+``benchmarks/training.json``, which the chapter on speed shows; with ``--output`` another file.
+"""
+
+import os
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import numpy as np
+import torch
+from common import write
+from loops import Loops, apart, in_turns, medians, run_of, some_of, write_files
+
+from verydeep import assembly
+from verydeep.errors import VerydeepError
+from verydeep.runs import provenance
+from verydeep.training.images import TrainingImages
+
+NETWORKS = ("quarter/A", "quarter/D", "narrow/A", "narrow/D")
+OURS, BARE, TIMM = "our loop", "bare step", "timm"
+FUSED, PLAIN = "bare step, fused update", "bare step, channels first"
+USUAL, EQUAL = "common loop, float32", "common loop, our precision"
+
+
+def rates_of(name: str, images: TrainingImages, steps: int, turns: int, workers: int) -> dict[str, dict]:
+    """Images a second of every way to train a network, by turns."""
+    run = run_of(*name.split("/"))
+    precision, device = run.recipe.precision, torch.device("cpu")
+    weights = assembly.starting_network(run, torch.Generator().manual_seed(0)).state_dict()
+    loops = Loops(run, steps, run.recipe.batch, device, weights)
+    with TemporaryDirectory() as folder:
+        write_files(images.store, images.rows, Path(folder))
+        ways = {
+            BARE: loops.bare(),
+            FUSED: loops.bare(fused=True),
+            PLAIN: loops.bare(layout=torch.contiguous_format),
+            OURS: loops.ours(images),
+            EQUAL: loops.common(Path(folder), workers, precision),
+            TIMM: loops.timms(Path(folder), workers, precision),
+            USUAL: loops.common(Path(folder), workers, "float32"),
+        }
+        for way in ways.values():
+            way()  # workers start, and memory is found
+        made = in_turns(ways, turns, lambda line: click.echo(f"{name}: {line}"))
+    found = {way: medians(made, way, bare_step=BARE) for way in ways}
+    for way, rate in found.items():
+        rate["ratio_of_our_loop"] = float(np.median([turn[OURS] / turn[way] for turn in made]))
+    return {f"{name}: {way}": rate for way, rate in found.items()}
+
+
+@click.command()
+@click.option("--network", "names", multiple=True, default=NETWORKS, show_default=True, help="Study and network.")
+@click.option("--steps", default=16, show_default=True, type=click.IntRange(1), help="Batches of a turn.")
+@click.option("--turns", default=5, show_default=True, type=click.IntRange(1))
+@click.option("--workers", type=click.IntRange(1), help="Of the others' loaders; as many as cores by default.")
+@click.option("--output", type=click.Path(path_type=Path), help="Where to write, in place of the record.")
+def main(names: tuple[str, ...], steps: int, turns: int, workers: int | None, output: Path | None) -> None:
+    """Time every way for every network."""
+    made_by, rates = provenance.sources(), {}
+    workers = workers or os.cpu_count() or 1
+    os.environ["ACCELERATE_USE_CPU"] = "1"  # the others' loops are on the processor too
+    try:
+        with apart():
+            for name in names:
+                images = some_of(TrainingImages.of(run_of(*name.split("/"))), steps)
+                rates |= rates_of(name, images, steps, turns, workers)
+    except VerydeepError as error:
+        sys.exit(str(error))
+    write(
+        output or __file__,
+        "training of the recorded studies' networks: our loop, the bare step, a common loop and timm's",
+        rates,
+        assembly.device_record(torch.device("cpu")),
+        setting={"steps": steps, "turns": turns, "workers": workers},
+        load_average=provenance.load_average(),
+        sources=made_by,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""The model of cost beside every measurement there is: those of ``make gpu``, and every recorded training and pass."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from verydeep import runs, studies
+from verydeep.chapters import costs, display
+from verydeep.results import forecast
+from verydeep.results.forecast import Model
+from verydeep.studies import Run, load
+
+_MIB = 2**20
+
+
+#: What may be measured, beside trainings and tests.
+IMAGES = "images, one core"
+
+
+class Check(NamedTuple):
+    """The model beside a measurement, in images a second; ``fitted`` where the model rests on this measurement."""
+
+    study: str
+    name: str
+    device: str
+    kind: str
+    measured: float
+    predicted: float
+    fitted: bool
+    load: float | None
+
+    @property
+    def error(self) -> float:
+        """Percent; below zero where the model says too few."""
+        return 100 * (self.predicted / self.measured - 1)
+
+
+class Measured(NamedTuple):
+    """Images a second of a training or of a pass of a test, and what was multiplied for each image."""
+
+    run: Run
+    kind: str
+    name: str
+    record: runs.TrainRecord | runs.EvaluateRecord
+    rate: float
+    multiply_adds: float
+    precision: str
+    load: float | None
+
+    @property
+    def processor(self) -> tuple[str, ...]:
+        """Records of the same kind, processor and precision."""
+        environment, kind = self.record.environment, "training" if self.kind == "training" else "test"
+        return environment.processor, str(environment.cores), self.precision, kind
+
+
+def model() -> Model | None:
+    """The model by the record of ``make gpu`` and the recorded trainings on cards; ``None`` without that record."""
+    record = costs.benchmark_record("gpu")
+    if record is None or len(record["setting"]["configs"]) == 1:  # a miniature
+        return None
+    return Model.fitted(record, [one for study in studies.names() for one in forecast.trained(study)])
+
+
+def checks() -> list[Check]:
+    """The model beside every measurement.
+
+    A processor has no data sheet that would help: what it multiplies in a second is the median of its own records, so
+    that their errors show how they scatter.
+    """
+    found = model()
+    if found is None:
+        return []
+    every = [one for study in studies.names() for one in _recorded(study)]
+    rates = _processors(every)
+    return [*_of_gpu(found), *_of_runs(found, every, rates), *_of_scripts(rates), *_of_decoding(found)]
+
+
+def summary() -> display.Table:
+    """How far the model is from what was measured, a row a study, device and kind of measurement (:func:`checks`)."""
+    groups = defaultdict(list)
+    for check in checks():
+        groups[check.study, check.device, check.kind].append(check)
+    rows = {}
+    for group, of in groups.items():
+        errors, ratios = [check.error for check in of], [check.predicted / check.measured for check in of]
+        rows[group] = {
+            "measurements": len(of),
+            "measured (images/s)": costs.rounded(float(np.median([check.measured for check in of]))),
+            "by the model (images/s)": costs.rounded(float(np.median([check.predicted for check in of]))),
+            "median error (%)": round(float(np.median(errors))),
+            "worst (ratio)": _worst(ratios),
+            "fitted": "yes" if all(check.fitted for check in of) else "in part" if any(c.fitted for c in of) else "no",
+        }
+    if not rows:
+        return display.table(pd.DataFrame(), caption=costs.NO_GPU)
+    frame = pd.DataFrame(rows).T
+    return display.table(frame.rename_axis(["study", "device", "what"]).astype({"measurements": int}))
+
+
+def _worst(ratios: list[float]) -> str:
+    """The ratio of model to measurement that is farthest from one."""
+    return f"{max(ratios, key=lambda ratio: abs(np.log(ratio))):.2g}"
+
+
+def every_check() -> display.Table:
+    """Every measurement beside the model, a row each, with the load of the machine where it is recorded."""
+    rows = {
+        (check.study, check.name): {
+            "device": check.device,
+            "what": check.kind,
+            "measured (images/s)": costs.rounded(check.measured),
+            "by the model (images/s)": costs.rounded(check.predicted),
+            "error (%)": round(check.error),
+            "fitted": "yes" if check.fitted else "no",
+            "load": None if check.load is None else round(check.load, 1),
+        }
+        for check in checks()
+        if check.kind == "training"
+    }
+    if not rows:
+        return display.table(pd.DataFrame(), caption=costs.NO_GPU)
+    frame = pd.DataFrame(rows).T.rename_axis(["study", "measurement"])
+    return display.table(frame, missing="", units={"load": "processes"})
+
+
+def memory_errors() -> list[float]:
+    """Errors of the model of memory beside every peak that ``make gpu`` measured, percent."""
+    record = costs.benchmark_record("gpu")
+    found = []
+    for config, sizes in (record["peak_memory_mib"] if record else {}).items():
+        run = studies.find_run(record["setting"]["study"], config, 256)
+        for size, peak in sizes.items():
+            if peak is not None:  # not counted on a CPU, or more than the card has
+                said = forecast.training_memory(run, int(size), record["setting"]["precision"]) / _MIB
+                found.append(100 * (said / peak - 1))
+    return found
+
+
+def _of_gpu(found: Model) -> Iterator[Check]:
+    record = costs.benchmark_record("gpu")
+    setting = record["setting"]
+    # what was slowest gave how many images a core prepares
+    ways = {config: record["rates"][f"{config}: our loop, JPEG files"] for config in setting["configs"]}
+    waiting = min(ways, key=lambda config: ways[config]["ratio_to_bare_step"])
+    for config in setting["configs"]:
+        run = studies.find_run(setting["study"], config, 256)
+        for decoded, way in ((True, "our loop, decoded images"), (False, "our loop, JPEG files")):
+            step = found.step(
+                run, found.card, precision=setting["precision"], decoded=decoded, cores=setting["workers"]
+            )
+            rate = record["rates"][f"{config}: {way}"]["images_per_second"]
+            fitted = decoded or config == waiting
+            title = f"{config}: {way}"
+            yield Check("make gpu", title, found.card.title, "training", rate, step.images_per_second, fitted, None)
+
+
+#: Processor, cores, precision, and whether it trained or tested -> multiply-adds a second.
+Rates = dict[tuple[str, ...], float]
+
+
+def _processors(every: list[Measured]) -> Rates:
+    """What each processor multiplies in a second: the median of its records."""
+    found = defaultdict(list)
+    for one in every:
+        if one.record.device.name not in forecast.assumptions()[0]:
+            found[one.processor].append(one.rate * one.multiply_adds)
+    return {processor: float(np.median(rates)) for processor, rates in found.items()}
+
+
+def _of_runs(found: Model, every: list[Measured], rates: Rates) -> Iterator[Check]:
+    cards, _ = forecast.assumptions()
+    for one in every:
+        on = cards.get(one.record.device.name)
+        if on is None:
+            said, fitted = rates[one.processor] / one.multiply_adds, True
+        elif one.kind == "training":
+            step = found.step(one.run, on, decoded=forecast.decoded_in_store(one.run.study.name))
+            said, fitted = step.images_per_second, found.rests_on(one.run, one.record)
+        else:
+            cores = one.record.environment.cores
+            said, fitted = 1 / found.pass_seconds(one.run, one.multiply_adds, 1, on, cores=cores), False
+        device = on.title if on else f"{one.record.environment.processor}, {one.record.environment.cores} cores"
+        yield Check(one.run.study.name, one.name, device, one.kind, one.rate, said, fitted, one.load)
+
+
+def _of_scripts(rates: Rates) -> Iterator[Check]:
+    """Our loop and our tests by the scripts of ``benchmarks/``, where their processor has records of its own."""
+    for script, ours, kind in (("training", "our loop", "training"), ("evaluation", "ours", "test, ")):
+        record = costs.benchmark_record(script)
+        for name, rate in (record["rates"] if record else {}).items():
+            title, way = name.split(": ", 1)
+            if way != ours:
+                continue
+            place, _, method = title.partition(" ")
+            study, config = place.split("/")
+            run = studies.find_run(study, config, 256)
+            training = script == "training"
+            precision = run.recipe.precision if training else run.testing.precision
+            environment, what = record["environment"], "training" if training else "test"
+            work = forecast.learning_multiply_adds(run) if training else rate["multiply_adds"]
+            speed = rates.get((environment["processor"], str(environment["cores"]), precision, what))
+            if speed is not None:
+                device = f"{environment['processor']}, {environment['cores']} cores"
+                sort = kind if training else kind + ("dense" if method == "dense" else "crops")
+                said, load_average = speed / work, record["load_average"]
+                yield Check(script, title, device, sort, rate["images_per_second"], said, False, load_average)
+
+
+def _of_decoding(found: Model) -> Iterator[Check]:
+    """Images that a core prepares, as photographs were decoded on one core."""
+    if record := costs.benchmark_record("decoding"):
+        name = "view of 224 at S=256: Pillow"
+        device, rate = record["environment"]["processor"], record["rates"][name]["images_per_second"]
+        yield Check("decoding", name, device, IMAGES, rate, found.prepared, False, record["load_average"])
+
+
+def _recorded(study: str) -> Iterator[Measured]:
+    """Every training of a study and every pass of its tests."""
+    for run in runs.all_runs(load(study)):
+        if record := runs.read_record(run, "train"):
+            load_average = max((session.load_average for session in record.sessions), default=None)
+            rate, work = record.cost.images_per_second, forecast.learning_multiply_adds(run)
+            yield Measured(run, "training", run.name, record, rate, work, run.recipe.precision, load_average)
+        if record := runs.read_record(run, "evaluate"):
+            for name, made in record.passes.items():
+                kind = "test, " + ("crops" if "crop" in name else "dense")
+                rate, work = made.images / made.seconds, made.multiply_adds / made.images
+                precision = record.protocol.get("precision", "float32")
+                title = f"{run.name} {name}"
+                yield Measured(run, kind, title, record, rate, work, precision, record.cost.load_average)

@@ -1,0 +1,198 @@
+"""What the full study would cost by the model of :mod:`verydeep.results.forecast`: time, money, memory, disk, cores."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from verydeep import studies
+from verydeep.chapters import costs, display, forecast_checks
+from verydeep.chapters.forecast_checks import model
+from verydeep.data.sources import SOURCES
+from verydeep.networks import anatomy
+from verydeep.results import forecast
+from verydeep.results.forecast import Accelerator, Model
+from verydeep.results.status import training_images
+from verydeep.studies import Run, load, planned_runs
+from verydeep.studies.measurements import measured_by
+
+STUDY = "full"
+#: The cards that costs are shown for, and how many of them.
+CARDS, COUNTS = ("H100", "A100"), (1, 8)
+MICRO_BATCHES = (8, 16, 32, 64, 128, 256)
+NETWORKS = ("A", "B", "C", "D", "E")
+_HOUR, _DAY = 3600, 24
+_GIB = 2**30
+
+
+def _needs_model(make: Callable[[Model], display.Table]) -> display.Table:
+    found = model()
+    return display.table(pd.DataFrame(), caption=costs.NO_GPU) if found is None else make(found)
+
+
+def assumed() -> display.Table:
+    """What is taken from data sheets and price lists, a row a card, with source and date."""
+    rows, addresses = {}, {}
+    for card in forecast.assumptions()[0].values():
+        price, sheet = (f"{card.title}, {urlsplit(one).netloc}" for one in (card.price_from, card.specification))
+        addresses |= {("price", price): card.price_from, ("sheet", sheet): card.specification}
+        rows[card.title] = {
+            "peak, bfloat16 (TFLOPS)": card.teraflops["bfloat16"],
+            "peak, float32 (TFLOPS)": card.teraflops["float32"],
+            "memory (GB)": card.memory,
+            "its bandwidth (GB/s)": card.bandwidth,
+            "link (GB/s)": card.link,
+            "an hour (US dollars)": card.dollars_an_hour,
+            "as of": card.price_of,
+            "price from": price,
+            "data sheet": sheet,
+        }
+    links = {"price from": lambda cell: addresses["price", cell], "data sheet": lambda cell: addresses["sheet", cell]}
+    return display.table(pd.DataFrame(rows).T.rename_axis("card"), links=links)
+
+
+def measured() -> display.Table:
+    """What the model takes from measurements, a row a quantity."""
+
+    def make(found: Model) -> display.Table:
+        on = found.card.title
+        rows = {
+            "share of the peak": (100 * found.share, "%", f"two networks on one {on}, make gpu"),
+            "first map, each number": (1e12 * found.first_map, "picoseconds", f"two networks on one {on}, make gpu"),
+            "handing over, each layer and step": (1e3 * found.handing_over, "milliseconds", "trainings, runs/"),
+            "images prepared, each core": (found.prepared, "images/s", "JPEG files of 500x375, make gpu"),
+        }
+        frame = pd.DataFrame(rows, index=["value", "unit", "measured on"]).T.rename_axis("quantity")
+        frame["value"] = [f"{value:.3g} {unit}" for value, unit, _ in rows.values()]
+        return display.table(frame.drop(columns="unit"))
+
+    return _needs_model(make)
+
+
+def _groups() -> dict[str, list[Run]]:
+    """The runs of the full study by what a reader may want of it."""
+    every = planned_runs(load(STUDY))
+    plain = [run for run in every if run.variant is None]
+    shallow = [run for run in plain if run.train_scale == "256" and run.config in NETWORKS]
+    classes = [run for run in every if not run.boxes]
+    return {"A to E at S=256": shallow, "Tables 3 to 7": classes, "Tables 3 to 10": every}
+
+
+def _hours(found: Model, run: Run, card: Accelerator, cards: int, precision: str) -> tuple[float, float]:
+    """Hours of training a network of the full study, and of testing it."""
+    count = SOURCES[run.study.data.source].counts["val"]
+    trained = found.training_seconds(run, training_images(run.study), card, cards, precision=precision)
+    tested = sum(
+        found.pass_seconds(run, work, count, card, cards, precision=precision) for work in forecast.passes(run).values()
+    )
+    return trained / _HOUR, tested / _HOUR
+
+
+def full_cost(precision: str = "float32") -> display.Table:
+    """Hours and money of parts of the full study, by card and how many: training and tests, in this precision."""
+
+    def make(found: Model) -> display.Table:
+        rows = {}
+        for name in CARDS:
+            card = forecast.accelerator(name)
+            for cards in COUNTS:
+                for group, of in _groups().items():
+                    each = [_hours(found, run, card, cards, precision) for run in of]
+                    trained, tested = (sum(hours) for hours in zip(*each, strict=True))
+                    rows[f"{cards} x {name}", group] = {
+                        "networks": len(of),
+                        "training (hours)": round(trained),
+                        "tests (hours)": costs.rounded(tested),
+                        "in all (days)": costs.rounded((trained + tested) / _DAY),
+                        "price (US dollars)": round((trained + tested) * cards * card.dollars_an_hour, -1),
+                    }
+        frame = pd.DataFrame(rows).T.rename_axis(["cards", "what"])
+        whole = ["networks", "training (hours)", "price (US dollars)"]
+        return display.table(frame.astype(dict.fromkeys(whole, int)))
+
+    return _needs_model(make)
+
+
+def by_network(card: str = "H100", precision: str = "float32") -> display.Table:
+    """Images a second and hours of every network of the full study on one and eight cards, and what bounds a step."""
+
+    def make(found: Model) -> display.Table:
+        on, rows = forecast.accelerator(card), {}
+        for run in planned_runs(load(STUDY)):
+            rows[run.row] = {}
+            for cards in COUNTS:
+                step = found.step(run, on, cards, precision=precision)
+                trained, tested = _hours(found, run, on, cards, precision)
+                rows[run.row] |= {
+                    f"{cards}: images/s": round(step.images_per_second),
+                    f"{cards}: bound by": step.bound,
+                    f"{cards}: training (hours)": costs.rounded(trained),
+                    f"{cards}: tests (hours)": costs.rounded(tested),
+                }
+        return display.table(pd.DataFrame(rows).T.rename_axis("network"))
+
+    return _needs_model(make)
+
+
+def cores() -> display.Table:
+    """Cores that must prepare images for each card so that its arithmetic alone bounds A and D."""
+
+    def make(found: Model) -> display.Table:
+        rows = {}
+        for name in CARDS:
+            for cards in COUNTS:
+                for precision in ("float32", "bfloat16"):
+                    rows[f"{cards} x {name}", precision] = {}
+                    for config in ("A", "D"):
+                        run = studies.find_run(STUDY, config, 256)
+                        step = found.step(run, forecast.accelerator(name), cards, precision=precision)
+                        each = step.images / cards / step.arithmetic
+                        rows[f"{cards} x {name}", precision] |= {
+                            f"{config}: each card (images/s)": round(each),
+                            f"{config}: cores (of each card)": costs.rounded(each / found.prepared),
+                        }
+        frame = pd.DataFrame(rows).T.rename_axis(["cards", "precision"])
+        said = f"{found.prepared:.0f} images/s and core; our loop starts at most {forecast.WORKERS} processes a card."
+        return display.table(frame, caption=said)
+
+    return _needs_model(make)
+
+
+def memory(precision: str = "bfloat16") -> display.Table:
+    """Peak memory of a step of training (GiB) by micro-batch, a column each network, from the sizes of its maps.
+
+    The caption says how far that is from what ``make gpu`` measured.
+    """
+    of = {config: studies.find_run(STUDY, config, 256) for config in NETWORKS}
+    rows = {
+        size: {
+            f"{config} (GiB)": round(forecast.training_memory(run, size, precision) / _GIB, 1)
+            for config, run in of.items()
+        }
+        for size in MICRO_BATCHES
+    }
+    errors = [abs(error) for error in forecast_checks.memory_errors()]
+    said = costs.NO_GPU
+    if errors:
+        said = f"Beside {len(errors)} measurements of make gpu the largest error is {max(errors):.0f} %."
+    return display.table(pd.DataFrame(rows).T.rename_axis("micro-batch"), caption=said)
+
+
+def disk() -> display.Table:
+    """Disk that the full study takes (GB), an item a row: images, store, checkpoints, weights, posteriors."""
+    _, images = forecast.assumptions()
+    every = planned_runs(load(STUDY))
+    parameters = [anatomy.parameters(run.configuration, run.size) for run in every]
+    source = SOURCES[every[0].study.data.source]
+    tested = sum(len({part for one in measured_by(run) for part in one.passes}) for run in every)
+    sizes = {
+        "images, as they are downloaded": sum(images.bytes.values()),
+        "images, unpacked": sum(images.bytes.values()),
+        "store": sum(images.bytes.values()),
+        "checkpoint of the largest network": 8 * max(parameters),
+        f"weights of {len(every)} networks": 2 * sum(parameters),
+        f"posteriors of {tested} passes": 4 * tested * source.counts["val"] * source.num_classes,
+    }
+    frame = pd.DataFrame({"disk (GB)": {name: round(size / 1e9, 1) for name, size in sizes.items()}})
+    frame.loc["in all"] = frame["disk (GB)"].sum().round(1)
+    return display.table(frame.rename_axis("what"), caption="The downloaded archives may be deleted once unpacked.")
