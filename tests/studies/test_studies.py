@@ -215,14 +215,15 @@ def test_networks_that_give_boxes_are_runs_like_others():
     quarter = studies.load("quarter")
     planned = [run for run in studies.planned_runs(quarter) if run.boxes]
     assert [run.row for run in planned] == [
-        "D-384-scr-fc", "D-384-pcr-fc", "B-5x5-256-pcr-all", "D-256-pcr-all", "D-384-pcr-all",
+        "D-384-scr-fc", "D-384-pcr-fc", "D-384-scr-fc-all-crops", "D-384-pcr-fc-all-crops",
+        "B-5x5-256-pcr-all", "D-256-pcr-all", "D-384-pcr-all",
     ]  # fmt: skip
     scr, *_, best = planned
     assert (scr.boxes, scr.size.num_classes, scr.recipe.trained_layers) == ("scr", 4, "fc")
     assert (best.boxes, best.size.num_classes, best.recipe.trained_layers) == ("pcr", 800, "all")
-    assert (
-        best.recipe.learning_rate == 1e-3 and best.recipe.epochs == best.parent.recipe.epochs
-    )  # the paper's rate (A.1)
+    assert scr.recipe.learning_rate == 1e-3  # the paper's (A.1), where a variant says no other
+    assert len({(run.recipe.learning_rate, run.recipe.epochs) for run in planned[2:]}) == 1
+    assert {run.recipe.epochs for run in planned} == {best.parent.recipe.epochs}
     assert best.parent.name == "D-384-s0" and best.start == "continued with a new last layer"
     assert best.command == "verydeep localise quarter D 384 --seed 0 --variant pcr-all"
     names = [measurement.name for measurement in measurements.measured_by(best)]
