@@ -31,7 +31,9 @@ class Localisation(Strict):
         description="a box that reaches out of the crop: meant whole, as testing asks for whole boxes, or clipped",
     )
     least_inside: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.5, description="part of a box's area that must lie in the crop for it to count in the loss, as in OverFeat"
+        0.0,
+        description="part of a box's area that must lie in the crop for it to count in the loss: every crop counts, or "
+        "as in OverFeat those that show half of the box",
     )
     several: Literal["largest", "first"] = Field(
         "largest", description="which box is trained on where an image has several; in testing each of them counts"
