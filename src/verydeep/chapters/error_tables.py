@@ -118,9 +118,13 @@ def _other_heads(table: int, studies: list[str]) -> dict[str, dict]:
     if table in (6, 7, 10):
         return {}
     printed, heads = _paper_heads(table), {}
-    for study in studies:
-        rows = [row for row in results.rows(f"table{table}", load(study)) if row.name not in printed]
-        for row in _run(table, study, rows) or rows:
+    planned = {
+        study: [row for row in results.rows(f"table{table}", load(study)) if row.name not in printed]
+        for study in studies
+    }
+    run = {study: _run(table, study, rows) for study, rows in planned.items()}
+    for rows in (run if any(run.values()) else planned).values():
+        for row in rows:
             if table in (8, 9):
                 heads[row.name] = localisation_tables.other_head(row)
             else:

@@ -104,7 +104,11 @@ function addTools(table) {
 /* A table that is wider than its place fades where it goes on, and is scrolled by keys too. On a phone, where every table
    is, sentences in it are given room. */
 function showEdges(table) {
-  for (const cell of table.querySelectorAll("td")) cell.classList.toggle("long", textOf(cell).length > 60);
+  for (const cell of table.querySelectorAll("td")) {
+    const length = textOf(cell).length;
+    cell.classList.toggle("long", length > 60);
+    cell.classList.toggle("phrase", length > 24 && length <= 60);
+  }
   const look = () => {
     const rest = table.scrollWidth - table.clientWidth;
     table.classList.toggle("goes-on", rest - table.scrollLeft > 2);
