@@ -16,6 +16,9 @@ from cluster.__main__ import record
 from cluster.benchmarks import FOLDER
 from cluster.queue import Queue
 from cluster.study import CHILD, PARENT
+from conftest import REPOSITORY
+from verydeep.chapters import trials
+from verydeep.errors import VerydeepError
 
 
 def recorded(name: str) -> dict:
@@ -45,7 +48,7 @@ def check_slurm(found: dict) -> None:
         "node lost": (CHILD, "REQUEUED", "same job"),
     }
     assert all((event["at_epoch"], event["at_step"]) > (1, 0) for event in events.values())
-    assert all(event["at_epoch"] > event["after_epoch"] for event in events.values())
+    assert all(event["at_epoch"] >= event["after_epoch"] for event in events.values())
     assert all(event["node"] != event["went_on"] for what, event in events.items() if what.startswith("node "))
     done = [(job["what"], job["run"]) for job in found["jobs"] if job["state"] == "COMPLETED"]
     assert sorted(done) == [("evaluate", PARENT), ("evaluate", CHILD), ("train", PARENT), ("train", CHILD)]
@@ -72,6 +75,11 @@ def test_the_smoke_study_goes_through_slurm(slurm):
 @pytest.mark.hosts
 def test_a_training_on_two_hosts_is_that_of_one_process(two_hosts):
     check_hosts(two_hosts)
+
+
+def test_the_recorded_runs_were_as_they_should_be():
+    check_slurm(recorded("slurm"))
+    check_hosts(recorded("hosts"))
 
 
 def test_hosts_know_each_other_and_one_that_is_lost_takes_its_processes_along(tmp_path):
@@ -120,3 +128,22 @@ def test_the_queue_is_read(tmp_path):
     over = Queue(asked, tmp_path, SimpleNamespace(poll=lambda: 0))
     with pytest.raises(RuntimeError, match="Snakemake ended before: epoch 9"):
         over.training(CHILD, 9)
+
+
+def test_a_table_without_its_record_says_how_to_make_it(checkout):
+    assert trials.slurm().index.tolist() == list(recorded("slurm")["rates"])
+    for name, tables in (("slurm", (trials.slurm,)), ("hosts", (trials.hosts, trials.two_hosts_and_one_process))):
+        (checkout / "benchmarks" / f"{name}.json").unlink()
+        for table in tables:
+            with pytest.raises(VerydeepError, match=f"{name}.json: no record; run: make {name}"):
+                table()
+
+
+def test_a_difference_is_said(checkout):
+    path = checkout / "benchmarks" / "slurm.json"
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"differences": ["weights differ"], "parents_first": False})
+    )
+    caption = trials.slurm().attrs["caption"]
+    assert "other than without it: weights differ" in caption and "after what it needs: no" in caption
+    assert (REPOSITORY / "benchmarks" / "slurm.json").exists()

@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 
 from cluster.queue import PATIENCE, Job, Queue
@@ -152,6 +153,7 @@ def through_slurm(folder: Path) -> dict:
         "differences": workflow.differences(world, whole),
         "seconds": {"without Slurm": alone - begun, "with Slurm": time.monotonic() - alone},
         "slurm": version,
+        "versions": {name: metadata.version(name) for name in ("snakemake", "snakemake-executor-plugin-slurm")},
         "hosts": [HEAD, *NODES],
     }
 
