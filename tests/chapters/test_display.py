@@ -69,6 +69,7 @@ CALLS = {
     "reruns.parameters": [()],
     "reruns.studies": [()],
     "reruns.networks": [()],
+    "trials.full": [()],
     "trials.slurm": [()],
     "trials.hosts": [()],
     "trials.two_hosts_and_one_process": [()],

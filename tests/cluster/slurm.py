@@ -40,7 +40,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
 ReturnToService=2
-SlurmdTimeout=15
+SlurmdTimeout=30
 MinJobAge=3600
 NodeName={nodes} CPUs=16 RealMemory=64000 Gres=gpu:1
 PartitionName=all Nodes={nodes} Default=YES MaxTime=INFINITE

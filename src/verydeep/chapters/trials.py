@@ -1,4 +1,4 @@
-"""What was tried of a large study on one machine: a Slurm cluster, and several hosts."""
+"""What was tried of a large study on one machine: a cluster, several hosts, and the study `full` in miniature."""
 
 import pandas as pd
 
@@ -42,8 +42,9 @@ def slurm() -> pd.DataFrame:
     }
     equal = "the same" if not record["differences"] else f"other than without it: {'; '.join(record['differences'])}"
     seconds = record["seconds"]
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     caption = (
-        f"{record['slurm']}: {len(record['jobs'])} jobs on two nodes in {seconds['with Slurm']:.0f} "
+        f"{record['slurm']}, {versions}: {len(record['jobs'])} jobs on two nodes in {seconds['with Slurm']:.0f} "
         f"seconds, {seconds['without Slurm']:.0f} without Slurm ({_machine(record)}). Weights, predictions and "
         f"histories: {equal}. Every job began after what it needs: {_YES[record['parents_first']]}."
     )
@@ -82,3 +83,23 @@ def two_hosts_and_one_process() -> pd.DataFrame:
     }
     frame = pd.DataFrame({"two hosts": rows}).rename_axis("beside one process")
     return display.table(frame, caption=_machine(record))
+
+
+def full() -> pd.DataFrame:
+    """The study `full` rehearsed on a CPU: seconds and peak memory (MiB) of each step, and its last line."""
+    record = _record("full", "python benchmarks/full.py")
+    rows = {
+        what: {
+            "seconds": round(one["seconds"]),
+            "peak memory (MiB)": round(one["peak_memory_mib"]),
+            "its last line": one["said"],
+        }
+        for what, one in record["rates"].items()
+    }
+    other = [name for name, same in record["same"].items() if not same]
+    equal = f"{' and '.join(other)} other than" if other else "weights and history the same as"
+    caption = (
+        f"Stopped, killed and resumed: {equal} those of a run that nobody disturbed ({_machine(record)}; load "
+        f"{record['load_average']:.1f})."
+    )
+    return display.table(pd.DataFrame(rows).T.rename_axis("step"), caption=caption)
