@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # One that does not work is removed before anything else, so that it is made again.
 $(shell sh .ci/venv.sh check $(VENV))
 
-.PHONY: book pdf test faults gpu smoke pages check lint clean
+.PHONY: book pdf test faults gpu slurm hosts smoke pages check lint clean
 .DEFAULT_GOAL := book
 
 # pip first: where a pin does not fit the Python at hand, a new one says so and an old one tries everything else for
@@ -59,6 +59,15 @@ gpu: $(STAMP)
 	$(BIN)/python benchmarks/gpu.py --check
 	$(BIN)/python -m pytest -m gpu tests/training
 	$(BIN)/python benchmarks/gpu.py
+
+# The smoke study through a Slurm cluster of three hosts in namespaces of this machine, and a training by torchrun on two
+# such hosts: minutes each, as root. What is lost on the way goes on; both write the record that a chapter shows.
+slurm: $(STAMP)
+	tests/cluster/install.sh
+	$(BIN)/python -m pytest -m slurm tests/test_cluster.py
+
+hosts: $(STAMP)
+	$(BIN)/python -m pytest -m hosts tests/test_cluster.py
 
 check: $(STAMP)
 	$(BIN)/verydeep check

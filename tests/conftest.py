@@ -36,11 +36,16 @@ FIRST = (
 DIVIDED = frozenset({"tests/test_faults_of_machines.py"})
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest first: begun last, it would keep one core busy while the others have nothing left to do.
 
-    What is marked ``gpu`` is skipped where there is none.
+    What is marked ``gpu`` is skipped where there is none, and what is marked ``slurm`` or ``hosts`` unless it is asked
+    for: it takes minutes, and writes a record.
     """
+    for name in ("slurm", "hosts"):
+        if name not in config.getoption("markexpr"):
+            for item in (item for item in items if item.get_closest_marker(name)):
+                item.add_marker(pytest.mark.skip(reason=f"not part of make test: make {name}"))
     on_gpu = [item for item in items if item.get_closest_marker("gpu")]
     if on_gpu and not _has_gpu():
         for item in on_gpu:

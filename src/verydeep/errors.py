@@ -51,5 +51,9 @@ class OutOfMemory(VerydeepError):
     """The device has not the memory for so many images at once."""
 
 
+class ProcessLost(VerydeepError):
+    """Another process of the launch ended, or its host went away."""
+
+
 class Interrupted(VerydeepError):
     """The run was asked to stop; its state is saved and the same command goes on."""

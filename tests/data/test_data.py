@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import zipfile
 import zlib
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from PIL import Image
 from faults import small as small_sets
 from faults.world import World
 from verydeep import files
-from verydeep.data import archives, base, downloads, sources, store, views
+from verydeep.data import archives, base, downloads, prospect, sources, store, views
 from verydeep.data.images import decode
 from verydeep.errors import DataError, UnknownName
 
@@ -400,6 +401,76 @@ def test_missing_images_are_counted(small):
     (small.folder / "val/n02/n02_1.JPEG").unlink()
     with pytest.raises(DataError, match=r"should hold .*'val': 4.* found .*'val': 3"):
         store.open_store(small)
+
+
+def test_a_split_that_is_not_sorted_into_classes_is_said_before_anything_is_read(small):
+    """As ILSVRC's archives unpack: validation images in one folder, training images in an archive for each class."""
+    val = small.folder / "val"
+    for path in list(val.glob("*/*")):
+        path.rename(val / path.name)
+    for folder in ("n01", "n02"):
+        (val / folder).rmdir()
+    with pytest.raises(DataError, match="val: 0 class folders, 2 expected; 4 files lie there .* such as n01_0.JPEG"):
+        store.open_store(small)
+    shutil.rmtree(val)
+    with pytest.raises(DataError, match="val is not there; get small again"):
+        store.open_store(small)
+    shutil.rmtree(small.folder / "train/n02")
+    (small.folder / "train/n02.tar").touch()
+    with pytest.raises(DataError, match="train: 1 class folders, 2 expected; 1 archives to be unpacked .* as n02.tar"):
+        store.open_store(small)
+
+
+def test_splits_of_other_classes_are_refused(small):
+    (small.folder / "val/n02").rename(small.folder / "val/n03")
+    with pytest.raises(DataError, match="val/n02 is not there: val has other classes"):
+        store.open_store(small)
+
+
+def test_classes_with_too_few_or_too_many_images_are_named(small, monkeypatch):
+    monkeypatch.setattr(Small, "class_sizes", {"train": (2, 4), "val": (2, 2)})
+    (small.folder / "val/n02/n02_1.JPEG").unlink()
+    with pytest.raises(DataError, match=r"'val': 3\}; val/n02 has 1$"):
+        store.open_store(small)
+    assert sources.Imagenet.class_sizes["val"] == (50, 50) and sources.Imagenet.counts["val"] == 50 * 1000
+
+
+def test_a_disk_with_too_little_room_is_said_before_the_store_is_begun(small, checkout, monkeypatch):
+    whole = sum(path.stat().st_size for path in small.folder.rglob("*.JPEG"))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(prospect.shutil, "disk_usage", lambda folder: usage(whole, 1, whole - 1))
+    with pytest.raises(DataError, match=r"artifacts/data: the store of small takes 0.0 MiB, and .* VERYDEEP_"):
+        store.open_store(small)
+    assert [path.name for path in (checkout / "artifacts" / "data").iterdir()] == [".small.lock"]
+    monkeypatch.setattr(prospect.shutil, "disk_usage", lambda folder: usage(whole, 0, whole))
+    opened = store.open_store(small)
+    assert (opened.folder / "images.bin").stat().st_size == whole == prospect.require_room(
+        small, list(small.entries()), opened.folder
+    )  # fmt: skip
+
+
+def test_a_large_set_says_how_long_and_how_large_before_it_is_stored(small, monkeypatch, capsys):
+    store.open_store(small)
+    assert capsys.readouterr().out == ""
+    shutil.rmtree(store.open_store(small).folder)
+    monkeypatch.setattr(store, "DECODED_IMAGES", 11)
+    store.open_store(small)
+    said = r"small: 12 images are stored once, 0\.\d MiB in artifacts/data/small; about 1 min by .*\n"
+    assert re.fullmatch(said, capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("takes", "said"), [(5, "1 min"), (1500, "25 min"), (9000, "2.5 h")])
+def test_durations_in_words(takes, said):
+    assert prospect.duration(takes) == said
+
+
+def test_the_time_of_a_set_is_that_of_a_sample(monkeypatch):
+    tried, clock = [], iter([10.0, 12.0])
+    monkeypatch.setattr(prospect.time, "monotonic", lambda: next(clock))
+    entries = list(range(1024))
+    assert prospect.seconds(tried.append, entries) == 2.0 * 1024 / prospect.SAMPLED
+    assert len(tried) == prospect.SAMPLED and {row for row, _ in tried} >= {0, 1023}
+    assert all(entries[row] == entry for row, entry in tried)
 
 
 def test_images_that_are_there_twice_are_counted(small):

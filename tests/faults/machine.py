@@ -280,6 +280,9 @@ def torchrun_worker_killed(folder: Path, whole: World) -> str:
     expect(time.monotonic() - started < 60, f"took {time.monotonic() - started:.0f} seconds to end")
     said = next((line.strip() for line in done.stderr.splitlines() if "exitcode" in line and "-9" in line), "")
     expect(done.returncode != 0 and said and "rank" in done.stderr, f"torchrun said: {done.stderr[-500:]}")
+    ours = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    lost = r"error: A-256-s0: rank \d of 2 processes lost another in epoch \d+: .*; the same command goes on"
+    expect(len(ours) == 1 and re.fullmatch(lost, ours[0]) is not None, f"the other process said: {ours}")
     _two_processes_agree(world, (*TRAIN, "--processes", "2"))
     return said
 

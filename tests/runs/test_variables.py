@@ -44,6 +44,21 @@ def test_a_thread_count_is_part_of_the_record(undisturbed, monkeypatch):
     assert variables.recorded()["MKL_CBWR"] == "COMPATIBLE" and "AWS_SECRET" not in variables.recorded()
 
 
+@pytest.mark.parametrize(("value", "seconds"), [(None, None), ("", None), ("90", 90)])
+def test_how_long_a_silent_process_is_waited_for(monkeypatch, value, seconds):
+    monkeypatch.delenv(variables.SILENCE, raising=False)
+    if value is not None:
+        monkeypatch.setenv(variables.SILENCE, value)
+    assert variables.silence() == seconds
+
+
+@pytest.mark.parametrize("value", ["0", "-3", "1.5", "long", "²"])
+def test_a_silence_that_is_no_number_of_seconds_is_refused(monkeypatch, value):
+    monkeypatch.setenv(variables.SILENCE, value)
+    with pytest.raises(VerydeepError, match=f"VERYDEEP_SILENCE={value}: no number of seconds; set it"):
+        variables.silence()
+
+
 def test_the_whole_launch_of_torchrun_is_believed(monkeypatch):
     for name, value in zip(variables.TORCHRUN, ("3", "8", "1", "2", "node0", "29500"), strict=True):
         monkeypatch.setenv(name, value)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from verydeep import runs, studies, training
 from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
 from verydeep.networks import vgg, weights
 from verydeep.networks.configurations import Size
-from verydeep.training import checkpoints, loop
+from verydeep.training import accelerators, checkpoints, loop
 from verydeep.training.updates import Updates
 
 
@@ -284,6 +285,33 @@ def test_processes_train_the_network_of_one(checkout, processes):
     assert together[errors].equals(alone[errors])
     for name, weight in mine.items():  # published in half precision: one unit in its last place
         assert torch.allclose(weight.float(), theirs[name].float(), rtol=2**-10, atol=1e-6), name
+
+
+def test_an_error_of_this_process_is_not_taken_for_the_loss_of_another(checkout, monkeypatch):
+    """Of one process there is no other; of two, one that is well is told by the sum that does not come."""
+    monkeypatch.setattr(Updates, "update", lambda *_: (_ for _ in ()).throw(RuntimeError("its own")))
+    with pytest.raises(RuntimeError, match="its own"):
+        training.train(tiny_run(), report=silent)
+
+
+class Sum:
+    """A sum over processes that is asked for: it never comes, comes, or fails."""
+
+    def __init__(self, completed: bool, fails: bool = False):
+        self.is_completed, self.fails = lambda: completed, fails
+
+    def wait(self):
+        if self.fails:
+            raise RuntimeError("Connection closed by peer")
+
+
+@pytest.mark.parametrize(("asked", "lost"), [(Sum(False), False), (Sum(True), False), (Sum(True, fails=True), True)])
+def test_a_lost_process_is_told_by_a_sum_that_fails_at_once(monkeypatch, asked, lost):
+    monkeypatch.setattr(accelerators, "_AT_ONCE", 0.1)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda *_, **__: asked)
+    launch = SimpleNamespace(num_processes=2, device=torch.device("cpu"))
+    assert accelerators.others_are_lost(launch) is lost
+    assert accelerators.others_are_lost(SimpleNamespace(num_processes=1)) is False
 
 
 def test_more_processes_than_images_in_a_batch_are_refused(checkout):

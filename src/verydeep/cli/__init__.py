@@ -4,6 +4,7 @@ A module for each group of commands; importing it adds them to :data:`cli`. torc
 it, so that the others answer at once.
 """
 
+import io
 import sys
 
 import click
@@ -17,6 +18,8 @@ __all__ = ["cli", "data", "main", "networks", "publishing", "records", "studies"
 
 def main() -> None:
     """Entry point: any error of ours or of the command line is one line and a non-zero status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # the log of a cluster's job is read while the job works
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         cli(standalone_mode=False)
     except VerydeepError as error:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+import pandas as pd
+
 from verydeep import files, paths
 from verydeep.data.annotations import Annotation
 from verydeep.data.downloads import Archive, download
@@ -15,6 +17,7 @@ from verydeep.errors import DataError
 SPLITS = ("train", "val")
 _SUFFIXES = (".jpeg", ".jpg", ".png")
 _WORDNET = re.compile(r"n\d+")
+_NAMED = 3  # of many classes, so many are named in an error
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Source(ABC):
     #: class -> its readable name, in the order of the class index, where it is known without the images
     class_names: ClassVar[dict[str, str]] = {}
     counts: ClassVar[dict[str, int]]
+    #: split -> fewest and most images of a class there, where that is known
+    class_sizes: ClassVar[dict[str, tuple[int, int]]] = {}
     #: (height, width) when every image has the same small size; such images are stored decoded
     shape: tuple[int, int] | None = None
     #: downloads whose content lies in ``folder``
@@ -106,6 +111,14 @@ class Source(ABC):
             return ""
         return f"the sha256 of the list of its images is {digest}, {self.images_sha256} expected"
 
+    def odd_classes(self, listing: pd.DataFrame) -> str:
+        """Which classes of ``listing`` (split, label, name) have fewer or more images than the set has there."""
+        odd, names = [], self.classes()
+        for split, (fewest, most) in self.class_sizes.items():
+            sizes = listing.loc[listing["split"] == split, "label"].value_counts().sort_index()
+            odd += [f"{split}/{names[label]} has {n}" for label, n in sizes.items() if not fewest <= n <= most]
+        return f"; {', '.join(odd[:_NAMED])}" + " and others" * (len(odd) > _NAMED) if odd else ""
+
     @abstractmethod
     def classes(self) -> list[str]:
         """Class names in the order of their index."""
@@ -127,6 +140,16 @@ class Source(ABC):
             if path.exists() and not path.is_file():  # a named pipe would be waited for
                 raise DataError(f"{path}: not a file")
             return path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"{path}: cannot be read ({error.strerror}); restore it, or get {self.name} again"
+            ) from None
+
+    def size(self, entry: Entry) -> int:
+        """How many bytes :meth:`read` gives, without reading them; raises as it does."""
+        path = self.folder / entry.name
+        try:
+            return path.stat().st_size
         except OSError as error:
             raise DataError(
                 f"{path}: cannot be read ({error.strerror}); restore it, or get {self.name} again"
@@ -170,11 +193,21 @@ class ClassFolders(Source):
 
     def classes(self) -> list[str]:
         self.require()
-        first = self.folder / next(iter(self.counts))
-        folders = [path.name for path in files.listed(first, "*") if path.is_dir()]
+        return self._class_folders(next(iter(self.counts)))
+
+    def _class_folders(self, split: str) -> list[str]:
+        """The names of a split's folders, as many as there are classes."""
+        first = self.folder / split
+        if not first.is_dir():
+            raise DataError(f"{first} is not there; {self.placement or f'get {self.name} again'}")
+        lying = files.listed(first, "*")
+        folders = [path.name for path in lying if path.is_dir()]
         if len(folders) != self.num_classes:
             odd = next((name for name in folders if not _WORDNET.fullmatch(name)), None)
             asked = "" if odd is None else f"; {odd} has no name of WordNet's: remove it?"
+            if loose := [path.name for path in lying if not path.is_dir()]:
+                what = "archives to be unpacked" if loose[0].endswith(".tar") else "files"
+                asked += f"; {len(loose)} {what} lie there that belong into folders by class, such as {loose[0]}"
             raise DataError(f"{first}: {len(folders)} class folders, {self.num_classes} expected{asked}")
         return folders
 
@@ -186,8 +219,11 @@ class ClassFolders(Source):
                 raise DataError(f"{path}: not an image; {self.name} has nothing else there, remove it")
 
     def entries(self) -> Iterator[Entry]:
-        for split in self.counts:
-            for label, wnid in enumerate(self.classes()):
+        names = {split: self._class_folders(split) for split in self.counts}  # of all before the first is read
+        for split, folders in names.items():
+            if missing := set(self.classes()) - set(folders):
+                raise DataError(f"{self.folder / split / min(missing)} is not there: {split} has other classes")
+            for label, wnid in enumerate(folders):
                 images = list(self._files(split, wnid))
                 if not images:
                     raise DataError(f"{self.folder / split / wnid}: class without an image")

@@ -35,6 +35,7 @@ class Imagenet(ClassFolders):
     licence = "https://image-net.org/download.php: research use, by registration"
     num_classes = 1000
     counts: ClassVar = {"train": 1281167, "val": 50000}
+    class_sizes: ClassVar = {"train": (732, 1300), "val": (50, 50)}
     has_boxes = True
 
     def __init__(self, folder: Path | None = None):
@@ -68,6 +69,7 @@ class ImagenetValidation(Imagenet):
     name = "imagenet-val"
     title = "ILSVRC-2012 classification, validation images"
     counts: ClassVar = {"val": 50000}
+    class_sizes: ClassVar = {"val": (50, 50)}
 
     def __init__(self, folder: Path | None = None):
         super().__init__(folder or paths.data() / Imagenet.name)

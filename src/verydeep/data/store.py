@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from verydeep import files, locks, paths, progress
+from verydeep.data import prospect
 from verydeep.data.ahead import prepared
 from verydeep.data.base import SPLITS, Entry, Source
 from verydeep.data.images import check_header, decode
@@ -167,15 +168,21 @@ def _kept(folder: Path, fingerprint: str) -> Store | None:
 def _build(source: Source, listing: pd.DataFrame, fingerprint: str, folder: Path) -> Store:
     counts = listing["split"].value_counts().to_dict()
     if counts != source.counts:
-        raise DataError(f"{source.folder}: {source.name} should hold {source.counts} images, found {counts}")
+        odd = source.odd_classes(listing)
+        raise DataError(f"{source.folder}: {source.name} should hold {source.counts} images, found {counts}{odd}")
     for left in folder.parent.glob(f".{folder.name}.*.staging"):  # by a process that was killed
         shutil.rmtree(left, ignore_errors=True)
+    entries = list(source.entries())
+    needed = prospect.require_room(source, entries, folder.parent)
     staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".staging"))
     try:
         sizes, hashes = [], []
         colour = _ColourSums(_statistics_rows(listing, decoded=source.shape is not None))
         prepare = _Preparation(source, colour.rows, decode_all=len(listing) <= DECODED_IMAGES)
-        images = prepared(prepare, enumerate(source.entries()))
+        if not prepare.decode_all:
+            takes = prospect.seconds(prepare, entries)
+            progress.line(prospect.line(source, len(entries), needed, takes, folder))
+        images = prepared(prepare, enumerate(entries))
         with (staging / "images.bin").open("wb") as stream:
             for one in progress.bar(images, f"storing {source.name}", len(listing)):
                 stream.write(one.content)

@@ -32,6 +32,8 @@ _RECORDED = ("OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "ONEDNN_", "DNNL_", "
              "NCCL_ALGO", "NCCL_PROTO", "NCCL_NTHREADS", "NCCL_MIN_", "NCCL_MAX_", "NCCL_BUFFSIZE", "NCCL_COLLNET_",
              "NCCL_NVLS_", "TORCH_CUDNN_", "TORCH_BLAS_", "TORCH_MKLDNN_")  # fmt: skip
 _TRUE = ("1", "true", "t", "yes", "y", "on")
+#: Seconds after which another process of a launch that has not been heard of is given up.
+SILENCE = "VERYDEEP_SILENCE"
 
 
 def process() -> tuple[int, int]:
@@ -70,6 +72,22 @@ def _refuse_mpi() -> None:
 def asks_for_cpu() -> bool:
     """Whether ``accelerate launch --cpu`` asks for the processor where there is a GPU too."""
     return os.environ.get("ACCELERATE_USE_CPU", "").lower() in _TRUE
+
+
+def silence() -> int | None:
+    """Seconds after which a silent process is given up, as :data:`SILENCE` says; ``None`` leaves it to torch.
+
+    Raises
+    ------
+    VerydeepError
+        When it is no positive whole number.
+    """
+    value = os.environ.get(SILENCE)
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise VerydeepError(f"{SILENCE}={value}: no number of seconds; set it to a positive whole one, or unset it")
+    return int(value)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
 """accelerate, of which nothing is taken but a process's device, its precision, and the others of its launch."""
 
 import os
+import time
+from datetime import timedelta
 
 import torch
 
@@ -12,8 +14,12 @@ from verydeep.studies import Run
 with variables.importing():
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
+    from accelerate.utils import InitProcessGroupKwargs
 
-__all__ = ["Accelerator", "accelerator"]
+__all__ = ["Accelerator", "accelerator", "others_are_lost"]
+
+#: Seconds in which an answer of the others that cannot come any more says so.
+_AT_ONCE = 2.0
 
 
 def accelerator(run: Run) -> Accelerator:
@@ -22,7 +28,8 @@ def accelerator(run: Run) -> Accelerator:
     Raises
     ------
     VerydeepError
-        For a precision that the device does not have, or more processes than images in a batch.
+        For a precision that the device does not have, more processes than images in a batch, or a silence that is no
+        number of seconds (:func:`verydeep.runs.variables.silence`).
     """
     precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[run.recipe.precision]
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # without it cuBLAS is not deterministic
@@ -30,10 +37,33 @@ def accelerator(run: Run) -> Accelerator:
     AcceleratorState._reset_state()  # a parent trained before this may have had another precision
     # accelerate joins the processes of a machine without accelerators only when it is told that there are none
     on_cpu = variables.asks_for_cpu() or not torch.accelerator.is_available()
-    made = Accelerator(cpu=on_cpu, mixed_precision=precision)
+    patience = variables.silence()
+    handlers = [InitProcessGroupKwargs(timeout=timedelta(seconds=patience))] if patience else []
+    made = Accelerator(cpu=on_cpu, mixed_precision=precision, kwargs_handlers=handlers)
     if run.recipe.precision == "float16" and made.device.type != "cuda":
         raise VerydeepError(f"{run.name}: precision float16 needs a GPU; bfloat16 and float32 run anywhere")
     parts = made.num_processes
     if parts > run.recipe.batch:
         raise VerydeepError(f"{run.name}: a batch of {run.recipe.batch} cannot be split over {parts} processes")
     return made
+
+
+def others_are_lost(accelerator: Accelerator) -> bool:
+    """Whether another process of the launch can no longer be reached; asked after an error in an update.
+
+    Where a connection is broken a further sum over the processes fails at once. Where all are whole it would wait for
+    the others, which are elsewhere in their work: then the error was this process's own.
+    """
+    if accelerator.num_processes == 1:
+        return False
+    until = time.monotonic() + _AT_ONCE
+    try:
+        asked = torch.distributed.all_reduce(torch.zeros((), device=accelerator.device), async_op=True)
+        while not asked.is_completed():
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.01)
+        asked.wait()
+    except RuntimeError:
+        return True
+    return False

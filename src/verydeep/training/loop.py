@@ -10,12 +10,12 @@ import torch
 
 from verydeep import assembly, files, progress
 from verydeep.data.views import Batch
-from verydeep.errors import Interrupted, OutOfMemory, TrainingDiverged
+from verydeep.errors import Interrupted, OutOfMemory, ProcessLost, TrainingDiverged
 from verydeep.runs import provenance, variables
 from verydeep.studies import Run
 from verydeep.studies.parts import Network, Recipe
 from verydeep.training import checkpoints, record
-from verydeep.training.accelerators import accelerator
+from verydeep.training.accelerators import accelerator, others_are_lost
 from verydeep.training.images import TrainingImages
 from verydeep.training.signals import StopRequest
 from verydeep.training.steps import Step, Steps
@@ -60,9 +60,10 @@ class Training:
     def __init__(self, run: Run, micro_batch: int, report: Callable[[str], None]):
         self.run, self.report = run, report
         self.started, self.made_by = provenance.now(), provenance.sources()  # while they are what was imported
+        # One builds the store, the others wait for its lock: that may take an hour, and processes that are joined give
+        # each other up sooner.
+        self.images = TrainingImages.of(run)
         self.accelerator = accelerator(run)
-        with self.accelerator.main_process_first():  # one builds the store, the others open it
-            self.images = TrainingImages.of(run)
         self.updates = Updates(run, self.images, self.accelerator, micro_batch)
         self.steps = Steps(self.accelerator.device)
         self.stop = StopRequest(self.accelerator)
@@ -131,7 +132,7 @@ class Training:
         recipe, state, accelerator = self.run.recipe, self.state, self.accelerator
         first = state.epoch * self.images.steps + state.step
         loader = self.images.loader(recipe.epochs, first, accelerator.process_index, accelerator.num_processes)
-        with self.stop.listening():
+        with self.stop.listening(), self._with_others():
             batches = iter(loader)
             while not self.updates.schedule.finished:
                 self._epoch(batches)
@@ -144,6 +145,21 @@ class Training:
             self.checkpoint.unlink(missing_ok=True)
         self.accelerator.wait_for_everyone()
         self.accelerator.end_training()
+
+    @contextlib.contextmanager
+    def _with_others(self) -> Iterator[None]:
+        """Within the block an error that comes of the loss of another process is :class:`ProcessLost`."""
+        try:
+            yield
+        except RuntimeError as error:  # gloo has no other type; NCCL's is derived from it
+            if not others_are_lost(self.accelerator):
+                raise
+            here, parts = self.accelerator.process_index, self.accelerator.num_processes
+            last = f"state saved in {self.checkpoint}" if self.checkpoint.exists() else "no state saved yet"
+            raise ProcessLost(
+                f"{self.run.name}: rank {here} of {parts} processes lost another in epoch {self.state.epoch + 1}: it "
+                f"ended or its host went away; {last}; the same command goes on"
+            ) from error
 
     def _epoch(self, batches: Iterator[Batch]) -> None:
         state, parts = self.state, self.accelerator.num_processes
