@@ -44,7 +44,7 @@ def test_every_shipped_study_loads():
 
 def test_the_full_study_is_the_papers_recipe_and_size():
     full = studies.load("full")
-    assert full.why == {}
+    assert [*full.why] == ["initialisation"]  # as printed A diverges at its first step
     assert (full.crop, full.network.width_divisor, full.num_classes) == (224, 1, 1000)
     recipe = full.resolve("256")
     assert (recipe.batch, recipe.momentum, recipe.weight_decay, recipe.dropout) == (256, 0.9, 5e-4, 0.5)
