@@ -20,6 +20,7 @@ from verydeep.data.views import centre_position, rescale
 from verydeep.errors import DataError, UnknownName, VerydeepError
 from verydeep.evaluation import prediction
 from verydeep.evaluation import pretrained as finding
+from verydeep.results import cards
 from verydeep.studies.measurements import Measurement
 
 PUBLISHED = ["narrow/D-256", "quarter/D-jitter"]
@@ -254,3 +255,10 @@ def test_the_classes_that_are_shipped_are_those_of_the_images():
         except DataError:
             pytest.skip(f"{name} is not here")
         assert source.classes() == list(source.class_names) and source.words() == list(source.class_names.values())
+
+
+def test_a_network_that_gives_boxes_names_no_classes():
+    with pytest.raises(VerydeepError, match="quarter/D-384-pcr-all gives boxes and not classes; take quarter/D-384$"):
+        verydeep.pretrained("quarter/D-384-pcr-all")
+    with pytest.raises(VerydeepError, match="D-384-pcr-all-s0: gives boxes and not classes, so there is no card"):
+        cards.card(studies.find_run("quarter", "D", 384, 0, "pcr-all"))

@@ -99,11 +99,13 @@ def pretrained(name: str | Path, *, sha256: str | None = None, device: str | tor
     UnknownName
         For a study, configuration, scale or variant that does not exist.
     VerydeepError
-        When the weights cannot be had, or are others than were recorded or asked for.
+        When the weights cannot be had, or are others than were recorded or asked for, or the network gives boxes.
     """
     variables.require_precision()
     assembly.exact_float32()
     run, folder = _find(name)
+    if run.boxes:
+        raise VerydeepError(f"{name} gives boxes and not classes; take {run.study.name}/{run.parent.row}")
     net, record = assembly.network(run), None
     if run.published:
         path = remote.cache() / run.published.publisher / run.published.file

@@ -17,8 +17,8 @@ _SHOWN_CLASSES = 20
 
 
 def has_card(run: Run) -> bool:
-    """Whether a run is a network that was tested and whose weights are published beside its record."""
-    if run.published or run.weights.parent != run.folder or not run.weights.exists():
+    """Whether a run is a network that names classes, was tested, and has its weights published beside its record."""
+    if run.boxes or run.published or run.weights.parent != run.folder or not run.weights.exists():
         return False
     return runs.read_record(run, "train") is not None and runs.read_record(run, "evaluate") is not None
 
@@ -32,7 +32,8 @@ def card(run: Run) -> str:
         When its weights are not published, or it was not tested.
     """
     if not has_card(run):
-        raise VerydeepError(f"{run.study.name}/{run.name}: no published weights that were tested, so there is no card")
+        lacks = "gives boxes and not classes" if run.boxes else "no published weights that were tested"
+        raise VerydeepError(f"{run.study.name}/{run.name}: {lacks}, so there is no card")
     trained = runs.read_record(run, "train")
     numbers = [number for number in results.read(run.study.name).done if run.name in number.runs]
     head = yaml.safe_dump(_front_matter(run, numbers), sort_keys=False, allow_unicode=True, width=120)
