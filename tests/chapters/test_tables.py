@@ -161,7 +161,7 @@ def test_pilots_are_listed_with_what_they_changed(checkout):
 
 def test_how_long_a_network_was_trained_counts_what_it_starts_from(trained):
     table = training_tables.training("smoke")
-    epochs = {scale: studies.studies.load("smoke").resolve(scale).epochs for scale in ("256", "384", "jitter")}
+    epochs = {scale: studies.load("smoke").resolve(scale).epochs for scale in ("256", "384", "jitter")}
     assert table.loc["A-256", ["starts from", "with its ancestors'"]].tolist() == ["", epochs["256"]]
     assert table.loc["D-jitter", "starts from"] == "D-384"
     assert table.loc["D-jitter", "with its ancestors'"] == 2 * epochs["256"] + epochs["384"] + epochs["jitter"]
