@@ -108,6 +108,7 @@ function showEdges(table) {
     const length = textOf(cell).length;
     cell.classList.toggle("long", length > 60);
     cell.classList.toggle("phrase", length > 24 && length <= 60);
+    cell.classList.toggle("short", length <= 16);
   }
   const look = () => {
     const rest = table.scrollWidth - table.clientWidth;
