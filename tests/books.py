@@ -23,7 +23,7 @@ def show_smoke(root):
     chapters = ["index.md", "cite.md", "departures.ipynb", "checklist.ipynb", "evaluation/cost.ipynb"]
     for path in [root / "book" / name for name in chapters] + sorted((root / "book/results").glob("*.ipynb")):
         text = re.sub(r'(\\?")quarter\1', r"\1smoke\1", path.read_text())
-        text = re.sub(r"`quarter\.(?!\S*-long)", "`smoke.", text)  # smoke has no such variant
+        text = re.sub(r"`quarter\.(?!\S*-(?:long|all-crops))", "`smoke.", text)  # smoke has no such variants
         path.write_text(re.sub(r"(\{result-table\} \d) quarter", r"\1 smoke", text))
     append(root / "book/cite.md", f"\nA name as long as that of a fusion: `runs/smoke/{'D-256+' * 12}dense-s0/`\n")
 
