@@ -11,7 +11,7 @@ from verydeep import studies
 from verydeep.data import sources
 from verydeep.studies import schema
 
-sys.path.insert(0, str(REPOSITORY / "benchmarks"))
+sys.path.append(str(REPOSITORY / "benchmarks"))
 import full
 
 

@@ -14,7 +14,7 @@ from verydeep.data.views import centre_position
 from verydeep.networks.configurations import Size
 from verydeep.studies import measurements
 
-sys.path.insert(0, str(REPOSITORY / "benchmarks"))
+sys.path.append(str(REPOSITORY / "benchmarks"))
 
 
 @pytest.mark.parametrize(("size", "other"), [(64, 56), (64, 72), (56, 64), (10, 9)])

@@ -5,7 +5,7 @@ import sys
 from conftest import REPOSITORY
 
 FOLDER = REPOSITORY / "benchmarks"
-sys.path.insert(0, str(FOLDER))
+sys.path.append(str(FOLDER))
 
 import common  # noqa: E402
 import processes  # noqa: E402

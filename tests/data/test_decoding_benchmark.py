@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from conftest import REPOSITORY
 from verydeep.chapters import display, speed_tables
 
-sys.path.insert(0, str(REPOSITORY / "benchmarks"))
+sys.path.append(str(REPOSITORY / "benchmarks"))
 
 
 @pytest.fixture

@@ -1,20 +1,16 @@
 """The benchmark of testing, in miniature, and the chapter's tables of its record."""
 
 import json
-import sys
 
 import pytest
 from click.testing import CliRunner
 
-from conftest import REPOSITORY
+from scripts import load
 from verydeep.chapters import speed_tables
-
-sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
 
 def test_every_way_says_the_same_and_the_chapter_shows_what_each_costs(checkout):
-    import evaluation
-
+    evaluation = load("evaluation")
     output = checkout / "benchmarks" / "evaluation.json"
     output.unlink(missing_ok=True)
     for table in (speed_tables.evaluation(), speed_tables.sharing()):
@@ -37,7 +33,7 @@ def test_every_way_says_the_same_and_the_chapter_shows_what_each_costs(checkout)
 
 
 def test_the_forward_passes_alone_are_those_that_a_test_makes(checkout, tmp_path):
-    import evaluation
+    evaluation = load("evaluation")
 
     test = evaluation.Test(evaluation.find_run("smoke", "A", 256), 3, tmp_path)
     passes = test.forward("multi-crop", [40, 48], 2)

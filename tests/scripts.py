@@ -1,7 +1,7 @@
 """Scripts of ``benchmarks/`` as a test calls them: on the processor, and in its own process."""
 
 import contextlib
-import importlib
+import importlib.util
 import subprocess
 import sys
 
@@ -10,13 +10,21 @@ from click.testing import CliRunner
 
 from conftest import REPOSITORY
 
-sys.path.insert(0, str(REPOSITORY / "benchmarks"))
+sys.path.append(str(REPOSITORY / "benchmarks"))
+
+
+def load(name: str):
+    """The script as a module, by its file: ``training`` and ``evaluation`` are folders of tests too."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", REPOSITORY / "benchmarks" / f"{name}.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @contextlib.contextmanager
 def script(name: str, monkeypatch):
     """The script; what it starts as a process of its own is called here, and torch's flags are put back."""
-    module = importlib.import_module(name)
+    module = load(name)
 
     def called(command, **_):
         assert command[:2] == [sys.executable, module.__file__]
