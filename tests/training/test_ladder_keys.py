@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from tiny import digest, silent, tiny_run
+from tiny import digest, silent, tiny_run, train_until
 
 from verydeep import training
 from verydeep.networks import weights
@@ -58,23 +57,13 @@ def test_the_average_follows_the_weights_after_every_update(checkout):
 
 
 def test_with_every_key_it_resumes_to_the_bit_and_the_average_is_published(checkout, monkeypatch):
-    run, original, calls = today(epochs=2), Updates.update, []
+    run = today(epochs=2)
     training.train(run, report=silent)
     reference = digest(run)
     for path in run.folder.iterdir():
         path.unlink()
 
-    def failing(self, *where):
-        calls.append(1)
-        if len(calls) == 60:
-            raise KeyboardInterrupt
-        return original(self, *where)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-        patch.setattr(Updates, "update", failing)
-        with pytest.raises(KeyboardInterrupt):
-            training.train(run, report=silent)
+    train_until(run, 60, monkeypatch)
     saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)
     assert any(not torch.equal(saved["net"][key], value) for key, value in saved["average"].items())
     written = {}

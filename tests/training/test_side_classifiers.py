@@ -4,11 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from tiny import digest, silent, tiny_run
+from tiny import digest, silent, tiny_run, train_until
 
 from verydeep import assembly, runs, training
 from verydeep.networks import anatomy
-from verydeep.training import loop, seeds
+from verydeep.training import seeds
 from verydeep.training.accelerators import accelerator
 from verydeep.training.images import TrainingImages
 from verydeep.training.updates import Updates
@@ -58,19 +58,7 @@ def test_interrupted_it_ends_in_the_bits_of_an_uninterrupted_one(checkout, monke
     reference = digest(run)
     for path in run.folder.iterdir():
         path.unlink()
-    original, calls = Updates.update, []
-
-    def failing(self, *where):
-        calls.append(1)
-        if len(calls) == 25:
-            raise KeyboardInterrupt
-        return original(self, *where)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-        patch.setattr(Updates, "update", failing)
-        with pytest.raises(KeyboardInterrupt):
-            training.train(run, report=silent)
+    train_until(run, 25, monkeypatch)
     training.train(run, report=silent)
     assert digest(run) == reference
 

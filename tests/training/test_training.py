@@ -17,7 +17,7 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import digest, silent, tiny_run
+from tiny import digest, silent, tiny_run, train_until
 
 from verydeep import runs, studies, training
 from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
@@ -97,19 +97,7 @@ def test_a_signal_saves_within_the_epoch_and_the_resumed_run_ends_in_the_same_bi
 
 def test_a_checkpoint_within_an_epoch_resumes_to_the_same_bits(checkout, reference, monkeypatch):
     run = tiny_run(dropout=0.5)
-    original, calls = Updates.update, []
-
-    def failing(self, *where):
-        calls.append(1)
-        if len(calls) == 60:
-            raise KeyboardInterrupt  # as good as a crash: nothing is saved on this way out
-        return original(self, *where)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-        patch.setattr(Updates, "update", failing)
-        with pytest.raises(KeyboardInterrupt):
-            training.train(run, report=silent)
+    train_until(run, 60, monkeypatch)
     saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)
     assert (saved["progress"]["epoch"], saved["progress"]["step"]) == (1, 18)
     training.train(run, report=silent)
@@ -142,23 +130,12 @@ def test_a_checkpoint_of_before_batch_normalisation_and_other_windows_is_gone_on
 ], ids=["A", "ResNet-18"])  # fmt: skip
 def test_running_statistics_are_part_of_a_checkpoint(checkout, monkeypatch, run, norm):
     """Interrupted within an epoch, a network with batch normalisation ends in the bits of an uninterrupted one."""
-    original, calls = Updates.update, []
     training.train(run, report=silent)
     reference = digest(run)
     for path in run.folder.iterdir():
         path.unlink()
 
-    def failing(self, *where):
-        calls.append(1)
-        if len(calls) == 60:
-            raise KeyboardInterrupt
-        return original(self, *where)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-        patch.setattr(Updates, "update", failing)
-        with pytest.raises(KeyboardInterrupt):
-            training.train(run, report=silent)
+    train_until(run, 60, monkeypatch)
     saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)["net"]
     assert saved[f"{norm}.num_batches_tracked"] == 59 and saved[f"{norm}.running_mean"].abs().max() > 0
     training.train(run, report=silent)

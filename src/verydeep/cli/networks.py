@@ -40,8 +40,8 @@ def run(study: str, config: str, train_scale: str, seed: int, variant: str | Non
 def localise(context, variant: str | None, **asked) -> None:
     """Train and test one network that gives boxes (Appendix A).
 
-    As "run" does, from the network of the same scale that names classes. The variants are scr-fc, pcr-fc and pcr-all,
-    as the study has them; pcr-all by default.
+    As "run" does, from the network of the same scale that names classes. The variants are those
+    of the study that give boxes, such as scr-fc and pcr-fc; pcr-all by default.
     """
     from verydeep import studies
     from verydeep.data.sources import SOURCES

@@ -1,30 +1,31 @@
 """What a run, a fusion, a transfer and a tuning have in common: a command does them, and a folder keeps a record."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from verydeep import paths
 from verydeep.studies.schema import Study
 
 
-class Recorded:
+class Recorded(ABC):
     """What leaves a record, and where; its classes say of which study it is, and how it is called."""
 
     study: Study
 
     @property
+    @abstractmethod
     def row(self) -> str:
         """Its name in the tables."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """Its folder's."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def command(self) -> str:
         """What does it, from a terminal."""
-        raise NotImplementedError
 
     @property
     def boxes(self) -> str | bool | None:
