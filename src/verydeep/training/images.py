@@ -84,6 +84,10 @@ class _AllBatches:
         return self.batches[step]
 
 
+#: The most processes that prepare views for one GPU.
+WORKERS = 8
+
+
 def _workers(on_gpu: bool) -> int:
     """Processes that prepare views. On a CPU the network needs every core; a GPU waits for them."""
-    return min(8, os.cpu_count() or 1) if on_gpu else 0
+    return min(WORKERS, os.cpu_count() or 1) if on_gpu else 0
