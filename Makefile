@@ -44,10 +44,11 @@ pdf: $(STAMP)
 	$(BIN)/verydeep pdf
 
 # Files of tests side by side, one a core (four at most: each may train a network), what takes longest first; see
-# tests/conftest.py. Which files and which tests took longest is said at the end.
+# tests/conftest.py. Which files and which tests took longest is said at the end. Ruff keeps no cache: what it remembers of
+# a file does not change when another file moves, and an import is sorted by which modules are ours.
 test: $(STAMP)
 	tests/browser.sh
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff check --no-cache src tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
 
 # Kills, faults of the machine and bad input, all of them; writes the record that the chapter shows.
@@ -73,7 +74,7 @@ check: $(STAMP)
 	$(BIN)/verydeep check
 
 lint: $(STAMP)
-	$(BIN)/ruff check --fix src tests workflow
+	$(BIN)/ruff check --no-cache --fix src tests workflow
 	$(BIN)/ruff format src tests
 	$(BIN)/lint-imports
 

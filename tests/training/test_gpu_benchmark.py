@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 from click.testing import CliRunner
-from scripts import script
 
+from scripts import script
 from verydeep.chapters import costs, display
 
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from scripts import script
 
+from scripts import script
 from verydeep.chapters import display, speed_tables
 
 
