@@ -22,7 +22,7 @@ import torch
 from common import write
 from loops import Loops, apart, in_turns, medians, run_of, some_of, write_files
 
-from verydeep import assembly
+from verydeep import assembly, machine
 from verydeep.errors import VerydeepError
 from verydeep.runs import provenance
 from verydeep.training.images import TrainingImages
@@ -68,7 +68,7 @@ def rates_of(name: str, images: TrainingImages, steps: int, turns: int, workers:
 def main(names: tuple[str, ...], steps: int, turns: int, workers: int | None, output: Path | None) -> None:
     """Time every way for every network."""
     made_by, rates = provenance.sources(), {}
-    workers = workers or os.cpu_count() or 1
+    workers = workers or machine.cores()
     os.environ["ACCELERATE_USE_CPU"] = "1"  # the others' loops are on the processor too
     try:
         with apart():

@@ -8,7 +8,7 @@ import re
 
 import pandas as pd
 
-from verydeep import results, runs
+from verydeep import progress, results, runs
 from verydeep.chapters import display
 from verydeep.chapters.display import NOT_RUN
 from verydeep.networks import anatomy
@@ -83,7 +83,7 @@ def ladder(study: str) -> display.Table:
                 "taken": said[kept],
                 "top-1": _tested(snapshot.number(f"{study}.table3.{run.row}.top1")),
                 "parameters (millions)": round(parameters / 1e6, 3),
-                "training": status.duration(record.cost.seconds) if record else NOT_RUN,
+                "training": progress.duration(record.cost.seconds) if record else NOT_RUN,
                 "to run": "" if record else f"{run.command} ({status.time_left(run)})",
             }
         )

@@ -1,9 +1,10 @@
 """Images prepared by threads while the network works on those before them: Pillow lets go of Python's lock."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+
+from verydeep import machine
 
 
 def prepared(prepare: Callable, items: Iterable) -> Iterator:
@@ -11,7 +12,7 @@ def prepared(prepare: Callable, items: Iterable) -> Iterator:
 
     A thread for every core, and at most two items a thread ahead of who takes them, so that memory stays bounded.
     """
-    threads = os.cpu_count() or 1
+    threads = machine.cores()
     waiting: deque = deque()
     with ThreadPoolExecutor(threads) as pool:
         for item in items:

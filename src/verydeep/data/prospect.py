@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from verydeep import paths
+from verydeep import paths, progress
 from verydeep.data.ahead import prepared
 from verydeep.data.base import Entry, Source
 from verydeep.errors import DataError
@@ -47,16 +47,10 @@ def line(source: Source, images: int, needed: int, takes: float, folder: Path) -
     """The sentence that says it, before a large set is stored."""
     return (
         f"{source.name}: {images:,} images are stored once, {size(needed)} in {paths.short(folder)}; about "
-        f"{duration(takes)} by {SAMPLED} of them that were tried"
+        f"{progress.duration(takes)} by {SAMPLED} of them that were tried"
     )
 
 
 def size(count: int) -> str:
     """Bytes in words."""
     return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / _MIB:.1f} MiB"
-
-
-def duration(takes: float) -> str:
-    """Seconds in words."""
-    minutes = max(1, round(takes / 60))
-    return f"{minutes} min" if minutes < 90 else f"{takes / 3600:.1f} h"

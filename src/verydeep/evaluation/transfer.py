@@ -50,20 +50,12 @@ def carry(
     """
     for run in transfer.members:
         require_trained(run)
-    record = _finished(transfer)
+    record = runs.finished_target(transfer, "transfer")
     if record is None:
         with runs.working_on(transfer):
-            record = _finished(transfer) or _Carrying(transfer, pixels_per_batch, report).finish()
+            record = runs.finished_target(transfer, "transfer")
+            record = record or _Carrying(transfer, pixels_per_batch, report).finish()
     return record.measurements
-
-
-def _finished(transfer: Transfer) -> runs.TransferRecord | None:
-    """The record of a transfer if nothing is left to do."""
-    record = runs.read_transfer(transfer)
-    if record is None or not runs.is_complete(transfer, "transfer"):
-        return None
-    there = {run.name: files.sha256(run.weights) for run in transfer.members if run.weights.exists()}
-    return record if all(record.members[name] == digest for name, digest in there.items()) else None
 
 
 class Material:

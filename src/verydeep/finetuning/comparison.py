@@ -42,20 +42,11 @@ def compare(
         When the network is not trained, or the data set is not there.
     """
     require_trained(tuning.run)
-    record = _finished(tuning)
+    record = runs.finished_target(tuning, "finetune")
     if record is None:
         with runs.working_on(tuning):
-            record = _finished(tuning) or _Comparison(tuning, pixels_per_batch, report).finish()
+            record = runs.finished_target(tuning, "finetune") or _Comparison(tuning, pixels_per_batch, report).finish()
     return record.measurements
-
-
-def _finished(tuning: Tuning) -> runs.TuningRecord | None:
-    record = runs.read_tuning(tuning)
-    if record is None or not runs.is_complete(tuning, "finetune"):
-        return None
-    weights = tuning.run.weights
-    same = not weights.exists() or record.members[tuning.run.name] == files.sha256(weights)
-    return record if same else None
 
 
 class _Comparison:

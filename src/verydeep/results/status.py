@@ -2,7 +2,7 @@
 
 import time
 
-from verydeep import runs
+from verydeep import progress, runs
 from verydeep.data.sources import SOURCES
 from verydeep.studies import (
     Run,
@@ -70,8 +70,8 @@ def show_study(name: str) -> str:
         work = planned_multiply_adds(run)
         total += work
         start = f"from {run.parent.name}" if run.parent else "from random weights"
-        lines.append(f"  {run.name:24} {start:26} {work:10.2e} multiply-adds  {duration(work / rate)}")
-    lines.append(f"  {'all':51} {total:10.2e} multiply-adds  {duration(total / rate)}")
+        lines.append(f"  {run.name:24} {start:26} {work:10.2e} multiply-adds  {progress.duration(work / rate)}")
+    lines.append(f"  {'all':51} {total:10.2e} multiply-adds  {progress.duration(total / rate)}")
     return "\n".join(lines)
 
 
@@ -85,7 +85,7 @@ def time_left(run: Run) -> str:
     """How long a run takes, with what it starts from and is not trained yet, in words."""
     rate, _ = rate_of(run.study)
     waiting = [one for one in lineage(run) if runs.read_record(one, "train") is None]
-    return duration(sum(map(planned_multiply_adds, waiting)) / rate)
+    return progress.duration(sum(map(planned_multiply_adds, waiting)) / rate)
 
 
 def training_time(study: Study) -> str:
@@ -93,7 +93,7 @@ def training_time(study: Study) -> str:
     if not study.train:
         return "trains nothing"
     rate, basis = rate_of(study)
-    return f"{duration(sum(map(planned_multiply_adds, planned_runs(study))) / rate)}, {basis}"
+    return f"{progress.duration(sum(map(planned_multiply_adds, planned_runs(study))) / rate)}, {basis}"
 
 
 def _setting(value) -> str:
@@ -164,12 +164,3 @@ def plan(study: Study) -> str:
 def _shown(measurements: dict[str, runs.Errors], name: str) -> str:
     errors = measurements.get(name)
     return f"{name} {errors.top1_error:.1f} / {errors.top5_error:.1f} %" if errors else ""
-
-
-def duration(seconds: float) -> str:
-    """A time in words, ``45 s``, ``12 min``, ``3.9 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86400 else f"{seconds / 86400:.0f} days"

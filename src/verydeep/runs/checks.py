@@ -15,8 +15,7 @@ from verydeep.runs.records import (
     KINDS,
     EvaluateRecord,
     FuseRecord,
-    TransferRecord,
-    TuningRecord,
+    TargetRecord,
     parse,
     read_file,
     run_name,
@@ -172,7 +171,7 @@ def _weights_of_others_fault(record: EvaluateRecord) -> str:
     return f"tested weights whose sha256 begins {record.weights_sha256[: len(stated)]}; {others.name}'s is {stated}"
 
 
-def _check_transfer(folder: Path, record: TransferRecord | TuningRecord, sums: dict[str, str]) -> list[str]:
+def _check_transfer(folder: Path, record: TargetRecord, sums: dict[str, str]) -> list[str]:
     """Every number in the record must be what was said of the images beside it."""
     kept, faults = folder / transfers.FILE, []
     if kept.name not in sums or sums[kept.name] != files.sha256(kept):

@@ -1,7 +1,7 @@
 """Run folders: which there are, whether they are complete, and who works on one."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from verydeep import files, locks, paths
@@ -9,8 +9,11 @@ from verydeep.errors import RecordError, VerydeepError
 from verydeep.paths import short
 from verydeep.runs import predictions, provenance
 from verydeep.runs.records import (
+    SPOKEN,
     EvaluateRecord,
     FuseRecord,
+    Record,
+    TargetRecord,
     TransferRecord,
     parse,
     parse_sealed,
@@ -24,6 +27,7 @@ from verydeep.runs.records import (
 from verydeep.runs.seals import SEAL, read_seal, seal
 from verydeep.studies import (
     Fusion,
+    OfSeveral,
     Recorded,
     Run,
     Study,
@@ -98,6 +102,15 @@ def is_complete(run: Recorded, kind: str) -> bool:
     return kind != "evaluate" or covers(run, read_record(run, kind))
 
 
+def finished_target(made: Transfer | Tuning, kind: str) -> TargetRecord | None:
+    """The record of a transfer or a tuning if nothing is left to do: complete, and of the weights that are there."""
+    record = read_transfer(made) if kind == "transfer" else read_tuning(made)
+    if record is None or not is_complete(made, kind):
+        return None
+    there = {run.name: files.sha256(run.weights) for run in made.members if run.weights.exists()}
+    return record if all(record.members[name] == digest for name, digest in there.items()) else None
+
+
 def covers(run: Run, record: EvaluateRecord) -> bool:
     """Whether an evaluation has every measurement that the study asks for, by the protocol it now has."""
     asked = {measurement.name for measurement in measured_by(run)}
@@ -154,37 +167,28 @@ def recorded_runs(study: Study) -> list[Run]:
 
 def recorded_fusions(study: Study) -> list[Fusion]:
     """Every fusion of networks of ``study`` that has a record; raises as :func:`recorded_runs` does."""
-    recorded = []
-    for path in files.listed(paths.runs(), f"{study.name}/*/fuse.json"):
-        record = parse_sealed(path, "fuse")
-        fusion = Fusion(tuple(member(f"{study.name}/{name}") for name in record.members), record.method)
-        if fusion.folder != path.parent:
-            raise RecordError(f"{short(path)}: is the record of another fusion, {fusion.name}")
-        recorded.append(fusion)
-    return recorded
+    return _recorded(study, "fuse", lambda record, names: Fusion(tuple(map(member, names)), record.method))
 
 
 def recorded_transfers(study: Study) -> list[Transfer]:
     """Every transfer of networks of ``study`` that has a record; raises as :func:`recorded_runs` does."""
-    recorded = []
-    for path in files.listed(paths.runs(), f"{study.name}/*/transfer.json"):
-        record = parse_sealed(path, "transfer")
-        transfer = find_transfer([f"{study.name}/{name}" for name in record.members], record.data.source)
-        if transfer.folder != path.parent:
-            raise RecordError(f"{short(path)}: is the record of another transfer, {transfer.name}")
-        recorded.append(transfer)
-    return recorded
+    return _recorded(study, "transfer", lambda record, names: find_transfer(names, record.data.source))
 
 
 def recorded_tunings(study: Study) -> list[Tuning]:
     """Every tuning of a network of ``study`` that has a record; raises as :func:`recorded_runs` does."""
+    return _recorded(study, "finetune", lambda record, names: find_tuning(names[0], record.data.source))
+
+
+def _recorded(study: Study, kind: str, made_of: Callable[[Record, list[str]], OfSeveral]) -> list:
+    """What ``made_of`` makes of every record of this kind and the addresses of its members."""
     recorded = []
-    for path in files.listed(paths.runs(), f"{study.name}/*/finetune.json"):
-        record = parse_sealed(path, "finetune")
-        tuning = find_tuning(f"{study.name}/{next(iter(record.members))}", record.data.source)
-        if tuning.folder != path.parent:
-            raise RecordError(f"{short(path)}: is the record of another tuning, {tuning.name}")
-        recorded.append(tuning)
+    for path in files.listed(paths.runs(), f"{study.name}/*/{kind}.json"):
+        record = parse_sealed(path, kind)
+        made = made_of(record, [f"{study.name}/{name}" for name in record.members])
+        if made.folder != path.parent:
+            raise RecordError(f"{short(path)}: is the record of another {SPOKEN[kind]}, {made.name}")
+        recorded.append(made)
     return recorded
 
 

@@ -4,7 +4,6 @@ import io
 import os
 import platform
 import subprocess
-import sys
 import tarfile
 import tempfile
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 from verydeep import files, paths
 from verydeep.errors import VerydeepError
+from verydeep.machine import cores
 from verydeep.runs.parts import Environment, Sources
 
 PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow", "pandas", "verydeep")
@@ -192,11 +192,6 @@ def sources() -> Sources:
 def load_average() -> float | None:
     """Processes that want to run, over the last minute: whether timings were taken on an idle machine."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -127,11 +127,9 @@ class FuseRecord(Record):
         return {name: member.weights_sha256 for name, member in self.members.items()}
 
 
-class TransferRecord(Record):
-    """What carrying features to another data set left behind."""
+class TargetRecord(Record):
+    """What the records of another data set say, to which networks were carried or tuned."""
 
-    kind: Literal["transfer"] = "transfer"
-    """Which record it is."""
     members: dict[str, str]
     """Hash of the weights of each network, by the name of the run."""
     protocol: dict
@@ -139,30 +137,27 @@ class TransferRecord(Record):
     labels_sha256: str
     """Hash of what is true of every image: names, labels and boxes."""
     splits: list[SplitRecord]
-    """The splits, in order."""
+    """What was trained and tested on, in the order of the numbers."""
     cost: TestingCost
     """What it cost."""
+
+
+class TransferRecord(TargetRecord):
+    """What carrying features to another data set left behind."""
+
+    kind: Literal["transfer"] = "transfer"
+    """Which record it is."""
     passes: dict[str, PassRecord]
     """Every pass over the images, by run and name; what was kept of it are descriptors."""
     measurements: dict[str, TransferScore]
     """What every way of describing images is worth, by its name."""
 
 
-class TuningRecord(Record):
+class TuningRecord(TargetRecord):
     """What fine-tuning a network to another data set left behind, beside two other ways of learning from as much."""
 
     kind: Literal["finetune"] = "finetune"
     """Which record it is."""
-    members: dict[str, str]
-    """Hash of the weights of the network, by the name of the run."""
-    protocol: dict
-    """The settings as they were then."""
-    labels_sha256: str
-    """Hash of what is true of every image: names and labels."""
-    splits: list[SplitRecord]
-    """What was trained and tested on, for each number of images a class."""
-    cost: TestingCost
-    """What it cost."""
     work: dict[str, WayCost]
     """What learning cost, by way and number of images a class."""
     measurements: dict[str, TransferScore]
@@ -176,6 +171,8 @@ KINDS: dict[str, type[Record]] = {
     "transfer": TransferRecord,
     "finetune": TuningRecord,
 }
+#: How people call what the records of several networks are of.
+SPOKEN = {"fuse": "fusion", "transfer": "transfer", "finetune": "tuning"}
 
 
 def record_path(run: Recorded, kind: str) -> Path:
@@ -233,24 +230,22 @@ def read_fusion(fusion: Fusion) -> FuseRecord | None:
 
 def read_transfer(transfer: Transfer) -> TransferRecord | None:
     """The record of a transfer, or ``None`` when it has none yet; raises as :func:`read_record` does."""
-    path = record_path(transfer, "transfer")
-    if not path.exists():
-        return None
-    record = parse_sealed(path, "transfer")
-    networks = [run.name for run in transfer.members]
-    if (record.study, record.data.source, [*record.members]) != (transfer.study.name, transfer.source, networks):
-        raise RecordError(f"{short(path)}: is the record of another transfer, of {'+'.join(record.members)}")
-    return record
+    return _read_target(transfer, "transfer")
 
 
 def read_tuning(tuning: Tuning) -> TuningRecord | None:
     """The record of a tuning, or ``None`` when it has none yet; raises as :func:`read_record` does."""
-    path = record_path(tuning, "finetune")
+    return _read_target(tuning, "finetune")
+
+
+def _read_target(made: Transfer | Tuning, kind: str) -> TargetRecord | None:
+    path = record_path(made, kind)
     if not path.exists():
         return None
-    record = parse_sealed(path, "finetune")
-    if (record.study, record.data.source, [*record.members]) != (tuning.study.name, tuning.source, [tuning.run.name]):
-        raise RecordError(f"{short(path)}: is the record of another tuning, of {'+'.join(record.members)}")
+    record = parse_sealed(path, kind)
+    networks = [run.name for run in made.members]
+    if (record.study, record.data.source, [*record.members]) != (made.study.name, made.source, networks):
+        raise RecordError(f"{short(path)}: is the record of another {SPOKEN[kind]}, of {'+'.join(record.members)}")
     return record
 
 

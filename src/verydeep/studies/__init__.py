@@ -4,7 +4,7 @@ from verydeep.studies.fusions import Fusion, classes_of, find_fusion, planned_fu
 from verydeep.studies.measurements import Measurement
 from verydeep.studies.parts import PAPER_SCALES, Recipe
 from verydeep.studies.plan import Run, find_run, lineage, planned_runs
-from verydeep.studies.recorded import Recorded
+from verydeep.studies.recorded import OfSeveral, Recorded
 from verydeep.studies.schema import Study, load, names
 from verydeep.studies.transfer import Features, Transfer, find_transfer, named_transfer, planned_transfers
 from verydeep.studies.tuning import OwnImages, Tuning, find_tuning
@@ -14,6 +14,7 @@ __all__ = [
     "Features",
     "Fusion",
     "Measurement",
+    "OfSeveral",
     "OwnImages",
     "Recipe",
     "Recorded",

@@ -1,13 +1,12 @@
 """The training images of a run: which rows of the store are trained on, which are held out, and how they are cut."""
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from verydeep import assembly
+from verydeep import assembly, machine
 from verydeep.data.boxes import BoxTargets
 from verydeep.data.store import Store, held_out
 from verydeep.data.views import Batch, CentreCrop, TrainingBatches, TrainingViews, draw_epoch
@@ -90,4 +89,4 @@ WORKERS = 8
 
 def _workers(on_gpu: bool) -> int:
     """Processes that prepare views. On a CPU the network needs every core; a GPU waits for them."""
-    return min(WORKERS, os.cpu_count() or 1) if on_gpu else 0
+    return min(WORKERS, machine.cores()) if on_gpu else 0

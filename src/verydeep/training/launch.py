@@ -9,7 +9,7 @@ from pathlib import Path
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from verydeep import assembly, errors, progress, runs
+from verydeep import assembly, errors, machine, progress, runs
 from verydeep.errors import VerydeepError
 from verydeep.runs import variables
 from verydeep.studies import Run
@@ -112,7 +112,7 @@ def _launch(processes: int, run: Run, *arguments) -> None:
     )
     level, threads = logging.root.manager.disable, os.environ.get("OMP_NUM_THREADS")
     logging.disable(logging.CRITICAL)  # what went wrong is said below, once
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, machine.cores() // processes)))
     try:
         with variables.undisturbed():
             elastic_launch(config, loop.fit)(run, *arguments)
