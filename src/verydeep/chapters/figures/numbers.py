@@ -184,26 +184,34 @@ def effects(told: list) -> Picture:
 
 
 METHOD_MARKERS = {"centre-crop": "v", "dense": "o", "multi-crop": "s", "both": "D"}
+#: How every network is tested.
+_EVERY_NETWORK = ("centre-crop", "dense")
 
 
 def cost_picture(frame: pd.DataFrame) -> Picture:
-    """Top-1 error against multiply-adds an image, of :func:`verydeep.chapters.costs.testing_cost`: a line a network."""
+    """Top-1 error against multiply-adds an image, of :func:`verydeep.chapters.costs.testing_cost`: a line a network.
+
+    Named and in colour are those that were tested in more ways than on a centre crop and densely at one scale.
+    """
     use_style()
     figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
-    flat = frame.reset_index()
-    colours = sns.color_palette("colorblind", flat["network"].nunique())
-    for colour, (network, group) in zip(colours, flat.groupby("network", sort=False), strict=True):
-        rows = group.sort_values("multiply-adds (billions)")
-        axes.plot(rows["multiply-adds (billions)"], rows["top-1"], color=colour, linewidth=1, label=network)
-        for row in rows.to_dict("records"):
-            axes.plot(
-                row["multiply-adds (billions)"], row["top-1"], METHOD_MARKERS[row["method"]], color=colour, markersize=6
-            )
-    networks = axes.legend(frameon=False, fontsize=8, title="network", loc="upper left", bbox_to_anchor=(1.01, 1))
-    axes.add_artist(networks)
+    work, error = "multiply-adds (billions)", "top-1"
+    groups = [group.sort_values(work) for _, group in frame.reset_index().groupby("network", sort=False)]
+    named = [group["network"].iat[0] for group in groups if len(group) > len(_EVERY_NETWORK)]
+    colours = dict(zip(named, sns.color_palette("colorblind", len(named)), strict=True))
+    for group in sorted(groups, key=lambda group: group["network"].iat[0] in colours):
+        network = group["network"].iat[0]
+        colour = colours.get(network, "#b5b9bf")
+        axes.plot(group[work], group[error], color=colour, linewidth=1)
+        for row in group.to_dict("records"):
+            axes.plot(row[work], row[error], METHOD_MARKERS[row["method"]], color=colour, markersize=6)
+        if network in colours:
+            end = (group[work].iat[-1], group[error].iat[-1])
+            axes.annotate(network, end, (8, 0), textcoords="offset points", va="center", fontsize=9)
     kinds = [plt.Line2D([], [], color="#555555", marker=m, linestyle="", label=k) for k, m in METHOD_MARKERS.items()]
-    axes.legend(handles=kinds, frameon=False, fontsize=8, title="method", loc="lower left", bbox_to_anchor=(1.01, 0))
+    axes.legend(handles=kinds, frameon=False, fontsize=8, ncols=len(kinds), loc="lower left", bbox_to_anchor=(0, 1))
     axes.set(xscale="log", xlabel="multiply-adds an image (billions)", ylabel="top-1 error (%)")
+    axes.margins(x=0.12)
     return finished(figure)
 
 
