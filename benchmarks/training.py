@@ -1,14 +1,15 @@
 """Training, side by side: our loop, the bare step, the loop that most people would write, and timm's.
 
-    python benchmarks/training.py [--network quarter/A]... [--steps 16] [--turns 5]
+    python benchmarks/training.py [--network quarter/A]... [--steps 16] [--turns 5] [--not-compiled]
 
 Networks A and D of the recorded studies, as the studies train them: from their stores, at their batch and precision.
 Ours is the loop of the package over the study's own store. The others read the very same images from files in folders
 by class, which this script writes: torchvision's ``ImageFolder`` with a plain loop, at float32 as it comes and at the
 study's precision, and timm's data set, loader and optimiser (``pip install 'verydeep[benchmarks]'``). The bare step has
-random tensors; it is made with torch's fused update and with channels first too, to see whether either would be faster.
-All in one process, in turns of one epoch of ``--steps`` batches, after one that does not count. Writes
-``benchmarks/training.json``, which the chapter on speed shows; with ``--output`` another file.
+random tensors; it is made with torch's fused update, with channels first and by torch.compile (which needs g++) too, to
+see whether any of them would be faster. All in one process, in turns of one epoch of ``--steps`` batches, after one
+that does not count. Writes ``benchmarks/training.json``, which the chapter on speed shows; with ``--output`` another
+file.
 """
 
 import os
@@ -29,11 +30,13 @@ from verydeep.training.images import TrainingImages
 
 NETWORKS = ("quarter/A", "quarter/D", "narrow/A", "narrow/D")
 OURS, BARE, TIMM = "our loop", "bare step", "timm"
-FUSED, PLAIN = "bare step, fused update", "bare step, channels first"
+FUSED, PLAIN, COMPILED = "bare step, fused update", "bare step, channels first", "bare step, compiled"
 USUAL, EQUAL = "common loop, float32", "common loop, our precision"
 
 
-def rates_of(name: str, images: TrainingImages, steps: int, turns: int, workers: int) -> dict[str, dict]:
+def rates_of(
+    name: str, images: TrainingImages, steps: int, turns: int, workers: int, compiled: bool
+) -> dict[str, dict]:
     """Images a second of every way to train a network, by turns."""
     run = run_of(*name.split("/"))
     precision, device = run.recipe.precision, torch.device("cpu")
@@ -45,6 +48,7 @@ def rates_of(name: str, images: TrainingImages, steps: int, turns: int, workers:
             BARE: loops.bare(),
             FUSED: loops.bare(fused=True),
             PLAIN: loops.bare(layout=torch.contiguous_format),
+            **({COMPILED: loops.bare("inductor")} if compiled else {}),
             OURS: loops.ours(images),
             EQUAL: loops.common(Path(folder), workers, precision),
             TIMM: loops.timms(Path(folder), workers, precision),
@@ -64,8 +68,11 @@ def rates_of(name: str, images: TrainingImages, steps: int, turns: int, workers:
 @click.option("--steps", default=16, show_default=True, type=click.IntRange(1), help="Batches of a turn.")
 @click.option("--turns", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--workers", type=click.IntRange(1), help="Of the others' loaders; as many as cores by default.")
+@click.option("--compiled/--not-compiled", default=True, show_default=True, help="The bare step by torch.compile too.")
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write, in place of the record.")
-def main(names: tuple[str, ...], steps: int, turns: int, workers: int | None, output: Path | None) -> None:
+def main(
+    names: tuple[str, ...], steps: int, turns: int, workers: int | None, compiled: bool, output: Path | None
+) -> None:
     """Time every way for every network."""
     made_by, rates = provenance.sources(), {}
     workers = workers or machine.cores()
@@ -74,7 +81,7 @@ def main(names: tuple[str, ...], steps: int, turns: int, workers: int | None, ou
         with apart():
             for name in names:
                 images = some_of(TrainingImages.of(run_of(*name.split("/"))), steps)
-                rates |= rates_of(name, images, steps, turns, workers)
+                rates |= rates_of(name, images, steps, turns, workers, compiled)
     except VerydeepError as error:
         sys.exit(str(error))
     write(
