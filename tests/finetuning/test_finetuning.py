@@ -15,9 +15,9 @@ from conftest import once
 from verydeep import cli, finetuning, notebooks, runs, studies
 from verydeep.chapters import formats, tuning_tables
 from verydeep.data.sources import source
-from verydeep.errors import DataError, UnknownName, VerydeepError
+from verydeep.errors import DataError, TrainingDiverged, UnknownName, VerydeepError
 from verydeep.evaluation.pretrained import pretrained
-from verydeep.finetuning import comparison, loop, own
+from verydeep.finetuning import comparison, loop, own, rates
 from verydeep.studies.tuning import Tuning
 
 
@@ -111,7 +111,7 @@ def test_the_same_lesson_gives_the_same_weights_and_learns(trained, folder):
     made = []
     for _ in range(2):
         net = loop.new_network(run, 3, True)
-        losses = loop.fit(net, run, loop.Lesson(images, rows, 6, 0), normalise, True)
+        losses = loop.fit(net, run, loop.Lesson(images, rows, 6, 0), normalise, True, 0.02)
         made.append(net.fully_connected()["fc6"].weight)
     assert (made[0] == made[1]).all() and losses[-1] < losses[0]
 
@@ -208,3 +208,29 @@ def test_names_of_tunings():
     run = studies.find_run("narrow", "D", "jitter")
     assert [loop.batch_size(run, images) for images in (3060, 64, 21, 3)] == [32, 16, 5, 1]
     assert np.isfinite(loop.GENTLE)
+
+
+def test_the_rate_is_the_best_of_those_tried_on_images_kept_aside_and_one_that_diverges_is_none(
+    trained, folder, monkeypatch
+):
+    run = studies.find_run("smoke", "A", 256)
+    images = own.OwnFolder(folder)
+    lesson = loop.Lesson(images, images.split(0.3)[0], 6, 0)
+    normalise = pretrained("smoke/A-256").transform.normalise
+    learned = []
+
+    def fit(net, run, given, normalise, trained, rate):
+        learned.append((rate, len(given.rows)))
+        if rate == max(rates.rates_of(run)):
+            raise TrainingDiverged("loss is nan")
+        return loop.fit(net, run, given, normalise, trained, rate)
+
+    monkeypatch.setattr(rates, "fit", fit)
+    chosen = rates.best_rate(run, lesson, 3, normalise, True)
+    asked = rates.rates_of(run)
+    assert [rate for rate, _ in learned] == asked and asked[1] == 4 * asked[0]
+    assert {rows for _, rows in learned} == {18}, "one image of each class is kept aside"
+    assert chosen in asked[:-1] and chosen > asked[0], "the study's own rate teaches a new layer too little"
+    monkeypatch.setattr(rates, "fit", lambda *given: (_ for _ in ()).throw(TrainingDiverged("loss is nan")))
+    with pytest.raises(TrainingDiverged, match="loss is nan"):
+        rates.best_rate(run, lesson, 3, normalise, True)

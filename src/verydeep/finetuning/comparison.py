@@ -16,6 +16,7 @@ from verydeep.evaluation.features import Descriptors, unit
 from verydeep.evaluation.measure import require_trained, write_answers
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
 from verydeep.finetuning.loop import Lesson, batch_size, fit, new_network
+from verydeep.finetuning.rates import best_rate
 from verydeep.runs import provenance, transfers
 from verydeep.runs.parts import TransferScore, WayCost
 from verydeep.studies import Transfer, Tuning
@@ -28,8 +29,9 @@ def compare(
     """Learn a data set from few images of each class in three ways, and test each; do nothing when that is done.
 
     Frozen features with a linear classifier, all layers trained further, and all from random weights. The last two are
-    trained for as many epochs as cost what describing the images at the paper's scales does. Leaves
-    ``transfer.parquet``, ``resampled.parquet`` and ``finetune.json`` in the tuning's folder.
+    trained for as many epochs as cost what describing the images at the paper's scales does, at the rate that is best
+    on training images kept aside, as the first one's C is. Leaves ``transfer.parquet``, ``resampled.parquet`` and
+    ``finetune.json`` in the tuning's folder.
 
     Returns
     -------
@@ -83,14 +85,15 @@ class _Comparison:
     def finish(self) -> runs.TuningRecord:
         tables, resampled, measured, work, splits = [], {}, {}, {}, []
         labels, names = self.targets.labels, self.targets.names
+        rates = {way: self._rate(way) for way in WAYS if way != FROZEN}
         for count in self.tuning.counts:
             split = self.split(count)
             splits.append({"train": len(split.train), "test": len(split.test), "sha256": split.sha256(self.targets)})
             for way in WAYS:
                 name, begun = f"{way}-{count}", time.monotonic()
-                given, costs = self._frozen(split) if way == FROZEN else (self._trained(split, way), [])
+                given, costs = self._frozen(split) if way == FROZEN else (self._trained(split, way, rates[way]), [])
                 table = transfers.table(name, 0, names[split.test], labels[split.test], given, "recall")
-                work[name] = self._work(way, len(split.train), time.monotonic() - begun)
+                work[name] = self._work(way, len(split.train), time.monotonic() - begun, rates.get(way))
                 measured[name] = TransferScore(**transfers.value(table, "recall"), costs=costs)
                 resampled[name] = transfers.resampled(table, "recall")
                 tables.append(table)
@@ -98,12 +101,13 @@ class _Comparison:
         table = pd.concat(tables, ignore_index=True).astype({"measurement": "category"})
         return self._record(table, pd.DataFrame(resampled), measured, work, splits)
 
-    def _work(self, way: str, images: int, seconds: float) -> WayCost:
+    def _work(self, way: str, images: int, seconds: float, rate: float | None) -> WayCost:
         if way == FROZEN:
             return WayCost(epochs=0, multiply_adds=round(self.describing * images), seconds=seconds)
         batch = batch_size(self.run, images)
         crops = images // batch * batch * self.epochs
-        return WayCost(epochs=self.epochs, multiply_adds=3 * crops * self.run.multiply_adds, seconds=seconds)
+        work = 3 * crops * self.run.multiply_adds
+        return WayCost(epochs=self.epochs, multiply_adds=work, seconds=seconds, rate=rate)
 
     def _frozen(self, split: Split) -> tuple[np.ndarray, list[float]]:
         keys, (train, test) = self.tuning.study.transfer, split
@@ -112,12 +116,21 @@ class _Comparison:
         cost = best_cost(known, labels, names, keys.costs, keys.aside, "recall", "eleven")
         return scores(known, labels, self.described[test], cost), [cost]
 
-    def _trained(self, split: Split, way: str) -> np.ndarray:
+    def _lesson(self, split: Split) -> Lesson:
+        return Lesson(self.store, self.targets.rows[split.train], self.epochs, self.run.seed)
+
+    def _rate(self, way: str) -> float:
+        """The rate of a way of training, chosen on a share of its images for a middle number of them."""
+        lesson, normalise = self._lesson(self.split(self.tuning.middle)), recorded_normaliser(self.run, self.device)
+        rate = best_rate(self.run, lesson, self.store.num_classes, normalise, way == TUNED, self.pixels_per_batch)
+        self.report(f"{self.tuning.name}: {way:12} rate {rate:g}")
+        return rate
+
+    def _trained(self, split: Split, way: str, rate: float) -> np.ndarray:
         run = self.run
         net = new_network(run, self.store.num_classes, way == TUNED)
         normalise = recorded_normaliser(run, self.device)
-        lesson = Lesson(self.store, self.targets.rows[split.train], self.epochs, run.seed)
-        fit(net, run, lesson, normalise, way == TUNED)
+        fit(net, run, self._lesson(split), normalise, way == TUNED, rate)
         tester = Tester(net, normalise, run.testing, run.recipe.flip, self.pixels_per_batch)
         made = tester.make("dense", self.store, self.targets.rows[split.test], run.study.pixels(256))
         return made.posteriors

@@ -17,7 +17,7 @@ from verydeep.networks.initialisation import initialise, transfer_all_but_last
 from verydeep.networks.network import Network
 from verydeep.studies import Run
 
-#: Of the study's rate: what the layers that are there already learn at, when the last one is new.
+#: Of the rate: what the layers that are there already learn at, when the last one is new.
 GENTLE = 0.2
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -52,11 +52,11 @@ def batch_size(run: Run, images: int) -> int:
     return max(1, min(run.recipe.batch, images // 4))
 
 
-def fit(net: Network, run: Run, lesson: Lesson, normalise: Normaliser, trained: bool) -> list[float]:
+def fit(net: Network, run: Run, lesson: Lesson, normalise: Normaliser, trained: bool, rate: float) -> list[float]:
     """Train ``net`` in place; the mean loss of every epoch.
 
     Crops are of the scale S=256, mirrored where the study does so. ``trained`` says that all layers but the last were
-    trained before: they learn at a fifth of the study's rate. After a warm-up over the first tenth the rate falls to
+    trained before: they learn at a fifth of ``rate``. After a warm-up over the first tenth the rate falls to
     nothing along a cosine. Every draw hangs on the lesson's seed alone.
 
     Raises
@@ -71,7 +71,6 @@ def fit(net: Network, run: Run, lesson: Lesson, normalise: Normaliser, trained: 
     net.to(device).train()
     *_, last = net.fully_connected().values()
     fresh = {id(weight) for weight in last.parameters()}
-    rate = run.study.resolve("256").learning_rate  # later stages have a smaller one
     groups = [
         {
             "params": [weight for weight in net.parameters() if id(weight) not in fresh],
@@ -103,7 +102,7 @@ def _update(net: Network, optimiser, batch, normalise: Normaliser, recipe) -> fl
         scores = net(normalise(batch.images))
     loss = F.cross_entropy(scores.float(), labels)
     if not torch.isfinite(loss):
-        raise TrainingDiverged(f"loss is {loss.item()} while a network was tuned; lower the study's learning_rate")
+        raise TrainingDiverged(f"loss is {loss.item()} while a network was tuned; lower the learning rate")
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), recipe.clip_norm or 1.0)

@@ -17,6 +17,7 @@ from verydeep.evaluation.tester import Tester
 from verydeep.finetuning.kept import NOTE, PAGE, WEIGHTS
 from verydeep.finetuning.loop import Lesson, fit, new_network
 from verydeep.finetuning.pages import page
+from verydeep.finetuning.rates import best_rate
 from verydeep.networks import weights
 from verydeep.results.statistics import error_interval
 from verydeep.runs import provenance
@@ -155,9 +156,11 @@ def tune(
     train, test = images.split(held_out)
     report(f"{folder}: {len(images.words)} classes, {len(train)} images to learn from, {len(test)} to test on")
     normalise = recorded_normaliser(run, device())
+    lesson = Lesson(images, train, epochs, run.seed)
+    rate = best_rate(run, lesson, len(images.words), normalise, trained=True)
     net = new_network(run, len(images.words), trained=True)
-    losses = fit(net, run, Lesson(images, train, epochs, run.seed), normalise, trained=True)
-    report(f"learned: loss {losses[0]:.3f} in the first epoch, {losses[-1]:.3f} in the last")
+    losses = fit(net, run, lesson, normalise, trained=True, rate=rate)
+    report(f"learned at a rate of {rate:g}: loss {losses[0]:.3f} in the first epoch, {losses[-1]:.3f} in the last")
     digest = weights.publish(net, to / WEIGHTS)
     weights.load_into(net, to / WEIGHTS)  # what is tested is what is written
     tester = Tester(net, normalise, run.testing, run.recipe.flip)
@@ -171,12 +174,12 @@ def tune(
         }
     )
     tuned = Tuned(to, images, answers, losses)
-    _write_note(tuned, asked, epochs, len(train), digest, normalise)
+    _write_note(tuned, asked, epochs, rate, len(train), digest, normalise)
     files.write_text(to / PAGE, page(tuned, f"{run.study.name}/{run.name}"))
     return tuned
 
 
-def _write_note(tuned: Tuned, asked: OwnImages, epochs: int, learned: int, digest: str, normalise) -> None:
+def _write_note(tuned: Tuned, asked: OwnImages, epochs: int, rate: float, learned: int, digest: str, normalise) -> None:
     run, (error, low, high) = asked.run, tuned.error
     sources = provenance.sources()
     divisor = normalise.divisor
@@ -191,6 +194,7 @@ def _write_note(tuned: Tuned, asked: OwnImages, epochs: int, learned: int, diges
         "divisor": divisor if isinstance(divisor, float) else divisor.tolist(),
         "test_scale": run.study.pixels(256),
         "epochs": epochs,
+        "learning_rate": rate,
         "images_learned_from": learned,
         "images_tested_on": len(tuned.answers),
         "error": error,

@@ -255,6 +255,8 @@ class WayCost(Part):
     """Multiply-adds of learning: of describing the images, or forward and twice that for the gradients."""
     seconds: float
     """Wall time of learning; of frozen features without describing the images, which is done once for all."""
+    rate: float | None = None
+    """Learning rate of the last layer, chosen on training images kept aside; none where features were frozen."""
 
 
 class TransferScore(Part):

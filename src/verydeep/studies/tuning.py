@@ -18,6 +18,8 @@ WAYS = {
     TUNED: "all layers fine-tuned, the last one new",
     RANDOM: "from random weights",
 }
+#: Learning rates that are tried, times the study's; the last layer learns at it, the layers below at a fifth of it.
+RATES = (1, 4, 16, 64)
 #: Between the network and the data set in a row's name.
 TUNED_ON = "-tuned-on-"
 
@@ -51,6 +53,11 @@ class Tuning(OfSeveral):
     def counts(self) -> tuple[int, ...]:
         """Training images of each class, rising."""
         return TARGETS[self.source].tuned
+
+    @property
+    def middle(self) -> int:
+        """Images of each class at which the learning rate is chosen, for every number of them."""
+        return self.counts[len(self.counts) // 2]
 
     def measured(self) -> list[str]:
         """The name of every measurement, ``tuned-30``."""
@@ -98,4 +105,5 @@ def tuning_protocol(tuning: Tuning) -> dict:
         "average_precision": "eleven",
         "counts": [*tuning.counts],
         "crop": tuning.study.crop,
+        "rates": [*RATES],
     }

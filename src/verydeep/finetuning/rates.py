@@ -1,0 +1,57 @@
+"""The learning rate, chosen on training images kept aside: it decides most of what a few updates teach."""
+
+from dataclasses import replace
+
+import numpy as np
+from torch import from_numpy
+from torch.nn.functional import nll_loss
+
+from verydeep.data.normaliser import Normaliser
+from verydeep.data.targets import aside
+from verydeep.errors import TrainingDiverged
+from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
+from verydeep.finetuning.loop import Lesson, fit, new_network
+from verydeep.studies import Run
+from verydeep.studies.tuning import RATES
+
+
+def rates_of(run: Run) -> list[float]:
+    """The rates that are tried, from the study's own upwards: a new last layer has much to learn in few updates."""
+    return [times * run.study.resolve("256").learning_rate for times in RATES]
+
+
+def best_rate(
+    run: Run,
+    lesson: Lesson,
+    classes: int,
+    normalise: Normaliser,
+    trained: bool,
+    pixels_per_batch: int = PIXELS_PER_BATCH,
+) -> float:
+    """The rate that leaves the least cross-entropy on a share of the lesson's images, which are kept aside meanwhile.
+
+    The share is the one on which C is chosen where features stay frozen. A rate at which training diverges is none.
+
+    Raises
+    ------
+    TrainingDiverged
+        When training diverges at every rate.
+    """
+    manifest = lesson.images.manifest.iloc[lesson.rows]
+    labels = manifest["label"].to_numpy()
+    truth = np.where(np.eye(classes)[labels] == 1, 1, -1)
+    kept = aside(truth, manifest["name"].to_numpy(), run.study.transfer.aside)
+    reached = {}
+    for rate in rates_of(run):
+        net = new_network(run, classes, trained)
+        try:
+            fit(net, run, replace(lesson, rows=lesson.rows[~kept]), normalise, trained, rate)
+        except TrainingDiverged as error:
+            diverged = error
+            continue
+        tester = Tester(net, normalise, run.testing, run.recipe.flip, pixels_per_batch)
+        said = tester.make("dense", lesson.images, lesson.rows[kept], run.study.pixels(256)).posteriors
+        reached[rate] = float(nll_loss(from_numpy(said).float().clamp_min(1e-12).log(), from_numpy(labels[kept])))
+    if not reached:
+        raise diverged
+    return min(reached, key=reached.get)
