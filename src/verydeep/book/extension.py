@@ -21,6 +21,7 @@ from verydeep.book import (
     pages,
     programs,
     roles,
+    side_by_side,
     source_links,
     theme,
 )
@@ -93,8 +94,9 @@ def setup(app: Sphinx) -> dict:
     execution.setup(app)
     freshness.setup(app)
     programs.setup(app)
+    side_by_side.setup(app)
     theme.setup(app)
     app.connect("config-inited", write_run_pages, priority=100)
     app.connect("doctree-read", _warn_of_lost_text)
     app.connect("doctree-read", _index_words)
-    return {"parallel_read_safe": False, "parallel_write_safe": True}  # outlines are kept in this process
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
