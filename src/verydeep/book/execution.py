@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 _SILENT = plain_logging.getLogger(__name__)  # MyST-NB says the same when it reads the page
 
 
+#: What each kernel of a chapter has done when it starts.
+READY = "verydeep.chapters.ready:ready"
+
+
 def modules() -> list[str]:
     """What the chapters' notebooks import: every module of ``verydeep.chapters``, by name."""
     sources = sorted((paths.package() / "chapters").rglob("*.py"))

@@ -39,7 +39,7 @@ _WRITTEN = re.compile(r"runs/[^/]+/|reference/")
 
 
 class Made(NamedTuple):
-    """What pages are made from, as hashes: ``by`` what makes every page, ``of`` that and all that a chapter can show."""
+    """What pages are made from, as hashes: ``by`` what makes every page, ``of`` that and all that chapters show."""
 
     by: str
     of: str
@@ -75,30 +75,29 @@ def _parameters() -> Iterator[tuple[str, str]]:
                     yield name, cell.source
 
 
-def holds(folder: Path, made: Made) -> bool:
-    """Whether what lies in a folder was all made from what has these hashes."""
+def holds(folder: Path, made: str) -> bool:
+    """Whether what lies in a folder was all made from what has this hash."""
     mark = folder / _MARK
-    return mark.exists() and mark.read_text() == made.of
+    return mark.exists() and mark.read_text() == made
 
 
-def mark(folder: Path, made: Made) -> None:
-    """Say from what the pages in a folder were made, once all of them are there."""
-    (folder / _MARK).write_text(made.of)
+def mark(folder: Path, made: str) -> None:
+    """Say from what it was made, once all of it is there."""
+    (folder / _MARK).write_text(made)
 
 
 def forget_what_is_stale(app: Sphinx, made: Made) -> None:
-    """Keep executed notebooks of what is shown now and no others, and begin anew after a build that failed.
+    """Keep executed notebooks that show what there is now and no others, and begin anew after a build that failed.
 
     Sphinx reads all pages again when the place of that cache, one of its settings, is another: when what makes them is.
     It would not say again what was wrong with a page that it need not read again.
     """
-    cache = Path(app.doctreedir).parent / ".jupyter_cache" / made.by[:20]
-    for other in cache.parent.glob("*"):
-        if other != cache or not holds(cache, made):
-            shutil.rmtree(other) if other.is_dir() else other.unlink()
-    cache.mkdir(parents=True, exist_ok=True)
-    mark(cache, made)
-    app.config.nb_execution_cache_path = str(cache)
+    kept = Path(app.doctreedir).parent / ".jupyter_cache"
+    if not holds(kept, made.of):
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True)
+        mark(kept, made.of)
+    app.config.nb_execution_cache_path = str(kept / made.by[:20])
     app.verydeep_made = made
     unfinished = Path(app.doctreedir) / _UNFINISHED
     if unfinished.exists():
@@ -117,9 +116,12 @@ def _to_read(app: Sphinx, env: BuildEnvironment, added, changed, removed) -> lis
     env.verydeep_others_changed = bool(removed)
     for name in removed:
         _outlines(env).pop(name, None)
-    made_of, env.verydeep_made_of = getattr(env, "verydeep_made_of", None), app.verydeep_made.of
-    if made_of == app.verydeep_made.of:
+    made, before = app.verydeep_made, getattr(env, "verydeep_made", None)
+    env.verydeep_made = made
+    if made == before:
         return []
+    if before is None or made.by != before.by:
+        _forget_pages_of_modules(app)
     return [name for name in env.found_docs if not _WRITTEN.match(name) or _asks(Path(env.doc2path(name)))]
 
 
@@ -158,7 +160,15 @@ def _merge(app: Sphinx, env: BuildEnvironment, docnames: list[str], other: Build
 
 def _to_write(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Write every page again where one has another title or anchor: links and the contents beside each name it."""
-    return list(env.found_docs) if env.verydeep_others_changed else []
+    if not env.verydeep_others_changed:
+        return []
+    _forget_pages_of_modules(app)
+    return list(env.found_docs)
+
+
+def _forget_pages_of_modules(app: Sphinx) -> None:
+    """Have them made: Sphinx leaves the page of a module that has not changed as it is, whatever it shows besides."""
+    shutil.rmtree(Path(app.outdir) / "_modules", ignore_errors=True)
 
 
 def setup(app: Sphinx) -> None:

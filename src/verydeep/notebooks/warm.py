@@ -37,9 +37,9 @@ _PATIENCE = 20.0  # seconds in which the process that forks ends: it may still i
 def own_world(modules: Sequence[str], ready: str = "") -> Iterator[Path]:
     """As :func:`verydeep.notebooks.kernels.own_world`, with kernels that have imported ``modules`` when they start.
 
-    ``ready`` names a function of one of them, ``module:function``, that is called once after the imports, for what every
-    kernel would do anew: what it leaves in memory each kernel has, and no kernel's own is seen by another. It must start
-    no thread; where it raises, the kernels start without it, and the notebook that does the same says why.
+    ``ready`` names a function of one of them, ``module:function``, that is called once after the imports: it does what
+    every kernel would do anew, and each has in memory what it leaves, a copy of its own. It must start no thread. Where
+    it raises an error of ours the kernels start without it, and the notebook that does the same says why.
 
     What the variables of this process say of folders is given to each kernel when it starts. The first kernel waits for
     the imports; a world without kernels costs none.
@@ -58,6 +58,12 @@ def own_world(modules: Sequence[str], ready: str = "") -> Iterator[Path]:
         finally:
             del _WORLDS[address]
             world.end()
+
+
+def begin() -> None:
+    """Begin with the imports now, beside what this process does until it asks for the first kernel."""
+    for world in _WORLDS.values():
+        world.begin()
 
 
 class _World:
