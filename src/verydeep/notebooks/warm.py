@@ -39,7 +39,7 @@ def own_world(modules: Sequence[str], ready: str = "") -> Iterator[Path]:
 
     ``ready`` names a function of one of them, ``module:function``, that is called once after the imports: it does what
     every kernel would do anew, and each has in memory what it leaves, a copy of its own. It must start no thread. Where
-    it raises an error of ours the kernels start without it, and the notebook that does the same says why.
+    it raises, the kernels start without it, and the notebook that does the same says why.
 
     What the variables of this process say of folders is given to each kernel when it starts. The first kernel waits for
     the imports; a world without kernels costs none.
@@ -73,6 +73,12 @@ class _World:
         self._address, self._modules, self._ready = address, [*_OF_KERNELS, *modules], ready
         self._process: subprocess.Popen | None = None
         self._lock = threading.Lock()
+        self._is_used = False
+
+    def use(self) -> None:
+        """Have it listen, since a kernel is wanted now."""
+        self._is_used = True
+        self.begin()
 
     def begin(self) -> None:
         with self._lock, socket.socket(socket.AF_UNIX) as listening:
@@ -93,6 +99,8 @@ class _World:
     def end(self) -> None:
         if self._process is not None:
             self._process.stdin.close()
+            if not self._is_used:  # it may import for seconds yet, for nobody
+                self._process.kill()
             try:
                 self._process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:
@@ -111,7 +119,7 @@ class Forked(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **options) -> dict:
         """Ask for a fork that becomes the kernel of a command, ``python -m ipykernel_launcher`` and its arguments."""
-        _WORLDS[self.address].begin()
+        _WORLDS[self.address].use()
         self.cwd = str(options.get("cwd") or Path.cwd())
         self.process = _Kernel(self.address, {"arguments": cmd[3:], "folder": self.cwd, "variables": options["env"]})
         self.pid = self.pgid = self.process.pid
@@ -165,7 +173,7 @@ def serve(listening: int, modules: list[str], ready: str) -> None:
     for module in modules:
         importlib.import_module(module)
     if ready:
-        with contextlib.suppress(VerydeepError):
+        with contextlib.suppress(Exception):  # whatever it is, a notebook that does the same says it
             EntryPoint("ready", ready, "").load()()
     gc.collect()
     gc.freeze()  # a collection in a kernel would copy every page of memory that it shares with the others
