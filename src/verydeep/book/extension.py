@@ -105,4 +105,4 @@ def setup(app: Sphinx) -> dict:
     app.connect("config-inited", write_run_pages, priority=100)
     app.connect("doctree-read", _warn_of_lost_text)
     app.connect("doctree-read", _index_words)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {"parallel_read_safe": False, "parallel_write_safe": True}  # outlines are kept in this process

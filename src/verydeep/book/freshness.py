@@ -152,12 +152,6 @@ def _outlines(env: BuildEnvironment) -> dict[str, list[str]]:
     return env.verydeep_outlines
 
 
-def _merge(app: Sphinx, env: BuildEnvironment, docnames: list[str], other: BuildEnvironment) -> None:
-    """Take over what was noted of pages that another process has read."""
-    _outlines(env).update((name, _outlines(other)[name]) for name in docnames if name in _outlines(other))
-    env.verydeep_others_changed = env.verydeep_others_changed or other.verydeep_others_changed
-
-
 def _to_write(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Write every page again where one has another title or anchor: links and the contents beside each name it."""
     if not env.verydeep_others_changed:
@@ -175,6 +169,5 @@ def setup(app: Sphinx) -> None:
     """Register with Sphinx what is noted while pages are read, and at the end."""
     app.connect("env-get-outdated", _to_read)
     app.connect("doctree-read", _note_outline)
-    app.connect("env-merge-info", _merge)
     app.connect("env-updated", _to_write)
     app.connect("build-finished", _ended)

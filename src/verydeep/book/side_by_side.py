@@ -1,18 +1,14 @@
-"""Pages read and written side by side: by as many processes as there are cores."""
+"""Pages written side by side: by as many processes as there are cores. One process reads them, in less time."""
 
 from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.environment import BuildEnvironment
 from sphinx.util.parallel import ParallelTasks
 
-from verydeep import results
 from verydeep.runs import provenance
 
-#: Each holds what was read so far: more of them cost more memory than they save time.
+#: One process resolves the pages, one makes those of the sources, the others write.
 _MOST = 8
-#: Extensions that Jupyter Book loads and that do not say whether pages can be read side by side. They can be: the first
-#: numbers sections when all are read, the second is for LaTeX alone.
-_SAFE = ("sphinx_multitoc_numbering", "sphinx_jupyterbook_latex")
 
 
 class Builder(StandaloneHTMLBuilder):
@@ -35,22 +31,12 @@ class Builder(StandaloneHTMLBuilder):
             super().gen_pages_from_extensions()
 
 
-def _processes(app: Sphinx, config) -> None:
-    """Jupyter Book asks for one process."""
+def _processes(app: Sphinx, env: BuildEnvironment) -> None:
+    """Ask for several once all is read: each that reads would hand over what it has found, which takes longer."""
     app.parallel = min(provenance.cores(), _MOST)
-    for name in _SAFE:
-        if name in app.extensions:
-            app.extensions[name].parallel_read_safe = True
-
-
-def _read_records_once(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
-    """Read the records before other processes do, which find them in the memory that they share with this one."""
-    if len(docnames) > 5 and app.parallel > 1:  # fewer pages are read in this process
-        results.read_all()
 
 
 def setup(app: Sphinx) -> None:
     """Register with Sphinx."""
     app.add_builder(Builder, override=True)
-    app.connect("config-inited", _processes)
-    app.connect("env-before-read-docs", _read_records_once, priority=600)
+    app.connect("env-updated", _processes)
