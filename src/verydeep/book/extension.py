@@ -19,6 +19,7 @@ from verydeep.book import (
     execution,
     freshness,
     lost_text,
+    numbering,
     pages,
     programs,
     roles,
@@ -98,6 +99,7 @@ def setup(app: Sphinx) -> dict:
     examples.setup(app)
     execution.setup(app)
     freshness.setup(app)
+    numbering.setup(app)
     programs.setup(app)
     side_by_side.setup(app)
     contents.setup(app)
