@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
+import scripts
 from books import append, build
 from verydeep import files, results
 from verydeep.results import citation
@@ -108,12 +109,22 @@ def test_numbers_in_sentences_are_printed_or_said_not_to_be_run(small_book):
 
 def rebuilt_where_something_changed(root):
     """Another text changes its page and no other, but for the front page; another record every page that shows it."""
-    index, cite, other = (root / "_build/html" / name for name in ("index.html", "cite.html", "training/train.html"))
-    written = other.stat().st_mtime_ns
+    names = ("index", "cite", "training/train", "runs/smoke/A-256-s0", "runs/smoke/A-256-s0-train")
+    index, cite, other, run, executed = (root / "_build/html" / f"{name}.html" for name in names)
+    written, unchanged = other.stat().st_mtime_ns, executed.stat().st_mtime_ns
     append(root / "book/cite.md", "\nAnother sentence.\n")
     done = build(root)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Another sentence" in cite.read_text() and other.stat().st_mtime_ns == written
+    benchmark = scripts.load("build")
+    benchmark.TESTED = "smoke/A-256-s0"
+    benchmark.change_record(root)
+    done = build(root)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"in {benchmark.SECONDS:.0f} s" in run.read_text() and executed.stat().st_mtime_ns == unchanged
+    assert other.stat().st_mtime_ns > written  # a chapter shows what it likes of the records
+    (offered,) = {path for path in (root / "_build/html/_downloads").glob("*/evaluate.json")}
+    assert files.sha256(offered) == files.sha256(root / "runs/smoke/A-256-s0/evaluate.json")
     (root / "book/cite.md").write_text("# Citing\n")  # what others show of it
     shutil.rmtree(root / "runs/smoke/A-256-s0")
     done = build(root)
@@ -121,6 +132,8 @@ def rebuilt_where_something_changed(root):
     shown = index.read_text()
     assert " ± " not in shown and "A-256-s0" not in shown and "How to cite" not in shown and "Citing" in shown
     assert not (root / "book/runs/smoke/A-256-s0.md").exists()
+    for module in (root / "_build/html/_modules").rglob("*.html"):
+        assert "How to cite" not in module.read_text().partition("<article")[0], module  # in the contents beside it
 
 
 def test_the_strict_build_fails_and_says_why(small_book):

@@ -5,9 +5,10 @@ import shutil
 
 import pytest
 
+import scripts
 from conftest import REPOSITORY
-from verydeep import paths
-from verydeep.book import freshness
+from verydeep import paths, runs, studies
+from verydeep.book import freshness, pages
 
 
 @pytest.fixture
@@ -18,16 +19,20 @@ def package(trained, monkeypatch):
     return package
 
 
-CHANGED = {
-    "a record": "runs/smoke/A-256-s0/evaluate.json",
-    "predictions": "runs/smoke/A-256-s0/predictions.parquet",
+#: What makes every page, and what chapters show: with a change of the latter, the pages of other runs stay as they are.
+MAKES = {
     "the package": "src/verydeep/chapters/display.py",
     "a table of the paper": "src/verydeep/paper/table2_parameters.csv",
     "a style": "src/verydeep/book/static/verydeep.css",
-    "a benchmark": "benchmarks/build.json",
     "the order of chapters": "book/_toc.yml",
-    "a page beside the book": "CONTRIBUTING.md",
+    "references": "book/references.bib",
     "pins": "constraints.txt",
+}
+SHOWN = {
+    "a record": "runs/smoke/A-256-s0/evaluate.json",
+    "predictions": "runs/smoke/A-256-s0/predictions.parquet",
+    "a benchmark": "benchmarks/dense.json",
+    "a page beside the book": "CONTRIBUTING.md",
 }
 
 
@@ -35,17 +40,21 @@ def test_the_same_has_the_same_hash_and_whatever_changes_another(package, traine
     first = freshness.made_from()
     (trained / "book/cite.md").write_text("# A text that Sphinx looks after\n")
     assert freshness.made_from() == first
-    known = {first}
-    for what, name in CHANGED.items():
+    known = [first]
+    for what, name in (MAKES | SHOWN).items():
         with (trained / name).open("ab") as stream:
             stream.write(b" ")
-        known.add(changed := freshness.made_from())
-        assert len(known) == 2 + list(CHANGED).index(what), what
+        known.append(freshness.made_from())
+        assert len({made.of for made in known}) == len(known), what
+        assert (known[-1].by == known[-2].by) == (what in SHOWN), what
     (trained / "runs/smoke/A-256-s0/train.json").unlink()
+    known.append(freshness.made_from())
+    assert known[-1].by == known[-2].by
     monkeypatch.setenv("VERYDEEP_BOOK_URL", "https://example.org")
-    known |= {freshness.made_from()}
+    known.append(freshness.made_from())
     monkeypatch.setattr(freshness, "distributions", list)
-    assert len(known | {freshness.made_from()}) == len(CHANGED) + 3 and changed in known
+    known.append(freshness.made_from())
+    assert len({made.of for made in known}) == len(known) and len({made.by for made in known[-3:]}) == 3
 
 
 def test_another_parameter_of_a_chapter_is_seen_by_the_page_that_lists_them(package, trained):
@@ -55,7 +64,7 @@ def test_another_parameter_of_a_chapter_is_seen_by_the_page_that_lists_them(pack
     path.write_text(json.dumps(notebook))
     assert freshness.made_from() == first
     path.write_text(path.read_text().replace("crop = 224", "crop = 256"))
-    assert freshness.made_from() != first
+    assert freshness.made_from().of != first.of and freshness.made_from().by == first.by
 
 
 def test_pages_hold_by_their_mark(tmp_path):
@@ -67,4 +76,17 @@ def test_pages_hold_by_their_mark(tmp_path):
 def test_the_whole_checkout_is_read_in_a_moment(monkeypatch):
     """Every build begins with it."""
     monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
-    assert len(freshness.made_from()) == 64
+    assert {len(made) for made in freshness.made_from()} == {64}
+
+
+def test_a_benchmark_of_builds_changes_a_record_that_still_holds(trained, monkeypatch):
+    build = scripts.load("build")
+    monkeypatch.setattr(build, "TESTED", "smoke/A-256-s0")
+    first = freshness.made_from()
+    build.change_record(trained)
+    assert runs.check_all() == []
+    changed = freshness.made_from()
+    assert changed.of != first.of and changed.by == first.by
+    assert f"in {build.SECONDS:.0f} s" in pages.run_page(studies.find_run("smoke", "A", 256))
+    build.change_prose(trained)
+    assert freshness.made_from() == changed and build.SENTENCE in (trained / f"book/{build.CHAPTER}.ipynb").read_text()

@@ -44,6 +44,8 @@ CALLS = {
     "speed_tables.decoding": [()],
     "speed_tables.memory": [()],
     "speed_tables.epochs": [()],
+    "speed_tables.book": [()],
+    "speed_tables.sentences": [()],
     "error_tables.gain": [(3, 4, ["quarter", "full"])],
     "testing_tables.dense_against_multi_crop": [("quarter",)],
     "testing_tables.ways_apart": [(studies.find_run("quarter", "A", 256),), (studies.find_run("narrow", "D", 256),)],

@@ -36,6 +36,24 @@ def test_a_kernel_is_warm_and_knows_nothing_of_the_one_before(world, tmp_path, m
     assert first == second and first.startswith(f"True {tmp_path} as it is now False")
 
 
+def test_what_is_done_before_the_first_is_there_in_each_and_a_fault_in_it_is_no_fault_of_theirs(tmp_path, monkeypatch):
+    (tmp_path / "beforehand.py").write_text(
+        "import pathlib\nmade = []\ndef make():\n    made.append(1)\n    pathlib.Path('/nowhere').read_text()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    with warm.own_world(["beforehand"], "beforehand:make"):
+        warm.begin()
+        for _ in range(2):  # what one adds no other sees
+            assert shown("import beforehand; beforehand.made.append(2); print(beforehand.made)", tmp_path) == "[1, 2]\n"
+
+
+def test_a_world_that_nobody_used_ends_at_once():
+    with warm.own_world(["torch"]):
+        warm.begin()
+        ended = time.monotonic()
+    assert time.monotonic() - ended < 2
+
+
 def test_it_draws_as_a_kernel_of_a_notebook_does(world, tmp_path):
     code = "import matplotlib.pyplot as plt; print(plt.get_backend()); plt.figure(); plt.show()"
     assert "inline" in shown(code, tmp_path)

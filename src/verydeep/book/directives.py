@@ -17,7 +17,6 @@ from verydeep.book.source_links import source_link
 from verydeep.chapters import error_tables, findings, study_notes
 from verydeep.data.sources import SOURCES
 from verydeep.paper import addresses
-from verydeep.studies import load, planned_runs
 
 
 class NotesChecked(SphinxDirective):
@@ -60,9 +59,6 @@ class ResultTable(SphinxDirective):
 
     def run(self):
         number, *studies = self.arguments[0].split()
-        for study in studies:
-            for run in planned_runs(load(study)):
-                self.env.note_dependency(str(run.folder / "evaluate.json"))
         brief = "brief" in self.options
         form = "" if brief else " cell"
         text = error_tables.errors_markdown(int(number), studies, lambda cell: f"{{result}}`{cell.id}{form}`", brief)

@@ -13,14 +13,17 @@ from sphinx.util import logging
 from verydeep import paths, runs
 from verydeep.book import (
     captions,
+    contents,
     directives,
     examples,
     execution,
     freshness,
     lost_text,
+    numbering,
     pages,
     programs,
     roles,
+    side_by_side,
     source_links,
     theme,
 )
@@ -38,25 +41,29 @@ def write_run_pages(app: Sphinx, config) -> None:
     What an earlier build checked and wrote, from the same package, records and commit, is left as it is.
     """
     os.environ[display.BUILDING] = "1"
-    made, folders = freshness.made_from(), [paths.book() / name for name in ("runs", "reference")]
-    _own_kernels()
-    holds = all(freshness.holds(folder, made) for folder in folders)
+    made = freshness.made_from()
+    of_runs, of_reference = (paths.book() / name for name in ("runs", "reference"))
+    holds = freshness.holds(of_runs, made.of)
+    _own_kernels(at_once=not holds)
     if faults := runs.check_chapters() if holds else runs.check_all() + history.undisclosed_changes():
         raise VerydeepError("; ".join(faults))
     if not holds:
-        pages.write_pages(paths.book() / "runs")
-        pages.write_numbers(paths.book() / "runs" / "numbers")
-        pages.write_reference(paths.book() / "reference")
-        for folder in folders:
-            freshness.mark(folder, made)
+        pages.write_pages(of_runs)
+        pages.write_numbers(of_runs / "numbers")
+        freshness.mark(of_runs, made.of)
+    if not freshness.holds(of_reference, made.by):
+        pages.write_reference(of_reference)
+        freshness.mark(of_reference, made.by)
     freshness.forget_what_is_stale(app, made)
     config.html_extra_path = [*config.html_extra_path, "runs/numbers"]
 
 
-def _own_kernels() -> None:
-    """Have the build's chapters run in kernels of our own, until this process ends."""
+def _own_kernels(at_once: bool) -> None:
+    """Have the build's chapters run in kernels of our own, until this process ends; ``at_once`` if all will be."""
     world = contextlib.ExitStack()
-    world.enter_context(warm.own_world(execution.modules()))
+    world.enter_context(warm.own_world(execution.modules(), execution.READY))
+    if at_once:
+        warm.begin()
     atexit.register(world.close)
 
 
@@ -92,7 +99,10 @@ def setup(app: Sphinx) -> dict:
     examples.setup(app)
     execution.setup(app)
     freshness.setup(app)
+    numbering.setup(app)
     programs.setup(app)
+    side_by_side.setup(app)
+    contents.setup(app)
     theme.setup(app)
     app.connect("config-inited", write_run_pages, priority=100)
     app.connect("doctree-read", _warn_of_lost_text)

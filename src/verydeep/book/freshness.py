@@ -1,17 +1,22 @@
 """What of an earlier build still holds: nothing that has changed is ever shown as it was.
 
-A page is made from its chapter, and from what all pages are made from: the package, the records, the commit, the
-versions of what is installed. Of the latter :func:`made_from` is one hash. While it is the same, a build reads the
-chapters that have changed and no others; once it is another, every notebook is executed and every page made anew.
+A page is made from its source, by what makes every page: the package, the configuration, the versions of what is
+installed. A chapter shows what there is besides: the records, the commit, benchmarks, parameters of other chapters.
+:func:`made_from` gives a hash of the first, and one of both. While both are the same, a build reads the pages whose
+source has changed and no others. Once the second is another, every notebook is executed and every chapter made anew;
+pages whose whole content stands in a file that the build has written for them are read if that file has changed. Once
+the first is another, everything is made anew.
 """
 
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 from docutils import nodes
@@ -20,24 +25,43 @@ from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 from sphinx.environment import BuildEnvironment
 
 from verydeep import files, paths, runs
+from verydeep.book.lost_text import OWN_ROLES
 from verydeep.runs import provenance
 
-#: Files beside the book of which chapters show something.
-_BESIDE = ("_config.yml", "book/_toc.yml", "book/references.bib", "CITATION.cff", "CONTRIBUTING.md", "constraints.txt")
-#: In a folder of pages that the build wrote: the hash of what they were made from.
+#: Files beside the book by which pages are made, and those of which chapters show something.
+_MAKES = ("_config.yml", "book/_toc.yml", "book/references.bib", "constraints.txt")
+_SHOWN = ("CITATION.cff", "CONTRIBUTING.md")
+#: In a folder of pages that the build wrote, or of executed notebooks: the hash of what they were made from.
 _MARK = ".made-from"
 _UNFINISHED = "unfinished"  # lies beside the doctrees until a build ends well
+#: Pages whose content stands in the files that the build writes for them: those of one run, and the reference.
+_WRITTEN = re.compile(r"runs/[^/]+/|reference/")
 
 
-def made_from() -> str:
-    """One hash of everything, but for the chapters themselves, that a page of the book can show."""
-    listed = [*files.listed(paths.package(), "**/*"), *files.listed(paths.runs(), "**/*")]
-    listed += [*files.listed(paths.root() / "benchmarks", "*.json"), *(paths.root() / name for name in _BESIDE)]
-    hashes = {str(path): files.sha256(path) for path in listed if path.is_file() and path.suffix != ".pyc"}
+class Made(NamedTuple):
+    """What pages are made from, as hashes: ``by`` what makes every page, ``of`` that and all that chapters show."""
+
+    by: str
+    of: str
+
+
+def made_from() -> Made:
+    """The hashes of everything, but for the chapters themselves, that a page of the book is made from."""
     variables = {name: value for name, value in os.environ.items() if name.startswith("VERYDEEP_")}
     installed = sorted(f"{one.name} {one.version}" for one in distributions())
+    makes = [*files.listed(paths.package(), "**/*"), *(paths.root() / name for name in _MAKES)]
+    by = _hash([_hashes(makes), variables, platform.python_version(), installed])
+    shown = [*files.listed(paths.runs(), "**/*"), *files.listed(paths.root() / "benchmarks", "*.json")]
     commit = [provenance.head(), {str(folder): provenance.is_committed(folder) for folder in runs.run_folders()}]
-    said = [hashes, variables, commit, platform.python_version(), installed, list(_parameters())]
+    shown += [paths.root() / name for name in _SHOWN]
+    return Made(by, _hash([by, _hashes(shown), commit, list(_parameters())]))
+
+
+def _hashes(listed: list[Path]) -> dict[str, str]:
+    return {str(path): files.sha256(path) for path in listed if path.is_file() and path.suffix != ".pyc"}
+
+
+def _hash(said: list) -> str:
     return files.sha256_bytes(json.dumps(said, sort_keys=True).encode())
 
 
@@ -52,27 +76,29 @@ def _parameters() -> Iterator[tuple[str, str]]:
 
 
 def holds(folder: Path, made: str) -> bool:
-    """Whether the pages in a folder were all made from what has this hash."""
+    """Whether what lies in a folder was all made from what has this hash."""
     mark = folder / _MARK
     return mark.exists() and mark.read_text() == made
 
 
 def mark(folder: Path, made: str) -> None:
-    """Say from what the pages in a folder were made, once all of them are there."""
+    """Say from what it was made, once all of it is there."""
     (folder / _MARK).write_text(made)
 
 
-def forget_what_is_stale(app: Sphinx, made: str) -> None:
-    """Keep executed notebooks under the hash of what they were made from, and begin anew after a build that failed.
+def forget_what_is_stale(app: Sphinx, made: Made) -> None:
+    """Keep executed notebooks that show what there is now and no others, and begin anew after a build that failed.
 
-    Sphinx reads all pages again when the place of that cache, one of its settings, is another. It would not say again
-    what was wrong with a page that it need not read again.
+    Sphinx reads all pages again when the place of that cache, one of its settings, is another: when what makes them is.
+    It would not say again what was wrong with a page that it need not read again.
     """
-    cache = Path(app.doctreedir).parent / ".jupyter_cache" / made[:20]
-    for other in cache.parent.glob("*"):
-        if other != cache:
-            shutil.rmtree(other) if other.is_dir() else other.unlink()
-    app.config.nb_execution_cache_path = str(cache)
+    kept = Path(app.doctreedir).parent / ".jupyter_cache"
+    if not holds(kept, made.of):
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True)
+        mark(kept, made.of)
+    app.config.nb_execution_cache_path = str(kept / made.by[:20])
+    app.verydeep_made = made
     unfinished = Path(app.doctreedir) / _UNFINISHED
     if unfinished.exists():
         (unfinished.parent / ENV_PICKLE_FILENAME).unlink(missing_ok=True)
@@ -85,11 +111,36 @@ def _ended(app: Sphinx, exception: Exception | None) -> None:
         (Path(app.doctreedir) / _UNFINISHED).unlink(missing_ok=True)
 
 
+def _to_read(app: Sphinx, env: BuildEnvironment, added, changed, removed) -> list[str]:
+    """Read every page again that can show something which is another now, whatever its source."""
+    env.verydeep_others_changed = bool(removed)
+    for name in removed:
+        _outlines(env).pop(name, None)
+    made, before = app.verydeep_made, getattr(env, "verydeep_made", None)
+    env.verydeep_made = made
+    if made == before:
+        return []
+    if before is None or made.by != before.by:
+        _forget_pages_of_modules(app)
+    return [name for name in env.found_docs if not _WRITTEN.match(name) or _asks(Path(env.doc2path(name)))]
+
+
+def _asks(source: Path) -> bool:
+    """Whether a page asks the records itself while it is read."""
+    text = source.read_text(encoding="utf-8")
+    return any(f"{{{role}}}" in text for role in OWN_ROLES)
+
+
 def _note_outline(app: Sphinx, document: nodes.document) -> None:
-    """Keep of a page what others show of it and lead to: titles, captions, anchors, and which works it cites."""
-    texts = [node.astext() for node in document.findall(lambda node: isinstance(node, nodes.title | nodes.caption))]
+    """Keep of a page what others show of it and lead to: titles, captions, anchors, and which works it cites.
+
+    The pages of a run stand in no contents, and what leads to them has words of its own.
+    """
     cited = [node["reftarget"] for node in document.findall(addnodes.pending_xref) if node.get("refdomain") == "cite"]
-    outlines, outline = _outlines(app.env), [*texts, *sorted(document.ids), *cited]
+    outlines, outline = _outlines(app.env), cited
+    if not _WRITTEN.match(app.env.docname) or app.env.docname.startswith("reference/"):
+        titles = document.findall(lambda node: isinstance(node, nodes.title | nodes.caption))
+        outline = [*(node.astext() for node in titles), *sorted(document.ids), *cited]
     if outlines.get(app.env.docname) != outline:
         outlines[app.env.docname] = outline
         app.env.verydeep_others_changed = True
@@ -101,21 +152,22 @@ def _outlines(env: BuildEnvironment) -> dict[str, list[str]]:
     return env.verydeep_outlines
 
 
-def _removed(app: Sphinx, env: BuildEnvironment, added, changed, removed) -> list[str]:
-    env.verydeep_others_changed = bool(removed)
-    for name in removed:
-        _outlines(env).pop(name, None)
-    return []
-
-
 def _to_write(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Write every page again where one has another title or anchor: links and the contents beside each name it."""
-    return list(env.found_docs) if env.verydeep_others_changed else []
+    if not env.verydeep_others_changed:
+        return []
+    _forget_pages_of_modules(app)
+    return list(env.found_docs)
+
+
+def _forget_pages_of_modules(app: Sphinx) -> None:
+    """Have them made: Sphinx leaves the page of a module that has not changed as it is, whatever it shows besides."""
+    shutil.rmtree(Path(app.outdir) / "_modules", ignore_errors=True)
 
 
 def setup(app: Sphinx) -> None:
     """Register with Sphinx what is noted while pages are read, and at the end."""
-    app.connect("env-get-outdated", _removed)
+    app.connect("env-get-outdated", _to_read)
     app.connect("doctree-read", _note_outline)
     app.connect("env-updated", _to_write)
     app.connect("build-finished", _ended)

@@ -82,12 +82,17 @@ def definition(module: str, name: str) -> Definition | None:
     path = _source(module)
     if path is None:
         return None
-    for node in _statements(path.read_text(encoding="utf-8")):
+    for node in _module(path):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
             return Definition(module, name)
         if isinstance(node, ast.ImportFrom) and (origin := _imports(node).get(name)):
             return definition(*origin.rpartition(".")[::2])
     return None
+
+
+@cache
+def _module(path: Path) -> list[ast.stmt]:
+    return _statements(path.read_text(encoding="utf-8"))
 
 
 def _source(module: str) -> Path | None:

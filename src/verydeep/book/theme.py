@@ -72,30 +72,6 @@ def _without_thebe(app: Sphinx, pagename, templatename, context, doctree) -> Non
     ]
 
 
-class _Contents:
-    """The list of all chapters beside a page, made once for the pages of a folder that are not in it: those of runs.
-
-    To them it is the same to the letter, and takes longer to make than the rest of the page.
-    """
-
-    def __init__(self):
-        self._made: dict[tuple, str] = {}
-
-    def __call__(self, app: Sphinx, pagename, templatename, context, doctree) -> None:
-        """Have the theme ask here; called with the context of a page before the theme reads it."""
-        make, folder = context["toctree"], app.builder.get_target_uri(pagename).rpartition("/")[0]
-        if pagename == app.config.root_doc or any(pagename in below for below in app.env.toctree_includes.values()):
-            return
-
-        def once(**asked) -> str:
-            key = (folder, *sorted(asked.items()))
-            if key not in self._made:
-                self._made[key] = make(**asked)
-            return self._made[key]
-
-        context["toctree"] = once
-
-
 def _static_path(app: Sphinx) -> None:
     app.config.html_static_path.append(str(_STATIC))
     app.config.html_search_scorer = str(_STATIC / "search.js")
@@ -106,7 +82,6 @@ def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathml", (_visit_math, None), (_visit_math, None))
     app.connect("config-inited", publish, priority=90)
     app.connect("builder-inited", _static_path)
-    app.connect("html-page-context", _Contents(), priority=400)
     app.connect("html-page-context", _without_thebe, priority=900)
     app.connect("html-page-context", _without_absent_sources, priority=900)
     app.add_css_file("verydeep.css")

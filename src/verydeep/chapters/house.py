@@ -1,7 +1,6 @@
 """The package as a house: its rooms and what each touches, read from its sources, and one number's way through them."""
 
 import ast
-import importlib
 from functools import cache
 
 import pandas as pd
@@ -56,7 +55,9 @@ def floors() -> list[list[str]]:
 
 def holds(room: str) -> str:
     """What a room holds: the first paragraph of its docstring."""
-    said = importlib.import_module(f"verydeep.{room}").__doc__ or ""
+    place = paths.package() / room
+    source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    said = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8")), clean=False) or ""
     return " ".join(said.split("\n\n")[0].split())
 
 

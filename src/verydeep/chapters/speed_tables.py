@@ -9,6 +9,8 @@ from verydeep.chapters import costs, display
 #: The least that is aimed at: our loop beside the bare step, beside the common loop at equal precision, which decodes
 #: images in each epoch, and beside timm's; our tests beside their forward passes, and beside loops that do the same.
 OF_BARE_STEP, OF_COMMON_LOOP, OF_TIMM, OF_FORWARD, OF_LOOPS = 0.95, 2.0, 1.0, 0.90, 1.0
+#: The most seconds that a build of the book may take on two cores, whole and after one chapter was changed.
+BUILD_GOALS = {"whole build": 90, "one chapter changed": 15}
 _DROPPED = ("images", "turns", "multiply_adds")
 
 
@@ -112,6 +114,35 @@ def epochs() -> display.Table:
     frame = pd.DataFrame({"in use (MiB)": after.round(1), "beyond the first epoch (MiB)": (after - after[1]).round(1)})
     said = f"{record['network']}, {record['device']['threads']} threads."
     return display.table(frame.rename_axis("epoch"), caption=said)
+
+
+def book() -> display.Table:
+    """Seconds of a build of the book, whole and after a change, then and now, with what is aimed at."""
+    record = costs.benchmark_record("build")
+    if record is None:
+        return not_run("build")
+    (_, before), (_, now) = record["rates"].items()
+    rows = {}
+    for name in (key.removesuffix(": seconds") for key in now if key.endswith(": seconds")):
+        row = rows[name] = {}
+        for when, rates in (("before", before), ("now", now)):
+            row[f"{when} (s)"] = rates[f"{name}: seconds"]
+            row[f"{when}, of all processes (s)"] = rates[f"{name}: processor seconds"]
+        goal, took = BUILD_GOALS.get(name), row["now (s)"]
+        reached = "yes" if goal and took <= goal else f"missed by {took - goal:.0f} s" if goal else ""
+        row |= {"goal": f"at most {goal} s" if goal else "", "reached": reached}
+    commits, cores = " and ".join(record["rates"]), record["environment"]["cores"]
+    said = f"{commits}. {record['environment']['processor']}, {cores} cores."
+    return display.table(pd.DataFrame(rows).T.map(costs.rounded), missing="", caption=said)
+
+
+def sentences() -> display.Table:
+    """How often a build opens a record, and what a number in a sentence costs, then and now."""
+    record = costs.benchmark_record("build")
+    if record is None:
+        return not_run("build")
+    frame = pd.DataFrame(record["rates"]).map(costs.rounded)
+    return display.table(frame[[":" not in name or "each" in name for name in frame.index]])
 
 
 def _beside(record: dict, goal: Callable[[str], tuple[str, float] | None], said: str) -> display.Table:

@@ -5,6 +5,7 @@ variables. The process that forks has no thread of its own and has run no notebo
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -33,8 +34,12 @@ _PATIENCE = 20.0  # seconds in which the process that forks ends: it may still i
 
 
 @contextlib.contextmanager
-def own_world(modules: Sequence[str]) -> Iterator[Path]:
+def own_world(modules: Sequence[str], ready: str = "") -> Iterator[Path]:
     """As :func:`verydeep.notebooks.kernels.own_world`, with kernels that have imported ``modules`` when they start.
+
+    ``ready`` names a function of one of them, ``module:function``, that is called once after the imports: it does what
+    every kernel would do anew, and each has in memory what it leaves, a copy of its own. It must start no thread. Where
+    it raises, the kernels start without it, and the notebook that does the same says why.
 
     What the variables of this process say of folders is given to each kernel when it starts. The first kernel waits for
     the imports; a world without kernels costs none.
@@ -47,7 +52,7 @@ def own_world(modules: Sequence[str]) -> Iterator[Path]:
         path.write_text(json.dumps(spec))
         factory = KernelProvisionerFactory.instance()
         factory.provisioners[_NAME] = EntryPoint(_NAME, f"{__name__}:Forked", factory.GROUP_NAME)
-        _WORLDS[address] = world = _World(address, modules)
+        _WORLDS[address] = world = _World(address, modules, ready)
         try:
             yield folder
         finally:
@@ -55,13 +60,25 @@ def own_world(modules: Sequence[str]) -> Iterator[Path]:
             world.end()
 
 
+def begin() -> None:
+    """Begin with the imports now, beside what this process does until it asks for the first kernel."""
+    for world in _WORLDS.values():
+        world.begin()
+
+
 class _World:
     """The process that forks; it listens at ``address``, and who asks before it is warm waits."""
 
-    def __init__(self, address: str, modules: Sequence[str]):
-        self._address, self._modules = address, [*_OF_KERNELS, *modules]
+    def __init__(self, address: str, modules: Sequence[str], ready: str):
+        self._address, self._modules, self._ready = address, [*_OF_KERNELS, *modules], ready
         self._process: subprocess.Popen | None = None
         self._lock = threading.Lock()
+        self._is_used = False
+
+    def use(self) -> None:
+        """Have it listen, since a kernel is wanted now."""
+        self._is_used = True
+        self.begin()
 
     def begin(self) -> None:
         with self._lock, socket.socket(socket.AF_UNIX) as listening:
@@ -69,7 +86,8 @@ class _World:
                 return
             listening.bind(self._address)
             listening.listen(64)
-            code = f"from verydeep.notebooks import warm; warm.serve({listening.fileno()}, {self._modules})"
+            asked = f"{listening.fileno()}, {self._modules}, {self._ready!r}"
+            code = f"from verydeep.notebooks import warm; warm.serve({asked})"
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", code],
                 env=os.environ | _INLINE,
@@ -81,6 +99,8 @@ class _World:
     def end(self) -> None:
         if self._process is not None:
             self._process.stdin.close()
+            if not self._is_used:  # it may import for seconds yet, for nobody
+                self._process.kill()
             try:
                 self._process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:
@@ -99,7 +119,7 @@ class Forked(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **options) -> dict:
         """Ask for a fork that becomes the kernel of a command, ``python -m ipykernel_launcher`` and its arguments."""
-        _WORLDS[self.address].begin()
+        _WORLDS[self.address].use()
         self.cwd = str(options.get("cwd") or Path.cwd())
         self.process = _Kernel(self.address, {"arguments": cmd[3:], "folder": self.cwd, "variables": options["env"]})
         self.pid = self.pgid = self.process.pid
@@ -147,10 +167,16 @@ class _Kernel:
         self.send_signal(signal.SIGTERM)
 
 
-def serve(listening: int, modules: list[str]) -> None:
-    """Import ``modules``, then fork a kernel for every connection to a socket, until standard input ends."""
+def serve(listening: int, modules: list[str], ready: str) -> None:
+    """Import ``modules`` and call ``ready``, then fork a kernel for every connection to a socket, until standard input
+    ends."""
     for module in modules:
         importlib.import_module(module)
+    if ready:
+        with contextlib.suppress(Exception):  # whatever it is, a notebook that does the same says it
+            EntryPoint("ready", ready, "").load()()
+    gc.collect()
+    gc.freeze()  # a collection in a kernel would copy every page of memory that it shares with the others
     with socket.socket(fileno=listening) as listener:
         while listener in select.select([listener, sys.stdin], [], [])[0]:
             connection, _ = listener.accept()

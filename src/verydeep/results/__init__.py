@@ -6,7 +6,7 @@
 from verydeep.results.identity import NumberId
 from verydeep.results.numbers import METRICS, Number, Row, as_dict, rows, wrong, wrong_images
 from verydeep.results.printed import paper_number, paper_row, printed_numbers, printed_rows
-from verydeep.results.snapshot import Snapshot, number, read
+from verydeep.results.snapshot import Snapshot, number, read, read_all
 
 __all__ = [
     "METRICS",
@@ -21,6 +21,7 @@ __all__ = [
     "printed_numbers",
     "printed_rows",
     "read",
+    "read_all",
     "rows",
     "wrong",
     "wrong_images",

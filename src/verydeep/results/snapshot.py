@@ -9,10 +9,10 @@ import numpy as np
 from verydeep import paths, runs
 from verydeep.errors import UnknownName
 from verydeep.results import claims, numbers
-from verydeep.results.claims import Effect, Evidence, Verdict
+from verydeep.results.claims import Effect, Evidence, Verdict, history
 from verydeep.results.identity import NumberId
 from verydeep.results.numbers import Number
-from verydeep.studies import Study, load
+from verydeep.studies import Study, load, names
 
 
 class Snapshot:
@@ -103,6 +103,20 @@ def read(study: str) -> Snapshot:
         For a record that does not fit its schema.
     """
     return _read(study, id(load(study)), _stamp(study))
+
+
+def read_all() -> None:
+    """Read the records of every study, and judge the claims by them: what is asked of them afterwards is there.
+
+    Raises
+    ------
+    RecordError
+        For a record that does not fit its schema.
+    """
+    for study in names():
+        snapshot = read(study)
+        snapshot.verdicts, snapshot.effects  # noqa: B018 (kept from the first time that they are asked for)
+    history.versions()
 
 
 def number(identity: str) -> Number:

@@ -1,8 +1,10 @@
 """Every page that the build writes itself, and the files beside them."""
 
+import contextlib
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from importlib import resources
 from importlib.metadata import version
@@ -21,7 +23,7 @@ from verydeep.book.pages.studies import study_page
 from verydeep.chapters import figures, formats
 from verydeep.results import citation, publication
 from verydeep.runs import provenance
-from verydeep.studies import Recorded, Run, load, names
+from verydeep.studies import Recorded, Run, Study, load, names
 
 #: Lines of the source that a template shows: a run was made by those of its day, which may be gone.
 _SHOWN_SOURCE = re.compile(r"```\{literalinclude\}.*?\n```", re.DOTALL)
@@ -39,25 +41,17 @@ def write_pages(target: Path) -> None:
     RecordError
         When a record does not fit its schema.
     """
-    curves, written = [], {_write(target / "numbers.md", numbers_page())}
-    for name in names():
-        study = load(name)
-        written.add(_write(target / f"{name}.md", study_page(study)))
-        for run in runs.recorded_runs(study):
-            written |= _write_run(target / name, run)
-            if (run.folder / "history.csv").exists():
-                curves.append(_Curve(target / name / f"{run.name}-curve.svg", run.folder / "history.csv", run.name))
-        for fusion in runs.recorded_fusions(study):
-            written.add(_write(target / name / f"{fusion.name}.md", fusion_page(fusion)))
-            written |= _write_files(target / name, fusion)
-        for transfer in runs.recorded_transfers(study):
-            written.add(_write(target / name / f"{transfer.name}.md", transfer_page(transfer)))
-            written |= _write_files(target / name, transfer)
-        for tuning in runs.recorded_tunings(study):
-            written.add(_write(target / name / f"{tuning.name}.md", tuning_page(tuning)))
-            written |= _write_files(target / name, tuning)
-    _draw(curves)
-    written |= {curve.target for curve in curves}
+    recorded = {name: runs.recorded_runs(load(name)) for name in names()}
+    curves = [
+        _Curve(target / name / f"{run.name}-curve.svg", run.folder / "history.csv", run.name)
+        for name, of_study in recorded.items()
+        for run in of_study
+        if (run.folder / "history.csv").exists()
+    ]
+    with _drawn(curves):
+        written = {curve.target for curve in curves} | {_write(target / "numbers.md", numbers_page())}
+        for name, of_study in recorded.items():
+            written |= _write_study(target, load(name), of_study)
     kept = target / "numbers"
     for path in sorted(target.rglob("*"), reverse=True):
         if kept in path.parents or path == kept:
@@ -66,6 +60,24 @@ def write_pages(target: Path) -> None:
             path.unlink(missing_ok=True)
         elif path.is_dir() and not any(path.iterdir()):
             path.rmdir()
+
+
+def _write_study(target: Path, study: Study, recorded: list[Run]) -> set[Path]:
+    """Write the page of a study and those of what is recorded of it."""
+    folder = target / study.name
+    written = {_write(target / f"{study.name}.md", study_page(study))}
+    for run in recorded:
+        written |= _write_run(folder, run)
+    for fusion in runs.recorded_fusions(study):
+        written.add(_write(folder / f"{fusion.name}.md", fusion_page(fusion)))
+        written |= _write_files(folder, fusion)
+    for transfer in runs.recorded_transfers(study):
+        written.add(_write(folder / f"{transfer.name}.md", transfer_page(transfer)))
+        written |= _write_files(folder, transfer)
+    for tuning in runs.recorded_tunings(study):
+        written.add(_write(folder / f"{tuning.name}.md", tuning_page(tuning)))
+        written |= _write_files(folder, tuning)
+    return written
 
 
 def write_reference(target: Path) -> None:
@@ -111,17 +123,26 @@ class _Curve(NamedTuple):
     name: str
 
 
-def _draw(curves: list[_Curve]) -> None:
-    """Draw the learning curves that are not there, each core some of them.
+@contextlib.contextmanager
+def _drawn(curves: list[_Curve]) -> Iterator[None]:
+    """Draw the learning curves that are not there, each core some of them, beside what is done within the block.
 
     A picture says of what it was made: of the run's history by the sources of our pictures.
     """
     drawn_by = f"{provenance.sources_sha256(paths.package() / 'chapters' / 'figures')} {version('matplotlib')}"
     made_from = [files.sha256_bytes(f"{files.sha256(curve.history)} {drawn_by}".encode()) for curve in curves]
     missing = [(curve, made) for curve, made in zip(curves, made_from, strict=True) if _said(curve.target) != made]
-    if missing:
-        with ProcessPoolExecutor(min(len(missing), provenance.cores())) as processes:
-            list(processes.map(_draw_curve, *zip(*missing, strict=True)))
+    if not missing:
+        yield
+        return
+    with ProcessPoolExecutor(min(len(missing), provenance.cores())) as processes:
+        drawn = processes.map(_draw_curve, *zip(*missing, strict=True))
+        try:
+            yield
+        except BaseException:
+            processes.shutdown(cancel_futures=True)
+            raise
+        list(drawn)
 
 
 def _said(picture: Path) -> str | None:
