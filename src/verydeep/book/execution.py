@@ -15,8 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from verydeep import paths
-from verydeep.runs import provenance
+from verydeep import machine, paths
 
 logger = logging.getLogger(__name__)
 _SILENT = plain_logging.getLogger(__name__)  # MyST-NB says the same when it reads the page
@@ -55,7 +54,7 @@ class Execution:
             return
         logger.info("executing %d notebooks", len(waiting))
         timeout = env.mystnb_config.execution_timeout
-        self._threads = ThreadPoolExecutor(provenance.cores())
+        self._threads = ThreadPoolExecutor(machine.cores())
         for name, (path, notebook) in waiting.items():
             self._executed[name] = self._threads.submit(
                 single_nb_execution, notebook, str(path.parent), timeout, allow_errors=False

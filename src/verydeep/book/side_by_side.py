@@ -5,7 +5,7 @@ from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.environment import BuildEnvironment
 from sphinx.util.parallel import ParallelTasks
 
-from verydeep.runs import provenance
+from verydeep import machine
 
 #: One process resolves the pages, one makes those of the sources, the others write.
 _MOST = 8
@@ -33,7 +33,7 @@ class Builder(StandaloneHTMLBuilder):
 
 def _processes(app: Sphinx, env: BuildEnvironment) -> None:
     """Ask for several once all is read: each that reads would hand over what it has found, which takes longer."""
-    app.parallel = min(provenance.cores(), _MOST)
+    app.parallel = min(machine.cores(), _MOST)
 
 
 def setup(app: Sphinx) -> None:

@@ -12,9 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
-from verydeep import files, paths
+from verydeep import files, machine, paths
 from verydeep.errors import VerydeepError
-from verydeep.machine import cores
 from verydeep.runs.parts import Environment, Sources
 
 PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow", "pandas", "verydeep")
@@ -217,5 +216,5 @@ def environment() -> Environment:
         packages={name: _version(name) for name in PACKAGES},
         system=f"{platform.system()} {platform.machine()}",
         processor=_processor(),
-        cores=cores(),
+        cores=machine.cores(),
     )

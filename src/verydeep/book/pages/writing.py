@@ -14,7 +14,7 @@ from typing import NamedTuple
 import nbformat
 import pandas as pd
 
-from verydeep import files, notebooks, paths, results, runs
+from verydeep import files, machine, notebooks, paths, results, runs
 from verydeep.book.pages.numbers import numbers_page
 from verydeep.book.pages.parts import DOWNLOADS
 from verydeep.book.pages.reference import reference_pages
@@ -135,7 +135,7 @@ def _drawn(curves: list[_Curve]) -> Iterator[None]:
     if not missing:
         yield
         return
-    with ProcessPoolExecutor(min(len(missing), provenance.cores())) as processes:
+    with ProcessPoolExecutor(min(len(missing), machine.cores())) as processes:
         drawn = processes.map(_draw_curve, *zip(*missing, strict=True))
         try:
             yield
