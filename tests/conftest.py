@@ -31,6 +31,8 @@ FIRST = (
     "tests/book/test_audit.py",
     "tests/chapters/test_chapters.py",
     "tests/book/test_browser.py",
+    "tests/training/test_training.py",
+    "tests/notebooks/test_notebooks.py",
 )
 #: Files whose tests go to whichever process is free, each by itself; of other files one process has all tests.
 DIVIDED = frozenset({"tests/test_faults_of_machines.py"})
