@@ -31,6 +31,8 @@ FIRST = (
     "tests/book/test_audit.py",
     "tests/chapters/test_chapters.py",
     "tests/book/test_browser.py",
+    "tests/training/test_training.py",
+    "tests/notebooks/test_notebooks.py",
 )
 #: Files whose tests go to whichever process is free, each by itself; of other files one process has all tests.
 DIVIDED = frozenset({"tests/test_faults_of_machines.py"})
@@ -113,14 +115,24 @@ def make_checkout(folder: Path) -> Path:
     return folder
 
 
+def _enter(root: Path, patch: pytest.MonkeyPatch) -> Path:
+    patch.setenv("VERYDEEP_ROOT", str(root))
+    patch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
+    patch.chdir(root)
+    return root
+
+
+@contextlib.contextmanager
+def entered(root: Path):
+    """Within the block the package takes ``root`` for its checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield _enter(root, patch)
+
+
 @pytest.fixture
 def checkout(tmp_path, monkeypatch) -> Path:
     """An empty checkout that the package takes for its own."""
-    root = make_checkout(tmp_path / "checkout")
-    monkeypatch.setenv("VERYDEEP_ROOT", str(root))
-    monkeypatch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
-    monkeypatch.chdir(root)
-    return root
+    return _enter(make_checkout(tmp_path / "checkout"), monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -129,11 +141,7 @@ def trained_checkout(tmp_path_factory) -> Path:
     from verydeep import notebooks, studies
 
     def train(folder: Path) -> None:
-        root = make_checkout(folder / "checkout")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("VERYDEEP_ROOT", str(root))
-            patch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
-            patch.chdir(root)
+        with entered(make_checkout(folder / "checkout")):
             notebooks.execute_run(studies.find_run("smoke", "A", 256))
 
     return once(tmp_path_factory, "trained", train) / "checkout"
@@ -142,12 +150,7 @@ def trained_checkout(tmp_path_factory) -> Path:
 @pytest.fixture
 def trained(trained_checkout, tmp_path, monkeypatch) -> Path:
     """A private copy of the trained checkout, to look at or to damage."""
-    root = tmp_path / "copy"
-    shutil.copytree(trained_checkout, root)
-    monkeypatch.setenv("VERYDEEP_ROOT", str(root))
-    monkeypatch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
-    monkeypatch.chdir(root)
-    return root
+    return _enter(shutil.copytree(trained_checkout, tmp_path / "copy"), monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -227,9 +230,8 @@ def browser():
         yield opened
 
 
-@pytest.fixture
-def page(browser):
-    """A page that fails the test on any console error, failed request or script from outside."""
+@contextlib.contextmanager
+def _watched(browser):
     opened, faults = browser.new_page(viewport={"width": 1280, "height": 900}), []
     opened.on("console", lambda message: message.type == "error" and faults.append(message.text))
     opened.on("pageerror", lambda error: faults.append(str(error)))
@@ -239,3 +241,16 @@ def page(browser):
     yield opened
     opened.close()
     assert not faults
+
+
+@pytest.fixture(scope="session")
+def watched():
+    """``with watched(browser) as page``: a page; any console error, failed request or script from outside fails it."""
+    return _watched
+
+
+@pytest.fixture
+def page(browser):
+    """Such a page for one test."""
+    with _watched(browser) as opened:
+        yield opened

@@ -96,6 +96,13 @@ def test_the_book_side_starts_without_torch():
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0
 
 
+def test_training_and_testing_start_without_torchvision():
+    """It brings torch's compiler along, two seconds of every process; what needs it asks for it there."""
+    code = "import verydeep.training, verydeep.evaluation.pretrained, verydeep.chapters.live.illustrations, sys"
+    code = f"{code}; sys.exit(not {{'torchvision', 'torch._dynamo'}}.isdisjoint(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0
+
+
 def test_the_citation_is_valid_and_of_this_version():
     citation = create_citation(str(REPOSITORY / "CITATION.cff"), None)
     citation.validate()

@@ -4,9 +4,12 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
 import pypdf
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from verydeep.book import lost_text, pdf
 
@@ -21,74 +24,125 @@ AUDITED = (
 )  # fmt: skip
 
 
-@pytest.mark.browser
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", AUDITED)
-def test_an_accessibility_audit_finds_nothing_serious(page, address, name, theme):
-    """On a desktop and on a phone."""
-    from axe_playwright_python.sync_playwright import Axe
+#: What a page shows, without its repeats: its links, the anchors that others may lead to.
+_SHOWN = """() => ({
+    links: [...new Set([...document.querySelectorAll('article a[href], .bd-sidebar a[href]')].map(one => one.href))],
+    anchors: [...document.querySelectorAll('[id]')].map(one => one.id),
+})"""
+#: Its words, with boxes opened and exponents apart.
+_WORDS = """() => {
+    document.querySelectorAll('article details').forEach(box => box.open = true);
+    document.querySelectorAll('article sup, article sub').forEach(one => {
+        one.textContent = ` ${one.textContent} `;
+    });
+    return document.querySelector('article').innerText;
+}"""
+#: Whether a page is in a theme, and no colour is still on its way there.
+_SETTLED = """theme => document.documentElement.dataset.theme === theme
+    && !document.getAnimations().some(one => one instanceof CSSTransition && one.playState === 'running')"""
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
-    page.emulate_media(color_scheme=theme)
-    page.goto(f"{address}/{name}.html")
+
+@pytest.fixture(scope="module")
+def audited(request, browser, watched, address):
+    """A page of the book with axe in it, for the audits of a desktop and then of a phone."""
+    with watched(browser) as page:
+        page.goto(f"{address}/{request.param}.html")
+        page.evaluate(Axe().axe_script)
+        yield page
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("audited", AUDITED, indirect=True)
+def test_an_accessibility_audit_finds_nothing_serious(audited, width):
+    """In light and in dark."""
+    audited.set_viewport_size({"width": width, "height": 900})
     found = []
-    for width in (1440, 390):
-        page.set_viewport_size({"width": width, "height": 900})
+    for theme in ("light", "dark"):
+        audited.emulate_media(color_scheme=theme)
+        audited.wait_for_function(_SETTLED, arg=theme)
         # it would ask for styles at the wrong address, and describe all that is well
-        audit = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]})
-        for fault in audit.response["violations"]:
+        options = {"preload": False, "resultTypes": ["violations"]}
+        for fault in audited.evaluate("options => axe.run(options).then(found => found.violations)", options):
             if fault["impact"] in ("serious", "critical"):
                 nodes = fault["nodes"]
-                found.append(f"{width}: {fault['id']}, {len(nodes)} times, as {nodes[0]['html'][:200]}")
+                found.append(f"{theme}: {fault['id']}, {len(nodes)} times, as {nodes[0]['html'][:200]}")
     assert not found, "\n".join(found)
 
 
+@dataclass
+class Visit:
+    """What a page showed: where it leads, its anchors, (width, window) by size, and its words where it has a source."""
+
+    links: set[str]
+    anchors: set[str]
+    widths: list[tuple[int, int]]
+    words: str | None = None
+
+
+@pytest.fixture(scope="module")
+def sources(html) -> dict[str, Path]:
+    """The sources of the book by the names of their pages."""
+    book = html.parents[1] / "book"
+    found = {path.relative_to(book).with_suffix(".html").as_posix(): path
+             for path in sorted([*book.rglob("*.md"), *book.rglob("*.ipynb")])}  # fmt: skip
+    return {name: path for name, path in found.items() if ".ipynb_checkpoints" not in name}
+
+
+@pytest.fixture(scope="module")
+def visits(browser, watched, address, sources) -> dict[str, Visit]:
+    """Every page that links lead to from the front page, and that of every source, opened once for all tests."""
+    found, sizes = {}, [DESKTOP, PHONE]
+    waiting = [f"{address}/{name}" for name in ("index.html", *sources)]
+    with watched(browser) as page:
+        while waiting:
+            url = waiting.pop()
+            if url in found:
+                continue
+            page.goto(url)
+            shown, widths = page.evaluate(_SHOWN), []
+            for size in sizes:
+                page.set_viewport_size(size)
+                widths.append(page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]"))
+            sizes.reverse()  # the next page is opened in the size of this one: each is opened in one and changed once
+            visit = found[url] = Visit(set(shown["links"]), set(shown["anchors"]), widths)
+            if url.removeprefix(f"{address}/") in sources:
+                visit.words = page.evaluate(_WORDS)
+            targets = {link.partition("#")[0] for link in visit.links}
+            waiting += [target for target in targets if target.startswith(address) and target.endswith(".html")]
+    return found
+
+
 @pytest.mark.browser
-def test_no_internal_link_is_broken_and_no_page_scrolls_sideways(page, address):
-    waiting, seen, anchors, ids = [f"{address}/index.html"], set(), {}, {}
-    while waiting:
-        url = waiting.pop()
-        if url in seen:
-            continue
-        seen.add(url)
-        page.goto(url)
-        ids[url] = set(page.eval_on_selector_all("[id]", "found => found.map(one => one.id)"))
-        for size in ({"width": 390, "height": 844}, {"width": 1280, "height": 900}):  # a phone, a desktop
-            page.set_viewport_size(size)
-            width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-            assert width[0] <= width[1] + 1, (url, size)
-        links = page.eval_on_selector_all("article a[href], .bd-sidebar a[href]", "links => links.map(a => a.href)")
-        for link in links:
-            target, _, anchor = link.partition("#")
-            if anchor and target.startswith(address):
-                anchors.setdefault(target, set()).add(anchor)
-            if target.startswith(address) and target.endswith(".html"):
-                waiting.append(target)
-            elif target.startswith(address) and target != url and target not in seen:
-                seen.add(target)
-                assert page.request.get(target).ok, link
-    assert len([url for url in seen if url.endswith(".html")]) >= 25
+def test_no_page_scrolls_sideways(visits):
+    wide = {url: visit.widths for url, visit in visits.items() for width, window in visit.widths if width > window + 1}
+    assert not wide and {window for visit in visits.values() for _, window in visit.widths} == {390, 1280}
+
+
+@pytest.mark.browser
+def test_no_internal_link_is_broken(page, address, visits):
+    anchors, others = {}, set()
+    for link in {link for visit in visits.values() for link in visit.links if link.startswith(address)}:
+        target, _, anchor = link.partition("#")
+        if anchor:
+            anchors.setdefault(target, set()).add(anchor)
+        if target not in visits:
+            others.add(target)
+    assert len(visits) >= 25
+    for target in sorted(others):
+        assert page.request.get(target).ok, target
     for target, wanted in anchors.items():
-        assert not (missing := wanted - ids[target]), (target, missing)
+        assert not (missing := wanted - visits[target].anchors), (target, missing)
 
 
 @pytest.mark.browser
-def test_every_word_of_every_source_stands_in_its_page(page, address, html):
+def test_every_word_of_every_source_stands_in_its_page(address, sources, visits):
     """By what the browser shows, not by the tree that Sphinx wrote; boxes are opened, exponents stand apart."""
-    book, compared = html.parents[1] / "book", 0
-    for source in sorted([*book.rglob("*.md"), *book.rglob("*.ipynb")]):
-        name = source.relative_to(book).with_suffix(".html").as_posix()
-        if ".ipynb_checkpoints" in name:
-            continue
-        page.goto(f"{address}/{name}")
-        shown = page.evaluate("""() => {
-            document.querySelectorAll('article details').forEach(box => box.open = true);
-            document.querySelectorAll('article sup, article sub').forEach(one => {
-                one.textContent = ` ${one.textContent} `;
-            });
-            return document.querySelector('article').innerText;
-        }""")
+    compared = 0
+    for name, source in sources.items():
         for markdown in lost_text.prose(source):
-            assert lost_text.lost(markdown, shown, own_roles=False) == [], name
+            assert lost_text.lost(markdown, visits[f"{address}/{name}"].words, own_roles=False) == [], name
             compared += len(lost_text.words(markdown))
     assert compared > 10_000
 
@@ -108,23 +162,29 @@ def test_the_chapters_are_one_pdf_that_paper_can_hold(html, page, served, tmp_pa
     chapters = list(pdf.read(html))
     starts = {name.removeprefix("/"): reader.get_destination_page_number(place)
               for name, place in reader.named_destinations.items()}  # fmt: skip
-    contents = "".join(sheet.extract_text() for sheet in reader.pages[1 : min(starts.values())])
+    texts, lefts = zip(*map(printed, reader.pages), strict=True)
+    contents = "".join(texts[1 : min(starts.values())])
     assert len(chapters) >= 35 and not [one for one in chapters if one.name.startswith(("runs/", "reference/"))]
     for chapter in chapters:
         begins = starts[chapter.anchor]
-        assert squeezed(reader.pages[begins].extract_text()).startswith(squeezed(chapter.title)), chapter.name
+        assert squeezed(texts[begins]).startswith(squeezed(chapter.title)), chapter.name
         assert squeezed(f"{chapter.title}{begins + 1}") in squeezed(contents), chapter.name
     assert len({starts[chapter.anchor] for chapter in chapters}) == len(chapters)
-    for number, sheet in enumerate(reader.pages):
+    for number, (sheet, places) in enumerate(zip(reader.pages, lefts, strict=True)):
         assert (round(sheet.mediabox.width), round(sheet.mediabox.height)) == (595, 842)
-        places = []
-        sheet.extract_text(visitor_text=lambda text, cm, tm, *_, places=places: text.strip() and places.append(
-            tm[4] * cm[0] + cm[4]))  # fmt: skip
         assert places and min(places) > 40 and max(places) < 555, number + 1
     with served(html) as address:
         page.goto(f"{address}/index.html")
         page.get_by_role("link", name="PDF", exact=True).wait_for()
         assert page.request.get(f"{address}/verydeep.pdf").body() == target.read_bytes()
+
+
+def printed(sheet) -> tuple[str, list[float]]:
+    """The text of a sheet, and how far from its left edge each piece of it begins."""
+    places = []
+    text = sheet.extract_text(visitor_text=lambda text, cm, tm, *_: text.strip() and places.append(
+        tm[4] * cm[0] + cm[4]))  # fmt: skip
+    return text, places
 
 
 def squeezed(text):

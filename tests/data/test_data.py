@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from faults import small as small_sets
 from faults.world import World
@@ -311,6 +312,9 @@ def test_digits_are_the_shipped_images():
     entries = list(digits.entries())
     first = decode(digits.read(entries[0]), entries[0].name)
     assert len(entries) == 1797 and first.shape == (8, 8, 3) and first.max() == 255
+    shipped, (images, labels) = load_digits(), sources._digits()
+    assert images.dtype == shipped.images.dtype and np.array_equal(images, shipped.images)
+    assert np.array_equal(labels, shipped.target)
 
 
 # -- images --------------------------------------------------------------------------------------------

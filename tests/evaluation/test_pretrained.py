@@ -226,10 +226,10 @@ def test_torch_hub_gives_the_same_and_asks_for_what_is_imported(tmp_path):
 
 
 def third_party(module: str) -> set[str]:
-    """The packages that a module imports when it is imported, of those that do not come with Python."""
+    """The packages that a module imports, at once or in a function, of those that do not come with Python."""
     names = set()
     with open(module) as file:
-        for node in ast.parse(file.read()).body:
+        for node in ast.walk(ast.parse(file.read())):
             if isinstance(node, ast.Import):
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):

@@ -37,6 +37,7 @@ INSTANTS = (
 )
 
 
+_LOOK = 0.0001  # seconds between two looks for a file that is being written; without them a core would do nothing else
 _TRIES = 3  # runs that may be over before a kill meets its instant
 
 
@@ -99,7 +100,9 @@ def _start_and_kill(world: World, aim: str, delay: float | None) -> Kill:
             hit = any(name.startswith(f".{aim}.") for name in parts(world) - left)
         else:
             hit = time.monotonic() - started >= delay
-            time.sleep(0.01)
+        if not hit:
+            # a file that is being written is there for a millisecond at least: it is synchronised with the disk
+            time.sleep(_LOOK if delay is None else 0.01)
     kill(process)
     return Kill(aim, hit, time.monotonic() - started, broken(world))
 

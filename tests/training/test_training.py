@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import digest, silent, tiny_run, train_until
 
+from conftest import entered, make_checkout
 from verydeep import runs, studies, training
 from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
 from verydeep.networks import vgg, weights
@@ -33,15 +34,28 @@ def normalised(run: studies.Run) -> studies.Run:
     return replace(run, study=run.study.model_copy(update={"network": network}))
 
 
-@pytest.fixture
-def reference(checkout):
-    """The weights of an uninterrupted run, trained in a place of its own."""
-    run = tiny_run(dropout=0.5)
-    training.train(run, report=silent)
-    found = digest(run)
-    for path in run.folder.iterdir():
-        path.unlink()
-    return found
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The weights of an uninterrupted run, trained in a place of its own, once for all tests."""
+    with entered(make_checkout(tmp_path_factory.mktemp("reference") / "checkout")):
+        run = tiny_run(dropout=0.5)
+        training.train(run, report=silent)
+        return digest(run)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """History and weights of a run that one process trained, once for all tests."""
+    with entered(make_checkout(tmp_path_factory.mktemp("alone") / "checkout")):
+        return trained_by(1)
+
+
+def trained_by(processes: int) -> tuple[pd.DataFrame, dict[str, torch.Tensor]]:
+    """History and weights of a run of two epochs."""
+    run = tiny_run(epochs=2)
+    training.train(run, processes=processes, report=silent)
+    assert runs.read_record(run, "train").device.processes == processes
+    return pd.read_csv(run.folder / "history.csv"), load_file(run.weights)
 
 
 def test_a_finished_run_is_complete_and_is_not_trained_again(checkout, capsys):
@@ -243,23 +257,17 @@ def test_a_recorded_pilot_is_not_trained_again_for_want_of_its_weights(checkout)
 
 
 @pytest.mark.parametrize("processes", [2, 3])
-def test_processes_train_the_network_of_one(checkout, processes):
+def test_processes_train_the_network_of_one(checkout, alone, processes):
     """Synchronous data parallelism equals one device (Sect. 3.3), to the rounding of the sums.
 
     Over two epochs; later a unit at the kink of a ReLU may fall to the other side, see benchmarks/processes.py. A
     batch of 32 makes parts of 11, 11 and 10 images.
     """
-    run, found = tiny_run(epochs=2), {}
-    for count in (1, processes):
-        training.train(run, processes=count, report=silent)
-        assert runs.read_record(run, "train").device.processes == count
-        found[count] = pd.read_csv(run.folder / "history.csv"), load_file(run.weights)
-        shutil.rmtree(run.folder)
-    (alone, mine), (together, theirs) = found[1], found[processes]
-    assert together["train_loss"].tolist() == pytest.approx(alone["train_loss"].tolist(), rel=1e-5)
-    assert together["held_out_loss"].tolist() == pytest.approx(alone["held_out_loss"].tolist(), rel=1e-4)
-    errors = [column for column in alone if column.endswith("_error")]
-    assert together[errors].equals(alone[errors])
+    (curves, mine), (together, theirs) = alone, trained_by(processes)
+    assert together["train_loss"].tolist() == pytest.approx(curves["train_loss"].tolist(), rel=1e-5)
+    assert together["held_out_loss"].tolist() == pytest.approx(curves["held_out_loss"].tolist(), rel=1e-4)
+    errors = [column for column in curves if column.endswith("_error")]
+    assert together[errors].equals(curves[errors])
     for name, weight in mine.items():  # published in half precision: one unit in its last place
         assert torch.allclose(weight.float(), theirs[name].float(), rtol=2**-10, atol=1e-6), name
 

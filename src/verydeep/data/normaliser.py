@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torchvision
 
 from verydeep.data.store import Store
 
@@ -36,7 +35,9 @@ class Normaliser:
         """What the weights that ``"torchvision"`` or the ``"authors"`` published expect."""
         if publisher == "authors":
             return cls(torch.tensor(AUTHORS_MEAN, device=device), 1.0)
-        preset = torchvision.models.VGG16_Weights.IMAGENET1K_V1.transforms()
+        from torchvision.models import VGG16_Weights
+
+        preset = VGG16_Weights.IMAGENET1K_V1.transforms()
         mean, deviation = (255 * torch.tensor(values, device=device) for values in (preset.mean, preset.std))
         return cls(mean, deviation)
 

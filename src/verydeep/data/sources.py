@@ -241,8 +241,7 @@ class Digits(Source):
     has_boxes = True
 
     def __init__(self, folder: Path | None = None):
-        # a user without a home directory has these too
-        super().__init__(folder or Path(find_spec("sklearn").origin).parent / "datasets" / "data")
+        super().__init__(folder or _digits_folder())  # a user without a home directory has these too
 
     def require(self) -> None:
         """Nothing to place: the images are part of scikit-learn."""
@@ -276,12 +275,15 @@ class Digits(Source):
         return stream.getvalue()
 
 
+def _digits_folder() -> Path:
+    return Path(find_spec("sklearn").origin).parent / "datasets" / "data"
+
+
 @cache
 def _digits() -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.datasets import load_digits  # slow to import, and only this source needs it
-
-    bunch = load_digits()
-    return bunch.images, bunch.target
+    """What ``sklearn.datasets.load_digits`` gives, without the second that importing scikit-learn takes."""
+    rows = np.loadtxt(_digits_folder() / "digits.csv.gz", delimiter=",")
+    return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(int)
 
 
 _KINDS = (

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torchvision.ops import box_iou
 
 from verydeep.studies.localisation import Localisation
 
@@ -32,6 +31,8 @@ class Merged:
 
 def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Intersection over union of each of (n, 4) with each of (m, 4): (n, m); 0 where both are empty."""
+    from torchvision.ops import box_iou
+
     ious = box_iou(torch.from_numpy(np.asarray(first, np.float64)), torch.from_numpy(np.asarray(second, np.float64)))
     return np.nan_to_num(ious.numpy())
 

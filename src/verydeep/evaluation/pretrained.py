@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
 from PIL import Image
 
 from verydeep import assembly, files, paths, runs
@@ -130,8 +129,10 @@ def class_names(run: Run) -> list[str]:
     source = sources.SOURCES[run.study.data.source]
     if source.class_names:
         return list(source.class_names.values())
+    from torchvision.models import VGG16_Weights
+
     # ILSVRC's, sorted by WordNet id as ours are; of a generated set in the tests as many as it has
-    return torchvision.models.VGG16_Weights.IMAGENET1K_V1.meta["categories"][: source.num_classes]
+    return VGG16_Weights.IMAGENET1K_V1.meta["categories"][: source.num_classes]
 
 
 def _find(name: str | Path) -> tuple[Run, Path | None]:

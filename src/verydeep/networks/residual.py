@@ -4,7 +4,6 @@ from collections import OrderedDict
 
 import torch
 from torch import nn
-from torchvision.models.resnet import BasicBlock
 
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import PAPER_SIZE, Residual, Size, configuration
@@ -15,6 +14,8 @@ class ResNet(Averaging):
     """A residual network. Module names are torchvision's, below ``features``, and ``fc`` is ``classifier``."""
 
     def __init__(self, config: Residual, size: Size):
+        from torchvision.models.resnet import BasicBlock
+
         super().__init__(config, size)
         widths = [width // size.width_divisor for width in config.widths]
         blocks = OrderedDict(

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from uuid import uuid4
 
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 from traitlets import Unicode
@@ -116,6 +117,11 @@ class Forked(LocalProvisioner):
     """What starts and ends such a kernel, for Jupyter; ``address`` is the socket of the process that forks."""
 
     address = Unicode(config=True)
+
+    async def pre_launch(self, **options) -> dict:
+        """Have it listen on sockets of its own beside that address: ports of TCP another process may take first."""
+        self.parent.transport, self.parent.ip = "ipc", f"{self.address}-{uuid4().hex[:8]}"
+        return await super().pre_launch(**options)
 
     async def launch_kernel(self, cmd: list[str], **options) -> dict:
         """Ask for a fork that becomes the kernel of a command, ``python -m ipykernel_launcher`` and its arguments."""

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy  # which imports scipy.stats, half a second, where it is first used
 
 CONFIDENCE = 0.95
 RESAMPLES = 9999
@@ -41,7 +41,7 @@ class Comparison:
 
 def error_interval(error: float, n: int) -> tuple[float, float]:
     """Wilson's 95 % interval of an error (percent) measured on ``n`` images: sampling of the images only."""
-    interval = stats.binomtest(round(error * n / 100), n).proportion_ci(CONFIDENCE, method="wilson")
+    interval = scipy.stats.binomtest(round(error * n / 100), n).proportion_ci(CONFIDENCE, method="wilson")
     return 100 * float(interval.low), 100 * float(interval.high)
 
 
@@ -80,7 +80,7 @@ def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
 def mcnemar(only_first: int, only_second: int) -> float:
     """Exact two-sided p-value of McNemar's test: a sign test on the images that just one network answers wrongly."""
     both = only_first + only_second
-    return float(stats.binomtest(only_first, both, 0.5).pvalue) if both else 1.0
+    return float(scipy.stats.binomtest(only_first, both, 0.5).pvalue) if both else 1.0
 
 
 def mean_difference(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Interval:
@@ -132,12 +132,12 @@ def minimum_detectable_difference(n: int, discordant: float, power: float = 0.8)
 
     Normal approximation to McNemar's test at the 5 % level, two-sided.
     """
-    z = stats.norm.ppf(1 - (1 - CONFIDENCE) / 2) + stats.norm.ppf(power)
+    z = scipy.stats.norm.ppf(1 - (1 - CONFIDENCE) / 2) + scipy.stats.norm.ppf(power)
     return 100 * float(z) * math.sqrt(discordant / n)
 
 
 def difference_of_shares(first: float, n: int, second: float, m: int) -> Interval:
     """``first`` less ``second``, independent shares in percent of ``n`` and ``m``, with the normal 95 % interval."""
     spread = math.sqrt(first * (100 - first) / n + second * (100 - second) / m)
-    half = float(stats.norm.ppf(1 - (1 - CONFIDENCE) / 2)) * spread
+    half = float(scipy.stats.norm.ppf(1 - (1 - CONFIDENCE) / 2)) * spread
     return Interval(first - second, first - second - half, first - second + half)

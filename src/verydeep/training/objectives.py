@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
-from torchvision.ops import box_iou
 
 from verydeep.data.boxes import corners
 from verydeep.data.views import Batch
@@ -70,6 +69,8 @@ class BoxesOfTrueClass(Objective):
         return (each * targets[:, 1]).sum()
 
     def right(self, outputs: torch.Tensor, targets: torch.Tensor, k: int = 1) -> torch.Tensor:
+        from torchvision.ops import box_iou
+
         said = corners(self._of_true_class(outputs, targets), self.localisation.units, self.crop)
         true = corners(targets[:, 2:], self.localisation.units, self.crop)
         return box_iou(said, true).diagonal() > OVERLAP
