@@ -59,6 +59,11 @@ def test_it_draws_as_a_kernel_of_a_notebook_does(world, tmp_path):
     assert "inline" in shown(code, tmp_path)
 
 
+def test_no_other_process_can_take_its_ports(world, tmp_path):
+    code = "import json, ipykernel; print(json.loads(ipykernel.get_connection_info())['transport'])"
+    assert shown(code, tmp_path) == "ipc\n"
+
+
 def test_it_starts_processes_and_hears_of_their_end(world, tmp_path):
     code = "import subprocess, sys; print(subprocess.run([sys.executable, '-c', 'exit(3)']).returncode)"
     assert shown(code, tmp_path) == "3\n"
