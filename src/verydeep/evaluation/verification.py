@@ -14,6 +14,9 @@ from verydeep.studies.measurements import Measurement, protocol
 
 #: Elsewhere sums are added up in another order: how far a re-made test may be from the record, on another machine type.
 SAME_BEST_CLASS = 97.0  # percent of the images, at least
+#: The same where the boxes of many windows are merged: which two merge next hangs on the last bit of half precision,
+#: and what comes of it differs most where a network's boxes are poor.
+SAME_MERGED = 75.0
 PROBABILITY = 0.05  # largest difference of the best class's probability, half-precision convolutions
 
 
@@ -92,14 +95,17 @@ def _compare(before: pd.DataFrame, again: pd.DataFrame, beginnings: tuple[str, .
 def _judge(run: Run, frame: pd.DataFrame, exact: bool) -> pd.DataFrame:
     worst = frame["same best class (%)"].min(), frame["largest difference"].max()
     allowed = np.inf if run.boxes else PROBABILITY
+    merged = frame.index.str.contains("dense-boxes")
+    least = np.where(merged, SAME_MERGED, SAME_BEST_CLASS)
     if exact and not frame["identical"].all():
         raise VerydeepError(
             f"{run.name}: this machine is of the recorded type, and its predictions differ: {worst[0]:.2f} % with the "
             f"same best class, probabilities by up to {worst[1]:.4f}"
         )
-    if worst[0] < SAME_BEST_CLASS or worst[1] > allowed:
+    if (frame["same best class (%)"] < least).any() or worst[1] > allowed:
         raise VerydeepError(
             f"{run.name}: predictions differ by more than the tolerance: {worst[0]:.2f} % with the same best class (at "
-            f"least {SAME_BEST_CLASS} %), probabilities by up to {worst[1]:.4f} (at most {PROBABILITY})"
+            f"least {SAME_BEST_CLASS} %, of merged boxes {SAME_MERGED} %), probabilities by up to {worst[1]:.4f} "
+            f"(at most {PROBABILITY})"
         )
     return frame
