@@ -119,7 +119,7 @@ COUNTS = re.compile(
     r"modules|lines|networks|only (first|second) wrong|p|threads|epochs|with its ancestors'|forward passes|images|"
     r"ratio( (to|of) .*)?|turns|measurements|after epoch|rate|least inside|two hosts|channels|classes|table|"
     r"weights.*|biases|activations|multiply-adds( .*)?|layers with weights|positions|tried|survived|"
-    r"counted from Table 1|training loss|load|same .*|largest difference.*|epochs with .*|"
+    r"counted from Table 1|training loss|load|passes.*|same .*|largest difference.*|epochs with .*|"
     r"claim|section|number|first pixel|last pixel|paper|study|here|usual|FC form|dense form|scores' standard deviation"
 )
 #: A unit in brackets or in words.

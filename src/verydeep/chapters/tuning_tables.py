@@ -46,7 +46,7 @@ def ways(tuning: Tuning) -> display.Table:
                 "mean class error": display.with_interval(point.error, point.low, point.high),
                 "multiply-adds": float(f"{work.multiply_adds:.3g}"),
                 "epochs": work.epochs,
-                "learning rate": f"{work.rate:g}" if work.rate else "",
+                "rate": f"{work.rate:g}" if work.rate else "",
                 "learning": round(work.seconds, 1),
             }
         )
