@@ -99,6 +99,11 @@ def random_split(targets: Targets, number: int, train: int, test: int | None) ->
     return Split(*(np.sort(np.concatenate(part)) for part in parts))
 
 
+def of_one_class(labels: np.ndarray, classes: int) -> np.ndarray:
+    """What is true of images of one class each, (n, classes): 1 of their own, -1 of the others."""
+    return np.where(np.eye(classes)[labels] == 1, 1, -1)
+
+
 def aside(labels: np.ndarray, names: np.ndarray, share: float) -> np.ndarray:
     """Which of the training targets are kept to choose hyper-parameters on: a share of each class, bool (n,).
 

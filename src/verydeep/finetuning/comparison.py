@@ -14,9 +14,10 @@ from verydeep.data.targets import Split, random_split, read_targets
 from verydeep.evaluation.classifiers import best_cost, scores
 from verydeep.evaluation.features import Descriptors, unit
 from verydeep.evaluation.measure import require_trained, write_answers
-from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
+from verydeep.evaluation.tester import PIXELS_PER_BATCH
 from verydeep.finetuning.loop import Lesson, batch_size, fit, new_network
 from verydeep.finetuning.rates import best_rate
+from verydeep.finetuning.testing import posteriors
 from verydeep.runs import provenance, transfers
 from verydeep.runs.parts import TransferScore, WayCost
 from verydeep.studies import Transfer, Tuning
@@ -131,9 +132,7 @@ class _Comparison:
         net = new_network(run, self.store.num_classes, way == TUNED)
         normalise = recorded_normaliser(run, self.device)
         fit(net, run, self._lesson(split), normalise, way == TUNED, rate)
-        tester = Tester(net, normalise, run.testing, run.recipe.flip, self.pixels_per_batch)
-        made = tester.make("dense", self.store, self.targets.rows[split.test], run.study.pixels(256))
-        return made.posteriors
+        return posteriors(net, run, normalise, self.store, self.targets.rows[split.test], self.pixels_per_batch)
 
     def _record(self, table, resampled, measured: dict, work: dict, splits: list[dict]) -> runs.TuningRecord:
         tuning, written = self.tuning, [transfers.FILE, transfers.RESAMPLED]

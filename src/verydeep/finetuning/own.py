@@ -10,14 +10,14 @@ import pandas as pd
 from verydeep import files, progress
 from verydeep.assembly import device, exact_float32, recorded_normaliser
 from verydeep.data.images import decode
-from verydeep.data.targets import aside
+from verydeep.data.targets import aside, of_one_class
 from verydeep.errors import DataError, VerydeepError
 from verydeep.evaluation.measure import require_trained
-from verydeep.evaluation.tester import Tester
 from verydeep.finetuning.kept import NOTE, PAGE, WEIGHTS
 from verydeep.finetuning.loop import Lesson, fit, new_network
 from verydeep.finetuning.pages import page
 from verydeep.finetuning.rates import best_rate
+from verydeep.finetuning.testing import posteriors
 from verydeep.networks import weights
 from verydeep.results.statistics import error_interval
 from verydeep.runs import provenance
@@ -72,8 +72,7 @@ class OwnFolder:
     def split(self, share: float) -> tuple[np.ndarray, np.ndarray]:
         """Rows to learn from, and rows to test on: of each class that share, by the names alone."""
         labels = self.manifest["label"].to_numpy()
-        truth = np.where(np.eye(len(self.words))[labels] == 1, 1, -1)
-        tested = aside(truth, self.manifest["name"].to_numpy(), share)
+        tested = aside(of_one_class(labels, len(self.words)), self.manifest["name"].to_numpy(), share)
         return np.flatnonzero(~tested), np.flatnonzero(tested)
 
 
@@ -163,14 +162,13 @@ def tune(
     report(f"learned at a rate of {rate:g}: loss {losses[0]:.3f} in the first epoch, {losses[-1]:.3f} in the last")
     digest = weights.publish(net, to / WEIGHTS)
     weights.load_into(net, to / WEIGHTS)  # what is tested is what is written
-    tester = Tester(net, normalise, run.testing, run.recipe.flip)
-    posteriors = tester.make("dense", images, test, run.study.pixels(256)).posteriors
+    said = posteriors(net, run, normalise, images, test)
     answers = pd.DataFrame(
         {
             "image": images.manifest["name"].to_numpy()[test],
             "label": images.manifest["label"].to_numpy()[test],
-            "said": posteriors.argmax(1),
-            "probability": posteriors.max(1),
+            "said": said.argmax(1),
+            "probability": said.max(1),
         }
     )
     tuned = Tuned(to, images, answers, losses)

@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-import numpy as np
-from torch import from_numpy
-from torch.nn.functional import nll_loss
+import torch
+import torch.nn.functional as F
 
 from verydeep.data.normaliser import Normaliser
-from verydeep.data.targets import aside
+from verydeep.data.targets import aside, of_one_class
 from verydeep.errors import TrainingDiverged
-from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
+from verydeep.evaluation.tester import PIXELS_PER_BATCH
 from verydeep.finetuning.loop import Lesson, fit, new_network
+from verydeep.finetuning.testing import posteriors
 from verydeep.studies import Run
 from verydeep.studies.tuning import RATES
 
@@ -39,8 +39,7 @@ def best_rate(
     """
     manifest = lesson.images.manifest.iloc[lesson.rows]
     labels = manifest["label"].to_numpy()
-    truth = np.where(np.eye(classes)[labels] == 1, 1, -1)
-    kept = aside(truth, manifest["name"].to_numpy(), run.study.transfer.aside)
+    kept = aside(of_one_class(labels, classes), manifest["name"].to_numpy(), run.study.transfer.aside)
     reached = {}
     for rate in rates_of(run):
         net = new_network(run, classes, trained)
@@ -49,9 +48,8 @@ def best_rate(
         except TrainingDiverged as error:
             diverged = error
             continue
-        tester = Tester(net, normalise, run.testing, run.recipe.flip, pixels_per_batch)
-        said = tester.make("dense", lesson.images, lesson.rows[kept], run.study.pixels(256)).posteriors
-        reached[rate] = float(nll_loss(from_numpy(said).float().clamp_min(1e-12).log(), from_numpy(labels[kept])))
+        said = torch.from_numpy(posteriors(net, run, normalise, lesson.images, lesson.rows[kept], pixels_per_batch))
+        reached[rate] = float(F.nll_loss(said.float().clamp_min(1e-12).log(), torch.from_numpy(labels[kept])))
     if not reached:
         raise diverged
     return min(reached, key=reached.get)

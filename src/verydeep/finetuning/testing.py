@@ -1,0 +1,16 @@
+"""What a tuned network says of images: all three places that ask it ask in one way."""
+
+import numpy as np
+
+from verydeep.data.normaliser import Normaliser
+from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
+from verydeep.networks.network import Network
+from verydeep.studies import Run
+
+
+def posteriors(
+    net: Network, run: Run, normalise: Normaliser, images, rows: np.ndarray, pixels_per_batch: int = PIXELS_PER_BATCH
+) -> np.ndarray:
+    """Probabilities (n, classes) of the images in ``rows``, densely at Q=256, as the study of ``run`` tests."""
+    tester = Tester(net, normalise, run.testing, run.recipe.flip, pixels_per_batch)
+    return tester.make("dense", images, rows, run.study.pixels(256)).posteriors
