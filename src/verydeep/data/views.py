@@ -12,6 +12,7 @@ from itertools import islice
 import numpy as np
 import torch
 from PIL import Image
+from torch.utils.data import get_worker_info
 
 from verydeep.data.ahead import prepared
 from verydeep.data.boxes import BoxTargets
@@ -141,6 +142,10 @@ class TrainingViews:
     flip: bool
     resized: bool = False
 
+    def keeps(self, size: tuple[int, int]) -> bool:
+        """Whether the view of an image of (height, width) is a piece of it as it is, not rescaled."""
+        return not self.resized and self.scale_min == self.scale_max == min(size)
+
     def place(self, size: tuple[int, int], draws: Draws, i: int) -> Place:
         """Where the view of training image number ``i``, of (height, width), lies."""
         if self.resized:
@@ -252,13 +257,25 @@ class TrainingBatches:
             raise IndexError(k)
         first, last = (k * self.batch + part * self.batch // self.parts for part in (self.part, self.part + 1))
         chosen = self.draws.order[first:last]
-        rows, images, places = self.rows[chosen], [], []
-        for row, i in zip(rows, chosen, strict=True):
-            image = self.store.image(row)
-            places.append(self.views.place(image.shape[:2], self.draws, i))
-            images.append(cut(image, places[-1]))
+        images = np.empty((len(chosen), self.views.crop, self.views.crop, 3), np.uint8)
+
+        def write(k: int) -> Place:
+            """Write the k-th view, and say where it lies in its image."""
+            image = self.store.image(self.rows[chosen[k]])
+            place = self.views.place(image.shape[:2], self.draws, chosen[k])
+            images[k] = cut(image, place)
+            return place
+
+        places = list((prepared if self._worth_threads() else map)(write, range(len(chosen))))
+        rows = self.rows[chosen]
         labels, boxes = torch.from_numpy(self.labels[rows]), _targets(self.boxes, rows, places)
-        return Batch(torch.from_numpy(np.stack(images)), labels, self.draws.colour[chosen], boxes)
+        return Batch(torch.from_numpy(images), labels, self.draws.colour[chosen], boxes)
+
+    def _worth_threads(self) -> bool:
+        """Whether to share the views out among the cores: not where a view is merely read, nor in a worker process,
+        which is one for each core already."""
+        read = self.store.shape is not None and self.views.keeps(self.store.shape[:2])
+        return not read and get_worker_info() is None
 
 
 def _targets(boxes: BoxTargets | None, rows: np.ndarray, places: list[Place]) -> torch.Tensor | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from verydeep import progress
+from verydeep import machine, progress
 from verydeep.data.ahead import prepared
 from verydeep.data.images import MAX_PIXELS
 from verydeep.data.normaliser import Normaliser
@@ -62,6 +62,7 @@ class Tester:
     pixels_per_batch: int = PIXELS_PER_BATCH
 
     def __post_init__(self):
+        machine.keep_memory()
         self.net.to(self.normalise.mean.device).eval()
         self.net.lower(_DTYPES[self.testing.precision])
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from verydeep import progress
+from verydeep import machine, progress
 from verydeep.assembly import load_network
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import TrainingBatches, TrainingViews, draw_epoch
@@ -67,6 +67,7 @@ def fit(net: Network, run: Run, lesson: Lesson, normalise: Normaliser, trained: 
     recipe, batch = run.recipe, batch_size(run, len(lesson.rows))
     scale = run.study.pixels(256)
     views = TrainingViews(run.size.crop, scale, scale, recipe.flip)
+    machine.keep_memory()
     device = normalise.mean.device
     net.to(device).train()
     *_, last = net.fully_connected().values()

@@ -8,7 +8,7 @@ from itertools import islice
 
 import torch
 
-from verydeep import assembly, files, progress
+from verydeep import assembly, files, machine, progress
 from verydeep.data.views import Batch
 from verydeep.errors import Interrupted, OutOfMemory, ProcessLost, TrainingDiverged
 from verydeep.runs import provenance, variables
@@ -58,6 +58,7 @@ class Training:
     """One training. What it is made of is there when it is made: its images, its updates, and where it stands."""
 
     def __init__(self, run: Run, micro_batch: int, report: Callable[[str], None]):
+        machine.keep_memory()
         self.run, self.report = run, report
         self.started, self.made_by = provenance.now(), provenance.sources()  # while they are what was imported
         # One builds the store, the others wait for its lock: that may take an hour, and processes that are joined give
