@@ -84,5 +84,4 @@ def _others(ablation: Ablation) -> str:
 def _rate(study: Study) -> str:
     if not study.train:
         return ""
-    rate, basis = status.rate_of(study)
-    return f"Times: training, at {rate / 1e9:.0f} G multiply-adds a second, {basis}."
+    return f"Times: training, at {status.pace(study)}."

@@ -1,6 +1,8 @@
 """What a person reads in a terminal about a study: its recipe, its runs, their cost and state."""
 
 import time
+from dataclasses import dataclass
+from statistics import median
 
 from verydeep import progress, runs
 from verydeep.data.sources import SOURCES
@@ -32,14 +34,35 @@ def planned_multiply_adds(run: Run) -> int:
     return run.recipe.epochs * training_images(run.study) * run.training_multiply_adds
 
 
-def measured_rate(study: Study) -> float | None:
-    """Multiply-adds a second over the recorded trainings of a study."""
-    work = seconds = 0
+@dataclass(frozen=True)
+class Pace:
+    """Multiply-adds a second of a study's trainings, by where (``"on a CPU"``, ``"on a GPU"``), and their basis."""
+
+    rates: dict[str, float]
+    basis: str
+
+    def __str__(self) -> str:
+        rates = [f"{rate / 1e9:.0f} G multiply-adds/s {where}".strip() for where, rate in self.rates.items()]
+        return f"{', '.join(rates)}, {self.basis}"
+
+    def time(self, multiply_adds: float) -> str:
+        """How long so much work takes, in words."""
+        return ", ".join(f"{progress.duration(multiply_adds / r)} {where}".strip() for where, r in self.rates.items())
+
+
+_WHERE = {"cpu": "on a CPU", "cuda": "on a GPU"}
+
+
+def pace(study: Study) -> Pace:
+    """How fast a study trains: the median of its recorded trainings on each kind of device, or as the study assumes."""
+    measured: dict[str, list[float]] = {}
     for run in planned_runs(study):
         if record := runs.read_record(run, "train"):
-            work += record.cost.multiply_adds
-            seconds += record.cost.seconds
-    return work / seconds if seconds else None
+            rate = record.cost.multiply_adds / record.cost.seconds
+            measured.setdefault(_WHERE[record.device.type], []).append(rate)
+    if not measured:
+        return Pace({"": study.assumed_rate}, "assumed")
+    return Pace({where: median(measured[where]) for where in sorted(measured)}, "as measured on the recorded runs")
 
 
 def show_study(name: str) -> str:
@@ -63,37 +86,30 @@ def show_study(name: str) -> str:
             for row in recipe_rows(study, scale, study.resolve(scale)):
                 departs = f"  (paper: {_setting(row['paper'])}; {row['why']})" if row["study"] != row["paper"] else ""
                 lines.append(f"  {row['setting']:18} {_setting(row['study'])}{departs}")
-    rate, basis = rate_of(study)
-    lines += ["", f"runs (time at {rate / 1e9:.0f} G multiply-adds/s, {basis}):"]
+    at = pace(study)
+    lines += ["", f"runs (time at {at}):"]
     total = 0
     for run in planned_runs(study):
         work = planned_multiply_adds(run)
         total += work
         start = f"from {run.parent.name}" if run.parent else "from random weights"
-        lines.append(f"  {run.name:24} {start:26} {work:10.2e} multiply-adds  {progress.duration(work / rate)}")
-    lines.append(f"  {'all':51} {total:10.2e} multiply-adds  {progress.duration(total / rate)}")
+        lines.append(f"  {run.name:24} {start:26} {work:10.2e} multiply-adds  {at.time(work)}")
+    lines.append(f"  {'all':51} {total:10.2e} multiply-adds  {at.time(total)}")
     return "\n".join(lines)
-
-
-def rate_of(study: Study) -> tuple[float, str]:
-    """Multiply-adds a second at which a study trains, and what that rests on, in words."""
-    measured = measured_rate(study)
-    return (measured, "as measured on the recorded runs") if measured else (study.assumed_rate, "assumed")
 
 
 def time_left(run: Run) -> str:
     """How long a run takes, with what it starts from and is not trained yet, in words."""
-    rate, _ = rate_of(run.study)
     waiting = [one for one in lineage(run) if runs.read_record(one, "train") is None]
-    return progress.duration(sum(map(planned_multiply_adds, waiting)) / rate)
+    return pace(run.study).time(sum(map(planned_multiply_adds, waiting)))
 
 
 def training_time(study: Study) -> str:
     """How long all trainings of a study take, in words."""
     if not study.train:
         return "trains nothing"
-    rate, basis = rate_of(study)
-    return f"{progress.duration(sum(map(planned_multiply_adds, planned_runs(study))) / rate)}, {basis}"
+    at = pace(study)
+    return f"{at.time(sum(map(planned_multiply_adds, planned_runs(study))))}, {at.basis}"
 
 
 def _setting(value) -> str:

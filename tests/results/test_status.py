@@ -1,0 +1,34 @@
+"""What is said of a study's runs."""
+
+import pytest
+
+from verydeep import runs, studies
+from verydeep.results import status
+
+
+def test_times_are_told_apart_by_device():
+    """A study is trained on whatever is at hand; a card's minutes say nothing of a processor's hours."""
+    narrow = studies.load("narrow")
+    recorded = [record for run in studies.planned_runs(narrow) if (record := runs.read_record(run, "train"))]
+    pace = status.pace(narrow)
+    assert set(pace.rates) == {"on a CPU", "on a GPU"} and "measured" in pace.basis
+    for kind, where in (("cpu", "on a CPU"), ("cuda", "on a GPU")):
+        made = [one.cost.multiply_adds / one.cost.seconds for one in recorded if one.device.type == kind]
+        assert min(made) <= pace.rates[where] <= max(made)
+    work = 60 * pace.rates["on a CPU"] * 60
+    assert pace.time(work).startswith("60 min on a CPU, ") and pace.time(work).endswith("min on a GPU")
+
+
+def test_nothing_recorded_is_said_to_be_assumed(checkout):
+    pace = status.pace(studies.load("narrow"))
+    assert pace.basis == "assumed" and pace.time(60 * 60 * next(iter(pace.rates.values()))) == "60 min"
+    assert "assumed" in status.show_study("narrow")
+
+
+@pytest.mark.parametrize("config", ["D", "E"])
+def test_time_left_counts_what_a_run_starts_from(checkout, config):
+    run = studies.find_run("narrow", config, "jitter")
+    alone = status.planned_multiply_adds(run)
+    all_of_it = sum(map(status.planned_multiply_adds, studies.lineage(run)))
+    assert all_of_it > 2 * alone
+    assert status.time_left(run) == status.pace(run.study).time(all_of_it)
