@@ -12,7 +12,6 @@ that it has started, say the same on a busy one. In every process of the first b
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from pathlib import Path
 import click
 import nbformat
 import torch
-from common import write
+from common import processor_time, write
 
 from verydeep import files, paths
 from verydeep.assembly import device_record
@@ -108,17 +107,12 @@ def build(commit: str, folder: Path) -> dict[str, float]:
 def _timed(root: Path, environment: dict[str, str], what: str) -> dict[str, float]:
     """Build the book in ``root``: seconds, and seconds of processor time with all processes that it started."""
     command = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "-W", "-n", "--keep-going"]
-    begun, before = time.monotonic(), _processor_time()
+    begun, before = time.monotonic(), processor_time()
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    seconds, used = time.monotonic() - begun, _processor_time() - before
+    seconds, used = time.monotonic() - begun, processor_time() - before
     if done.returncode:
         sys.exit(f"the book does not build:\n{done.stderr[-2000:]}")
     return {f"{what}: seconds": seconds, f"{what}: processor seconds": used}
-
-
-def _processor_time() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def change_prose(root: Path) -> None:

@@ -1,5 +1,6 @@
-"""What the benchmarks share: errors of one pass over the validation images, made photographs, the record of each."""
+"""What the benchmarks share: errors of one pass over the validation images, photographs, processor time, records."""
 
+import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,12 @@ def photograph(number: int, size: tuple[int, int]) -> Image.Image:
     coarse = Image.fromarray(random.integers(0, 256, (size[1] // 12, size[0] // 12, 3), dtype=np.uint8))
     fine = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)) + random.normal(0, 8, (*size[::-1], 1))
     return Image.fromarray(fine.clip(0, 255).astype(np.uint8))
+
+
+def processor_time() -> float:
+    """Seconds of processor time of all processes that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def write(script: str, what: str, rates: dict[str, dict], device: Device, per_study: bool = False, **others) -> None:

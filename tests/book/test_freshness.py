@@ -31,7 +31,7 @@ MAKES = {
 SHOWN = {
     "a record": "runs/smoke/A-256-s0/evaluate.json",
     "predictions": "runs/smoke/A-256-s0/predictions.parquet",
-    "a benchmark": "benchmarks/dense.json",
+    "a benchmark": "benchmarks/manifest.json",
     "a page beside the book": "CONTRIBUTING.md",
 }
 

@@ -21,7 +21,7 @@ CALLS = {
     "error_tables.errors": [(table, ["quarter", "full"]) for table in range(3, 11)]
     + [(5, ["quarter"], True), (8, ["quarter"], True), (9, ["quarter"], True), (8, ["narrow"], True)],
     "costs.testing_cost": [("quarter",)],
-    "costs.benchmark": [("dense",), ("manifest",), ("processes",), ("windows", "quarter"), ("windows", "full")],
+    "costs.benchmark": [("manifest",), ("processes",), ("windows", "quarter"), ("windows", "full")],
     "formats.keys": [("train",), ("evaluate",), ("fuse",), ("transfer",), ("finetune",)],
     "costs.on_gpu": [()],
     "costs.memory_on_gpu": [()],
@@ -46,6 +46,7 @@ CALLS = {
     "speed_tables.epochs": [()],
     "speed_tables.book": [()],
     "speed_tables.sentences": [()],
+    "speed_tables.suite": [()],
     "error_tables.gain": [(3, 4, ["quarter", "full"])],
     "testing_tables.dense_against_multi_crop": [("quarter",)],
     "testing_tables.ways_apart": [(studies.find_run("quarter", "A", 256),), (studies.find_run("narrow", "D", 256),)],

@@ -11,6 +11,8 @@ from verydeep.chapters import costs, display
 OF_BARE_STEP, OF_COMMON_LOOP, OF_TIMM, OF_FORWARD, OF_LOOPS = 0.95, 2.0, 1.0, 0.90, 1.0
 #: The most seconds that a build of the book may take on two cores, whole and after one chapter was changed.
 BUILD_GOALS = {"whole build": 90, "one chapter changed": 15}
+#: The most seconds that the tests may take on two cores, installation included.
+SUITE_GOAL = 480
 _DROPPED = ("images", "turns", "multiply_adds")
 
 
@@ -128,12 +130,33 @@ def book() -> display.Table:
         for when, rates in (("before", before), ("now", now)):
             row[f"{when} (s)"] = rates[f"{name}: seconds"]
             row[f"{when}, of all processes (s)"] = rates[f"{name}: processor seconds"]
-        goal, took = BUILD_GOALS.get(name), row["now (s)"]
-        reached = "yes" if goal and took <= goal else f"missed by {took - goal:.0f} s" if goal else ""
-        row |= {"goal": f"at most {goal} s" if goal else "", "reached": reached}
+        row |= _within(row["now (s)"], BUILD_GOALS.get(name))
     commits, cores = " and ".join(record["rates"]), record["environment"]["cores"]
     said = f"{commits}. {record['environment']['processor']}, {cores} cores."
     return display.table(pd.DataFrame(rows).T.map(costs.rounded), missing="", caption=said)
+
+
+def suite() -> display.Table:
+    """Seconds that the tests take as CI runs them, with what is aimed at, and those of the slowest files."""
+    record = costs.benchmark_record("suite")
+    if record is None:
+        return not_run("suite")
+    whole, tests = record["rates"]["whole"], record["tests"]
+    rows = {"all, with the installation": {"took (s)": whole["seconds"]} | _within(whole["seconds"], SUITE_GOAL)}
+    rows |= {name: {"took (s)": seconds} for name, seconds in tests["slowest"].items()}
+    counts = ", ".join(f"{number} {outcome}" for outcome, number in tests["counts"].items())
+    said = (
+        f"{counts}. {whole['processor_seconds']:.0f} seconds of processor time; files run side by side, on "
+        f"{record['environment']['processor']}, {record['environment']['cores']} cores."
+    )
+    return display.table(pd.DataFrame(rows).T.map(costs.rounded), missing="", caption=said)
+
+
+def _within(took: float, goal: float | None) -> dict[str, str]:
+    """The most seconds that are aimed at, and whether they sufficed; nothing where nothing is aimed at."""
+    if goal is None:
+        return {"goal": "", "reached": ""}
+    return {"goal": f"at most {goal} s", "reached": "yes" if took <= goal else f"missed by {took - goal:.0f} s"}
 
 
 def sentences() -> display.Table:
