@@ -95,7 +95,7 @@ def _compare(before: pd.DataFrame, again: pd.DataFrame, beginnings: tuple[str, .
 def _judge(run: Run, frame: pd.DataFrame, exact: bool) -> pd.DataFrame:
     worst = frame["same best class (%)"].min(), frame["largest difference"].max()
     allowed = np.inf if run.boxes else PROBABILITY
-    merged = frame.index.str.contains("dense-boxes")
+    merged = [Measurement.named(name).merges_boxes for name in frame.index]
     least = np.where(merged, SAME_MERGED, SAME_BEST_CLASS)
     if exact and not frame["identical"].all():
         raise VerydeepError(

@@ -66,6 +66,11 @@ class Measurement:
         return "-".join(filter(None, (self.method, "+".join(map(str, self.test_scales)))))
 
     @property
+    def merges_boxes(self) -> bool:
+        """Whether the boxes of many windows of an image are merged (A.1)."""
+        return self.method.removeprefix(GIVEN) == "dense-boxes"
+
+    @property
     def passes(self) -> tuple["Measurement", ...]:
         """The measurements at one scale by one method that it rests on.
 

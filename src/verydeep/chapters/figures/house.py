@@ -6,7 +6,7 @@ from matplotlib.patches import FancyBboxPatch
 from verydeep.chapters.figures.style import BLOCKS, Picture, finished, ink_on, use_style
 
 #: Rooms of tools, which almost every other touches: their arrows would hide the rest.
-_TOOLS = {"errors", "files", "paths", "progress", "locks"}
+_TOOLS = {"errors", "files", "paths", "progress", "locks", "machine"}
 
 
 def house(floors: list[list[str]], imports: dict[str, set[str]]) -> Picture:
@@ -33,7 +33,7 @@ def house(floors: list[list[str]], imports: dict[str, set[str]]) -> Picture:
     for floor in floors:
         for room in floor:
             reached[room] = set().union(*(reached[touched] for touched in imports[room]))
-            for touched in (imports[room] - reached[room]) & set(places) if room in places else ():
+            for touched in sorted((imports[room] - reached[room]) & set(places)) if room in places else ():
                 (x, y), to = places[room], places[touched]
                 arrow = {"arrowstyle": "-|>", "color": "#9aa3af", "linewidth": 1.2}
                 axes.annotate("", (to[0], to[1] + 0.27), (x, y - 0.27), arrowprops=arrow, zorder=1)
