@@ -21,24 +21,30 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
     sources = list(dict.fromkeys(frame["source"]))
     rows = -(-len(sources) // 2)
     figure, panels = plt.subplots(rows, 2, figsize=(5.4, 2.5 * rows), layout="constrained", squeeze=False)
-    height = (
-        1.15 * frame.groupby("source")[["low", "high"]].agg({"low": "min", "high": "max"}).diff(axis=1)["high"].max()
-    )
+    parts = {source: frame[frame["source"] == source] for source in sources}
+    height = max((part["high"].max() - part["low"].min()) / (0.9 - _legend(part)) for part in parts.values())
     for axes, source in zip(panels.flat, sources, strict=False):
-        part = frame[frame["source"] == source]
+        part = parts[source]
         _one_source(axes, part)
-        middle = (part["low"].min() + part["high"].max()) / 2
         axes.set(
             xlabel="layers with weights", xticks=sorted(frame["layers"].unique()), title=_TITLES.get(source, source)
         )
+        # What is above or below the marks is room for the legend at the top.
+        middle = (part["low"].min() + part["high"].max()) / 2 + _legend(part) * height / 2
         axes.set_ylim(middle - height / 2, middle + height / 2)
         axes.set_xlim(10, 20)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=7, loc="best")
+            axes.legend(frameon=False, fontsize=7, loc="upper left", borderaxespad=0)
     for axes in panels.flat[len(sources) :]:
         axes.axis("off")
     figure.supylabel("top-1 error (%)", fontsize=10)
     return finished(figure)
+
+
+def _legend(part: pd.DataFrame) -> float:
+    """The share of a panel's height that its legend takes."""
+    named = part.loc[part["trained"] != "", "series"].nunique()
+    return 0.085 * named
 
 
 def _one_source(axes: Axes, part: pd.DataFrame) -> None:
