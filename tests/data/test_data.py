@@ -22,6 +22,7 @@ from faults import small as small_sets
 from faults.world import World
 from verydeep import files
 from verydeep.data import archives, base, downloads, prospect, sources, store, views
+from verydeep.data.ahead import prepared
 from verydeep.data.images import decode
 from verydeep.errors import DataError, UnknownName
 
@@ -664,6 +665,20 @@ def test_processes_share_out_the_very_batches_of_one(opened):
         assert np.array_equal(np.concatenate([b.images for b in together]), whole[k].images)
         assert np.array_equal(np.concatenate([b.labels for b in together]), whole[k].labels)
         assert np.array_equal(np.concatenate([b.colour for b in together]), whole[k].colour)
+
+
+@pytest.mark.parametrize(("scales", "shared_out"), [((64, 64), False), ((64, 128), True), ((80, 80), True)])
+def test_views_that_are_rescaled_are_made_by_all_cores_and_are_the_same(opened, monkeypatch, scales, shared_out):
+    rows, draws = opened.rows("train"), views.draw_epoch(5, 1, 8)
+    view, pooled = views.TrainingViews(56, *scales, True), []
+    monkeypatch.setattr(views, "prepared", lambda prepare, items: pooled.append(1) or prepared(prepare, items))
+    batch = views.TrainingBatches(opened, rows, view, draws, 8, 0, 1)[0]
+    assert bool(pooled) is shared_out
+    alone = [view(opened.image(rows[i]), draws, i) for i in draws.order[:8]]
+    assert np.array_equal(batch.images, alone)
+    monkeypatch.setattr(views, "get_worker_info", object)  # one of several worker processes: each has its own core
+    assert np.array_equal(views.TrainingBatches(opened, rows, view, draws, 8, 0, 1)[0].images, alone)
+    assert len(pooled) == shared_out
 
 
 def test_colour_shift_is_along_the_principal_axes(opened):
