@@ -198,15 +198,15 @@ def shared(test: Test, count: int, crops: int, turns: int) -> dict[str, float]:
 def main(names: tuple[str, ...], images: int, turns: int, output: Path | None) -> None:
     """Time every way for every network."""
     made_by, rates, sharing, device = provenance.sources(), {}, {}, assembly.device()
-    crops = max(1, images // CROPS_OF)
     try:
         for name in names:
             with TemporaryDirectory() as folder:
                 run = find_run(*name.split("/"), 256)
                 test = Test(run, images, Path(folder))
                 scale, many = test.pixels(single(run.train_scale)), test.pixels(several(run.train_scale))
+                crops = min(max(1, images // CROPS_OF), len(test.rows))
                 rates |= compared(name, test, "dense", scale, len(test.rows), turns)
-                rates |= compared(name, test, "multi-crop", many, min(crops, len(test.rows)), turns)
+                rates |= compared(name, test, "multi-crop", many, crops, turns)
                 sharing[name] = shared(test, len(test.rows), crops, turns)
                 click.echo(f"{name}: each pass made once: {sharing[name]}")
     except VerydeepError as error:

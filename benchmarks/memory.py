@@ -22,7 +22,7 @@ import torch
 from common import write
 from loops import Loops, apart, run_of, some_of
 
-from verydeep import assembly
+from verydeep import assembly, machine
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.tester import Tester
 from verydeep.runs import provenance
@@ -42,6 +42,7 @@ def in_use(most: bool = False) -> float:
 
 def training_peak(run: Run, micro_batch: int) -> dict[str, float]:
     """Of two steps at a micro-batch."""
+    machine.keep_memory()  # as a training does
     loops = Loops(run, 1, micro_batch, torch.device("cpu"))
     step = loops.bare()
     start = in_use()

@@ -47,7 +47,10 @@ def read(printed: str) -> dict:
 
 
 def run(folder: Path, log: Path | None) -> tuple[dict, float, float]:
-    """Run ``.ci/run`` in a clone below ``folder``: what :func:`read` gives, seconds, and seconds of processor time."""
+    """Run ``.ci/run`` in a clone below ``folder``: what :func:`read` gives, seconds, and seconds of processor time.
+
+    Exits, and nothing is recorded, when it fails.
+    """
     root, home = folder / "checkout", folder / "home"
     home.mkdir()
     subprocess.run(["git", "clone", "-q", str(paths.root()), str(root)], check=True)
@@ -61,10 +64,12 @@ def run(folder: Path, log: Path | None) -> tuple[dict, float, float]:
     for line in tests.stdout:
         printed.append(line)
         click.echo(line, nl=False)
-    tests.wait()
+    failed = tests.wait()
     seconds, used = time.monotonic() - begun, processor_time() - before
     if log is not None:
         log.write_text("".join(printed), encoding="utf-8")
+    if failed:
+        sys.exit(f"nothing recorded: .ci/run ended with status {failed}")
     return read("".join(printed)), seconds, used
 
 
@@ -74,8 +79,6 @@ def main(log: Path | None) -> None:
     """Run the tests, and record what they took."""
     with tempfile.TemporaryDirectory() as folder:
         tests, seconds, used = run(Path(folder), log)
-    if set(tests["counts"]) & {"failed", "error", "errors"}:
-        sys.exit("nothing recorded: tests failed")
     write(
         __file__,
         "the tests as CI runs them: on a fresh clone, installation included",

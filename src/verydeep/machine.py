@@ -14,15 +14,15 @@ def cores() -> int:
 
 
 def keep_memory() -> None:
-    """Let this process keep up to two GiB of the memory that it frees, for what it needs next.
+    """Let this process keep the memory that it frees, for what it needs next.
 
     glibc gives large blocks back to the system as soon as they are free. A training frees and takes the same ones in
     every step, and each time the system clears their pages first: a third of the time of a step of narrow networks on a
-    CPU. No number changes, nor does the most that is held at once. Does nothing under another C library, or where
-    variables say how memory is to be had (``MALLOC_...``, ``GLIBC_TUNABLES``).
+    CPU. No number changes, and the most that is held at once hardly does. Does nothing under another C library, under
+    one that knows no such limits, or where variables say how memory is to be had (``MALLOC_...``, ``GLIBC_TUNABLES``).
     """
     chosen = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
-    if sys.platform == "linux" and not chosen:
-        set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-        for option in (_TRIM_THRESHOLD, _MMAP_THRESHOLD) if set_option else ():
-            set_option(option, _MOST)
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" and not chosen else None
+    # Older ones (before 2.35) refuse a block as large; the second option alone would then make things worse.
+    if set_option is not None and set_option(_MMAP_THRESHOLD, _MOST):
+        set_option(_TRIM_THRESHOLD, _MOST)

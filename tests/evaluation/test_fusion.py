@@ -97,6 +97,11 @@ def test_a_finished_fusion_is_left_alone_and_made_again_when_a_member_changes(pa
     fusion.fuse(asked, report=quiet)
     assert runs.read_fusion(asked).members == record.members
     assert runs.check_all() == []
+    runs.write_record(asked, record.model_copy(update={"protocol": record.protocol | {"average": "posteriors"}}))
+    runs.seal(asked.folder, ["fuse.json"])
+    assert any("A-256-s0 has been tested by another protocol since" in fault for fault in runs.check_all())
+    fusion.fuse(asked, report=quiet)
+    assert runs.read_fusion(asked).protocol == record.protocol and runs.check_all() == []
 
 
 def test_posteriors_that_were_lost_are_made_again_from_the_published_weights(pair):

@@ -74,6 +74,10 @@ def test_a_score_map_averages_to_the_dense_answer(repository):
     best = prediction.predict(model, picture).index[0]
     found = prediction.score_map(model, picture, best)
     rows, columns = found.counted
+    height, width = found.image.shape[:2]
+    assert (rows, columns) == (height // 32 - 6, width // 32 - 6) and all(
+        np.array(found.probabilities.shape) >= found.counted
+    )
     assert found.scale == 256 and min(found.image.shape[:2]) == 256
     assert found.probabilities[:rows, :columns].mean() > 0.5 > found.probabilities.min()
     with pytest.raises(UnknownName, match="unknown class 'unicorn': choose one of tench"):

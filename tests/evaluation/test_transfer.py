@@ -212,6 +212,20 @@ def test_an_interrupted_transfer_goes_on_with_the_passes_that_are_kept(carried, 
     assert again["stack-256+384+512"].n == 117
 
 
+def test_passes_of_other_weights_or_by_another_protocol_are_made_again(carried, monkeypatch):
+    monkeypatch.setattr(features, "describe", lambda *_: pytest.fail("made again"))
+    network = transfer.Material(carried, 2**19).networks[0]
+    assert len(network.at(carried.usual.of, "", 256))
+    for name in ("weights", "protocol", "labels", "data"):
+        network = transfer.Material(carried, 2**19).networks[0]
+        monkeypatch.setitem(network._key, name, "another")
+        with pytest.raises(pytest.fail.Exception, match="made again"):
+            network.at(carried.usual.of, "", 256)
+    network = transfer.Material(carried, 2**19).networks[0]
+    monkeypatch.setitem(network._key, "sources", "others, which the record names")
+    assert len(network.at(carried.usual.of, "", 256))
+
+
 def test_a_pair_stacks_its_networks_and_takes_their_passes(carried, monkeypatch):
     pair = replace(carried, members=(carried.members[0], carried.members[0]))
     material = transfer.Material(pair, 2**19)

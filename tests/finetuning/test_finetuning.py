@@ -195,6 +195,7 @@ def test_a_bad_folder_is_refused_in_one_line_before_anything_is_learned(trained,
     (["smoke/A-256", "photographs", "--epochs", "3"], "--to, --epochs and --held-out are for a folder of images"),
     (["smoke/D-256", "{folder}"], "D-256-s0 is not trained yet; run: verydeep run smoke D 256"),
     (["smoke/A-256", "{folder}", "--held-out", "1.5"], "the share held out is between 0 and 1, not 1.5"),
+    (["smoke/A-256", "{folder}", "--held-out", "0.99"], "1 of its images to learn from when 0.99 of them are held out"),
 ])  # fmt: skip
 def test_a_wrong_command_says_why(trained, folder, arguments, message):
     asked = CliRunner().invoke(cli.cli, ["finetune", *(one.format(folder=folder) for one in arguments)])

@@ -166,7 +166,7 @@ def test_dense_form_equals_the_head_on_every_window_of_the_last_map_but_not_crop
 
 @pytest.mark.parametrize(("length", "positions"), [(224, 1), (256, 2), (288, 3), (341, 4), (384, 6), (512, 10)])
 def test_positions_that_see_a_whole_crop_are_the_papers(length, positions):
-    assert whole_positions(length, 224) == positions == length // 32 - 6
+    assert whole_positions(length, 224, 32) == positions == length // 32 - 6
 
 
 def test_a_position_whose_window_reaches_beyond_the_image_does_not_count():

@@ -178,16 +178,6 @@ def test_on_one_crop_the_papers_rows_stay_beside_their_comparison(network):
     assert dense.paper == cropped.paper == pytest.approx(29.6 - 27.0)
 
 
-def test_the_tally_counts_the_claims_that_have_a_rule(network):
-    total = len(claims.rules())
-    assert results.read("smoke").tally() == dict.fromkeys(claims.VERDICTS, 0) | {NOT_TESTED: total}
-    network("B", 256, 100)
-    for wrong, found in [(60, REPRODUCED), (140, NOT_REPRODUCED)]:
-        network("C", 256, wrong)
-        counted = results.read("smoke").tally()
-        assert {verdict: count for verdict, count in counted.items() if count} == {found: 1, NOT_TESTED: total - 1}
-
-
 @pytest.mark.parametrize(
     "rule", [*claims.rules().values(), *claims.earlier_rules()], ids=lambda rule: f"claim-{rule.number}"
 )

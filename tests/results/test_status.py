@@ -1,5 +1,7 @@
 """What is said of a study's runs."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from verydeep import runs, studies
@@ -17,6 +19,12 @@ def test_times_are_told_apart_by_device():
         assert min(made) <= pace.rates[where] <= max(made)
     work = 60 * pace.rates["on a CPU"] * 60
     assert pace.time(work).startswith("60 min on a CPU, ") and pace.time(work).endswith("min on a GPU")
+
+
+def test_a_device_without_a_word_for_it_is_named(monkeypatch):
+    cost, device = SimpleNamespace(multiply_adds=6e12, seconds=60), SimpleNamespace(type="mps")
+    monkeypatch.setattr(runs, "read_record", lambda *_: SimpleNamespace(cost=cost, device=device))
+    assert status.pace(studies.load("narrow")).time(6e12) == "60 s on mps"
 
 
 def test_nothing_recorded_is_said_to_be_assumed(checkout):

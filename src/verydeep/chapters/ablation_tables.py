@@ -36,14 +36,14 @@ def what_matters(study: str) -> display.Table:
 
 
 def rules(study: str) -> display.Table:
-    """The rule of each change: what it says, since when it stands, and when the first of its runs was tested."""
+    """The rule of each change: what it says, since when it stands, and when the first network with it was tested."""
     rows = [
         {
             "change": effect.ablation.change,
             "rule": effect.verdict.rule.reads,
             "claim": "" if effect.ablation.claim is None else str(effect.ablation.claim),
             "rule of": claim_tables.since(effect.verdict.rule),
-            "first test": claim_tables.first_test(effect.verdict),
+            "first test of it": claim_tables.minute(effect.tested),
         }
         for effect in results.read(study).effects
     ]
@@ -51,10 +51,11 @@ def rules(study: str) -> display.Table:
 
 
 def in_a_sentence(study: str, ablation: str) -> str:
-    """The effect of one change for running text, or that it was not run and how to run it."""
+    """The effect of one change for running text in Markdown, or that it was not run and how to run it."""
     effect = results.read(study).effect(ablation)
     if effect.value is None:
-        return f"{display.NOT_RUN}; run {to_run(effect)}"
+        commands = "; ".join(f"`{run.command}` ({status.time_left(run)})" for run in effect.missing)
+        return f"{display.NOT_RUN}; run {commands}"
     way = ", on a centre crop" if effect.verdict.way else ""
     return f"{effect.value.value:+.1f} points, {effect.value.low:+.1f} to {effect.value.high:+.1f}{way}"
 

@@ -66,7 +66,7 @@ def rules_table(study: str) -> display.Table:
                 "rule": verdict.rule.reads,
                 "a fair test asks that": "; ".join(_FAIR[name] for name in verdict.rule.fair) or "nothing more",
                 "rule of": since(verdict.rule),
-                "first test": first_test(verdict),
+                "first test": minute(verdict.tested),
             }
         )
     return display.table(pd.DataFrame(rows).set_index("claim"))
@@ -181,7 +181,7 @@ def coverage(verdicts: Iterable[Verdict]) -> str:
     if not tested:
         return ""
     kind = "test" if more_is_better(tested[0].compared[0].first) else "validation"
-    return display.coverage(tested[0].n, min(verdict.seeds for verdict in tested), kind)
+    return display.coverage(tested[0].n, [verdict.seeds for verdict in tested], kind)
 
 
 def _in_short(verdict: Verdict) -> str:
@@ -190,9 +190,9 @@ def _in_short(verdict: Verdict) -> str:
     return f"{verdict.direction}, {verdict.ours.value:+.2f}" + (" on a centre crop" if verdict.way else "")
 
 
-def first_test(verdict: Verdict) -> str:
-    """When the first test of a verdict's rows was started, to the minute."""
-    return (verdict.tested or claims.NOT_TESTED)[:16].replace("T", " ")
+def minute(tested: str | None) -> str:
+    """When a test was started (ISO 8601), to the minute."""
+    return (tested or claims.NOT_TESTED)[:16].replace("T", " ")
 
 
 def since(rule: Rule) -> str:

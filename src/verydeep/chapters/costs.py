@@ -45,7 +45,7 @@ def testing_cost(study: str) -> pd.DataFrame:
     """What each way of testing costs and gives, for every network of a study that has been tested.
 
     One row a network and method: forward passes and multiply-adds (billions) an image, images a second as
-    measured, on how many threads and how busy the machine was, and the top-1 and top-5 error in percent.
+    measured, on which device, how many threads and how busy the machine was, and the top-1 and top-5 error in percent.
     """
     tested = []
     spec = load(study)
@@ -64,6 +64,7 @@ def testing_cost(study: str) -> pd.DataFrame:
                 "forward passes": sum(made.forward_passes for made in passes) / images,
                 "multiply-adds (billions)": sum(made.multiply_adds for made in passes) / images / 1e9,
                 "images/s": images / seconds,
+                "device": record.device.name if record.device.type == "cuda" else record.environment.processor,
                 "threads": record.device.threads,
                 "load": record.cost.load_average,
                 "top-1": measured.top1_error,

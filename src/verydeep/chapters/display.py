@@ -3,7 +3,7 @@
 import html
 import numbers
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -34,9 +34,14 @@ def with_interval(value: float, low: float, high: float, digits: int = 1) -> str
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def coverage(images: int, seeds: int, kind: str = "validation") -> str:
-    """What the intervals of a table cover, in words: over which images, and over how many seeds."""
-    over = f"the {images:,} {kind} images"
+def coverage(images: int, seeds: Iterable[int], kind: str = "validation") -> str:
+    """What the intervals of a table cover, in words: over which images, and over how many seeds each of them is."""
+    over, counts = f"the {images:,} {kind} images", sorted(set(seeds))
+    if len(counts) > 1:
+        several = "the seeds trained" if counts[0] > 1 else "the seeds where several were trained"
+        once = "" if counts[0] > 1 else "; where it was one, another may move a number further"
+        return f"Intervals: 95 %, over {over} and {several}{once}."
+    (seeds,) = counts
     if seeds == 1:
         return f"Intervals: 95 %, over {over}, for the one seed trained; another seed may move a number further."
     return f"Intervals: 95 %, over the {seeds} seeds trained and {over}."

@@ -23,8 +23,6 @@ _PRINTED = {8: ("true_class",), **{table: ("top5", "top5_test") for table in (9,
             **{table: ("top1", "top5", "top5_test") for table in (6, 7)}}  # fmt: skip
 _USUAL = ("top1", "top5")
 
-# How a training scale is written.
-_TRAINED = {"jitter": "[256;512]", "torchvision": "random areas", "authors": "the authors' own"}
 # What a study's own number stands beside each of the paper's own rows of Table 7.
 _TABLE7 = {"VGG-2": "table6.2-both", "VGG-1": "table5.E-jitter-both", "VGG-7": "table6.7-dense",
            "Krizhevsky-et-al-1": "table4.AlexNet-256", "GoogLeNet-1": "table4.GoogLeNet-256"}  # fmt: skip
@@ -231,4 +229,4 @@ def gain(before: int, after: int, studies: list[str]) -> pd.DataFrame:
 def coverage(study: str) -> str:
     """What the intervals of a study's errors cover."""
     done = results.read(study).done
-    return display.coverage(done[0].n, min(len(number.runs) for number in done)) if done else ""
+    return display.coverage(done[0].n, [len(number.runs) for number in done]) if done else ""

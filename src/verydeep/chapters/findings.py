@@ -44,7 +44,9 @@ def verdicts_table(*only: int) -> display.Table:
     for number in asked:
         rule = claims.rules()[number]
         judged = {name: snapshot.verdict(number) for name, snapshot in snapshots.items()}
-        theirs = next((verdict.paper for verdict in judged.values() if verdict.paper is not None), None)
+        # The paper's difference stands beside the comparison that decided ours, and each study has its own rows.
+        by_tested = sorted(judged.values(), key=lambda verdict: verdict.direction is None)
+        theirs = next((verdict.paper for verdict in by_tested if verdict.paper is not None), None)
         row = {"claim": rule.name[0].upper() + rule.name[1:], "paper's difference": display.signed(theirs)}
         rows.append(row | {name: in_a_cell(verdict) for name, verdict in judged.items()})
     return display.table(pd.DataFrame(rows).set_index("claim"), units={"paper's difference": "points"})

@@ -172,13 +172,14 @@ def _processors(every: list[Measured]) -> Rates:
 
 
 def _of_runs(found: Model, every: list[Measured], rates: Rates) -> Iterator[Check]:
-    cards, _ = forecast.assumptions()
+    known, _ = forecast.assumptions()
     for one in every:
-        on = cards.get(one.record.device.name)
+        on = known.get(one.record.device.name)
         if on is None:
             said, fitted = rates[one.processor] / one.multiply_adds, True
         elif one.kind == "training":
-            step = found.step(one.run, on, decoded=forecast.decoded_in_store(one.run.study.name))
+            cards, decoded = one.record.device.processes, forecast.decoded_in_store(one.run.study.name)
+            step = found.step(one.run, on, cards, decoded=decoded)
             said, fitted = step.images_per_second, found.rests_on(one.run, one.record)
         else:
             cores = one.record.environment.cores

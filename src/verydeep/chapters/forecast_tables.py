@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from verydeep import studies
+from verydeep import progress, studies
 from verydeep.chapters import costs, display, forecast_checks
 from verydeep.chapters.forecast_checks import model
 from verydeep.data.sources import SOURCES
@@ -88,6 +88,20 @@ def _hours(found: Model, run: Run, card: Accelerator, cards: int, precision: str
     return trained / _HOUR, tested / _HOUR
 
 
+def _in_all(found: Model, of: list[Run], card: Accelerator, cards: int, precision: str) -> tuple[float, float]:
+    """Hours of training some networks of the full study, and of testing them."""
+    trained, tested = zip(*(_hours(found, run, card, cards, precision) for run in of), strict=True)
+    return sum(trained), sum(tested)
+
+
+def in_short(card: str = "H100", cards: int = 8) -> str | None:
+    """How long the whole study trains, in words, as :func:`full_cost` has it; ``None`` where nothing was measured."""
+    if (found := model()) is None:
+        return None
+    trained, _ = _in_all(found, planned_runs(load(STUDY)), forecast.accelerator(card), cards, "float32")
+    return f"{progress.duration(trained * _HOUR)} on {cards} {card}, by the model of What the full study costs"
+
+
 def full_cost(precision: str = "float32") -> display.Table:
     """Hours and money of parts of the full study, by card and how many: training and tests, in this precision."""
 
@@ -97,8 +111,7 @@ def full_cost(precision: str = "float32") -> display.Table:
             card = forecast.accelerator(name)
             for cards in COUNTS:
                 for group, of in _groups().items():
-                    each = [_hours(found, run, card, cards, precision) for run in of]
-                    trained, tested = (sum(hours) for hours in zip(*each, strict=True))
+                    trained, tested = _in_all(found, of, card, cards, precision)
                     rows[f"{cards} x {name}", group] = {
                         "networks": len(of),
                         "training (hours)": round(trained),

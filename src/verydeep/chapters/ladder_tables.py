@@ -77,7 +77,7 @@ def ladder(study: str) -> display.Table:
         rows.append(
             {
                 "rung": run.row,
-                "adds": ", ".join(f"{key}: {value}" for key, value in told.items()) or "as published",
+                "adds": ", ".join(f"{key}: {value}" for key, value in told.items()) or "the study's recipe",
                 "why": spec.variants[run.variant].why,
                 "held-out top-1": _interval(errors[number], record),
                 "taken": said[kept],
@@ -89,7 +89,7 @@ def ladder(study: str) -> display.Table:
         )
     frame = pd.DataFrame(rows, dtype=object).set_index("rung")
     first = next((record for record in records if record), None)
-    caption = display.coverage(first.data.held_out.count, 1, "held-out") if first else ""
+    caption = display.coverage(first.data.held_out.count, [1], "held-out") if first else ""
     return display.table(frame, units={"held-out top-1": "%", "top-1": "%"}, caption=caption)
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 import yaml
 
 from verydeep import paths, runs
-from verydeep.chapters import display
+from verydeep.chapters import display, forecast_tables
 from verydeep.results import cards, status
-from verydeep.studies import load, names
+from verydeep.studies import Study, load, names
 from verydeep.studies.measurements import single
 
 
@@ -27,7 +27,10 @@ def parameters() -> display.Table:
 
 
 def networks() -> display.Table:
-    """The networks whose weights are in a clone: what they tell apart, and their error by Table 3's way of testing."""
+    """The networks whose weights are in a clone: what they tell apart, and their error by Table 3's way of testing.
+
+    The error is that of the first seed, whose weights they are.
+    """
     rows = []
     for name in names():
         for run in runs.recorded_runs(load(name)):
@@ -46,7 +49,15 @@ def networks() -> display.Table:
                 )
     frame = pd.DataFrame(rows, columns=["network", "data", "classes", "tested", "top-1 error", "size"])
     units = {"top-1 error": "%", "size": "MiB"}
-    return display.table(frame.set_index("network").round(1), units=units)
+    # rounded as the same number is in a sentence: numpy would round 62.55, a little less in binary, to 62.6
+    frame = frame.set_index("network").map(lambda value: float(f"{value:.1f}") if isinstance(value, float) else value)
+    return display.table(frame, units=units)
+
+
+def _training_time(study: Study) -> str:
+    """How long all trainings of a study take: by its records, or of the full study by the model of its cost."""
+    by_model = forecast_tables.in_short() if study.name == forecast_tables.STUDY else None
+    return by_model or status.training_time(study)
 
 
 def _in_order(contents) -> Iterator[str]:
@@ -81,7 +92,7 @@ def studies() -> display.Table:
                 "networks": "the paper's" if network.width_divisor == network.length_divisor == 1 else size,
                 "crop": study.crop,
                 "runs on": study.where,
-                "all trainings take": status.training_time(study),
+                "all trainings take": _training_time(study),
             }
         )
     links = {"study": lambda name: f"runs/{name}.html"} if os.environ.get(display.BUILDING) else {}

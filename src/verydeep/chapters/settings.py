@@ -1,6 +1,6 @@
 """A study's settings beside the paper's: recipe, departures, and what the paper leaves open."""
 
-from typing import get_args
+from typing import Literal, get_args, get_origin
 
 import pandas as pd
 
@@ -14,16 +14,20 @@ from verydeep.studies.parts import Network, Settings, Testing
 
 def recipe(study: str, train_scale: str = "256", variant: str | None = None) -> pd.DataFrame:
     """Every setting of a study's recipe beside the paper's, with the reason where they differ."""
-    spec = load(study)
-    boxes = variant in spec.variants and bool(spec.variants[variant].boxes)
-    rows = recipes.recipe_rows(spec, train_scale, spec.resolve(train_scale, variant), boxes)
-    return display.table(pd.DataFrame(rows, dtype=object).set_index("setting"), missing="none")
+    return _recipe(study, train_scale, variant).drop(columns="differs")
 
 
 def departures(study: str, train_scale: str = "256") -> pd.DataFrame:
     """The rows of :func:`recipe` that differ from the paper's."""
-    frame = recipe(study, train_scale)
-    return frame[[ours != papers for ours, papers in zip(frame["study"], frame["paper"], strict=True)]]
+    frame = _recipe(study, train_scale)
+    return frame[frame["differs"].astype(bool)].drop(columns="differs")
+
+
+def _recipe(study: str, train_scale: str, variant: str | None = None) -> pd.DataFrame:
+    spec = load(study)
+    boxes = variant in spec.variants and bool(spec.variants[variant].boxes)
+    rows = recipes.recipe_rows(spec, train_scale, spec.resolve(train_scale, variant), boxes)
+    return display.table(pd.DataFrame(rows, dtype=object).set_index("setting"), missing="none")
 
 
 def gaps(study: str) -> pd.DataFrame:
@@ -44,7 +48,8 @@ def _setting(study: Study, key: str) -> tuple[object, str]:
     group, _, name = key.partition(".")
     holder = study.resolve("256") if group == "recipe" else getattr(study, group)
     value = getattr(holder, name)
-    choices = get_args(type(holder).model_fields[name].annotation)
+    annotation = type(holder).model_fields[name].annotation
+    choices = get_args(annotation) if get_origin(annotation) is Literal else ()  # of numbers there are too many
     if type(value) is bool:
         choices = (True, False)
     return value, ", ".join(str(choice) for choice in choices if choice != value)
@@ -58,6 +63,8 @@ def all_departures(study: str) -> pd.DataFrame:
         every.append(_departure("network", key, field.description, field.default, getattr(spec.network, key), spec))
     for scale in spec.networks if spec.train else ():
         for row in recipes.recipe_rows(spec, scale, spec.resolve(scale)):
+            if not row["differs"]:
+                continue
             where = f"training, {scale}"
             every.append(_departure(where, row["setting"], row["meaning"], row["paper"], row["study"], spec))
     for name in ("testing", "localisation", "transfer"):

@@ -80,7 +80,7 @@ def training(study: str, trained: bool = False) -> pd.DataFrame:
 
 
 def budget(study: str) -> pd.DataFrame:
-    """How far each network A to E of a study came at S=256, against how many updates it and what it starts from had.
+    """How far each classifier A to E of a study came at S=256, against how many updates it and what it starts from had.
 
     A row a network of the study's first seed that was trained: ``network``, ``config``, ``updates``, ``changes`` (of
     the study's recipe, but for its length, and of its networks), ``training`` (top-1 error in percent on the crops of
@@ -88,7 +88,7 @@ def budget(study: str) -> pd.DataFrame:
     """
     rows = []
     for run in planned_runs(load(study)):
-        if run.config not in tuple("ABCDE") or run.train_scale != "256" or run.seed != run.study.seeds[0]:
+        if run.config not in tuple("ABCDE") or run.train_scale != "256" or run.seed != run.study.seeds[0] or run.boxes:
             continue
         chain = [runs.read_record(ancestor, "train") for ancestor in lineage(run)]
         if None in chain:
@@ -129,7 +129,7 @@ def _held_out_coverage(study: Study) -> str:
     """What the intervals of a study's held-out errors cover: those of a run are for its own seed."""
     records = (runs.read_record(run, "train") for run in planned_runs(study))
     first = next((record for record in records if record), None)
-    return display.coverage(first.data.held_out.count, 1, "held-out") if first else ""
+    return display.coverage(first.data.held_out.count, [1], "held-out") if first else ""
 
 
 def _with_seed(run: Run) -> str:

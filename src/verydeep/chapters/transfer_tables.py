@@ -128,7 +128,7 @@ def ways(study: str) -> display.Table:
         if row.name != row.transfer.row and f"{usual}" in snapshot.evidence.numbers:
             pair = [f"{row.table}.{row.name}", usual]
             gain = snapshot.evidence.difference([pair], snapshot.evidence.seeds(pair))
-        score = runs.read_transfer(row.transfer).measurements[row.features.name]
+        (score, *_) = transfers.recorded(row).scores.values()  # of the first seed that was recorded
         lines.append(
             {
                 "data": row.transfer.source,

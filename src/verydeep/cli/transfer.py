@@ -48,7 +48,7 @@ def finetune(network: str, images: str, to: Path | None, pixels_per_batch: int |
 
     asked = studies.find_tuning(network, images)
     if isinstance(asked, studies.OwnImages):
-        tuned = finetuning.tune(asked, to, **given(learning))
+        tuned = finetuning.tune(asked, to, **given(learning | {"pixels_per_batch": pixels_per_batch}))
         error, low, high = tuned.error
         click.echo(f"error on {len(tuned.answers)} images kept aside: {error:.1f} % (95 % {low:.1f} to {high:.1f})")
         click.echo(f"{tuned.folder}: weights.safetensors, network.json and page.html written")

@@ -107,7 +107,8 @@ def of_one_class(labels: np.ndarray, classes: int) -> np.ndarray:
 def aside(labels: np.ndarray, names: np.ndarray, share: float) -> np.ndarray:
     """Which of the training targets are kept to choose hyper-parameters on: a share of each class, bool (n,).
 
-    Those whose names have the smallest sha256; of targets of several classes that share of all.
+    Those whose names have the smallest sha256; of targets of several classes that share of all. Of each class at least
+    one, but never its only one.
     """
     digests = np.array([int(hashlib.sha256(f"aside {name}".encode()).hexdigest()[:15], 16) for name in names])
     single = ((labels == 1).sum(1) == 1).all()
@@ -115,5 +116,6 @@ def aside(labels: np.ndarray, names: np.ndarray, share: float) -> np.ndarray:
     chosen = np.zeros(len(labels), bool)
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
-        chosen[members[np.argsort(digests[members])[: max(1, round(share * len(members)))]]] = True
+        count = min(max(1, round(share * len(members))), len(members) - 1)
+        chosen[members[np.argsort(digests[members])[:count]]] = True
     return chosen

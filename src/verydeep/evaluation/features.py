@@ -133,7 +133,7 @@ class Descriptors:
             return self._make(of, view, scale).arrays["descriptors"]
         path, key = self.path(name), self._key | {"pass": name}
         named = path.exists() and files.sha256(path) in self.recorded
-        kept = read_pass(path, None if named else key)
+        kept = read_pass(path, key, recorded=named)
         if kept is None:
             write_pass(path, key, self._make(of, view, scale))
             kept = read_pass(path, key)

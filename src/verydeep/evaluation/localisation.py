@@ -129,13 +129,13 @@ class Localiser:
         """Outputs at every window that counts: (n, outputs, rows, columns)."""
         outputs = dense.score_map(net, x, self.tester.pixels_per_batch).float()
         if self.tester.testing.positions == "whole":
-            rows, columns = (dense.whole_positions(length, net.crop, len(net.config.blocks)) for length in x.shape[2:])
+            rows, columns = (dense.whole_positions(length, net.crop, net.config.stride) for length in x.shape[2:])
             outputs = outputs[:, :, :rows, :columns]
         return outputs
 
     def _windows(self, outputs, rated, wanted, size: tuple[int, int, int], mirror: bool) -> Windows:
         """The boxes of one image's ``wanted`` classes at every window, as they lie in the image, and their scores."""
-        (height, width, side), stride = size, 2 ** len(self.net.config.blocks)
+        (height, width, side), stride = size, self.net.config.stride
         in_crops = self._corners(outputs, wanted)
         boxes = np.empty_like(in_crops)
         for row, column in np.ndindex(*in_crops.shape[:2]):

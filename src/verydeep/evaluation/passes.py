@@ -134,16 +134,21 @@ def write_pass(path: Path, key: dict, made: Pass) -> None:
         part.write_bytes(save(made.arrays, metadata))
 
 
-def read_pass(path: Path, key: dict | None) -> tuple[dict[str, np.ndarray], dict] | None:
+def read_pass(path: Path, key: dict | None, recorded: bool = False) -> tuple[dict[str, np.ndarray], dict] | None:
     """Arrays and cost of the pass in ``path``, or ``None`` where there is none made from the same ``key``.
 
-    Without a key, whatever is there.
+    Without a key, whatever is there. A ``recorded`` pass may be by other sources: the record says by which.
     """
     try:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata()
-            if key is not None and metadata["key"] != json.dumps(key, sort_keys=True):
-                return None
+            if key is not None:
+                but = {"sources"} if recorded else set()
+                made, asked = ({name: one[name] for name in one.keys() - but} for one in (
+                    json.loads(metadata["key"]), json.loads(json.dumps(key))
+                ))  # fmt: skip
+                if made != asked:
+                    return None
             return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["cost"])  # noqa: SIM118
     except (OSError, SafetensorError):
         return None

@@ -124,8 +124,8 @@ def score_map(model: Pretrained, picture: str | Path | np.ndarray, name: str, sc
         scores = dense.score_map(model.network, tester.normalise(image[None]), PIXELS_PER_BATCH)
     counted = tuple(scores.shape[2:])
     if tester.testing.positions == "whole":
-        blocks = len(model.network.config.blocks)
-        counted = tuple(dense.whole_positions(side, model.network.crop, blocks) for side in image.shape[:2])
+        net = model.network
+        counted = tuple(dense.whole_positions(side, net.crop, net.config.stride) for side in image.shape[:2])
     probabilities = scores.softmax(1)[0, model.classes.index(name)].cpu().numpy()
     return ScoreMap(image, scale, probabilities, counted)
 

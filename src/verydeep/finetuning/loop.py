@@ -70,14 +70,14 @@ def fit(net: Network, run: Run, lesson: Lesson, normalise: Normaliser, trained: 
     machine.keep_memory()
     device = normalise.mean.device
     net.to(device).train()
-    *_, last = net.fully_connected().values()
-    fresh = {id(weight) for weight in last.parameters()}
+    fresh = [weight for layer in net.last_layers() for weight in layer.parameters()]
+    known = {id(weight) for weight in fresh}
     groups = [
         {
-            "params": [weight for weight in net.parameters() if id(weight) not in fresh],
+            "params": [weight for weight in net.parameters() if id(weight) not in known],
             "gentle": GENTLE if trained else 1.0,
         },
-        {"params": [*last.parameters()], "gentle": 1.0},
+        {"params": fresh, "gentle": 1.0},
     ]
     optimiser = torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
     steps, losses = lesson.steps(batch), []
@@ -100,7 +100,8 @@ def fit(net: Network, run: Run, lesson: Lesson, normalise: Normaliser, trained: 
 def _update(net: Network, optimiser, batch, normalise: Normaliser, recipe) -> float:
     labels = batch.labels.to(normalise.mean.device).long()
     with torch.autocast(labels.device.type, _DTYPES[recipe.precision], enabled=recipe.precision != "float32"):
-        scores = net(normalise(batch.images))
+        made = net(normalise(batch.images))
+    scores, *_ = made if isinstance(made, tuple) else (made,)  # what classifiers at the side say is left out here
     loss = F.cross_entropy(scores.float(), labels)
     if not torch.isfinite(loss):
         raise TrainingDiverged(f"loss is {loss.item()} while a network was tuned; lower the learning rate")

@@ -13,6 +13,7 @@ from verydeep.data.images import decode
 from verydeep.data.targets import aside, of_one_class
 from verydeep.errors import DataError, VerydeepError
 from verydeep.evaluation.measure import require_trained
+from verydeep.evaluation.tester import PIXELS_PER_BATCH
 from verydeep.finetuning.kept import NOTE, PAGE, WEIGHTS
 from verydeep.finetuning.loop import Lesson, fit, new_network
 from verydeep.finetuning.pages import page
@@ -36,6 +37,8 @@ class OwnFolder:
     DataError
         In one line, where there are fewer than two classes, a class has too few images, or a file is no image.
     """
+
+    shape = None  # the images are of many sizes, and decoded when they are asked for
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -120,8 +123,9 @@ class Tuned:
 
 
 def tune(
-    asked: OwnImages, to: Path | None = None, *, epochs: int = EPOCHS, held_out: float = HELD_OUT, report=progress.line
-) -> Tuned:
+    asked: OwnImages, to: Path | None = None, *, epochs: int = EPOCHS, held_out: float = HELD_OUT,
+    pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line,
+) -> Tuned:  # fmt: skip
     """Fine-tune a network to the images in a folder, test it on those kept aside, and write both.
 
     Into ``to`` go ``weights.safetensors`` (half precision), ``network.json`` (what it was made of, its classes and its
@@ -133,6 +137,8 @@ def tune(
         A folder that is not there yet; beside the images by default, with ``-tuned`` behind their name.
     held_out
         Share of each class's images that is tested on and never learned from.
+    pixels_per_batch
+        Pixels that go through the network at once in tests.
 
     Raises
     ------
@@ -153,16 +159,23 @@ def tune(
     exact_float32()
     images = OwnFolder(folder)
     train, test = images.split(held_out)
+    learned_from = np.bincount(images.manifest["label"].to_numpy()[train], minlength=len(images.words))
+    if (fewest := learned_from.min()) < LEAST - 1:
+        few = images.words[int(learned_from.argmin())]
+        raise DataError(
+            f"{folder / few}: {fewest} of its images to learn from when {held_out:g} of them are held out; {LEAST - 1} "
+            "are needed, one of them to choose the rate on: give more images, or a smaller share by --held-out"
+        )
     report(f"{folder}: {len(images.words)} classes, {len(train)} images to learn from, {len(test)} to test on")
     normalise = recorded_normaliser(run, device())
     lesson = Lesson(images, train, epochs, run.seed)
-    rate = best_rate(run, lesson, len(images.words), normalise, trained=True)
+    rate = best_rate(run, lesson, len(images.words), normalise, True, pixels_per_batch)
     net = new_network(run, len(images.words), trained=True)
     losses = fit(net, run, lesson, normalise, trained=True, rate=rate)
     report(f"learned at a rate of {rate:g}: loss {losses[0]:.3f} in the first epoch, {losses[-1]:.3f} in the last")
     digest = weights.publish(net, to / WEIGHTS)
     weights.load_into(net, to / WEIGHTS)  # what is tested is what is written
-    said = posteriors(net, run, normalise, images, test)
+    said = posteriors(net, run, normalise, images, test, pixels_per_batch)
     answers = pd.DataFrame(
         {
             "image": images.manifest["name"].to_numpy()[test],

@@ -106,7 +106,7 @@ def strips(net: Network, length: int, most: int) -> Iterator[tuple[slice, slice]
         first = after
 
 
-def whole_positions(length: int, crop: int, stride: int = 32) -> int:
+def whole_positions(length: int, crop: int, stride: int) -> int:
     """How many positions of the score map, along a side of ``length`` pixels, see a whole training crop.
 
     floor(Q/32) - 6 in the paper: positions lie ``stride`` pixels apart, 32 there. Where pooling rounds up and the side

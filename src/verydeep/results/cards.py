@@ -125,7 +125,7 @@ def _recipe(run: Run, trained: runs.TrainRecord) -> str:
     ]
     recipe = Recipe.model_validate(trained.parameters["recipe"])
     for row in recipes.recipe_rows(run.study, run.train_scale, recipe):
-        if row["study"] != row["paper"]:
+        if row["differs"]:
             lines.append(f"| {row['meaning']} | {row['paper']} | {row['study']} | {row['why']} |")
     return "\n".join(lines)
 

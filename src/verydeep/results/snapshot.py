@@ -1,7 +1,6 @@
 """A study's records, read once: its numbers, and its verdicts on the paper's claims."""
 
 import difflib
-from collections import Counter
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -85,11 +84,6 @@ class Snapshot:
     def on_one_crop(self) -> dict[int, tuple[Verdict, Verdict]]:
         """The rules about Table 3, tested densely and on a centre crop; see :func:`claims.on_one_crop`."""
         return self._judged[1]
-
-    def tally(self) -> dict[str, int]:
-        """How many of the claims that have a rule come to each of :data:`claims.VERDICTS`."""
-        counted = Counter(verdict.verdict for verdict in self.verdicts if verdict.rule)
-        return {name: counted[name] for name in claims.VERDICTS}
 
 
 def read(study: str) -> Snapshot:

@@ -59,7 +59,8 @@ def pace(study: Study) -> Pace:
     for run in planned_runs(study):
         if record := runs.read_record(run, "train"):
             rate = record.cost.multiply_adds / record.cost.seconds
-            measured.setdefault(_WHERE[record.device.type], []).append(rate)
+            kind = record.device.type
+            measured.setdefault(_WHERE.get(kind, f"on {kind}"), []).append(rate)
     if not measured:
         return Pace({"": study.assumed_rate}, "assumed")
     return Pace({where: median(measured[where]) for where in sorted(measured)}, "as measured on the recorded runs")
@@ -84,7 +85,7 @@ def show_study(name: str) -> str:
         if study.networks.get(scale):
             lines += ["", f"recipe at S={scale}:"]
             for row in recipe_rows(study, scale, study.resolve(scale)):
-                departs = f"  (paper: {_setting(row['paper'])}; {row['why']})" if row["study"] != row["paper"] else ""
+                departs = f"  (paper: {_setting(row['paper'])}; {row['why']})" if row["differs"] else ""
                 lines.append(f"  {row['setting']:18} {_setting(row['study'])}{departs}")
     at = pace(study)
     lines += ["", f"runs (time at {at}):"]

@@ -200,12 +200,18 @@ def all_runs(study: Study) -> list[Run]:
 
 
 def stale_members(folder: Path, record: FuseRecord) -> list[str]:
-    """The networks of a fusion must be those that lie beside it."""
+    """The networks of a fusion must be those that lie beside it, tested as they were for it."""
     faults = []
     for name, digest in record.weights().items():
-        evaluated = folder.with_name(name) / "evaluate.json"
-        if not evaluated.exists():
+        path = folder.with_name(name) / "evaluate.json"
+        if not path.exists():
             faults.append(f"{short(folder)}: its member {name} has no evaluate.json")
-        elif parse(evaluated, "evaluate").weights_sha256 != digest:
+            continue
+        evaluated = parse(path, "evaluate")
+        if evaluated.weights_sha256 != digest:
             faults.append(f"{short(folder)}: was made from other weights of {name} than are there")
+        elif evaluated.protocol != record.protocol:
+            faults.append(f"{short(folder)}: its member {name} has been tested by another protocol since")
+        elif evaluated.data.manifest_sha256 != record.data.manifest_sha256:
+            faults.append(f"{short(folder)}: its member {name} has been tested on other images since")
     return faults

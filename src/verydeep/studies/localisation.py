@@ -6,8 +6,6 @@ from pydantic import Field
 
 from verydeep.studies.strict import Strict
 
-#: The ways of giving boxes (A.1): one for all classes (single-class regression), or one a class (per-class regression).
-REGRESSIONS = {"scr": "one box for all classes", "pcr": "a box for each class"}
 #: Of the learning rate of classification the paper has another in localisation (A.1), at both scales.
 RATE = 1e-3
 #: The keys of :class:`Localisation` by which boxes are tested; networks that are tested together have them alike.

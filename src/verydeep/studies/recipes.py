@@ -3,11 +3,15 @@
 from verydeep.studies import Recipe, Run, Study
 from verydeep.studies.schema import paper_recipe
 
+#: What the paper does not print of the stages after the first (Sect. 3.1.1): by training scale and setting.
+NOT_PRINTED = {("384", "epochs"), ("jitter", "epochs"), ("jitter", "learning_rate")}
+
 
 def recipe_rows(study: Study, train_scale: str, ours: Recipe, boxes: bool = False) -> list[dict]:
-    """One row a setting: the paper's value, that of ``ours``, and the study's reason where they differ.
+    """One row a setting: the paper's value, that of ``ours``, whether they differ, and if so the study's reason.
 
-    The paper's is that of networks which give boxes where ``boxes`` is true.
+    The paper's is that of networks which give boxes where ``boxes`` is true; where it prints none, the row says so and
+    how it is read here.
     """
     papers = paper_recipe(train_scale, boxes)
     rows = []
@@ -17,8 +21,9 @@ def recipe_rows(study: Study, train_scale: str, ours: Recipe, boxes: bool = Fals
             {
                 "setting": key,
                 "meaning": field.description,
-                "paper": printed,
+                "paper": f"not printed, read as {printed}" if (train_scale, key) in NOT_PRINTED else printed,
                 "study": mine,
+                "differs": mine != printed,
                 "why": study.why.get(key, "") if mine != printed else "",
             }
         )

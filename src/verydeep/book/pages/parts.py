@@ -25,7 +25,7 @@ def recipe_table(study: Study, scale: str, recipe: Recipe, boxes: bool = False) 
     lines = ["| setting | paper | here | why |", "|:--|:--|:--|:--|"]
     for row in recipes.recipe_rows(study, scale, recipe, boxes):
         paper, here = ("none" if row[whose] is None else row[whose] for whose in ("paper", "study"))
-        here = f"**{here}**" if row["study"] != row["paper"] else here
+        here = f"**{here}**" if row["differs"] else here
         lines.append(f"| {row['meaning']} | {paper} | {here} | {row['why']} |")
     return lines
 

@@ -31,7 +31,7 @@ def learn(asked: Asked, to: str | None = None, *, pixels_per_batch: int) -> Lear
     if isinstance(asked, Tuning):
         finetuning.compare(asked, pixels_per_batch=pixels_per_batch)
         return asked
-    return finetuning.tune(asked, Path(to) if to else None)
+    return finetuning.tune(asked, Path(to) if to else None, pixels_per_batch=pixels_per_batch)
 
 
 def table(learned: Learned) -> display.Table:

@@ -33,11 +33,16 @@ class Ablation:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a study says of an ablation: the verdict, and the runs of its comparisons that have not been tested."""
+    """What a study says of an ablation: the verdict, and the runs of its comparisons that have not been tested.
+
+    ``tested`` is when the first test of a network with the change was started, ISO 8601, ``None`` where none was. (That
+    of the verdict may be of a network without it, which other rules judge too.)
+    """
 
     ablation: Ablation
     verdict: Verdict
     missing: tuple[Run, ...]
+    tested: str | None
 
     @property
     def value(self) -> Interval | None:
@@ -70,7 +75,9 @@ def effect(evidence: Evidence, ablation: Ablation) -> Effect | None:
     references = dict.fromkeys(reference for pair in pairs for reference in pair)
     waiting = [name for name in references if evidence.numbers[name].status != "done"]
     missing = {run.name: run for name in waiting for run in evidence.networks[name]}
-    return Effect(ablation, judge(evidence, said, ablation.rule), tuple(missing.values()))
+    changed = 0 if ablation.changed == "first" else 1
+    tested = evidence.first_test([[pair[changed]] for pair in pairs])
+    return Effect(ablation, judge(evidence, said, ablation.rule), tuple(missing.values()), tested)
 
 
 def effects(evidence: Evidence) -> list[Effect]:

@@ -116,7 +116,7 @@ class Evidence:
         return float(np.mean(errors)), sum(record.cost.training_images for record in records)
 
     def first_test(self, pairs: list[list[str]]) -> str | None:
-        """When the first test of any of the rows was started, ISO 8601."""
+        """When the first test of any of the rows was started, ISO 8601; ``None`` where none was tested."""
         numbers = [self.numbers[reference] for pair in pairs for reference in pair]
         folders = {paths.runs() / number.study / run for number in numbers for run in number.runs}
         return min((started for folder in folders if (started := self._started(folder))), default=None)
