@@ -98,6 +98,16 @@ def test_an_edited_record_is_found_even_when_sealed_again(folder, kind, changes,
     assert any(message in fault for fault in runs.check_folder(folder)), runs.check_folder(folder)
 
 
+def test_a_network_whose_parent_was_trained_anew_is_found(folder):
+    child = folder.with_name("B-256-s0")
+    shutil.copytree(folder, child)
+    weights = json.loads((folder / "train.json").read_text())["artefacts"]["weights.safetensors"]
+    for digest, found in ((weights, False), ("0" * 64, True)):
+        edit_record(child, "train", config="B", parent={"run": folder.name, "weights_sha256": digest})
+        said = "was trained from other weights of A-256-s0 than are there"
+        assert any(said in fault for fault in runs.check_folder(child)) is found
+
+
 def test_a_record_of_another_run_is_refused(folder):
     edit_record(folder, "train", config="D")
     with pytest.raises(RecordError, match="is the record of another run, D-256"):

@@ -73,9 +73,22 @@ class OwnFolder:
         return decode(path.read_bytes(), str(path), upright=True, advice=advice)
 
     def split(self, share: float) -> tuple[np.ndarray, np.ndarray]:
-        """Rows to learn from, and rows to test on: of each class that share, by the names alone."""
+        """Rows to learn from, and rows to test on: of each class that share, by the names alone.
+
+        Raises
+        ------
+        DataError
+            Where so large a share leaves a class too few images to learn from.
+        """
         labels = self.manifest["label"].to_numpy()
         tested = aside(of_one_class(labels, len(self.words)), self.manifest["name"].to_numpy(), share)
+        left = np.bincount(labels[~tested], minlength=len(self.words))
+        if (fewest := left.min()) < LEAST - 1:
+            few = self.folder / self.words[int(left.argmin())]
+            raise DataError(
+                f"{few}: {fewest} of its images to learn from when {share:g} of them are held out; {LEAST - 1} are needed, "
+                "one of them to choose the rate on: give more images, or a smaller share by --held-out"
+            )
         return np.flatnonzero(~tested), np.flatnonzero(tested)
 
 
@@ -159,13 +172,6 @@ def tune(
     exact_float32()
     images = OwnFolder(folder)
     train, test = images.split(held_out)
-    learned_from = np.bincount(images.manifest["label"].to_numpy()[train], minlength=len(images.words))
-    if (fewest := learned_from.min()) < LEAST - 1:
-        few = images.words[int(learned_from.argmin())]
-        raise DataError(
-            f"{folder / few}: {fewest} of its images to learn from when {held_out:g} of them are held out; {LEAST - 1} "
-            "are needed, one of them to choose the rate on: give more images, or a smaller share by --held-out"
-        )
     report(f"{folder}: {len(images.words)} classes, {len(train)} images to learn from, {len(test)} to test on")
     normalise = recorded_normaliser(run, device())
     lesson = Lesson(images, train, epochs, run.seed)

@@ -16,6 +16,7 @@ from verydeep.runs.records import (
     EvaluateRecord,
     FuseRecord,
     TargetRecord,
+    TrainRecord,
     parse,
     read_file,
     run_name,
@@ -146,6 +147,8 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     committed = provenance.sources_sha256_at(record.sources.commit) if record.sources.commit else None
     if committed and record.sources.dirty is False and committed != record.sources.sources_sha256:
         faults.append(f"{short(path)}: was made by other sources than those of the commit it names")
+    if kind == "train" and (fault := _parent_fault(folder, record)):
+        faults.append(fault)
     if kind == "evaluate" and "weights.safetensors" in sums and record.weights_sha256 != sums["weights.safetensors"]:
         faults.append(f"{short(path)}: was made from other weights than weights.safetensors")
     if kind == "evaluate" and (fault := _weights_of_others_fault(record)):
@@ -158,6 +161,15 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     if kind != "train" and kept.name in sums and sums[kept.name] == files.sha256(kept):
         faults += _check_errors(kept, record)
     return faults
+
+
+def _parent_fault(folder: Path, record: TrainRecord) -> str:
+    """Of a network that starts from another: whether that has been trained anew since."""
+    if record.parent is None or not (path := folder.with_name(record.parent.run) / "train.json").exists():
+        return ""
+    if parse(path, "train").artefacts.get("weights.safetensors") in (None, record.parent.weights_sha256):
+        return ""
+    return f"{short(folder)}: was trained from other weights of {record.parent.run} than are there"
 
 
 def _weights_of_others_fault(record: EvaluateRecord) -> str:

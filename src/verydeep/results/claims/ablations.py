@@ -42,7 +42,7 @@ class Effect:
     ablation: Ablation
     verdict: Verdict
     missing: tuple[Run, ...]
-    tested: str | None
+    tested: str | None = None
 
     @property
     def value(self) -> Interval | None:
