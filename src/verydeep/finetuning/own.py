@@ -86,8 +86,8 @@ class OwnFolder:
         if (fewest := left.min()) < LEAST - 1:
             few = self.folder / self.words[int(left.argmin())]
             raise DataError(
-                f"{few}: {fewest} of its images to learn from when {share:g} of them are held out; {LEAST - 1} are needed, "
-                "one of them to choose the rate on: give more images, or a smaller share by --held-out"
+                f"{few}: {fewest} of its images to learn from when {share:g} of them are held out; {LEAST - 1} are "
+                "needed, one of them to choose the rate on: give more images, or a smaller share by --held-out"
             )
         return np.flatnonzero(~tested), np.flatnonzero(tested)
 
