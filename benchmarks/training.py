@@ -8,11 +8,14 @@ by class, which this script writes: torchvision's ``ImageFolder`` with a plain l
 study's precision, and timm's data set, loader and optimiser (``pip install 'verydeep[benchmarks]'``). The bare step has
 random tensors; it is made with torch's fused update, with channels first and by torch.compile (which needs g++) too, to
 see whether any of them would be faster. All in one process, in turns of one epoch of ``--steps`` batches, after one
-that does not count. Writes ``benchmarks/training.json``, which the chapter on speed shows; with ``--output`` another
+that does not count. Only our loop without what ``machine.keep_memory`` does has a process of its own, after the others.
+Writes ``benchmarks/training.json``, which the chapter on speed shows; with ``--output`` another
 file.
 """
 
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +35,7 @@ NETWORKS = ("quarter/A", "quarter/D", "narrow/A", "narrow/D")
 OURS, BARE, TIMM = "our loop", "bare step", "timm"
 FUSED, PLAIN, COMPILED = "bare step, fused update", "bare step, channels first", "bare step, compiled"
 USUAL, EQUAL = "common loop, float32", "common loop, our precision"
+GIVEN_BACK = "our loop, memory given back"
 
 
 def rates_of(
@@ -60,7 +64,42 @@ def rates_of(
     found = {way: medians(made, way, bare_step=BARE) for way in ways}
     for way, rate in found.items():
         rate["ratio_of_our_loop"] = float(np.median([turn[OURS] / turn[way] for turn in made]))
+    found[GIVEN_BACK] = given_back(name, steps, turns)
+    for ratio, way in (("ratio_to_bare_step", BARE), ("ratio_of_our_loop", OURS)):
+        theirs, ours = found[way]["images_per_second"], found[GIVEN_BACK]["images_per_second"]
+        found[GIVEN_BACK][ratio] = ours / theirs if way == BARE else theirs / ours
     return {f"{name}: {way}": rate for way, rate in found.items()}
+
+
+def given_back(name: str, steps: int, turns: int) -> dict[str, float]:
+    """Images a second of our loop where freed memory is given back to the system, as glibc does by itself.
+
+    In a process of its own, since memory that a process has been told to keep is not given back any more.
+    """
+    command = [
+        sys.executable,
+        __file__,
+        "--network",
+        name,
+        "--steps",
+        str(steps),
+        "--turns",
+        str(turns),
+        "--ours-alone",
+    ]
+    environment = os.environ | {"GLIBC_TUNABLES": ""}  # one that is set is taken for the user's own choice
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise VerydeepError(f"{name}: {(done.stderr.strip().splitlines() or ['ended without a word'])[-1]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def ours_alone(name: str, images: TrainingImages, steps: int, turns: int) -> dict[str, float]:
+    """Images a second of our loop, and nothing else."""
+    run = run_of(*name.split("/"))
+    ours = {OURS: Loops(run, steps, run.recipe.batch, torch.device("cpu")).ours(images)}
+    ours[OURS]()
+    return medians(in_turns(ours, turns, lambda _: None), OURS)
 
 
 @click.command()
@@ -69,9 +108,16 @@ def rates_of(
 @click.option("--turns", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--workers", type=click.IntRange(1), help="Of the others' loaders; as many as cores by default.")
 @click.option("--compiled/--not-compiled", default=True, show_default=True, help="The bare step by torch.compile too.")
+@click.option("--ours-alone", "alone", is_flag=True, help="Print the rate of our loop alone, and write nothing.")
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write, in place of the record.")
 def main(
-    names: tuple[str, ...], steps: int, turns: int, workers: int | None, compiled: bool, output: Path | None
+    names: tuple[str, ...],
+    steps: int,
+    turns: int,
+    workers: int | None,
+    compiled: bool,
+    alone: bool,
+    output: Path | None,
 ) -> None:
     """Time every way for every network."""
     made_by, rates = provenance.sources(), {}
@@ -81,9 +127,14 @@ def main(
         with apart():
             for name in names:
                 images = some_of(TrainingImages.of(run_of(*name.split("/"))), steps)
+                if alone:
+                    click.echo(json.dumps(ours_alone(name, images, steps, turns)))
+                    continue
                 rates |= rates_of(name, images, steps, turns, workers, compiled)
     except VerydeepError as error:
         sys.exit(str(error))
+    if alone:
+        return
     write(
         output or __file__,
         "training of the recorded studies' networks: our loop, the bare step, a common loop and timm's",
