@@ -3,11 +3,11 @@
     python benchmarks/build.py [--before COMMIT]
 
 Builds the book strictly from the recorded runs, each commit in a clone of its own with its own sources, chapters and
-pages, both with the runs of this commit, but for what one of them cannot read. Then a chapter gets one more sentence, and the
-book is built again; then one record says otherwise what its test took, and the book is built once more: it must show
-both. Wall time needs a machine with nothing else to do; the seconds of processor time, of a build and all processes
-that it has started, say the same on a busy one. In every process of the first build, each opening of a record below
-``runs/`` is counted, and each role of the book is timed. Writes ``benchmarks/build.json``.
+pages, both with the runs of this commit, but for what one of them cannot read. Then a chapter gets one more sentence,
+and the book is built again; then one record says otherwise what its test took, and the book is built once more: it
+must show both. Wall time needs a machine with nothing else to do; the seconds of processor time, of a build and all
+processes that it has started, say the same on a busy one. In every process of the first build, each opening of a
+record below ``runs/`` is counted, and each role of the book is timed. Writes ``benchmarks/build.json``.
 """
 
 import json

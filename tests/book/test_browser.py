@@ -43,7 +43,7 @@ def test_the_front_page_tells_the_story_in_one_screen(page, address):
 @pytest.mark.browser
 def test_three_clicks_lead_from_a_number_in_a_sentence_to_its_record_and_command(page, address, numbers):
     page.goto(f"{address}/index.html")
-    sentence = page.locator("article p", has_text="A, for one, reaches")
+    sentence = page.locator("article p", has_text="A, for one, has")
     number = sentence.locator("a", has_text="±").first
     one = numbers["smoke.table3.A-256.top1"]
     assert number.inner_text() == f"{one.value:.1f} ± {(one.high - one.low) / 2:.1f}"

@@ -19,9 +19,9 @@ def test_studies_that_were_trained_here_are_recorded_and_no_others():
 def test_a_cell_of_the_table_is_the_verdict_and_its_difference():
     shown, verdict = findings.verdicts_table(), results.read("quarter").verdict(6)
     assert len(shown) == len(claims.rules())
-    cell = shown.loc["3x3 beats 1x1 at equal depth (D, C)", "quarter"]
+    cell = shown.loc["3x3 beats 1x1 (D)", "quarter"]
     assert cell.startswith(f"{verdict.verdict}: ") and f"{verdict.ours.value:+.1f} points" in cell
-    assert shown.loc["3x3 beats 1x1 at equal depth (D, C)", "paper's difference"] == f"{verdict.paper:+.2f}"
+    assert shown.loc["3x3 beats 1x1 (D)", "paper's difference"] == f"{verdict.paper:+.2f}"
 
 
 def test_a_study_that_tests_none_of_the_claims_asked_for_has_no_column():

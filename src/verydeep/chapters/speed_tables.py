@@ -164,8 +164,13 @@ def sentences() -> display.Table:
     record = costs.benchmark_record("build")
     if record is None:
         return not_run("build")
-    frame = pd.DataFrame(record["rates"]).map(costs.rounded)
-    return display.table(frame[[":" not in name or "each" in name for name in frame.index]])
+    names = {"records opened": "files opened (times)"}
+    for role in ("result", "verdict"):
+        names |= {
+            f"{role}: records opened for each": f"files opened for each {role} (times)",
+            f"{role}: milliseconds each": f"each {role} (ms)",
+        }
+    return display.table(pd.DataFrame(record["rates"]).T[list(names)].rename(columns=names).map(costs.rounded))
 
 
 def _beside(record: dict, goal: Callable[[str], tuple[str, float] | None], said: str) -> display.Table:
