@@ -18,14 +18,17 @@ from verydeep import files, runs
 
 #: What is killed, by a word of its command line; the youngest such process below Snakemake.
 VICTIMS = {"Snakemake": "snakemake", "Snakemake's child": "verydeep", "its kernel": "ipykernel_launcher"}
-#: Snakemake tells a job how many threads it has; with others than elsewhere the last bits would be others.
-_CORES = os.environ.get("OMP_NUM_THREADS", str(os.cpu_count()))
 _PATIENCE = 3600.0  # seconds; the whole study takes some six minutes where nothing else runs
+
+
+def _cores() -> str:
+    """As many as threads: Snakemake tells a job how many it has; with others the last bits would differ."""
+    return os.environ.get("OMP_NUM_THREADS", str(os.cpu_count()))
 
 
 def start(world: World, *targets: str) -> subprocess.Popen:
     """The smoke study through Snakemake, or ``targets`` of it, in ``world``."""
-    command = [sys.executable, "-m", "snakemake", "--config", "study=smoke", "--cores", _CORES, "--", *targets]
+    command = [sys.executable, "-m", "snakemake", "--config", "study=smoke", "--cores", _cores(), "--", *targets]
     search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with (world.folder / "snakemake.log").open("ab") as log:
         environment = os.environ | world.environment | {"PATH": search}
@@ -34,7 +37,7 @@ def start(world: World, *targets: str) -> subprocess.Popen:
 
 def plan(world: World, *settings: str) -> str:
     """What a dry run of the smoke study prints, its errors too."""
-    command = [sys.executable, "-m", "snakemake", "--config", "study=smoke", *settings, "--cores", _CORES, "-n", "-p"]
+    command = [sys.executable, "-m", "snakemake", "--config", "study=smoke", *settings, "--cores", _cores(), "-n", "-p"]
     done = subprocess.run(command, cwd=world.root, env=os.environ | world.environment, capture_output=True, text=True)
     return done.stdout + done.stderr
 
