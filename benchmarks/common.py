@@ -1,6 +1,10 @@
-"""What the benchmarks share: errors of one pass over the validation images, photographs, processor time, records."""
+"""What the benchmarks share: errors of one pass over the validation images, photographs, processes, records."""
 
+import json
+import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from verydeep import files
+from verydeep.errors import VerydeepError
 from verydeep.runs import predictions, provenance
 from verydeep.runs.parts import Device, Part
 
@@ -31,6 +36,23 @@ def photograph(number: int, size: tuple[int, int]) -> Image.Image:
     coarse = Image.fromarray(random.integers(0, 256, (size[1] // 12, size[0] // 12, 3), dtype=np.uint8))
     fine = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)) + random.normal(0, 8, (*size[::-1], 1))
     return Image.fromarray(fine.clip(0, 255).astype(np.uint8))
+
+
+def in_own_process(script: str, *arguments: str, what: str, **variables: str):
+    """What the script (its ``__file__``) prints last when it is called with these arguments, read as JSON.
+
+    Raises
+    ------
+    VerydeepError
+        When it fails: ``what`` was asked, and the last line of what it said.
+    """
+    environment = os.environ | variables
+    done = subprocess.run(
+        [sys.executable, script, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise VerydeepError(f"{what}: {(done.stderr.strip().splitlines() or ['ended without a word'])[-1]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def processor_time() -> float:

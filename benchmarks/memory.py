@@ -12,14 +12,13 @@ noted. ``above start`` is beyond what the process has once everything is importe
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import click
 import numpy as np
 import torch
-from common import write
+from common import in_own_process, write
 from loops import Loops, apart, run_of, some_of
 
 from verydeep import assembly, machine
@@ -82,11 +81,8 @@ MEASURES = {"micro-batch": training_peak, "pixels": testing_peak, "epochs": over
 
 def measured(name: str, what: str, value: int):
     """One measurement by a process of its own."""
-    command = [sys.executable, __file__, "--network", name, "--measure", what, str(value)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise VerydeepError(f"{what} {value}: {(done.stderr.strip().splitlines() or ['ended without a word'])[-1]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    asked = ("--network", name, "--measure", what, str(value))
+    return in_own_process(__file__, *asked, what=f"{what} {value}")
 
 
 @click.command()

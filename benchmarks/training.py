@@ -9,13 +9,11 @@ study's precision, and timm's data set, loader and optimiser (``pip install 'ver
 random tensors; it is made with torch's fused update, with channels first and by torch.compile (which needs g++) too, to
 see whether any of them would be faster. All in one process, in turns of one epoch of ``--steps`` batches, after one
 that does not count. Only our loop without what ``machine.keep_memory`` does has a process of its own, after the others.
-Writes ``benchmarks/training.json``, which the chapter on speed shows; with ``--output`` another
-file.
+Writes ``benchmarks/training.json``, which the chapter on speed shows; with ``--output`` another file.
 """
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +21,7 @@ from tempfile import TemporaryDirectory
 import click
 import numpy as np
 import torch
-from common import write
+from common import in_own_process, write
 from loops import Loops, apart, in_turns, medians, run_of, some_of, write_files
 
 from verydeep import assembly, machine
@@ -76,22 +74,9 @@ def given_back(name: str, steps: int, turns: int) -> dict[str, float]:
 
     In a process of its own, since memory that a process has been told to keep is not given back any more.
     """
-    command = [
-        sys.executable,
-        __file__,
-        "--network",
-        name,
-        "--steps",
-        str(steps),
-        "--turns",
-        str(turns),
-        "--ours-alone",
-    ]
-    environment = os.environ | {"GLIBC_TUNABLES": ""}  # one that is set is taken for the user's own choice
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise VerydeepError(f"{name}: {(done.stderr.strip().splitlines() or ['ended without a word'])[-1]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    asked = ("--network", name, "--steps", str(steps), "--turns", str(turns), "--ours-alone")
+    # a variable that is set is taken for the user's own choice
+    return in_own_process(__file__, *asked, what=name, GLIBC_TUNABLES="")
 
 
 def ours_alone(name: str, images: TrainingImages, steps: int, turns: int) -> dict[str, float]:

@@ -31,8 +31,8 @@ def script(name: str, monkeypatch):
         done = CliRunner().invoke(module.main, command[2:])
         return subprocess.CompletedProcess(command, done.exit_code, done.stdout, done.stderr)
 
-    if hasattr(module, "subprocess"):
-        monkeypatch.setattr(module.subprocess, "run", called)
+    if hasattr(module, "subprocess") or hasattr(module, "in_own_process"):
+        monkeypatch.setattr(subprocess, "run", called)
     monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
     before, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
     yield module

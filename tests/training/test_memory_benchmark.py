@@ -43,6 +43,6 @@ def test_memory_is_that_of_the_process(memory):
 
 def test_a_process_that_fails_is_one_line(memory, monkeypatch):
     wrong = subprocess.CompletedProcess([], 1, "", "Traceback\nMemoryError: no room")
-    monkeypatch.setattr(memory.subprocess, "run", lambda *_, **__: wrong)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: wrong)
     done = CliRunner().invoke(memory.main, ["--network", "smoke/A", "--micro-batch", "8"])
     assert (done.exit_code, done.output) == (1, "micro-batch 8: MemoryError: no room\n")

@@ -54,15 +54,14 @@ def in_a_sentence(study: str, ablation: str) -> str:
     """The effect of one change for running text in Markdown, or that it was not run and how to run it."""
     effect = results.read(study).effect(ablation)
     if effect.value is None:
-        commands = "; ".join(f"`{run.command}` ({status.time_left(run)})" for run in effect.missing)
-        return f"{display.NOT_RUN}; run {commands}"
+        return f"{display.NOT_RUN}; run {to_run(effect, '`')}"
     way = ", on a centre crop" if effect.verdict.way else ""
     return f"{effect.value.value:+.1f} points, {effect.value.low:+.1f} to {effect.value.high:+.1f}{way}"
 
 
-def to_run(effect: Effect) -> str:
+def to_run(effect: Effect, quote: str = "") -> str:
     """The commands of the runs that are missing, each with the time that it takes; nothing where none is."""
-    return "; ".join(f"{run.command} ({status.time_left(run)})" for run in effect.missing)
+    return "; ".join(f"{quote}{run.command}{quote} ({status.time_left(run)})" for run in effect.missing)
 
 
 def _compared(effect: Effect) -> str:

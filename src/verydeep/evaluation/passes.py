@@ -77,7 +77,7 @@ class Passes:
                 self._in_memory[single.name] = self.make(single).arrays
             return self._in_memory[single.name]
         path, key = self.path(single), self.key | {"pass": single.name}
-        kept = read_pass(path, None if self._is_recorded(path, single.name) else key)
+        kept = read_pass(path, key, recorded=self._is_recorded(path, single.name))
         if kept is None:
             write_pass(path, key, self.make(single))
             kept = read_pass(path, key)
@@ -134,21 +134,19 @@ def write_pass(path: Path, key: dict, made: Pass) -> None:
         part.write_bytes(save(made.arrays, metadata))
 
 
-def read_pass(path: Path, key: dict | None, recorded: bool = False) -> tuple[dict[str, np.ndarray], dict] | None:
+def read_pass(path: Path, key: dict, recorded: bool = False) -> tuple[dict[str, np.ndarray], dict] | None:
     """Arrays and cost of the pass in ``path``, or ``None`` where there is none made from the same ``key``.
 
-    Without a key, whatever is there. A ``recorded`` pass may be by other sources: the record says by which.
+    A ``recorded`` pass may be by other sources: the record says by which.
     """
     try:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata()
-            if key is not None:
-                but = {"sources"} if recorded else set()
-                made, asked = ({name: one[name] for name in one.keys() - but} for one in (
-                    json.loads(metadata["key"]), json.loads(json.dumps(key))
-                ))  # fmt: skip
-                if made != asked:
-                    return None
+            made, asked = json.loads(metadata["key"]), json.loads(json.dumps(key))
+            if recorded:
+                asked["sources"] = made["sources"]
+            if made != asked:
+                return None
             return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["cost"])  # noqa: SIM118
     except (OSError, SafetensorError):
         return None

@@ -76,7 +76,7 @@ def effect(evidence: Evidence, ablation: Ablation) -> Effect | None:
     waiting = [name for name in references if evidence.numbers[name].status != "done"]
     missing = {run.name: run for name in waiting for run in evidence.networks[name]}
     changed = 0 if ablation.changed == "first" else 1
-    tested = evidence.first_test([[pair[changed]] for pair in pairs])
+    tested = evidence.first_test(pair[changed] for pair in pairs)
     return Effect(ablation, judge(evidence, said, ablation.rule), tuple(missing.values()), tested)
 
 

@@ -115,9 +115,9 @@ class Evidence:
         errors = [record.metrics.train_top1_error for record in records]
         return float(np.mean(errors)), sum(record.cost.training_images for record in records)
 
-    def first_test(self, pairs: list[list[str]]) -> str | None:
+    def first_test(self, references: Iterable[str]) -> str | None:
         """When the first test of any of the rows was started, ISO 8601; ``None`` where none was tested."""
-        numbers = [self.numbers[reference] for pair in pairs for reference in pair]
+        numbers = [self.numbers[reference] for reference in references]
         folders = {paths.runs() / number.study / run for number in numbers for run in number.runs}
         return min((started for folder in folders if (started := self._started(folder))), default=None)
 

@@ -193,7 +193,8 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
             Compared(*pair, *beside) for pair, *beside in zip(pairs, printed, _each(evidence, pairs), strict=True)
         ]
         return Verdict(**said, compared=compared, paper=theirs)
-    seeds = evidence.seeds([reference for pair in pairs for reference in pair])
+    references = [reference for pair in pairs for reference in pair]
+    seeds = evidence.seeds(references)
     differences = [evidence.difference([pair], seeds) for pair in pairs]
     average = evidence.difference(pairs, seeds)
     towards, least = decide(rule, differences, average)
@@ -208,7 +209,7 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
         way=way,
         n=evidence.numbers[pairs[0][0]].n,
         seeds=len(seeds),
-        tested=evidence.first_test(pairs),
+        tested=evidence.first_test(references),
     )
 
 
