@@ -243,8 +243,9 @@ def test_the_terminal_says_none_in_words(monkeypatch):
         for text in (status.show_study(name), pages.study_page(studies.load(name))):
             assert "None" not in text and "nan" not in text.split()
     assert runs.read_record(studies.find_run("quarter", "A", 256), "train")
-    line = next(line for line in status.status("quarter").splitlines() if line.startswith("A-256-s0 "))
-    assert re.search(r"held-out top-1 +[\d.]+ % .*dense-256 [\d.]+ / [\d.]+ %", line)
+    lines = {line.split()[0]: line for line in status.status("quarter").splitlines()}
+    assert re.search(r"held-out top-1 +[\d.]+ % .*dense-256 [\d.]+ / [\d.]+ %", lines["A-256-s0"])
+    assert re.search(r"held-out boxes +[\d.]+ % ", lines["D-384-pcr-all-s0"])
 
 
 def test_cells_and_row_names_below_a_heading_lead_where_its_links_say():

@@ -144,6 +144,19 @@ def test_a_drawing_is_svg_that_can_be_read_in_light_and_dark(name):
     assert unreadable(picture) == []
 
 
+@pytest.mark.parametrize(
+    ("boxes", "titles", "curves"),
+    [
+        (False, ["Cross-entropy", "Error (%)"], ["training crops, top-1", "held out, top-1", "held out, top-5"]),
+        (True, ["Euclidean loss", "Error of the boxes (%)"], ["training crops", "held out"]),
+    ],
+)
+def test_a_learning_curve_says_what_the_network_learns(boxes, titles, curves):
+    loss, errors, _ = numbers.learning_curve(_history(), "A", boxes).figure.axes
+    assert [loss.get_title(), errors.get_title()] == titles
+    assert [line.get_label() for line in errors.lines] == curves
+
+
 @pytest.mark.parametrize("name", sorted(PHOTOGRAPHS))
 def test_photographs_are_jpeg(name):
     bundle = shown(name)._repr_mimebundle_()

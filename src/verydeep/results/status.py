@@ -136,7 +136,7 @@ def status(name: str) -> str:
     for run in runs.all_runs(study):
         line = f"{run.name:32} {state(run):8}"
         if trained := runs.read_record(run, "train"):
-            line += f" held-out top-1 {trained.metrics.held_out_top1_error:5.1f} %"
+            line += f" held-out {'boxes' if run.boxes else 'top-1'} {trained.metrics.held_out_top1_error:5.1f} %"
         if evaluated := runs.read_record(run, "evaluate"):
             for measurement in _headlines(run):
                 line += f"  {_shown(evaluated.measurements, measurement)}"

@@ -253,8 +253,9 @@ def _recipe(run: Run) -> dict:
 
 
 def _line(run: Run, row: dict) -> str:
+    held_out = f"{row['held_out_top1_error']:.1f}"
+    held_out = f"boxes {held_out}" if run.boxes else f"top-1 {held_out} top-5 {row['held_out_top5_error']:.1f}"
     return (
         f"{run.name}: epoch {row['epoch']}/{run.recipe.epochs}  rate {row['learning_rate']:.2g}  "
-        f"loss {row['train_loss']:.3f}  held-out top-1 {row['held_out_top1_error']:.1f} "
-        f"top-5 {row['held_out_top5_error']:.1f}  {row['images_per_second']:.0f} images/s"
+        f"loss {row['train_loss']:.3f}  held-out {held_out}  {row['images_per_second']:.0f} images/s"
     )

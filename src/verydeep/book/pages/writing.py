@@ -43,7 +43,7 @@ def write_pages(target: Path) -> None:
     """
     recorded = {name: runs.recorded_runs(load(name)) for name in names()}
     curves = [
-        _Curve(target / name / f"{run.name}-curve.svg", run.folder / "history.csv", run.name)
+        _Curve(target / name / f"{run.name}-curve.svg", run.folder / "history.csv", run.name, run.boxes is not None)
         for name, of_study in recorded.items()
         for run in of_study
         if (run.folder / "history.csv").exists()
@@ -116,11 +116,12 @@ def _write(path: Path, text: str) -> Path:
 
 
 class _Curve(NamedTuple):
-    """A run's learning curve: where it is drawn, of which history, and what it is called."""
+    """A run's learning curve: where it is drawn, of which history, what it is called, and whether of boxes."""
 
     target: Path
     history: Path
     name: str
+    boxes: bool
 
 
 @contextlib.contextmanager
@@ -153,7 +154,7 @@ def _said(picture: Path) -> str | None:
 
 def _draw_curve(curve: _Curve, made_from: str) -> None:
     title = f"{curve.history.parent.parent.name}: {curve.name}"
-    figures.learning_curve(pd.read_csv(curve.history), title).save(curve.target, made_from)
+    figures.learning_curve(pd.read_csv(curve.history), title, curve.boxes).save(curve.target, made_from)
 
 
 def _write_run(folder: Path, run: Run) -> set[Path]:

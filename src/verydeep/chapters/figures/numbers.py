@@ -21,8 +21,12 @@ from verydeep.chapters.figures.style import (
 )
 
 
-def learning_curve(history: pd.DataFrame, title: str) -> Picture:
-    """Loss, errors (percent) and learning rate after every epoch, from a run's ``history.csv``."""
+def learning_curve(history: pd.DataFrame, title: str, boxes: bool = False) -> Picture:
+    """Loss, errors (percent) and learning rate after every epoch, from a run's ``history.csv``.
+
+    ``boxes``: of a network that gives boxes, whose loss is the Euclidean one; of the class it is told, so that it has
+    one error only (Appendix A.1).
+    """
     use_style()
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.1), layout="constrained")
     epochs = history["epoch"]
@@ -30,11 +34,13 @@ def learning_curve(history: pd.DataFrame, title: str) -> Picture:
     line = {"marker": marker, "markersize": 3.5, "linewidth": 1.6}
     left.plot(epochs, history["train_loss"], color=TRAIN, label="training crops", **line)
     left.plot(epochs, history["held_out_loss"], color=HELD_OUT, label="held out", **line)
-    left.set(title="Cross-entropy", xlabel="epoch", ylim=(0, None))
-    middle.plot(epochs, history["train_top1_error"], color=TRAIN, label="training crops, top-1", **line)
-    middle.plot(epochs, history["held_out_top1_error"], color=HELD_OUT, label="held out, top-1", **line)
-    middle.plot(epochs, history["held_out_top5_error"], color=HELD_OUT_TOP5, label="held out, top-5", **line)
-    middle.set(title="Error (%)", xlabel="epoch", ylim=(0, 100))
+    left.set(title="Euclidean loss" if boxes else "Cross-entropy", xlabel="epoch", ylim=(0, None))
+    of = "" if boxes else ", top-1"
+    middle.plot(epochs, history["train_top1_error"], color=TRAIN, label=f"training crops{of}", **line)
+    middle.plot(epochs, history["held_out_top1_error"], color=HELD_OUT, label=f"held out{of}", **line)
+    if not boxes:
+        middle.plot(epochs, history["held_out_top5_error"], color=HELD_OUT_TOP5, label="held out, top-5", **line)
+    middle.set(title="Error of the boxes (%)" if boxes else "Error (%)", xlabel="epoch", ylim=(0, 100))
     right.plot(epochs, history["learning_rate"], color="#333333", **line)
     right.set(title="Learning rate, end of epoch", xlabel="epoch", yscale="log")
     for axes in (left, middle):

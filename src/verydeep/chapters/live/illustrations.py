@@ -57,7 +57,7 @@ def training_views(run: Run, images: int = 4, epochs: int = 5) -> Picture:
 def learning_curve(run: Run) -> Picture:
     """Loss, errors and learning rate of a finished training."""
     history = pd.read_csv(run.folder / "history.csv")
-    return figures.learning_curve(history, f"{run.study.name}: {run.name}")
+    return figures.learning_curve(history, f"{run.study.name}: {run.name}", boxes=run.boxes is not None)
 
 
 def examples(run: Run, count: int = 16) -> Picture:
