@@ -63,17 +63,6 @@ def _has_gpu() -> bool:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are cores: some always wait, for a lock, a timer or a browser.
-
-    Four at most: each may train a network.
-    """
-    from verydeep import machine
-
-    return min(4, machine.cores() + 1)
-
-
-@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Files side by side, in the order of the tests; those of ``DIVIDED`` test by test."""
     from xdist.scheduler import LoadScopeScheduling

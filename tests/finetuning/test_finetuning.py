@@ -18,6 +18,7 @@ from verydeep.data.sources import source
 from verydeep.errors import DataError, TrainingDiverged, UnknownName, VerydeepError
 from verydeep.evaluation.pretrained import pretrained
 from verydeep.finetuning import comparison, loop, own, rates
+from verydeep.results import status
 from verydeep.studies.tuning import Tuning
 
 
@@ -85,6 +86,10 @@ def test_three_ways_are_recorded_at_one_cost_and_on_the_same_images(compared, mo
     assert points["error"].tolist() == pytest.approx([100 - score.value for score in record.measurements.values()])
     assert (points["low"] <= points["error"]).all() and (points["error"] <= points["high"]).all()
     assert tuning_tables.gains(compared).shape == (2, 2)
+    line = f"{compared.row:44} {{:8}} tuned-15 recall {record.measurements['tuned-15'].value:.1f} %"
+    assert line.format("done") in status.status("smoke").splitlines()
+    monkeypatch.setattr("verydeep.studies.tuning.RATES", (1, 2))
+    assert line.format("stale") in status.status("smoke").splitlines()
 
 
 def test_what_is_learned_from_few_images_is_among_what_is_learned_from_many(compared):
@@ -232,6 +237,45 @@ def test_the_rate_is_the_best_of_those_tried_on_images_kept_aside_and_one_that_d
     assert [rate for rate, _ in learned] == asked and asked[1] == 4 * asked[0]
     assert {rows for _, rows in learned} == {18}, "one image of each class is kept aside"
     assert chosen in asked[:-1] and chosen > asked[0], "the study's own rate teaches a new layer too little"
-    monkeypatch.setattr(rates, "fit", lambda *given: (_ for _ in ()).throw(TrainingDiverged("loss is nan")))
-    with pytest.raises(TrainingDiverged, match="loss is nan"):
-        rates.best_rate(run, lesson, 3, normalise, True)
+    assert len(learned) == len(asked), "the best lies between two others"
+
+
+@pytest.mark.parametrize(
+    ("best", "diverges", "tried", "chosen"),
+    [
+        (4, 1e9, [1, 4, 16, 64], 4),
+        (100, 1e9, [1, 4, 16, 64, 256], 64),
+        (1000, 1e9, [1, 4, 16, 64, 256, 1024, 4096], 1024),
+        (1000, 256, [1, 4, 16, 64, 256], 64),
+        (0.1, 1e9, [1, 4, 16, 64, 1 / 4, 1 / 16, 1 / 64], 1 / 16),
+        (1e9, 1e9, [1, 4, 16, 64, 256, 1024, 4096, 16384], 16384),
+        (1e-9, 1 / 100, [1, 4, 16, 64, 1 / 4, 1 / 16, 1 / 64, 1 / 256], 1 / 256),
+        (1, 0, [1, 4, 16, 64, 1 / 4, 1 / 16, 1 / 64, 1 / 256], None),
+    ],
+)
+def test_rates_beyond_an_end_are_tried_while_the_best_is_at_it(
+    trained, folder, monkeypatch, best, diverges, tried, chosen
+):
+    run = studies.find_run("smoke", "A", 256)
+    images, base = own.OwnFolder(folder), rates.rates_of(run)[0]
+    learned = []
+
+    def fit(net, run, lesson, normalise, trained, rate):
+        learned.append(rate)
+        if rate >= diverges * base:
+            raise TrainingDiverged("loss is nan")
+
+    def posteriors(net, run, normalise, images, rows, pixels_per_batch):
+        sure = 0.9 * np.exp(-abs(np.log(learned[-1] / (best * base))) / 100)
+        labels = images.manifest["label"].to_numpy()[rows]
+        return np.where(np.arange(3) == labels[:, None], sure, (1 - sure) / 2)
+
+    monkeypatch.setattr(rates, "fit", fit)
+    monkeypatch.setattr(rates, "posteriors", posteriors)
+    arguments = (run, loop.Lesson(images, images.split(0.3)[0], 6, 0), 3, pretrained("smoke/A-256").transform.normalise)
+    if chosen is None:
+        with pytest.raises(TrainingDiverged, match="training diverges at every rate that was tried: "):
+            rates.best_rate(*arguments, True)
+    else:
+        assert rates.best_rate(*arguments, True) == pytest.approx(chosen * base)
+    assert learned == pytest.approx([times * base for times in tried])

@@ -31,7 +31,10 @@ def study_show(name: str) -> None:
 @cli.command()
 @click.argument("study")
 def status(study: str) -> None:
-    """Show what is done, running and missing."""
+    """Show what is done, stale, running and missing.
+
+    What is stale was made before the study's settings or its networks changed; the same command makes it again.
+    """
     from verydeep.results import status
 
     click.echo(status.status(study))

@@ -33,10 +33,10 @@ class ScoreMap:
     counted: tuple[int, int]
 
 
-class _Picture:
+class OnePicture:
     """One decoded picture in place of a data set, so that it goes the very way that validation images go."""
 
-    def __init__(self, image: np.ndarray, name: str):
+    def __init__(self, image: np.ndarray, name: str = "the picture"):
         self._image = image
         self.manifest = pd.DataFrame({"name": [name]})
 
@@ -130,10 +130,10 @@ def score_map(model: Pretrained, picture: str | Path | np.ndarray, name: str, sc
     return ScoreMap(image, scale, probabilities, counted)
 
 
-def _source(picture: str | Path | np.ndarray) -> _Picture:
+def _source(picture: str | Path | np.ndarray) -> OnePicture:
     if isinstance(picture, np.ndarray):
-        return _Picture(picture, "the picture")
-    return _Picture(read_picture(Path(picture)), str(picture))
+        return OnePicture(picture)
+    return OnePicture(read_picture(Path(picture)), str(picture))
 
 
 def _tester(model: Pretrained) -> Tester:

@@ -19,10 +19,8 @@ from verydeep.data.store import Store
 from verydeep.data.views import rescale, scaled_size
 from verydeep.errors import DataError
 from verydeep.evaluation.ways import PIXELS_PER_BATCH, WAYS, Way
-from verydeep.networks.network import Network
+from verydeep.networks.network import DTYPES, Network
 from verydeep.studies.parts import Testing
-
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Tester:
     def __post_init__(self):
         machine.keep_memory()
         self.net.to(self.normalise.mean.device).eval()
-        self.net.lower(_DTYPES[self.testing.precision])
+        self.net.lower(DTYPES[self.testing.precision])
 
     def way(self, method: str) -> Way:
         """The way of testing by its name, ready for this network."""

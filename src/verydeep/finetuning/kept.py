@@ -11,6 +11,7 @@ import torch
 from verydeep import files
 from verydeep.data.normaliser import Normaliser
 from verydeep.errors import VerydeepError
+from verydeep.evaluation.prediction import OnePicture
 from verydeep.evaluation.tester import Tester
 from verydeep.finetuning.loop import new_network
 from verydeep.networks import weights
@@ -34,19 +35,9 @@ class OwnNetwork:
 
         By the dense form, at the scale at which it was tested, with the mirror image.
         """
-        made = self.tester.make("dense", _Picture(picture), np.array([0]), self.scale)
+        made = self.tester.make("dense", OnePicture(picture), np.array([0]), self.scale)
         said = pd.Series(made.posteriors[0], index=self.classes, name="probability")
         return said.sort_values(ascending=False, kind="stable")
-
-
-class _Picture:
-    """One picture in place of a store."""
-
-    def __init__(self, image: np.ndarray):
-        self._image, self.manifest = image, pd.DataFrame({"name": ["the picture"]})
-
-    def image(self, row: int) -> np.ndarray:
-        return self._image
 
 
 def is_own(folder: Path) -> bool:

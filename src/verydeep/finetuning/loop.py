@@ -14,12 +14,11 @@ from verydeep.data.views import TrainingBatches, TrainingViews, draw_epoch
 from verydeep.errors import TrainingDiverged
 from verydeep.networks import building
 from verydeep.networks.initialisation import initialise, transfer_all_but_last
-from verydeep.networks.network import Network
+from verydeep.networks.network import DTYPES, Network
 from verydeep.studies import Run
 
 #: Of the rate: what the layers that are there already learn at, when the last one is new.
 GENTLE = 0.2
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def fit(net: Network, run: Run, lesson: Lesson, normalise: Normaliser, trained: 
 
 def _update(net: Network, optimiser, batch, normalise: Normaliser, recipe) -> float:
     labels = batch.labels.to(normalise.mean.device).long()
-    with torch.autocast(labels.device.type, _DTYPES[recipe.precision], enabled=recipe.precision != "float32"):
+    with torch.autocast(labels.device.type, DTYPES[recipe.precision], enabled=recipe.precision != "float32"):
         made = net(normalise(batch.images))
     scores, *_ = made if isinstance(made, tuple) else (made,)  # what classifiers at the side say is left out here
     loss = F.cross_entropy(scores.float(), labels)

@@ -9,6 +9,9 @@ from torch import nn
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import AnyConfiguration, Size
 
+#: The arithmetic that a recipe or a way of testing names.
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
 
 class Network(nn.Module, ABC):
     """A network built from a configuration: blocks that make maps, and a head that scores windows of the last map.

@@ -7,6 +7,7 @@ from statistics import median
 from verydeep import progress, runs
 from verydeep.data.sources import SOURCES
 from verydeep.studies import (
+    Recorded,
     Run,
     Study,
     Transfer,
@@ -19,6 +20,7 @@ from verydeep.studies import (
 from verydeep.studies.measurements import measured_by, several, single
 from verydeep.studies.parts import PAPER_SCALES
 from verydeep.studies.recipes import held_out_words, recipe_rows
+from verydeep.studies.tuning import TUNED
 
 _RUNNING_SECONDS = 600  # a checkpoint younger than this means that someone is at work
 
@@ -130,7 +132,7 @@ def state(run: Run) -> str:
 
 
 def status(name: str) -> str:
-    """What of a study is done, running and missing, a line a run."""
+    """What of a study is done, stale, running and missing, a line a run."""
     study = load(name)
     lines = []
     for run in runs.all_runs(study):
@@ -144,13 +146,24 @@ def status(name: str) -> str:
     for row, fusion in planned_fusions(study).items():
         record = runs.read_fusion(fusion)
         shown = _shown(record.measurements, fusion.method) if record else ""
-        lines.append(f"{row:32} {'done' if record else 'missing':8} {shown}".rstrip())
+        lines.append(f"{row:32} {_made(fusion, 'fuse'):8} {shown}".rstrip())
     for transfer in _transfers(study):
         record = runs.read_transfer(transfer)
         score = record.measurements.get(transfer.usual.name) if record else None
         shown = f"{transfer.usual.name} {transfer.target.metric} {score.value:.1f} %" if score else ""
-        lines.append(f"{transfer.row:44} {'done' if record else 'missing':8} {shown}".rstrip())
+        lines.append(f"{transfer.row:44} {_made(transfer, 'transfer'):8} {shown}".rstrip())
+    for tuning in runs.recorded_tunings(study):
+        name, measured = f"{TUNED}-{tuning.counts[-1]}", runs.read_tuning(tuning).measurements
+        shown = f"{name} recall {measured[name].value:.1f} %" if name in measured else ""
+        lines.append(f"{tuning.row:44} {_made(tuning, 'finetune'):8} {shown}".rstrip())
     return "\n".join(lines)
+
+
+def _made(recorded: Recorded, kind: str) -> str:
+    """``done``, ``stale`` (the study's settings or its networks have changed since; make it again) or ``missing``."""
+    if not runs.record_path(recorded, kind).exists():
+        return "missing"
+    return "done" if runs.is_complete(recorded, kind) else "stale"
 
 
 def _transfers(study: Study) -> list[Transfer]:

@@ -10,6 +10,7 @@ from verydeep.studies.plan import Run
 from verydeep.studies.recorded import OfSeveral
 from verydeep.studies.schema import Study
 from verydeep.studies.targets import TARGETS
+from verydeep.studies.transfer import Transfer, transfer_protocol
 
 #: The three ways: descriptors and linear machines, all layers trained further, and all from random weights.
 FROZEN, TUNED, RANDOM = "frozen", "tuned", "random"
@@ -18,8 +19,10 @@ WAYS = {
     TUNED: "all layers fine-tuned, the last one new",
     RANDOM: "from random weights",
 }
-#: Learning rates that are tried, times the study's; the last layer learns at it, the layers below at a fifth of it.
+#: Learning rates tried first, times the study's; the last layer learns at it, the layers below at a fifth of it.
 RATES = (1, 4, 16, 64)
+#: How many more are tried beyond an end of those, while the best is at it.
+FURTHER = 4
 #: Between the network and the data set in a row's name.
 TUNED_ON = "-tuned-on-"
 
@@ -98,12 +101,11 @@ def find_tuning(network: str, images: str) -> Tuning | OwnImages:
 
 
 def tuning_protocol(tuning: Tuning) -> dict:
-    """How a tuning's study settles what is done; its record states it."""
-    keys = tuning.study.transfer.model_dump(mode="json", include={"hidden", "normalise", "costs", "aside"})
-    return keys | {
-        "metric": "recall",
-        "average_precision": "eleven",
+    """How a tuning's study settles what is done; its record states it: of frozen features what a transfer states."""
+    frozen = Transfer((tuning.run,), tuning.source)
+    return transfer_protocol(frozen) | {
+        "features": frozen.usual.name,
         "counts": [*tuning.counts],
-        "crop": tuning.study.crop,
         "rates": [*RATES],
+        "further_rates": FURTHER,
     }
