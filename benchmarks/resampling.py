@@ -10,11 +10,10 @@ errors at that Q.
 
 import click
 import numpy as np
-import torch
 from common import errors, write
 from PIL import Image
 
-from verydeep.assembly import device_record, load_network, normaliser, open_data
+from verydeep.assembly import device, device_record, load_network, normaliser, open_data
 from verydeep.data.views import rescale
 from verydeep.evaluation.tester import Tester
 from verydeep.studies.fusions import member
@@ -62,13 +61,12 @@ class Blurred:
 @click.option("--network", "names", multiple=True, default=("A-256", "D-256"), show_default=True)
 def main(study: str, names: tuple[str, ...]) -> None:
     """Measure the errors of each network with and without the blur."""
-    rates = {}
+    rates, on = {}, device()
     for name in names:
         run = member(f"{study}/{name}")
         store = open_data(run)
         rows = store.rows("val")
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        tester = Tester(load_network(run), normaliser(run, store, device), run.study.testing, run.recipe.flip)
+        tester = Tester(load_network(run), normaliser(run, store, on), run.study.testing, run.recipe.flip)
         size = run.study.pixels(single_scale(run.train_scale))
         for scale in several_scales(run.train_scale):
             other = run.study.pixels(scale)
@@ -77,7 +75,7 @@ def main(study: str, names: tuple[str, ...]) -> None:
             rates[title] = errors(tester, "dense", Blurred(store, weights, size), rows, size)
             click.echo(f"{title}: {rates[title]}")
     what = "dense testing at Q=S on images as they are, and blurred as the rescaling to another Q blurs them"
-    write(__file__, what, rates, device_record(device), per_study=True, study=study)
+    write(__file__, what, rates, device_record(on), per_study=True, study=study)
 
 
 if __name__ == "__main__":

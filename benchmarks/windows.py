@@ -2,11 +2,12 @@
 
     python benchmarks/windows.py [--study quarter] [--network D-384]...
 
-The windows of the score map lie 32 pixels apart, at every size of image. Tests published weights on the validation
-images at the single test scale: densely; on the same windows each cut out, with zeros beyond its border; on the same
-windows as crops, of the side that the network was trained on; on as many crops spread over the image; and on the centre
-crop. Mirror images are used throughout, by the centre crop too, as dense testing uses them: the centre crop of
-Sect. 4.1 (``centre-crop`` in the records) has none, and another name. All images must be square.
+The windows of the score map lie as far apart as the network strides, 32 pixels from A to E, at every size of image.
+Tests published weights on the validation images at the single test scale: densely; on the same windows each cut out,
+with zeros beyond its border; on the same windows as crops, of the side that the network was trained on; on as many
+crops spread over the image; and on the centre crop. Mirror images are used throughout, by the centre crop too, as dense
+testing uses them: the centre crop of Sect. 4.1 (``centre-crop`` in the records) has none, and another name. All images
+must be square.
 Writes ``benchmarks/windows-<study>.json``, which the chapter on Table 3 shows.
 """
 
@@ -19,7 +20,7 @@ import click
 import torch
 from common import errors, write
 
-from verydeep.assembly import device_record, load_network, normaliser, open_data
+from verydeep.assembly import device, device_record, load_network, normaliser, open_data
 from verydeep.data.views import centre_position, grid_positions
 from verydeep.evaluation.tester import Tester
 from verydeep.evaluation.ways import Crops, Dense, Tested
@@ -27,7 +28,6 @@ from verydeep.networks.dense import whole_positions
 from verydeep.studies.fusions import member
 from verydeep.studies.measurements import MIRRORED_CENTRE, single_scale
 
-STRIDE = 32  # five poolings
 NETWORKS = ("A-256", "D-256", "E-256", "D-384", "E-384")
 
 
@@ -48,9 +48,10 @@ class CutOut(Dense):
     name = "windows cut out"
 
     def __call__(self, images: torch.Tensor) -> Tested:
-        windows = whole_positions(images.shape[2], self.net.crop)
-        side = images.shape[2] - STRIDE * (windows - 1)
-        places = list(product([STRIDE * k for k in range(windows)], repeat=2))
+        stride = self.net.config.stride
+        windows = whole_positions(images.shape[2], self.net.crop, stride)
+        side = images.shape[2] - stride * (windows - 1)
+        places = list(product([stride * k for k in range(windows)], repeat=2))
         cut = [images[:, :, top : top + side, left : left + side] for top, left in places]
         posteriors, passes, multiply_adds = map(sum, zip(*map(super().__call__, cut), strict=True))
         return Tested(posteriors / len(places), passes, multiply_adds)
@@ -62,16 +63,16 @@ class CutOut(Dense):
 def main(study: str, names: tuple[str, ...]) -> None:
     """Measure the errors of each network in each way."""
     rates = {}
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    on = device()
     for network in names:
         run = member(f"{study}/{network}")
         store = open_data(run)
         rows, shorter = store.rows("val"), run.study.pixels(single_scale(run.train_scale))
-        tester = Tester(load_network(run), normaliser(run, store, device), run.study.testing)
+        tester = Tester(load_network(run), normaliser(run, store, on), run.study.testing)
         ready = (tester.net, tester.testing)
         crop = run.study.crop
-        windows = whole_positions(shorter, crop)
-        crops = {"the windows as crops": [STRIDE * k for k in range(windows)]}
+        windows = whole_positions(shorter, crop, tester.net.config.stride)
+        crops = {"the windows as crops": [tester.net.config.stride * k for k in range(windows)]}
         if windows > 1:
             crops[f"{windows**2} crops, edge to edge"] = grid_positions(shorter, crop, windows, "edges")
         crops[MIRRORED_CENTRE] = [centre_position(shorter, crop)]
@@ -84,7 +85,7 @@ def main(study: str, names: tuple[str, ...]) -> None:
             rates[title] = errors(tester, way, store, rows, shorter)
             click.echo(f"{title}: {rates[title]}")
     what = "dense testing at one scale beside its windows as crops, as many crops spread, and the centre crop"
-    write(__file__, what, rates, device_record(device), per_study=True, study=study)
+    write(__file__, what, rates, device_record(on), per_study=True, study=study)
 
 
 if __name__ == "__main__":

@@ -74,8 +74,8 @@ def test_the_house_has_the_rooms_of_its_plan_and_tests_mirror_them():
 
 def test_the_device_is_chosen_in_one_place():
     """There float32 is made exact; a network on a GPU that was chosen elsewhere would compute in TF32."""
-    package = REPOSITORY / "src" / "verydeep"
-    choosing = [path.name for path in package.rglob("*.py") if 'torch.device("cuda"' in path.read_text()]
+    sources = [*REPOSITORY.glob("src/**/*.py"), *REPOSITORY.glob("benchmarks/*.py")]
+    choosing = [path.name for path in sources if 'torch.device("cuda"' in path.read_text()]
     assert choosing == ["assembly.py"]
 
 

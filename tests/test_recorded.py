@@ -42,10 +42,7 @@ def test_a_recorded_run_holds_and_was_made_from_committed_sources(run):
 
 
 def test_every_folder_in_git_is_a_run_of_its_study():
-    known = {run.folder for run in recorded("train") + recorded("evaluate")}
-    known |= {fusion.folder for name in STUDIES for fusion in runs.recorded_fusions(studies.load(name))}
-    known |= {transfer.folder for name in STUDIES for transfer in runs.recorded_transfers(studies.load(name))}
-    known |= {tuning.folder for name in STUDIES for tuning in runs.recorded_tunings(studies.load(name))}
+    known = {made.folder for name in STUDIES for made in runs.recorded(studies.load(name))}
     assert {folder for folder in runs.run_folders() if folder.parent.name != "smoke"} == known
 
 

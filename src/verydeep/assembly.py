@@ -2,13 +2,15 @@
 
 import platform
 
+import numpy as np
 import torch
 
 from verydeep import files, runs
 from verydeep.data import sources
-from verydeep.data.boxes import Boxes, read_boxes
+from verydeep.data.boxes import Boxes, BoxTargets, read_boxes
 from verydeep.data.normaliser import Normaliser
-from verydeep.data.store import Store, open_store
+from verydeep.data.store import Store, held_out, open_store
+from verydeep.data.views import TrainingViews
 from verydeep.errors import VerydeepError
 from verydeep.networks import building, weights
 from verydeep.networks.initialisation import initialise, transfer_all_but_last, transfer_from_a
@@ -103,6 +105,24 @@ def open_data(run: Run) -> Store:
 def open_boxes(run: Run, store: Store) -> Boxes:
     """The boxes of the images of the run's study; raises as :func:`verydeep.data.boxes.read_boxes`."""
     return read_boxes(sources.source(run.study.data.source), store)
+
+
+def box_targets(run: Run, store: Store) -> BoxTargets:
+    """What a network that gives boxes is asked of a crop; raises as :func:`open_boxes`."""
+    options = run.localisation
+    return BoxTargets(open_boxes(run, store), options.units, options.cut, options.least_inside, options.several)
+
+
+def training_rows(run: Run, store: Store, targets: BoxTargets | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the store that a run is trained on, and those held out; with ``targets`` those that have a box."""
+    aside = held_out(store.manifest, run.study.data.held_out_per_class)
+    rows = np.setdiff1d(store.rows("train"), aside)
+    return (rows, aside) if targets is None else (targets.boxes.having(rows), targets.boxes.having(aside))
+
+
+def training_views(run: Run) -> TrainingViews:
+    """How the crops of a run's training images are cut."""
+    return TrainingViews(run.study.crop, *run.scale_range, run.recipe.flip, run.recipe.crops == "resized")
 
 
 def device() -> torch.device:

@@ -141,6 +141,7 @@ ELSEWHERE = {
     "transfer_tables.measured",
     "tuning_tables.points",
     "live.tuning.table",
+    "live.tuning.gains",
     "training_tables.histories",
     "training_tables.budget",
 }

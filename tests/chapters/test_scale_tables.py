@@ -1,20 +1,19 @@
 """Table 4 taken apart, and its control: on made-up images and records."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from conftest import REPOSITORY
+from scripts import load
 from verydeep import results, runs, studies
 from verydeep.chapters import display, scale_tables
 from verydeep.data.views import centre_position
 from verydeep.networks.configurations import Size
 from verydeep.studies import measurements
-
-sys.path.append(str(REPOSITORY / "benchmarks"))
 
 
 @pytest.mark.parametrize(("size", "other"), [(64, 56), (64, 72), (56, 64), (10, 9)])
@@ -120,3 +119,32 @@ def test_no_text_has_another_name_for_it():
 def test_the_table_is_shown_with_units(monkeypatch):
     monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
     assert "lost by the blur (points)" in display.text(scale_tables.blur("quarter")).columns
+
+
+def test_windows_cut_out_are_crops_where_nothing_lies_between_them():
+    import torch
+    from windows import CutOut, Placed
+
+    from verydeep.networks import vgg
+
+    torch.manual_seed(0)
+    net = vgg.build("A", Size(width_divisor=16, num_classes=5, crop=32)).eval()
+    x = torch.randn(3, 3, 64, 64)
+    testing = studies.load("smoke").testing
+    cut, placed = CutOut(net, testing)(x), Placed(net, testing, places=[0, 32])(x)
+    torch.testing.assert_close(cut.posteriors, placed.posteriors)
+    assert cut.passes == placed.passes == 8
+
+
+@pytest.mark.parametrize("name", ["windows", "resampling"])
+def test_the_measurements_of_a_study_are_made(trained, monkeypatch, name):
+    module, written = load(name), {}
+    monkeypatch.setattr(
+        module, "write", lambda script, what, rates, device, **others: written.update(others | {"rates": rates})
+    )
+    done = CliRunner().invoke(module.main, ["--study", "smoke", "--network", "A-256"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    measured = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate").measurements
+    dense = {"windows": "A-256, dense, 1 window", "resampling": "A-256, as they are"}[name]
+    assert written["study"] == "smoke" and len(written["rates"]) > 2
+    assert written["rates"][dense]["top1_error"] == pytest.approx(measured["dense-256"].top1_error)

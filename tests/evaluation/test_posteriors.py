@@ -14,7 +14,7 @@ import torchvision
 from verydeep import assembly, studies
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import CentreCrop, TrainingViews, draw_epoch, grid_positions, rescale
-from verydeep.errors import DataError
+from verydeep.errors import DataError, VerydeepError
 from verydeep.evaluation import tester
 from verydeep.networks import building, dense, vgg
 from verydeep.networks.configurations import Size, all_configurations
@@ -282,3 +282,11 @@ def test_every_pass_of_a_study_is_of_its_own_scale(trained):
     found = [one.make("dense", store, rows, run.study.pixels(scale)).posteriors for scale in (224, 256, 288)]
     assert not np.allclose(found[0], found[1], atol=1e-3)
     assert not np.allclose(found[1], found[2], atol=1e-3)
+
+
+def test_a_network_that_says_no_numbers_is_refused():
+    broken = small()
+    with torch.no_grad():
+        broken.fully_connected()["fc8"].bias.fill_(torch.nan)
+    with pytest.raises(VerydeepError, match="B says nothing that is a number of an image"):
+        make(broken).make("dense", Shapes([(40, 40)]), np.array([0]), 40)

@@ -20,6 +20,7 @@ from verydeep.errors import DataError, UnknownName, VerydeepError
 from verydeep.evaluation import classifiers, features, transfer
 from verydeep.networks import building, dense
 from verydeep.networks.configurations import Size
+from verydeep.results.transfers import bootstrap
 from verydeep.runs import transfers
 from verydeep.studies.transfer import Features
 
@@ -70,13 +71,56 @@ def test_a_recall_of_a_tenth_is_reached_where_it_is_a_whole_number_of_images():
     assert transfers.average_precision(labels, scores) == pytest.approx([(2 * 1 + 9 * 10 / 19) / 11])
 
 
-def test_the_area_is_that_of_scikit_learn_also_with_equal_scores():
+def vocap(recall: np.ndarray, precision: np.ndarray) -> float:
+    """The area as VOC's development kit has computed it since 2010, with its recursion as it stands there."""
+    recall, precision = np.concatenate([[0], recall, [1]]), np.concatenate([[0], precision, [0]])
+    for k in range(len(precision) - 2, -1, -1):
+        precision[k] = max(precision[k], precision[k + 1])
+    steps = np.flatnonzero(recall[1:] != recall[:-1]) + 1
+    return float(((recall[steps] - recall[steps - 1]) * precision[steps]).sum())
+
+
+def test_the_area_is_that_of_voc_since_2010():
     generator = np.random.default_rng(0)
     for _ in range(50):
         labels = np.where(generator.random(40) < 0.3, 1, -1)
-        labels[0], scores = 1, generator.integers(0, 15, 40) / 3
-        theirs = average_precision_score(labels == 1, scores)
+        labels[0], scores = 1, generator.permutation(40) / 3
+        ranked = labels[np.argsort(-scores)] == 1
+        true = ranked.cumsum()
+        theirs = vocap(true / true[-1], true / np.arange(1, 41))
         assert transfers.average_precision(labels, scores, "area") == pytest.approx([theirs])
+        assert theirs >= average_precision_score(labels == 1, scores) - 1e-9, "which takes no best precision"
+
+
+def test_a_class_that_a_split_lacks_in_a_resample_is_left_out_of_it():
+    names, labels = [f"{k:02d}" for k in range(33)], np.repeat([0, 1], [30, 3])
+    truth = np.where(np.eye(2)[labels] == 1, 1, -1)
+    splits = [[*range(30), 30 + k] for k in range(3)]  # of the second class one image each
+    table = pd.concat(
+        [
+            transfers.table("x", k, [names[j] for j in rows], truth[rows], np.eye(2)[labels[rows]], "recall")
+            for k, rows in enumerate(splits)
+        ]
+    )
+    assert transfers.value(table, "recall")["value"] == 100
+    assert (transfers.resampled(table, "recall") == 100).all(), "none of them is answered wrongly"
+
+
+def test_intervals_of_average_precision_hold_what_more_images_would_say():
+    generator = np.random.default_rng(3)
+
+    def images(n: int) -> pd.DataFrame:
+        labels = np.where(generator.random((n, 1)) < 0.2, 1, -1)
+        names = [f"{k:05d}" for k in range(n)]
+        return transfers.table("x", 0, names, labels, labels + generator.normal(0, 1.5, (n, 1)), "map")
+
+    truth, held, centred = transfers.value(images(40_000), "map")["value"], 0, []
+    for _ in range(60):
+        few = images(150)
+        found = bootstrap(transfers.value(few, "map")["value"], transfers.resampled(few, "map")[None])
+        held += found.low <= truth <= found.high
+        centred.append((found.low + found.high) / 2 - found.value)
+    assert held >= 50 and np.mean(centred) < 0, "what resampling adds is taken away, and not added again"
 
 
 def test_mean_class_recall_counts_classes_alike_and_averages_splits():
@@ -290,3 +334,20 @@ def test_boxes_are_cut_from_their_images():
     cut = features.Views(Store(), one, True).image(0)
     assert cut.shape == (4, 5, 3) and (cut == Store().image(0)[2:6, 10:15]).all()
     assert features.Views(Store(), one, False).image(0).shape == (10, 20, 3)
+
+
+def test_a_box_begins_at_its_pixel_whatever_the_width():
+    class Store:
+        def __init__(self, width):
+            self.manifest, self.width = pd.DataFrame({"name": ["a"]}), width
+
+        def image(self, row):
+            return np.broadcast_to(np.arange(self.width)[None, :, None], (1, self.width, 3))
+
+    for width in range(200, 501, 7):
+        for left in range(width - 1):
+            one = Targets(
+                np.array(["a#1"], object), np.array([0]), np.array([[1]]), np.array([[left / width, 0, 1, 1]])
+            )
+            cut = features.Views(Store(width), one, True).image(0)
+            assert cut[0, 0, 0] == left and cut.shape[1] == width - left

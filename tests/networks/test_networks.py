@@ -117,12 +117,17 @@ def test_impossible_networks_are_refused(bad, message):
 def test_lrn_is_krizhevskys_formula():
     images = torch.rand(1, 12, 3, 3) * 50
     a = {alpha: vgg.build("A-LRN", lrn_alpha=alpha).features[2] for alpha in vgg.LRN_ALPHAS}
-    for alpha, scale in {"krizhevsky": 1e-4, "caffe": 1e-4 / 5}.items():
+    scales = {"krizhevsky": 1e-4, "caffe": 1e-4 / 5, "unit-variance": 70**2 * 1e-4 / 5}
+    assert set(scales) == set(a)
+    for alpha, scale in scales.items():
         expected = images.clone()
         for i in range(12):
             window = images[:, max(0, i - 2) : i + 3]
             expected[:, i] = images[:, i] / (2 + scale * window.square().sum(1)) ** 0.75
         assert torch.allclose(a[alpha](images), expected, rtol=1e-5)
+    divided = images / vgg.LRN_DEVIATION
+    assert torch.allclose(a["unit-variance"](divided) * vgg.LRN_DEVIATION, a["caffe"](images), rtol=1e-5)
+    assert torch.allclose(a["caffe"](divided), divided / 2**0.75, rtol=1e-3), "of small activations it is a constant"
 
 
 @pytest.mark.parametrize("size", [1, 4, 5])

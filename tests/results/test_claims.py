@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -299,6 +300,10 @@ def test_the_decision_alone():
     assert claims.decide(each, [sure, against], sure) == (OPPOSITE, 1)
     assert claims.decide(each, [sure, sure], sure)[0] == AGREES
     no_gain = claims.Rule(0, "not-lower", "mean", [], "", margin=1.0)
+    none = replace(no_gain, combine="each")
+    apart = [Interval(-0.2, -0.5, 0.2), Interval(0.9, 0.5, 1.4), Interval(1.2, 1.1, 1.3)]
+    assert claims.decide(none, apart[:2], sure) == (UNDECIDED, 1)
+    assert claims.decide(none, apart, sure) == (OPPOSITE, 2)
     assert claims.decide(no_gain, [], open_)[0] == claims.decide(no_gain, [], against)[0] == AGREES
     assert claims.decide(replace(no_gain, margin=0.1), [], open_)[0] == UNDECIDED
     same = replace(no_gain, rule="same")
@@ -338,6 +343,17 @@ def test_a_deeper_network_may_fit_worse_by_chance(network):
     network("B", 256, 140, fit=49.5)  # of 10,000 images, half a point is less than chance
     network("C", 256, 100, fit=50.0)
     assert verdict(5).fair is True
+
+
+def test_a_response_normalisation_that_divides_by_a_constant_is_no_fair_test():
+    def said(study, config, variant=None):
+        evidence = SimpleNamespace(networks={"row": (studies.find_run(study, config, 256, variant=variant),)})
+        return CONDITIONS["acts"](evidence, [["row", "row"]])
+
+    for idle in (("quarter", "A-LRN"), ("narrow", "A-LRN"), ("narrow", "GoogLeNet")):
+        assert said(*idle).holds is False and idle[1] in said(*idle).detail
+    for acting in (("narrow", "A-LRN", "acting"), ("full", "A-LRN"), ("narrow", "A"), ("narrow", "ResNet-18")):
+        assert said(*acting).holds is True
 
 
 def test_without_a_record_of_the_training_no_test_is_fair(network):

@@ -402,6 +402,10 @@ def test_small_images_are_said_to_be_enlarged():
     assert "as they are at S=256, enlarged 1.50 times at S=384" in settings.all_departures("quarter").iloc[0]["here"]
     assert "enlarged 1.14 times at S=256, enlarged 1.71 times" in settings.all_departures("narrow").iloc[0]["here"]
     assert "data" not in settings.all_departures("full").index
+    assert "20 training images" in settings.all_departures("full").loc["held out", "here"]
+    boxes = settings.all_departures("quarter").filter(like="boxes, ", axis="index")
+    rates = boxes[boxes["setting"] == "learning_rate"]
+    assert set(zip(rates["paper"], rates["here"], strict=True)) == {(0.001, 0.03)}
 
 
 def test_weights_are_kept_of_the_networks_that_a_study_names():

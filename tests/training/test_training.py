@@ -134,7 +134,13 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
 
 def test_a_checkpoint_of_before_batch_normalisation_and_other_windows_is_gone_on_with():
     run = tiny_run()
-    network = {"length_divisor": 7, "width_divisor": 16, "pooling": "floor", "lrn_alpha": "caffe", "config": "A"}
+    network = {
+        "length_divisor": 7,
+        "width_divisor": 16,
+        "pooling": "floor",
+        "lrn_alpha": "unit-variance",
+        "config": "A",
+    }
     assert loop._network(run) == network
     assert loop._network(normalised(run)) == network | {"batch_norm": True}
 

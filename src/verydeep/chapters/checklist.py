@@ -129,6 +129,4 @@ def _complete(study: Study) -> str:
 
 
 def _sealed(study: Study) -> int:
-    made = [*runs.recorded_runs(study), *runs.recorded_fusions(study), *runs.recorded_transfers(study)]
-    made += runs.recorded_tunings(study)
-    return sum(len(runs.read_seal(run.folder)) for run in made)
+    return sum(len(runs.read_seal(run.folder)) for run in runs.recorded(study))

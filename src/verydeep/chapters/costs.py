@@ -81,6 +81,14 @@ def testing_cost(study: str) -> pd.DataFrame:
     return display.table(frame, units=error_tables.ERRORS | {"load": "processes"})
 
 
+def required_record(name: str, command: str) -> dict:
+    """What ``command`` has left in ``benchmarks/<name>.json``; raises :class:`VerydeepError` where it has not run."""
+    record = benchmark_record(name)
+    if record is None:
+        raise VerydeepError(f"benchmarks/{name}.json: no record; run: {command}")
+    return record
+
+
 def benchmark(name: str, study: str | None = None) -> pd.DataFrame:
     """The rates of a side-by-side measurement in ``benchmarks/``, a row each.
 
@@ -91,11 +99,9 @@ def benchmark(name: str, study: str | None = None) -> pd.DataFrame:
     VerydeepError
         When one that is not made for a study has no record; says how to make it.
     """
-    record = benchmark_record(name, study)
+    command = f"python benchmarks/{name}.py" + (f" --study {study}" if study else "")
+    record = benchmark_record(name, study) if study else required_record(name, command)
     if record is None:
-        command = f"python benchmarks/{name}.py" + (f" --study {study}" if study else "")
-        if study is None:
-            raise VerydeepError(f"benchmarks/{name}.json: no record; run: {command}")
         return display.table(pd.DataFrame(), caption=f"Not measured for the study {study}; run: {command}")
     frame = pd.DataFrame(record["rates"]).T.map(rounded).rename(columns=_benchmarked)
     frame = frame.assign(threads=record["device"]["threads"], machine=record["environment"]["processor"])
@@ -160,7 +166,7 @@ def rounded(value):
     return round(value) if abs(value) >= 100 else float(f"{value:.3g}")
 
 
-def paper_cost(crops_per_side: int = 5) -> pd.DataFrame:
+def paper_cost() -> pd.DataFrame:
     """Multiply-adds (billions) of testing one square image at the paper's size, by network and way of testing.
 
     Mirror images are counted. Dense testing at one scale is at Q=256, several scales are those of jittered networks.
@@ -171,7 +177,7 @@ def paper_cost(crops_per_side: int = 5) -> pd.DataFrame:
         config = all_configurations()[name]
         crop = anatomy.multiply_adds(config) / 1e9
         dense = {scale: 2 * anatomy.multiply_adds(config, image=(scale, scale)) / 1e9 for scale in (256, *scales)}
-        crops = 2 * crops_per_side**2 * len(scales) * crop
+        crops = 2 * 5**2 * len(scales) * crop
         every_scale = sum(dense[scale] for scale in scales)
         costs[name] = {
             "centre crop": crop,

@@ -3,7 +3,6 @@
 import pandas as pd
 
 from verydeep.chapters import costs, display
-from verydeep.errors import VerydeepError
 
 #: Part of the record -> what it holds, in words.
 PARTS = {
@@ -15,10 +14,7 @@ PARTS = {
 
 
 def _record() -> dict:
-    record = costs.benchmark_record("faults")
-    if record is None:
-        raise VerydeepError("benchmarks/faults.json: no record; run: make faults")
-    return record
+    return costs.required_record("faults", "make faults")
 
 
 def sums() -> pd.DataFrame:

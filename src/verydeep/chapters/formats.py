@@ -12,7 +12,7 @@ from verydeep.runs.records import KINDS
 
 
 def schema(kind: str) -> dict:
-    """The JSON schema of a record: ``train``, ``evaluate`` or ``fuse``."""
+    """The JSON schema of a kind of record, a key of ``KINDS``: ``train``, ``evaluate``, ..."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | KINDS[kind].model_json_schema()
 
 

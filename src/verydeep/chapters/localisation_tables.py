@@ -10,7 +10,7 @@ from verydeep.data.sources import SOURCES
 from verydeep.results import Number, Row, wrong_images
 from verydeep.results.numbers import COUNTED
 from verydeep.results.statistics import mean_difference
-from verydeep.runs import boxes
+from verydeep.runs import boxes, predictions
 from verydeep.runs.predictions import BEST
 from verydeep.studies import Run, load, planned_runs
 from verydeep.studies.localisation import Localisation
@@ -151,7 +151,7 @@ def what_is_wrong(study: str) -> display.Table:
     for number in results.read(study).done:
         if number.table == "table9" and number.metric == "top5":
             table = _answers(number.study, number.runs[0], number.measurement)
-            named, placed = boxes.named(table), boxes.hits(table, BEST)
+            named, placed = predictions.hits(table, BEST), boxes.hits(table, BEST)
             rows.append(
                 {
                     "row": number.row,

@@ -56,9 +56,9 @@ def _setting(study: Study, key: str) -> tuple[object, str]:
 
 
 def all_departures(study: str) -> pd.DataFrame:
-    """Every setting in which a study departs from the paper: its data, networks, recipe at each scale, and testing."""
+    """Every setting in which a study departs from the paper: its data, networks, recipes, and testing."""
     spec = load(study)
-    every = [_data(spec)]
+    every = [_data(spec), *_held_out(spec)]
     for key, field in type(spec.network).model_fields.items():
         every.append(_departure("network", key, field.description, field.default, getattr(spec.network, key), spec))
     for scale in spec.networks if spec.train else ():
@@ -67,6 +67,7 @@ def all_departures(study: str) -> pd.DataFrame:
                 continue
             where = f"training, {scale}"
             every.append(_departure(where, row["setting"], row["meaning"], row["paper"], row["study"], spec))
+    every += _of_boxes(spec)
     for name in ("testing", "localisation", "transfer"):
         for key, field in type(getattr(spec, name)).model_fields.items():
             if (name, key) == ("transfer", "data"):  # which data sets are asked for is no reading of the paper
@@ -78,6 +79,29 @@ def all_departures(study: str) -> pd.DataFrame:
     rows = [row for row in every if row["paper"] != row["here"]]
     frame = pd.DataFrame(rows, columns=["where", "setting", "meaning", "paper", "here", "why"], dtype=object)
     return display.table(frame.set_index("where"), missing="none")
+
+
+def _held_out(study: Study) -> list[dict]:
+    """The training images that nothing is trained on, where the paper took its validation images."""
+    if study.data.held_out_per_class is None:
+        return []
+    return [{"where": "held out", "setting": "held_out_per_class",
+             "meaning": "images on which a recipe is chosen and a plateau is seen", "paper": "the validation images",
+             "here": recipes.held_out_words(study), "why": "validation images choose nothing here"}]  # fmt: skip
+
+
+def _of_boxes(study: Study) -> list[dict]:
+    """What of the recipe is otherwise for networks that give boxes than for others of their scale, and in the paper."""
+    rows = {}
+    for name, variant in study.variants.items():
+        for network in variant.networks if variant.boxes and not variant.pilot else ():
+            scale = network.rpartition("-")[2]
+            ours, papers = study.resolve(scale, name), recipes.paper_recipe(scale, True)
+            for key in sorted({*variant.set} - {"trained_layers"}):  # the paper has networks of both kinds
+                rows[name, key] = {"where": f"boxes, {name}", "setting": key, "why": variant.why,
+                                   "meaning": type(ours).model_fields[key].description,
+                                   "paper": getattr(papers, key), "here": getattr(ours, key)}  # fmt: skip
+    return list(rows.values())
 
 
 def _of_scale(scale: str, settings: Settings, study: Study) -> list[dict]:

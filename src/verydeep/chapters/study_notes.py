@@ -66,8 +66,8 @@ def notes(study: str = "quarter") -> list[Note]:
     return checked
 
 
-def _layers(name: str = D, image: tuple[int, int] | None = None) -> dict[str, anatomy.Layer]:
-    return {layer.name: layer for layer in anatomy.layers(configuration(name), image=image)}
+def _layers(image: tuple[int, int] | None = None) -> dict[str, anatomy.Layer]:
+    return {layer.name: layer for layer in anatomy.layers(configuration(D), image=image)}
 
 
 def n1_placing(study):

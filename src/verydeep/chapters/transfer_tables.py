@@ -138,7 +138,7 @@ def ways(study: str) -> display.Table:
                 "value": shown(number),
                 "spread": float(np.std(score.splits, ddof=1)) if len(score.splits) > 1 else None,
                 "gain of the paper's way": "" if gain is None else display.difference(gain),
-                "other average precision": score.other,
+                "other average precision": transfers.other_precision(row),
             }
         )
     frame = pd.DataFrame(lines)

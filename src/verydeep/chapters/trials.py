@@ -3,16 +3,8 @@
 import pandas as pd
 
 from verydeep.chapters import costs, display
-from verydeep.errors import VerydeepError
 
 _YES = {True: "yes", False: "no"}
-
-
-def _record(name: str, command: str) -> dict:
-    record = costs.benchmark_record(name)
-    if record is None:
-        raise VerydeepError(f"benchmarks/{name}.json: no record; run: {command}")
-    return record
 
 
 def _machine(record: dict) -> str:
@@ -27,7 +19,7 @@ def slurm() -> pd.DataFrame:
     One row for each. Raises :class:`~verydeep.errors.VerydeepError` where there is no record, as every function here
     does.
     """
-    record = _record("slurm", "make slurm")
+    record = costs.required_record("slurm", "make slurm")
     rows = {
         what: {
             "network": event["run"].rsplit("-s", 1)[0],
@@ -53,7 +45,7 @@ def slurm() -> pd.DataFrame:
 
 def hosts() -> pd.DataFrame:
     """What happened to the second of two hosts, what the first said, and where both went on; one row for each."""
-    record = _record("hosts", "make hosts")
+    record = costs.required_record("hosts", "make hosts")
     rows = {
         what: {
             "after epoch": one["after_epoch"],
@@ -70,7 +62,7 @@ def hosts() -> pd.DataFrame:
 
 def two_hosts_and_one_process() -> pd.DataFrame:
     """One training on two hosts beside one process: the crops, the losses, the errors on held-out images."""
-    record = _record("hosts", "make hosts")
+    record = costs.required_record("hosts", "make hosts")
     found = record["compared"]
     alone, both = found["held_out_top1_error_at_the_end"]
     first = f"over the first {found['first_epochs']} epochs"
@@ -87,7 +79,7 @@ def two_hosts_and_one_process() -> pd.DataFrame:
 
 def full() -> pd.DataFrame:
     """The study `full` rehearsed on a CPU: seconds and peak memory (MiB) of each step, and its last line."""
-    record = _record("full", "python benchmarks/full.py")
+    record = costs.required_record("full", "python benchmarks/full.py")
     rows = {
         what: {
             "seconds": round(one["seconds"]),

@@ -156,16 +156,19 @@ class Voc2012(Voc):
 
 
 class Voc2012Action(Voc2012):
-    """The people of VOC-2012 whose action is known, each with a box: what is told apart is what each person does."""
+    """The people of VOC-2012 whose action is known, each with a box: what is told apart is what each person does.
+
+    People who do something else are in the sets, as VOC has it, and of no class.
+    """
 
     name = "voc2012-action"
     title = "PASCAL VOC-2012, actions of people, train and val"
     class_names: ClassVar = {
         name: name
         for name in ("jumping", "phoning", "playinginstrument", "reading", "ridingbike", "ridinghorse", "running",
-                     "takingphoto", "usingcomputer", "walking", "other")
+                     "takingphoto", "usingcomputer", "walking")
     }  # fmt: skip
-    num_classes = 11
+    num_classes = 10
     counts: ClassVar = {"train": 2296, "val": 2292}
 
     def usual_folder(self) -> str:

@@ -38,7 +38,8 @@ class Views:
             return image
         height, width = image.shape[:2]
         left, top, right, bottom = self.targets.boxes[k] * [width, height, width, height]
-        left, top = min(int(left), width - 1), min(int(top), height - 1)
+        # a side that was divided by the image's and is multiplied again may be a little less than whole
+        left, top = min(round(left), width - 1), min(round(top), height - 1)
         return image[top : max(top + 1, round(bottom)), left : max(left + 1, round(right))]
 
 

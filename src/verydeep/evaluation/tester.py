@@ -17,7 +17,7 @@ from verydeep.data.images import MAX_PIXELS
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
 from verydeep.data.views import rescale, scaled_size
-from verydeep.errors import DataError
+from verydeep.errors import DataError, VerydeepError
 from verydeep.evaluation.ways import PIXELS_PER_BATCH, WAYS, Way
 from verydeep.networks.network import DTYPES, Network
 from verydeep.studies.parts import Testing
@@ -79,6 +79,11 @@ class Tester:
             for positions, images in self.batches(store, rows, shorter):
                 tested = way(self.input(images))
                 posteriors[positions] = tested.posteriors.cpu().numpy()
+                if not np.isfinite(posteriors[positions]).all():
+                    raise VerydeepError(
+                        f"{self.net.config.name} says nothing that is a number of an image: its weights are broken, or "
+                        f"too large for {self.testing.precision} (testing.precision)"
+                    )
                 forward_passes += tested.forward_passes * len(positions)
                 multiply_adds += tested.multiply_adds * len(positions)
                 bar.update(len(positions))

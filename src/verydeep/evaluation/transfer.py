@@ -18,7 +18,8 @@ from verydeep.evaluation.measure import require_trained, write_answers
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
 from verydeep.runs import provenance, transfers
 from verydeep.runs.parts import TransferScore
-from verydeep.studies import Features, Transfer
+from verydeep.runs.records import KINDS, TargetRecord
+from verydeep.studies import Features, Transfer, Tuning
 from verydeep.studies.transfer import transfer_protocol
 
 
@@ -100,11 +101,12 @@ class Material:
     def said(self, features: Features, costs: list[float] | None = None) -> tuple[pd.DataFrame, list[float]]:
         """What a classifier says of the images tested in every split, and its C: chosen, or as given by split."""
         keys, metric = self.transfer.study.transfer, self.transfer.target.metric
+        precision = self.transfer.average_precision
         described, labels, names = self.describe(features), self.targets.labels, self.targets.names
         tables, chosen = [], []
         for number, (train, test) in enumerate(self.splits):
             cost = costs[number] if costs else best_cost(
-                described[train], labels[train], names[train], keys.costs, keys.aside, metric, keys.average_precision
+                described[train], labels[train], names[train], keys.costs, keys.aside, metric, precision
             )  # fmt: skip
             given = scores(described[train], labels[train], described[test], cost)
             tables.append(transfers.table(features.name, number, names[test], labels[test], given, metric))
@@ -112,36 +114,32 @@ class Material:
         return pd.concat(tables, ignore_index=True), chosen
 
 
-class _Carrying:
-    """One transfer from its first pass, or what an interrupted one left, to its record."""
+class OnOtherData:
+    """What is made of networks and another data set, from its start to its record: a transfer, or a tuning.
 
-    def __init__(self, transfer: Transfer, pixels_per_batch: int, report):
+    Parameters
+    ----------
+    transfer
+        By whose descriptors the images are described: the one that is made, or that of the network that is tuned.
+    """
+
+    def __init__(self, made: Transfer | Tuning, transfer: Transfer, pixels_per_batch: int, report):
         self.started, self.clock, self.made_by = provenance.now(), time.monotonic(), provenance.sources()
-        self.transfer, self.report, self.pixels_per_batch = transfer, report, pixels_per_batch
+        self.made, self.report, self.pixels_per_batch = made, report, pixels_per_batch
         self.material = Material(transfer, pixels_per_batch)
 
-    def finish(self) -> runs.TransferRecord:
-        transfer, keys = self.transfer, self.transfer.study.transfer
-        tables, resampled, measured = [], {}, {}
-        for features in transfer.measured():
-            table, costs = self.material.said(features)
-            measured[features.name] = score = score_of(table, transfer, costs)
-            resampled[features.name] = transfers.resampled(table, transfer.target.metric, keys.average_precision)
-            tables.append(table)
-            self.report(f"{transfer.name}: {features.name:40} {transfer.target.metric} {score.value:.2f}  n {score.n}")
-        table = pd.concat(tables, ignore_index=True).astype({"measurement": "category"})
-        return self._record(table, pd.DataFrame(resampled), measured)
-
-    def _record(self, table: pd.DataFrame, resampled: pd.DataFrame, measured: dict) -> runs.TransferRecord:
-        transfer, material = self.transfer, self.material
-        written = [transfers.FILE, transfers.RESAMPLED]
-        runs.unseal(transfer.folder, [*written, "transfer.json"])
-        for name, frame in zip(written, (table, resampled), strict=True):
-            write_answers(transfer.folder / name, frame)
-        record = runs.TransferRecord(
-            study=transfer.study.name,
+    def leave(
+        self, kind: str, tables: list[pd.DataFrame], resampled: dict, splits: list[Split], **stated
+    ) -> TargetRecord:
+        """Write what was answered and the record ``kind``, with all that is ``stated`` of it, and seal them."""
+        made, material, written = self.made, self.material, [transfers.FILE, transfers.RESAMPLED]
+        answers = pd.concat(tables, ignore_index=True).astype({"measurement": "category"})
+        runs.unseal(made.folder, [*written, f"{kind}.json"])
+        for name, frame in zip(written, (answers, pd.DataFrame(resampled)), strict=True):
+            write_answers(made.folder / name, frame)
+        record = KINDS[kind](
+            study=made.study.name,
             members={network.run.name: network.weights_sha256 for network in material.networks},
-            protocol=transfer_protocol(transfer),
             sources=self.made_by,
             environment=provenance.environment(),
             device=device_record(material.device),
@@ -149,7 +147,7 @@ class _Carrying:
             labels_sha256=material.targets.sha256(),
             splits=[
                 {"train": len(split.train), "test": len(split.test), "sha256": split.sha256(material.targets)}
-                for split in material.splits
+                for split in splits
             ],
             started=self.started,
             finished=provenance.now(),
@@ -158,23 +156,43 @@ class _Carrying:
                 "pixels_per_batch": self.pixels_per_batch,
                 "load_average": provenance.load_average(),
             },
-            passes={name: made for network in material.networks for name, made in network.made.items()},
-            measurements=measured,
-            artefacts={name: files.sha256(transfer.folder / name) for name in written},
+            artefacts={name: files.sha256(made.folder / name) for name in written},
+            **stated,
         )
-        runs.write_record(transfer, record)
-        runs.seal(transfer.folder, [*written, "transfer.json"])
+        runs.write_record(made, record)
+        runs.seal(made.folder, [*written, f"{kind}.json"])
         return record
+
+
+class _Carrying(OnOtherData):
+    """One transfer from its first pass, or what an interrupted one left, to its record."""
+
+    def __init__(self, transfer: Transfer, pixels_per_batch: int, report):
+        super().__init__(transfer, transfer, pixels_per_batch, report)
+
+    def finish(self) -> runs.TransferRecord:
+        transfer = self.made
+        tables, resampled, measured = [], {}, {}
+        for features in transfer.measured():
+            table, costs = self.material.said(features)
+            measured[features.name] = score = score_of(table, transfer, costs)
+            resampled[features.name] = transfers.resampled(table, transfer.target.metric, transfer.average_precision)
+            tables.append(table)
+            self.report(f"{transfer.name}: {features.name:40} {transfer.target.metric} {score.value:.2f}  n {score.n}")
+        return self.leave(
+            "transfer",
+            tables,
+            resampled,
+            self.material.splits,
+            protocol=transfer_protocol(transfer),
+            passes={name: made for network in self.material.networks for name, made in network.made.items()},
+            measurements=measured,
+        )
 
 
 def score_of(table: pd.DataFrame, transfer: Transfer, costs: list[float]) -> TransferScore:
     """What a record says of one way of describing images."""
-    metric, precision = transfer.target.metric, transfer.study.transfer.average_precision
-    score = transfers.value(table, metric, precision)
-    if metric == "map":
-        other = {"eleven": "area", "area": "eleven"}[precision]
-        score["other"] = transfers.value(table, metric, other)["value"]
-    return TransferScore(**score, costs=costs)
+    return TransferScore(**transfers.value(table, transfer.target.metric, transfer.average_precision), costs=costs)
 
 
 #: Elsewhere sums are added up in another order: how far a number made again may be from the record, percent points.

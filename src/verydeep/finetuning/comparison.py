@@ -3,22 +3,18 @@
 import time
 
 import numpy as np
-import pandas as pd
 
-from verydeep import files, progress, runs
-from verydeep.assembly import device, device_record, recorded_normaliser
-from verydeep.data.fingerprint import fingerprint
-from verydeep.data.sources import source
-from verydeep.data.store import open_store
-from verydeep.data.targets import Split, random_split, read_targets
+from verydeep import progress, runs
+from verydeep.assembly import recorded_normaliser
+from verydeep.data.targets import Split, random_split
 from verydeep.evaluation.classifiers import best_cost, scores
-from verydeep.evaluation.features import Descriptors, unit
-from verydeep.evaluation.measure import require_trained, write_answers
+from verydeep.evaluation.measure import require_trained
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
+from verydeep.evaluation.transfer import OnOtherData
 from verydeep.finetuning.loop import Lesson, batch_size, fit, new_network
 from verydeep.finetuning.rates import best_rate
 from verydeep.finetuning.testing import posteriors
-from verydeep.runs import provenance, transfers
+from verydeep.runs import transfers
 from verydeep.runs.parts import TransferScore, WayCost
 from verydeep.studies import Transfer, Tuning
 from verydeep.studies.tuning import FROZEN, TUNED, WAYS, tuning_protocol
@@ -52,24 +48,16 @@ def compare(
     return record.measurements
 
 
-class _Comparison:
+class _Comparison(OnOtherData):
     """One comparison from its first way to its record."""
 
     def __init__(self, tuning: Tuning, pixels_per_batch: int, report):
-        self.started, self.clock, self.made_by = provenance.now(), time.monotonic(), provenance.sources()
-        self.tuning, self.run, self.report, self.pixels_per_batch = tuning, tuning.run, report, pixels_per_batch
-        origin = source(tuning.source)
-        self.store = open_store(origin)
-        self.targets = read_targets(origin, self.store)
-        self.device = device()
-        self.transfer = Transfer((self.run,), tuning.source)
-        known = runs.read_transfer(self.transfer)
-        kept = frozenset(made.posteriors_sha256 for made in known.passes.values()) if known else frozenset()
-        self.network = Descriptors(
-            self.transfer, self.run, self.store, self.targets, recorded=kept, pixels_per_batch=pixels_per_batch
-        )
-        self.described = unit(self.network.joined(self.transfer.usual))
-        passes = self.network.made.values()
+        transfer = Transfer((tuning.run,), tuning.source)
+        super().__init__(tuning, transfer, pixels_per_batch, report)
+        self.tuning, self.run, self.transfer = tuning, tuning.run, transfer
+        self.store, self.targets = self.material.store, self.material.targets
+        self.described = self.material.describe(transfer.usual)
+        passes = self.material.networks[0].made.values()
         #: multiply-adds of describing one image, on average
         self.describing = sum(made["multiply_adds"] for made in passes) / len(self.targets.names)
 
@@ -89,7 +77,7 @@ class _Comparison:
         rates = {way: self._rate(way) for way in WAYS if way != FROZEN}
         for count in self.tuning.counts:
             split = self.split(count)
-            splits.append({"train": len(split.train), "test": len(split.test), "sha256": split.sha256(self.targets)})
+            splits.append(split)
             for way in WAYS:
                 name, begun = f"{way}-{count}", time.monotonic()
                 given, costs = self._frozen(split) if way == FROZEN else (self._trained(split, way, rates[way]), [])
@@ -99,8 +87,15 @@ class _Comparison:
                 resampled[name] = transfers.resampled(table, "recall")
                 tables.append(table)
                 self.report(f"{self.tuning.name}: {name:12} mean class recall {measured[name].value:.2f}")
-        table = pd.concat(tables, ignore_index=True).astype({"measurement": "category"})
-        return self._record(table, pd.DataFrame(resampled), measured, work, splits)
+        return self.leave(
+            "finetune",
+            tables,
+            resampled,
+            splits,
+            protocol=tuning_protocol(self.tuning),
+            work=work,
+            measurements=measured,
+        )
 
     def _work(self, way: str, images: int, seconds: float, rate: float | None) -> WayCost:
         if way == FROZEN:
@@ -122,7 +117,10 @@ class _Comparison:
 
     def _rate(self, way: str) -> float:
         """The rate of a way of training, chosen on a share of its images for a middle number of them."""
-        lesson, normalise = self._lesson(self.split(self.tuning.middle)), recorded_normaliser(self.run, self.device)
+        lesson, normalise = (
+            self._lesson(self.split(self.tuning.middle)),
+            recorded_normaliser(self.run, self.material.device),
+        )
         rate = best_rate(self.run, lesson, self.store.num_classes, normalise, way == TUNED, self.pixels_per_batch)
         self.report(f"{self.tuning.name}: {way:12} rate {rate:g}")
         return rate
@@ -130,36 +128,6 @@ class _Comparison:
     def _trained(self, split: Split, way: str, rate: float) -> np.ndarray:
         run = self.run
         net = new_network(run, self.store.num_classes, way == TUNED)
-        normalise = recorded_normaliser(run, self.device)
+        normalise = recorded_normaliser(run, self.material.device)
         fit(net, run, self._lesson(split), normalise, way == TUNED, rate)
         return posteriors(net, run, normalise, self.store, self.targets.rows[split.test], self.pixels_per_batch)
-
-    def _record(self, table, resampled, measured: dict, work: dict, splits: list[dict]) -> runs.TuningRecord:
-        tuning, written = self.tuning, [transfers.FILE, transfers.RESAMPLED]
-        runs.unseal(tuning.folder, [*written, "finetune.json"])
-        for name, frame in zip(written, (table, resampled), strict=True):
-            write_answers(tuning.folder / name, frame)
-        record = runs.TuningRecord(
-            study=tuning.study.name,
-            members={self.run.name: self.network.weights_sha256},
-            protocol=tuning_protocol(tuning),
-            sources=self.made_by,
-            environment=provenance.environment(),
-            device=device_record(self.device),
-            data=fingerprint(self.store, None),
-            labels_sha256=self.targets.sha256(),
-            splits=splits,
-            started=self.started,
-            finished=provenance.now(),
-            cost={
-                "seconds": time.monotonic() - self.clock,
-                "pixels_per_batch": self.pixels_per_batch,
-                "load_average": provenance.load_average(),
-            },
-            work=work,
-            measurements=measured,
-            artefacts={name: files.sha256(tuning.folder / name) for name in written},
-        )
-        runs.write_record(tuning, record)
-        runs.seal(tuning.folder, [*written, "finetune.json"])
-        return record

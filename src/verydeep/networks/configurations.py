@@ -101,6 +101,7 @@ class Residual:
     blocks: tuple[int, int, int, int]
     widths: tuple[int, int, int, int] = (64, 128, 256, 512)
 
+    lrn: ClassVar[bool] = False
     normalises: ClassVar[bool] = True
     window_layer: ClassVar[str] = "avgpool"
     from_a: ClassVar[bool] = False
@@ -164,6 +165,7 @@ class Inception:
     side_dropout: float = 0.7
     large: int = 5
 
+    lrn: ClassVar[bool] = True
     normalises: ClassVar[bool] = False
     window_layer: ClassVar[str] = "avgpool"
     from_a: ClassVar[bool] = False

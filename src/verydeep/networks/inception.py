@@ -102,18 +102,10 @@ class GoogLeNet(Averaging):
         scores = self.classifier(self.dropout(maps.mean((2, 3))))
         return (scores, *beside) if self.training else scores
 
-    def convolutions(self) -> dict[str, nn.Conv2d]:
-        """The convolutions by name, ``conv1.conv`` and ``inception3a.branch1.conv`` onwards; side classifiers' not."""
-        return {name: module for name, module in self.features.named_modules() if isinstance(module, nn.Conv2d)}
-
     def normalisations(self) -> dict[str, nn.BatchNorm2d]:
         """The batch normalisations by the convolution that each follows, side classifiers' too; none in the paper."""
         named = [*self.features.named_modules(), *self.sides.named_modules(prefix="sides")]
         return {f"{name.removesuffix('bn')}conv": layer for name, layer in named if isinstance(layer, nn.BatchNorm2d)}
-
-    def fully_connected(self) -> dict[str, nn.Linear]:
-        """The one fully connected layer that it is tested with, ``fc``."""
-        return {"fc": self.classifier}
 
     def weighted(self) -> list[nn.Conv2d | nn.Linear]:
         """Every layer whose weights are drawn at the start, the side classifiers' last."""

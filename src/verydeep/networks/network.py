@@ -94,6 +94,14 @@ class Averaging(Network):
 
     classifier: nn.Linear
 
+    def convolutions(self) -> dict[str, nn.Conv2d]:
+        """The convolutions by their names in ``features``; those of side classifiers are not among them."""
+        return {name: module for name, module in self.features.named_modules() if isinstance(module, nn.Conv2d)}
+
+    def fully_connected(self) -> dict[str, nn.Linear]:
+        """The one fully connected layer that it is tested with, ``fc``."""
+        return {"fc": self.classifier}
+
     def window_scores(self, maps: torch.Tensor) -> torch.Tensor:
         """The average over every window, and the last layer as a 1x1 convolution of it."""
         return F.conv2d(self.window_hidden(maps), self.classifier.weight[:, :, None, None], self.classifier.bias)

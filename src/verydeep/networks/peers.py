@@ -83,9 +83,9 @@ def compare(side: int = 224, names: tuple[str, ...] = tuple(PEERS)) -> pd.DataFr
         return pd.DataFrame({name: measure(PEERS[name](side), side) for name in names}).T
 
 
-def speed(side: int = 224, seconds: float = 1.0, names: tuple[str, ...] = tuple(PEERS)) -> pd.DataFrame:
+def speed(side: int = 224, seconds: float = 1.0) -> pd.DataFrame:
     """:func:`images_per_second` for every network, a row each."""
-    rates = {name: images_per_second(_constant(PEERS[name], side), side, seconds=seconds) for name in names}
+    rates = {name: images_per_second(_constant(PEERS[name], side), side, seconds=seconds) for name in PEERS}
     return pd.DataFrame({"images/s": rates})
 
 

@@ -39,18 +39,10 @@ class ResNet(Averaging):
         """Class scores of training crops."""
         return self.classifier(self.features(images).mean((2, 3)))
 
-    def convolutions(self) -> dict[str, nn.Conv2d]:
-        """The convolutions by name, ``conv1`` and ``layer1.0.conv1`` onwards."""
-        return {name: module for name, module in self.features.named_modules() if isinstance(module, nn.Conv2d)}
-
     def normalisations(self) -> dict[str, nn.BatchNorm2d]:
         """The batch normalisations by the convolution that each follows: every one is followed by one."""
         norms = [module for module in self.features.modules() if isinstance(module, nn.BatchNorm2d)]
         return dict(zip(self.convolutions(), norms, strict=True))
-
-    def fully_connected(self) -> dict[str, nn.Linear]:
-        """The one fully connected layer, ``fc``."""
-        return {"fc": self.classifier}
 
 
 def _shortcut(channels: int, width: int, stride: int) -> nn.Sequential | None:

@@ -11,7 +11,9 @@ from verydeep.networks.network import Network
 
 # Krizhevsky et al. (2012), as Sect. 2.1 refers to them.
 LRN_SIZE, LRN_K, LRN_ALPHA, LRN_BETA = 5, 2.0, 1e-4, 0.75
-LRN_ALPHAS = ("caffe", "krizhevsky")
+LRN_ALPHAS = ("caffe", "krizhevsky", "unit-variance")
+#: Deviation of the pixels of photographs, by which a recipe with inputs of unit variance divides them.
+LRN_DEVIATION = 70.0
 # torch's and torchvision's: what is added to a variance, and how far a running statistic moves towards each batch's.
 # The convolution before a normalisation keeps its bias, as torchvision's does, though the mean takes it out again.
 BATCH_NORM_EPS, BATCH_NORM_MOMENTUM = 1e-5, 0.1
@@ -126,8 +128,13 @@ class LocalResponseNorm(nn.LocalResponseNorm):
 
 
 def response_norm(alpha: str) -> LocalResponseNorm:
-    """The normalisation that ``lrn_alpha`` says: ``"caffe"`` divides alpha by the window, as torch does too."""
-    scale = {"caffe": 1, "krizhevsky": LRN_SIZE}[alpha]
+    """The normalisation that ``lrn_alpha`` says: ``"caffe"`` divides alpha by the window, as torch does too.
+
+    Alpha is for activations of pixels from 0 to 255. Where those are divided by their deviation every square is some
+    4,900 times smaller and the layer divides by a constant; ``"unit-variance"`` makes alpha as much larger, which is
+    ``"caffe"`` on pixels that were not divided, but for a factor of what comes out.
+    """
+    scale = {"caffe": 1, "krizhevsky": LRN_SIZE, "unit-variance": LRN_DEVIATION**2}[alpha]
     return LocalResponseNorm(LRN_SIZE, alpha=LRN_ALPHA * scale, beta=LRN_BETA, k=LRN_K)
 
 

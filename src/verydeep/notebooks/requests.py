@@ -39,7 +39,7 @@ _INJECTED = "# Parameters\n"
 
 
 def template(run: Recorded, kind: str) -> str:
-    """The template, below the book's folder, that makes the record ``kind`` of a run, a fusion or a transfer."""
+    """The template, below the book's folder, that makes the record ``kind`` of a run or of what is made of runs."""
     return (BOX_TEMPLATES if run.boxes else TEMPLATES)[kind]
 
 

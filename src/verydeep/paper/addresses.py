@@ -2,8 +2,7 @@
 
 import re
 
-#: The version that was transcribed.
-PAPER = "https://arxiv.org/abs/1409.1556v6"
+#: Of the version that was transcribed.
 _PDF = "https://arxiv.org/pdf/1409.1556v6"
 _SECTION_OF_TABLE = {
     "1": "2.2", "2": "2.2", "3": "4.1", "4": "4.2", "5": "4.3", "6": "4.4", "7": "4.5",

@@ -34,7 +34,7 @@ def write_crate(study: str, target: Path) -> Path:
     """Write the crate of every recorded run of ``study`` into the folder ``target``; return it.
 
     The crate holds the workflow, the notebooks it executes, the run folders as they are, and an action for each
-    training, test, fusion and transfer, with its parameters, its files and its time.
+    training, test, fusion, transfer and tuning, with its parameters, its files and its time.
 
     Raises
     ------
@@ -42,8 +42,7 @@ def write_crate(study: str, target: Path) -> Path:
         When the study has no recorded run, a record does not hold, or the folder exists already.
     """
     spec = load(study)
-    made = [*runs.recorded_runs(spec), *runs.recorded_fusions(spec), *runs.recorded_transfers(spec)]
-    made += runs.recorded_tunings(spec)
+    made = runs.recorded(spec)
     if not made:
         raise VerydeepError(f"the study {study} has no recorded run: there is nothing to write")
     if faults := [fault for run in made for fault in runs.check_folder(run.folder)]:

@@ -124,18 +124,15 @@ class Row:
     measurement: Measurement
 
 
-def rows(table: str, study: Study, seed: int | None = None) -> list[Row]:
-    """The rows of a table for every network of the study that is no pilot; those the paper has come first.
+def rows(table: str, study: Study) -> list[Row]:
+    """The rows of a table for every network of the study that is no pilot, at its first seed; the paper's come first.
 
     Parameters
     ----------
     table
         ``"table3"``, ``"table4"``, ``"table5"``, ``"table8"``, ``"table9"`` or ``"centre-crop"``.
-    seed
-        The study's first by default.
     """
-    seed = study.seeds[0] if seed is None else seed
-    planned = [run for run in planned_runs(study) if run.seed == seed]
+    planned = [run for run in planned_runs(study) if run.seed == study.seeds[0]]
     by_name = {row.name: row for run in planned for row in _rows_of(table, run)}
     if table in BOX_TABLES:
         by_name |= {row.name: row for row in _without_network(table, [run for run in planned if run.boxes])}
@@ -261,5 +258,5 @@ def unnamed_images(number: Number) -> np.ndarray:
     for run in number.runs:
         path = paths.runs() / number.study / run / boxes.FILE
         table = pd.read_parquet(path, filters=[("measurement", "==", number.measurement)]).sort_values("image")
-        found.append(~boxes.named(table))
+        found.append(~predictions.hits(table, predictions.BEST))
     return np.stack(found)

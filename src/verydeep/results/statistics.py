@@ -11,6 +11,7 @@ import numpy as np
 import scipy  # which imports scipy.stats, half a second, where it is first used
 
 CONFIDENCE = 0.95
+POWER = 0.8
 RESAMPLES = 9999
 _SEED = 0  # the same resamples at every build, so that a page changes only when a record does
 
@@ -120,8 +121,8 @@ def _resampled(values: np.ndarray) -> Interval:
     return Interval(float(values.mean()), float(low), float(high))
 
 
-def minimum_detectable_difference(n: int, discordant: float, power: float = 0.8) -> float:
-    """The smallest difference of two errors, in percent points, that a paired comparison finds with this power.
+def minimum_detectable_difference(n: int, discordant: float) -> float:
+    """The smallest difference of two errors, in percent points, that a paired comparison finds with this ``POWER``.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def minimum_detectable_difference(n: int, discordant: float, power: float = 0.8)
 
     Normal approximation to McNemar's test at the 5 % level, two-sided.
     """
-    z = scipy.stats.norm.ppf(1 - (1 - CONFIDENCE) / 2) + scipy.stats.norm.ppf(power)
+    z = scipy.stats.norm.ppf(1 - (1 - CONFIDENCE) / 2) + scipy.stats.norm.ppf(POWER)
     return 100 * float(z) * math.sqrt(discordant / n)
 
 

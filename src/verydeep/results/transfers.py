@@ -85,17 +85,22 @@ class Cell:
     def interval(self) -> Interval:
         """The mean over seeds, with the 95 % interval over images, and over seeds where there are several."""
         values = [score.value for score in self.scores.values()]
-        return bootstrap(float(np.mean(values)), self.resampled)
+        found = bootstrap(float(np.mean(values)), self.resampled)
+        return Interval(found.value, max(0.0, found.low), min(100.0, found.high))
 
 
 def bootstrap(value: float, resampled: np.ndarray) -> Interval:
-    """A value with the interval that resampled ones give it: (seeds, resamples), seeds resampled too."""
+    """A value with its basic bootstrap interval, by resampled ones (seeds, resamples); seeds are resampled too.
+
+    Average precision is higher on resampled images, of which some count twice, than on as many new ones. The percentile
+    interval would be shifted by that; the basic one, mirrored at the value, is shifted back.
+    """
     seeds, resamples = resampled.shape
     weights = np.random.default_rng(0).multinomial(seeds, np.full(seeds, 1 / seeds), resamples) / seeds
     means = (weights.T * resampled).sum(0)
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(means, [tail, 100 - tail])
-    return Interval(value, float(low), float(high))
+    return Interval(value, float(2 * value - high), float(2 * value - low))
 
 
 def recorded(row: TransferRow) -> Cell | None:
@@ -107,6 +112,16 @@ def recorded(row: TransferRow) -> Cell | None:
             scores[transfer.name] = record.measurements[row.features.name]
             resampled.append(resamples(transfer.study.name, transfer.name, row.features.name))
     return Cell(scores, np.stack(resampled)) if scores else None
+
+
+def other_precision(row: TransferRow) -> float | None:
+    """Mean average precision by the other definition, percent, of the first seed recorded; ``None`` of recalls."""
+    if row.transfer.target.metric != "map":
+        return None
+    (first, *_) = _seeds(row.transfer)
+    said = pd.read_parquet(first.folder / transfers.FILE, filters=[("measurement", "==", row.features.name)])
+    other = {"eleven": "area", "area": "eleven"}[row.transfer.average_precision]
+    return transfers.value(said, "map", other)["value"]
 
 
 def _seeds(transfer: Transfer) -> list[Transfer]:

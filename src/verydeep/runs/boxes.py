@@ -66,12 +66,6 @@ def errors(table: pd.DataFrame) -> dict:
     }
 
 
-def named(table: pd.DataFrame, k: int = BEST) -> np.ndarray:
-    """Whether the true class is among the ``k`` classes that each image's boxes are of, well placed or not; (n,)."""
-    classes = table[[f"class_{rank + 1}" for rank in range(k)]].to_numpy()
-    return (classes == table["label"].to_numpy()[:, None]).any(1)
-
-
 def boxes_of(row, k: int) -> np.ndarray:
     """The ``k``-th box, from 1, of a row of the table: (4,)."""
     return np.array([row[f"{side}_{k}"] for side in SIDES])

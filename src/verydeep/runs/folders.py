@@ -66,18 +66,18 @@ def working_on(run: Recorded) -> Iterator[None]:
         yield
 
 
-def seal_record(run: Run, kind: str) -> None:
-    """Seal a finished record that a kill has left unsealed.
+def seal_training(run: Run) -> None:
+    """Seal the record of a finished training that a kill has left unsealed.
 
     Raises
     ------
     RecordError
         When a file is not the one that the record names; then nothing is sealed.
     """
-    path = record_path(run, kind)
+    path = record_path(run, "train")
     if (run.folder / SEAL).exists() and path.name in read_seal(run.folder):
         return
-    record = parse(path, kind)
+    record = parse(path, "train")
     there = {name: digest for name, digest in record.artefacts.items() if (run.folder / name).exists()}
     for name, digest in there.items():
         if files.sha256(run.folder / name) != digest:
@@ -178,6 +178,12 @@ def recorded_transfers(study: Study) -> list[Transfer]:
 def recorded_tunings(study: Study) -> list[Tuning]:
     """Every tuning of a network of ``study`` that has a record; raises as :func:`recorded_runs` does."""
     return _recorded(study, "finetune", lambda record, names: find_tuning(names[0], record.data.source))
+
+
+def recorded(study: Study) -> list[Recorded]:
+    """Everything of ``study`` that has a record: runs, and what was made of them; raises as :func:`recorded_runs`."""
+    of_several = (recorded_fusions, recorded_transfers, recorded_tunings)
+    return [*recorded_runs(study), *(made for recorded_of in of_several for made in recorded_of(study))]
 
 
 def _recorded(study: Study, kind: str, made_of: Callable[[Record, list[str]], OfSeveral]) -> list:

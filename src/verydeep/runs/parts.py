@@ -271,6 +271,6 @@ class TransferScore(Part):
     classes: list[float]
     """Average precision or recall of each class, percent, the mean over splits."""
     other: float | None = None
-    """Mean average precision by the other definition, the area or eleven recalls, percent."""
+    """Mean average precision by another definition, percent, in older records; no longer written."""
     costs: list[float]
     """The C of the linear SVM that was chosen, by split; none where there is no such machine."""

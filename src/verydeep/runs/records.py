@@ -1,4 +1,4 @@
-"""Records: what a training, an evaluation, a fusion and a transfer left behind, each with a schema."""
+"""Records: what a training, an evaluation, a fusion, a transfer and a tuning left behind, each with a schema."""
 
 from pathlib import Path
 from typing import Literal

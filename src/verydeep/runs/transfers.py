@@ -49,30 +49,33 @@ def value(table: pd.DataFrame, metric: str, precision: str = "eleven") -> dict:
     by_split = _by_class(table, ones, metric, precision)[:, 0]  # (splits, classes)
     return {
         "n": ones.shape[1],
-        "value": float(by_split.mean(1).mean()),
-        "splits": [float(number) for number in by_split.mean(1)],
-        "classes": [float(number) for number in by_split.mean(0)],
+        "value": float(_mean(by_split, 1).mean()),
+        "splits": [float(number) for number in _mean(by_split, 1)],
+        "classes": [float(number) for number in _mean(by_split, 0)],
     }
 
 
-def resampled(table: pd.DataFrame, metric: str, precision: str = "eleven", resamples: int = RESAMPLES) -> np.ndarray:
-    """The number on resampled images, float32 (resamples,); two tables of the same images are resampled alike.
+def resampled(table: pd.DataFrame, metric: str, precision: str = "eleven") -> np.ndarray:
+    """The number on resampled images, float32 (RESAMPLES,); two tables of the same images are resampled alike.
 
-    Images are drawn as often as there are, with replacement: those of one class among themselves where each has one, so
-    that no class is ever empty. An image is drawn with what was said of it in every split.
+    Images are drawn as often as there are, with replacement: those of one class among themselves where each has one. An
+    image is drawn with what was said of it in every split; a class without an image of a split is left out of it.
     """
     images = table.drop_duplicates("image").sort_values("image")
     groups = images["label"].to_numpy() if metric == "recall" else np.zeros(len(images), int)
     seed = int(files.sha256_bytes("\n".join(images["image"]).encode())[:8], 16)
-    generator, weights = np.random.default_rng(seed), np.empty((resamples, len(images)))
+    generator, weights = np.random.default_rng(seed), np.empty((RESAMPLES, len(images)))
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
-        weights[:, members] = generator.multinomial(len(members), np.full(len(members), 1 / len(members)), resamples)
-    return _by_class(table, weights, metric, precision).mean(2).mean(0).astype(np.float32)
+        weights[:, members] = generator.multinomial(len(members), np.full(len(members), 1 / len(members)), RESAMPLES)
+    return _mean(_by_class(table, weights, metric, precision), 2).mean(0).astype(np.float32)
 
 
 def _by_class(table: pd.DataFrame, weights: np.ndarray, metric: str, precision: str) -> np.ndarray:
-    """The number of each split and class when images, sorted by name, count so often: (splits, draws, classes)."""
+    """The number of each split and class when images, sorted by name, count so often: (splits, draws, classes).
+
+    NaN of a recall of a class without an image.
+    """
     place = {name: k for k, name in enumerate(sorted(table["image"].unique()))}
     found = []
     for _, part in table.groupby("split", observed=True):
@@ -90,12 +93,18 @@ def _by_class(table: pd.DataFrame, weights: np.ndarray, metric: str, precision: 
 
 
 def _recalls(labels: np.ndarray, said: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The recall of each class in percent, (draws, classes); 0 of a class without an image."""
+    """The recall of each class in percent, (draws, classes); NaN of a class without an image."""
     classes = labels.max() + 1
     belongs = (labels[:, None] == np.arange(classes)).astype(float)
     total = counts @ belongs
     right = counts @ (belongs * (said == labels)[:, None])
-    return 100 * np.divide(right, total, out=np.zeros_like(right), where=total > 0)
+    return 100 * np.divide(right, total, out=np.full_like(right, np.nan), where=total > 0)
+
+
+def _mean(numbers: np.ndarray, axis: int) -> np.ndarray:
+    """The mean of those that are there; 0 where none is."""
+    there = ~np.isnan(numbers)
+    return np.where(there, numbers, 0).sum(axis) / np.maximum(there.sum(axis), 1)
 
 
 def average_precision(
@@ -111,7 +120,7 @@ def average_precision(
         (n,); images of one score stand at one place of the ranking.
     precision
         ``"eleven"``: the mean over the recalls 0, 0.1, ..., 1 of the best precision at that recall or a higher one, as
-        VOC-2007 defines it. ``"area"``: precision at each image of the class, averaged, as scikit-learn has it.
+        VOC-2007 defines it. ``"area"``: the area under that best precision, as VOC defines it since 2010.
     counts
         (draws, n): how often each image counts; once by default. 0 for a draw without an image of the class.
     """
@@ -126,10 +135,9 @@ def average_precision(
     total = true[:, -1:]
     precisions = np.divide(true, every, out=np.zeros_like(true), where=every > 0)
     recalls = np.divide(true, total, out=np.zeros_like(true), where=total > 0)
-    if precision == "area":
-        gained = np.diff(recalls, axis=1, prepend=0)
-        return (gained * precisions).sum(1)
     best = np.maximum.accumulate(precisions[:, ::-1], 1)[:, ::-1]
+    if precision == "area":
+        return (np.diff(recalls, axis=1, prepend=0) * best).sum(1)
     # the first place at which a recall is reached; a tenth of a whole number is not exact
     reached = np.stack([(recalls < level - 1e-12).sum(1) for level in _LEVELS], 1)
     at = np.take_along_axis(best, np.minimum(reached, recalls.shape[1] - 1), 1)

@@ -112,15 +112,14 @@ def member(name: str) -> Run:
     return run
 
 
-def table6_fusions(study: Study, seed: int | None = None) -> dict[str, Fusion]:
+def table6_fusions(study: Study) -> dict[str, Fusion]:
     """The rows of Table 6 that a study can fill: row name (``7-dense``, ``2-both``) -> fusion.
 
     The jittered D of the submission had only its FC layers fine-tuned with jitter (Sect. 4.4); it is the study's
     variant ``fc-only``. In a study of published weights the authors' own stand for the jittered networks that the
     authors say they are.
     """
-    seed = study.seeds[0] if seed is None else seed
-    fusions = {}
+    seed, fusions = study.seeds[0], {}
     every = paper.table("6-members")
     for row in paper.table(6).itertuples():
         members = []
@@ -135,20 +134,19 @@ def table6_fusions(study: Study, seed: int | None = None) -> dict[str, Fusion]:
     return fusions
 
 
-def table9_fusions(study: Study, seed: int | None = None) -> dict[str, Fusion]:
+def table9_fusions(study: Study) -> dict[str, Fusion]:
     """The row of Table 9 for several networks together, where a study has them all: row name -> fusion."""
-    seed = study.seeds[0] if seed is None else seed
     (row,) = (row for row in paper.table(9).itertuples() if row.row_type == "fusion")
     scales = [part.split(":")[0].strip() for part in row.members.split("|")]
     asked = study.variants[PCR_ALL].networks if PCR_ALL in study.variants else []
     if not all(f"D-{scale}" in asked and "D" in study.networks.get(scale, []) for scale in scales):
         return {}
-    return {BOTH_NETWORKS: Fusion(tuple(Run(study, "D", scale, seed, PCR_ALL) for scale in scales), BOXES)}
+    return {BOTH_NETWORKS: Fusion(tuple(Run(study, "D", scale, study.seeds[0], PCR_ALL) for scale in scales), BOXES)}
 
 
-def planned_fusions(study: Study, seed: int | None = None) -> dict[str, Fusion]:
+def planned_fusions(study: Study) -> dict[str, Fusion]:
     """Every fusion that a study asks for, by table and row: ``table6 2-dense``."""
-    tables = {"table6": table6_fusions(study, seed), "table9": table9_fusions(study, seed)}
+    tables = {"table6": table6_fusions(study), "table9": table9_fusions(study)}
     return {f"{table} {row}": fusion for table, rows in tables.items() for row, fusion in rows.items()}
 
 

@@ -98,7 +98,10 @@ class Network(Strict):
     width_divisor: Count = Field(1, description="every width of Table 1 is divided by it")
     pooling: Literal["ceil", "floor"] = Field("ceil", description="rounding of pooled sizes; Caffe rounds up")
     pooling_window: Literal[2, 3] = Field(2, description="side of the pooled squares, at stride 2")
-    lrn_alpha: Literal["caffe", "krizhevsky"] = Field("caffe", description="whether A-LRN's alpha is divided by 5")
+    lrn_alpha: Literal["caffe", "krizhevsky", "unit-variance"] = Field(
+        "caffe",
+        description="whether A-LRN's alpha is divided by 5; or made larger too, for pixels divided by their deviation",
+    )
     batch_norm: bool = Field(False, description="normalise over the batch after every convolution")
     head: Literal["fc", "average"] = Field(
         "fc", description="what makes class scores of the last map: FC6 to FC8, or its averages and FC8 alone"

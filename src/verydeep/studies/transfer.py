@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.studies.fusions import member
 from verydeep.studies.names import RunName
-from verydeep.studies.plan import Run, find_run
+from verydeep.studies.plan import Run
 from verydeep.studies.recorded import OfSeveral
 from verydeep.studies.schema import Study
 from verydeep.studies.targets import SHALLOW, SINGLE_SCALE, TARGETS, Target
@@ -53,6 +53,11 @@ class Transfer(OfSeveral):
     def target(self) -> Target:
         """What the paper does on that data set."""
         return TARGETS[self.source]
+
+    @property
+    def average_precision(self) -> str:
+        """``"eleven"`` or ``"area"``: by the data set's own definition where it has one, else as the study says."""
+        return "area" if self.target.area else self.study.transfer.average_precision
 
     @property
     def row(self) -> str:
@@ -134,8 +139,7 @@ def named_transfer(study: Study, name: str) -> Transfer:
     if not on or not seed.isdecimal():
         raise VerydeepError(f"{name!r} names no transfer: write <networks>{ON}<data set>-s<seed>")
     parsed = [RunName.parse(network, seed=int(seed)) for network in networks.split("+")]
-    runs = [find_run(study.name, one.config, one.train_scale, one.seed, one.variant) for one in parsed]
-    return find_transfer([f"{study.name}/{run.name}" for run in runs], source)
+    return find_transfer([f"{study.name}/{one}" for one in parsed], source)
 
 
 def planned_transfers(study: Study) -> list[Transfer]:
@@ -159,8 +163,11 @@ def transfer_protocol(transfer: Transfer) -> dict:
     study, run = transfer.study, transfer.members[0]
     keys = study.transfer.model_dump(mode="json", exclude={"data", "scales"})
     target = transfer.target
+    if target.metric == "recall":
+        keys["absent"] = "left out"  # a class without an image of a split, in a resample
     return keys | {
         "metric": target.metric,
+        "average_precision": transfer.average_precision,
         "train_per_class": target.train,
         "test_per_class": target.test,
         "crop": study.crop,

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 from verydeep import assembly, machine
 from verydeep.data.boxes import BoxTargets
-from verydeep.data.store import Store, held_out
+from verydeep.data.store import Store
 from verydeep.data.views import Batch, CentreCrop, TrainingBatches, TrainingViews, draw_epoch
 from verydeep.errors import VerydeepError
 from verydeep.studies import Run
@@ -34,18 +34,12 @@ class TrainingImages:
     def of(cls, run: Run) -> "TrainingImages":
         """Raises :class:`VerydeepError` when the images do not fill one batch, or have no boxes that are asked for."""
         store = assembly.open_data(run)
-        aside = held_out(store.manifest, run.study.data.held_out_per_class)
-        rows, boxes = np.setdiff1d(store.rows("train"), aside), None
-        if run.boxes:
-            options, every = run.localisation, assembly.open_boxes(run, store)
-            boxes = BoxTargets(every, options.units, options.cut, options.least_inside, options.several)
-            rows, aside = every.having(rows), every.having(aside)
+        boxes = assembly.box_targets(run, store) if run.boxes else None
+        rows, aside = assembly.training_rows(run, store, boxes)
         if len(rows) < run.recipe.batch:
             raise VerydeepError(f"{run.name}: {len(rows)} images do not fill a batch of {run.recipe.batch}")
-        low, high = run.scale_range
-        views = TrainingViews(run.study.crop, low, high, run.recipe.flip, run.recipe.crops == "resized")
-        centre = CentreCrop(run.study.crop, (low + high) // 2)
-        return cls(store, rows, aside, views, centre, run.recipe.batch, run.seed, boxes)
+        centre = CentreCrop(run.study.crop, sum(run.scale_range) // 2)
+        return cls(store, rows, aside, assembly.training_views(run), centre, run.recipe.batch, run.seed, boxes)
 
     @property
     def steps(self) -> int:

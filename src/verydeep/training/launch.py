@@ -63,7 +63,7 @@ def train(
     if size > 1 and processes > 1:
         raise VerydeepError(f"a launcher has started {size} processes already: leave --processes at 1")
     if _is_trained(run):
-        runs.seal_record(run, "train")
+        runs.seal_training(run)
         report(f"{run.name}: already trained")
         return run.folder
     _require_whole_batch(run, max(size, processes), micro_batch)

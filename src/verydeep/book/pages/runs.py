@@ -1,4 +1,4 @@
-"""The pages of a run, of a fusion and of a transfer."""
+"""The pages of a run, of a fusion, of a transfer and of a tuning."""
 
 from verydeep import notebooks, results, runs
 from verydeep.book import examples

@@ -22,12 +22,7 @@ def box_grid(
         uint8 (height, width, 3) each; an empty square ground where there are none.
     """
     use_style()
-    rows = max(1, -(-len(boxes) // columns))
-    figure, panels = plt.subplots(
-        rows, columns, figsize=(1.9 * columns, 2.2 * rows), layout="constrained", squeeze=False
-    )
-    for axes in panels.flat:
-        axes.set_axis_off()
+    figure, panels = frameless(max(1, len(boxes)), columns, (1.9, 2.2))
     for k, (axes, said, true) in enumerate(zip(panels.flat, boxes, truths, strict=False)):
         _ground(axes, images[k] if images else None)
         for box in true:
@@ -66,13 +61,7 @@ def crops_with_boxes(crops: np.ndarray, boxes: np.ndarray, titles: list[str], co
 def merging(image: np.ndarray, steps: list[np.ndarray], titles: list[str], truth: np.ndarray) -> Picture:
     """Greedy merging step by step: the boxes (k, 4) that are left after each, on the image; the true ones in grey."""
     use_style()
-    columns = min(4, len(steps))
-    rows = -(-len(steps) // columns)
-    figure, panels = plt.subplots(
-        rows, columns, figsize=(2.2 * columns, 2.5 * rows), layout="constrained", squeeze=False
-    )
-    for axes in panels.flat:
-        axes.set_axis_off()
+    figure, panels = frameless(len(steps), min(4, len(steps)), (2.2, 2.5))
     for axes, boxes, title in zip(panels.flat, steps, titles, strict=False):
         _ground(axes, image)
         for box in truth:

@@ -4,12 +4,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from verydeep.assembly import load_network, normaliser, open_data
+from verydeep import assembly
+from verydeep.assembly import load_network, normaliser, open_data, training_rows
 from verydeep.chapters import display, figures, settings
 from verydeep.chapters.figures import Picture
-from verydeep.data.store import held_out
 from verydeep.data.views import (
-    TrainingViews,
     colour_shifts,
     crop_of_rescaled,
     draw_epoch,
@@ -36,10 +35,9 @@ def training_views(run: Run, images: int = 4, epochs: int = 5) -> Picture:
     The first column is the whole image; the others are the crop, flip and colour that the run's seed draws.
     """
     store = open_data(run)
-    rows = np.setdiff1d(store.rows("train"), held_out(store.manifest, run.study.data.held_out_per_class))
+    rows, _ = training_rows(run, store)
     chosen = np.linspace(0, len(rows) - 1, images + 2, dtype=int)[1:-1]
-    low, high = run.scale_range
-    view = TrainingViews(run.study.crop, low, high, run.recipe.flip, run.recipe.crops == "resized")
+    view = assembly.training_views(run)
     shown, titles = [], []
     labels = store.manifest["label"].to_numpy()
     for i in chosen:

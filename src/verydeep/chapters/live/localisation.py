@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from verydeep.assembly import open_boxes, open_data
+from verydeep.assembly import box_targets, open_data, training_rows, training_views
 from verydeep.chapters import figures
 from verydeep.chapters.figures import Picture
-from verydeep.data.boxes import BoxTargets, corners
-from verydeep.data.store import Store, held_out
-from verydeep.data.views import TrainingViews, cut, draw_epoch
+from verydeep.data.boxes import corners
+from verydeep.data.store import Store
+from verydeep.data.views import cut, draw_epoch
 from verydeep.evaluation.localisation import BoxPasses
 from verydeep.evaluation.merging import merge
 from verydeep.runs import boxes as answers
@@ -22,20 +22,17 @@ def crops(run: Run, images: int = 3, epochs: int = 5) -> Picture:
 
     A crop without a box does not count: too little of the object lies in it.
     """
-    store, options = open_data(run), run.localisation
-    every = open_boxes(run, store)
-    rows = np.setdiff1d(store.rows("train"), held_out(store.manifest, run.study.data.held_out_per_class))
-    rows = every.having(rows)
+    store = open_data(run)
+    target, view = box_targets(run, store), training_views(run)
+    rows, _ = training_rows(run, store, target)
     chosen = np.linspace(0, len(rows) - 1, images + 2, dtype=int)[1:-1]
-    view = TrainingViews(run.study.crop, *run.scale_range, run.recipe.flip)
-    target = BoxTargets(every, options.units, options.cut, options.least_inside, options.several)
     shown, asked, titles = [], [], []
     for i in chosen:
         image = store.image(rows[i])
         for epoch in range(epochs):
             place = view.place(image.shape[:2], draw_epoch(run.seed, epoch, len(rows)), i)
             counts, *numbers = target(rows[i], place)
-            box = corners(np.array(numbers), options.units, run.study.crop)
+            box = corners(np.array(numbers), target.units, run.study.crop)
             shown.append(cut(image, place))
             asked.append(box if counts else np.full(4, np.nan))
             titles.append(f"epoch {epoch + 1}" + (", mirrored" if place.mirrored else ""))
@@ -46,7 +43,7 @@ def _table(run: Run, measurement: str) -> pd.DataFrame:
     return pd.read_parquet(run.folder / answers.FILE, filters=[("measurement", "==", measurement)])
 
 
-def _grid(run: Run, store: Store, table: pd.DataFrame) -> Picture:
+def _grid(store: Store, table: pd.DataFrame) -> Picture:
     """The true class's box on the image of each row of a table, whose index is the place among validation images."""
     images = [store.image(row) for row in store.rows("val")[table.index]]
     titles = [f"{store.words[row.label][:18]}\n{row.iou_1:.2f}" for row in table.itertuples()]
@@ -58,13 +55,13 @@ def _grid(run: Run, store: Store, table: pd.DataFrame) -> Picture:
 def examples(run: Run, count: int = 12) -> Picture:
     """Validation images with the true class's box on the centre crop, spread evenly over the validation set."""
     table = _table(run, measured_by(run)[0].name)
-    return _grid(run, open_data(run), table.iloc[np.linspace(0, len(table) - 1, count, dtype=int)])
+    return _grid(open_data(run), table.iloc[np.linspace(0, len(table) - 1, count, dtype=int)])
 
 
 def extremes(run: Run, count: int = 4) -> Picture:
     """The validation images with the best and the worst boxes of the true class, the worst in the last row."""
     table = _table(run, measured_by(run)[0].name).sort_values(["iou_1", "image"], ascending=[False, True])
-    return _grid(run, open_data(run), pd.concat([table.head(count), table.tail(count)]))
+    return _grid(open_data(run), pd.concat([table.head(count), table.tail(count)]))
 
 
 def merging(run: Run) -> Picture | str:

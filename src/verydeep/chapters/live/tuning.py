@@ -26,7 +26,7 @@ def learn(asked: Asked, to: str | None = None, *, pixels_per_batch: int) -> Lear
     Returns
     -------
     Tuning or Tuned
-        What :func:`table`, :func:`picture` and :func:`examples` show.
+        What :func:`table`, :func:`picture`, :func:`gains` and :func:`examples` show.
     """
     if isinstance(asked, Tuning):
         finetuning.compare(asked, pixels_per_batch=pixels_per_batch)
@@ -54,6 +54,13 @@ def picture(learned: Learned) -> Picture:
     if isinstance(learned, Tuning):
         return figures.error_by_images(tuning_tables.points(learned))
     return figures.loss_curve(learned.losses)
+
+
+def gains(learned: Learned) -> display.Table:
+    """What fine-tuning gains over the two other ways; of own images, no rows."""
+    if isinstance(learned, Tuning):
+        return tuning_tables.gains(learned)
+    return display.table(pd.DataFrame(), caption="Of own images one way is learned.")
 
 
 def examples(learned: Learned, count: int = 12) -> Picture:

@@ -62,6 +62,24 @@ def unhurt(evidence: Evidence, pairs: list[list[str]]) -> Condition:
     return Condition("unhurt", True, "dense testing harms none of the networks")
 
 
+def acts(evidence: Evidence, pairs: list[list[str]]) -> Condition:
+    """Response normalisation, where a network has it, does more than divide by a constant.
+
+    Its alpha is for the activations of pixels from 0 to 255. A recipe that divides those by their deviation leaves
+    squares so small that the bracket stays at k, unless alpha is made larger (``lrn_alpha: unit-variance``).
+    """
+    idle = {
+        run.row: None
+        for pair in pairs
+        for reference in pair
+        for run in evidence.networks[reference]
+        if run.configuration.lrn and run.recipe.unit_variance and run.network.lrn_alpha != "unit-variance"
+    }
+    if idle:
+        return Condition("acts", False, f"pixels of unit variance leave response normalisation idle: {', '.join(idle)}")
+    return Condition("acts", True, "response normalisation acts")
+
+
 def placed(evidence: Evidence, pairs: list[list[str]]) -> Condition:
     """Every network beats the class's mean box, which needs none, by the paired 95 % interval.
 
@@ -140,6 +158,7 @@ def _network(reference: str) -> str:
 CONDITIONS: dict[str, Callable[[Evidence, list[list[str]]], Condition]] = {
     "fits": fits,
     "unhurt": unhurt,
+    "acts": acts,
     "placed": placed,
     "named": named,
     "learned": learned,

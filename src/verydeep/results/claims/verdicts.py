@@ -167,12 +167,20 @@ def decide(rule: Rule, differences: list[Interval], average: Interval) -> tuple[
     if rule.combine == "mean":
         return direction(rule, average), None
     directions = [direction(rule, difference) for difference in differences]
-    if rule.rule == "same":
-        least_of_all = [-max(abs(difference.low), abs(difference.high)) for difference in differences]
-    else:
-        least_of_all = [difference.high if OPPOSITE in directions else difference.low for difference in differences]
-    least = least_of_all.index(min(least_of_all))
-    return next(which for which in (OPPOSITE, UNDECIDED, AGREES) if which in directions), least
+    found = next(which for which in (OPPOSITE, UNDECIDED, AGREES) if which in directions)
+    of_it = [k for k, which in enumerate(directions) if which == found]
+    return found, min(of_it, key=lambda k: _support(rule, found, differences[k]))
+
+
+def _support(rule: Rule, found: str, difference: Interval) -> float:
+    """How much a comparison speaks for a rule, among those of one direction."""
+    match rule.rule:
+        case "lower":
+            return difference.high if found == OPPOSITE else difference.low
+        case "not-lower":
+            return -difference.low if found == OPPOSITE else -difference.high
+        case _:
+            return -max(abs(difference.low), abs(difference.high))
 
 
 def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
