@@ -104,6 +104,15 @@ def test_several_seeds_widen_the_interval_by_their_spread():
     assert statistics.seed_spread(first[0]) is None
 
 
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_a_mean_over_resampled_seeds_scatters_as_a_mean_over_seeds_does(seeds):
+    values = np.random.default_rng(0).normal(size=seeds)
+    drawn = statistics.seeds_drawn(np.random.default_rng(1), seeds, 40_000)
+    assert drawn.shape == (40_000, seeds) and np.allclose(drawn.sum(1), 1)
+    assert (drawn @ values).var() == pytest.approx(values.var(ddof=1) / seeds, rel=0.05)
+    assert (statistics.seeds_drawn(np.random.default_rng(1), 1, 3) == 1).all()
+
+
 def test_networks_on_different_images_or_seeds_are_refused():
     with pytest.raises(ValueError, match="cannot be paired"):
         statistics.compare(np.zeros(5, bool), np.zeros(6, bool))

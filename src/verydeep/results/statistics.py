@@ -114,11 +114,20 @@ def _resampled(values: np.ndarray) -> Interval:
     kinds, counts = np.unique(values, axis=1, return_counts=True)
     rng = np.random.default_rng(_SEED)
     drawn = rng.multinomial(images, counts / images, RESAMPLES) / images
-    weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES) / seeds
+    weights = seeds_drawn(rng, seeds, RESAMPLES)
     means = (drawn @ kinds.T * weights).sum(1)
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(means, [tail, 100 - tail])
     return Interval(float(values.mean()), float(low), float(high))
+
+
+def seeds_drawn(rng: np.random.Generator, seeds: int, resamples: int) -> np.ndarray:
+    """How much each seed counts in each resample, (resamples, seeds), adding up to one.
+
+    One seed fewer is drawn than there are: as many would scatter too little by n / (n - 1), and there are few.
+    """
+    drawn = max(1, seeds - 1)
+    return rng.multinomial(drawn, np.full(seeds, 1 / seeds), resamples) / drawn
 
 
 def minimum_detectable_difference(n: int, discordant: float) -> float:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from verydeep import paths, runs
 from verydeep.results.printed import printed_beside
-from verydeep.results.statistics import CONFIDENCE, Interval
+from verydeep.results.statistics import CONFIDENCE, Interval, seeds_drawn
 from verydeep.runs import transfers
 from verydeep.studies import Features, Study, Transfer, planned_transfers
 from verydeep.studies.targets import TARGETS
@@ -96,7 +96,7 @@ def bootstrap(value: float, resampled: np.ndarray) -> Interval:
     interval would be shifted by that; the basic one, mirrored at the value, is shifted back.
     """
     seeds, resamples = resampled.shape
-    weights = np.random.default_rng(0).multinomial(seeds, np.full(seeds, 1 / seeds), resamples) / seeds
+    weights = seeds_drawn(np.random.default_rng(0), seeds, resamples)
     means = (weights.T * resampled).sum(0)
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(means, [tail, 100 - tail])
