@@ -5,9 +5,9 @@
 The windows of the score map lie as far apart as the network strides, 32 pixels from A to E, at every size of image.
 Tests published weights on the validation images at the single test scale: densely; on the same windows each cut out,
 with zeros beyond its border; on the same windows as crops, of the side that the network was trained on; on as many
-crops spread over the image; and on the centre crop. Mirror images are used throughout, by the centre crop too, as dense
-testing uses them: the centre crop of Sect. 4.1 (``centre-crop`` in the records) has none, and another name. All images
-must be square.
+crops spread over the image; and on the centre crop. Mirror images are used throughout, by the centre crop too, where
+dense testing uses them: the centre crop of Sect. 4.1 (``centre-crop`` in the records) has none, and another name. All
+images must be square.
 Writes ``benchmarks/windows-<study>.json``, which the chapter on Table 3 shows.
 """
 
@@ -39,7 +39,7 @@ class Placed(Crops):
     name = "placed crops"
 
     def views(self, height: int, width: int) -> Counter:
-        return Counter(product(self.places, self.places, (False, True)))
+        return Counter(product(self.places, self.places, (False, True) if self.flip else (False,)))
 
 
 class CutOut(Dense):
@@ -68,8 +68,8 @@ def main(study: str, names: tuple[str, ...]) -> None:
         run = member(f"{study}/{network}")
         store = open_data(run)
         rows, shorter = store.rows("val"), run.study.pixels(single_scale(run.train_scale))
-        tester = Tester(load_network(run), normaliser(run, store, on), run.study.testing)
-        ready = (tester.net, tester.testing)
+        tester = Tester(load_network(run), normaliser(run, store, on), run.study.testing, run.recipe.flip)
+        ready = (tester.net, tester.testing, run.recipe.flip)
         crop = run.study.crop
         windows = whole_positions(shorter, crop, tester.net.config.stride)
         crops = {"the windows as crops": [tester.net.config.stride * k for k in range(windows)]}

@@ -164,6 +164,12 @@ def test_photographs_are_jpeg(name):
     assert min(Image.open(io.BytesIO(shown(name).jpeg())).getpixel((0, 0))) > 245
 
 
+def test_every_verdict_can_be_read_in_its_colour():
+    for verdict, colour in numbers._VERDICTS.items():
+        ink = to_rgb(colour)
+        assert min(contrast(ink, to_rgb(LIGHT)), contrast(turned(ink), to_rgb(DARK))) >= CONTRAST, verdict
+
+
 def unreadable(picture: Picture) -> list[str]:
     """Words of a drawing that stand out too little from what is behind them, in light or in dark."""
     picture.figure.draw_without_rendering()

@@ -133,7 +133,7 @@ def test_windows_cut_out_are_crops_where_nothing_lies_between_them():
     testing = studies.load("smoke").testing
     cut, placed = CutOut(net, testing)(x), Placed(net, testing, places=[0, 32])(x)
     torch.testing.assert_close(cut.posteriors, placed.posteriors)
-    assert cut.passes == placed.passes == 8
+    assert cut.forward_passes == placed.forward_passes == 8
 
 
 @pytest.mark.parametrize("name", ["windows", "resampling"])

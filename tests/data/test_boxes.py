@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conftest import EVERY
@@ -116,6 +116,7 @@ def test_a_set_without_boxes_says_so(checkout):
 
 
 @EVERY
+@example(corners=[0, 0, 4, 28], seed=0, low=35)  # a sliver at the right border
 @given(
     corners=st.lists(st.integers(0, 30), min_size=4, max_size=4), seed=st.integers(0, 2**20), low=st.integers(34, 70)
 )
@@ -129,7 +130,9 @@ def test_the_box_goes_with_the_image_through_crop_scale_and_mirror(corners, seed
     draws = views.draw_epoch(seed, 0, 1)
     place = view.place((60, 72), draws, 0)
     box = place.in_crop(np.array([left / 72, top / 60, min(right, 72) / 72, min(bottom, 60) / 60]))
-    seen = views.cut(image, place)[..., 0] > 127
+    shown = views.cut(image, place)[..., 0]
+    # half as bright as the brightest: of a rectangle that is cut to a sliver no pixel may be wholly white
+    seen = (shown > shown.max() / 2) & (shown.max() > 127)
     columns, rows = np.flatnonzero(seen.any(0)), np.flatnonzero(seen.any(1))
     if len(rows):
         found = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])

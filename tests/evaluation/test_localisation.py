@@ -15,7 +15,7 @@ from verydeep.errors import VerydeepError
 from verydeep.evaluation import fusion, localisation, tester, verification
 from verydeep.networks import vgg
 from verydeep.networks.configurations import Size
-from verydeep.runs import answers, boxes
+from verydeep.runs import answers, boxes, predictions
 from verydeep.studies import Fusion, schema
 from verydeep.studies.localisation import Localisation
 from verydeep.studies.measurements import measured_by
@@ -215,7 +215,7 @@ def test_hits_by_hand():
     table = pd.DataFrame(columns)
     assert boxes.hits(table, 1).tolist() == [False, False, False]
     assert boxes.hits(table, 5).tolist() == [True, False, False]
-    assert boxes.named(table).tolist() == [True, True, False]
+    assert predictions.hits(table, 5).tolist() == [True, True, False]
     assert boxes.errors(table) == {
         "n": 3, "top1_error": 100, "top5_error": pytest.approx(200 / 3), "mean_iou": pytest.approx(1.01 / 3),
     }  # fmt: skip

@@ -107,9 +107,9 @@ _BESIDE = {"va": "center", "fontsize": 8, "color": "#444444"}
 
 _VERDICTS = {
     "reproduced": RIGHT,
-    "reproduced in part": "#6b8e23",
+    "reproduced in part": "#5f7d1f",
     "not reproduced": WRONG,
-    "undecided": "#a8701a",
+    "undecided": "#9a6514",
     "not tested fairly": "#6b7078",
     "not tested": "#6b7078",
 }
