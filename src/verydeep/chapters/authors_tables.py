@@ -4,14 +4,11 @@ import pandas as pd
 
 from verydeep import results, runs
 from verydeep.chapters import display, error_tables
-from verydeep.networks import anatomy
 from verydeep.networks.published import AUTHORS, published_weights
-from verydeep.results import METRICS, printed_numbers
-from verydeep.studies import PAPER_SCALES, Measurement, Run, load, names, planned_runs, table6_fusions
+from verydeep.results import METRICS, forecast, printed_numbers
+from verydeep.studies import PAPER_SCALES, Run, load, names, planned_runs, table6_fusions
 from verydeep.studies.measurements import as_printed, measured_by
 
-#: Sides of the photographs of ILSVRC, as most of them are, for what testing one costs.
-_ASPECT = (3, 4)
 _IMAGES = 50_000
 _TABLES = ("table3", "table4", "table5")
 
@@ -88,14 +85,15 @@ def which_network(study: str = "released") -> pd.DataFrame:
 def testing_time(study: str = "released") -> pd.DataFrame:
     """What testing one of the authors' networks on all 50,000 images takes, by the ways that need passes of their own.
 
-    Multiply-adds of one image of :data:`_ASPECT`, with its mirror image where the way has that, and hours at the rates
+    Multiply-adds of one image of the usual size, with its mirror image where the way has that, and hours at the rates
     of :func:`measured_rates`.
     """
     rates, costs = measured_rates(), {}
     for run in _runs(study):
         singles = {single for measurement in measured_by(run) for single in measurement.passes}
+        each = forecast.passes(run)
         for method in ("centre-crop", "dense", "multi-crop"):
-            costs[run.row, method] = sum(pass_cost(run, single) for single in singles if single.method == method)
+            costs[run.row, method] = sum(each[single.name] for single in singles if single.method == method)
         costs[run.row, "all"] = sum(cost for (row, _), cost in costs.items() if row == run.row)
     if not costs:
         return _none(study)
@@ -110,18 +108,6 @@ def testing_time(study: str = "released") -> pd.DataFrame:
     )
     units = {name: "billion multiply-adds" if name == "an image" else "hours" for name in frame}
     return display.table(frame.round(1), units=units, caption=f"Hours by the rates on record. {said}.")
-
-
-def pass_cost(run: Run, single: Measurement) -> int:
-    """Multiply-adds that one pass takes for one image of :data:`_ASPECT`."""
-    views = 2 if run.recipe.flip else 1
-    if single.method == "dense":
-        height, width = _ASPECT
-        shorter = run.study.pixels(single.test_scales[0])
-        image = (shorter, round(shorter * width / height))
-        return views * anatomy.multiply_adds(run.configuration, run.size, image=image)
-    crops = views * run.testing.crops_per_side**2 if single.method == "multi-crop" else 1
-    return crops * run.multiply_adds
 
 
 def measured_rates() -> dict[str, dict]:

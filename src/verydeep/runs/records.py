@@ -215,36 +215,26 @@ def read_record(run: Run, kind: str) -> TrainRecord | EvaluateRecord | None:
 
 def read_fusion(fusion: Fusion) -> FuseRecord | None:
     """The record of a fusion, or ``None`` when it has none yet; raises as :func:`read_record` does."""
-    path = record_path(fusion, "fuse")
-    if not path.exists():
-        return None
-    record = parse_sealed(path, "fuse")
-    if (record.study, record.method, [*record.members]) != (
-        fusion.study.name,
-        fusion.method,
-        [run.name for run in fusion.members],
-    ):
-        raise RecordError(f"{short(path)}: is the record of another fusion, {'+'.join(record.members)}")
-    return record
+    return _read_of_several(fusion, "fuse")
 
 
 def read_transfer(transfer: Transfer) -> TransferRecord | None:
     """The record of a transfer, or ``None`` when it has none yet; raises as :func:`read_record` does."""
-    return _read_target(transfer, "transfer")
+    return _read_of_several(transfer, "transfer")
 
 
 def read_tuning(tuning: Tuning) -> TuningRecord | None:
     """The record of a tuning, or ``None`` when it has none yet; raises as :func:`read_record` does."""
-    return _read_target(tuning, "finetune")
+    return _read_of_several(tuning, "finetune")
 
 
-def _read_target(made: Transfer | Tuning, kind: str) -> TargetRecord | None:
+def _read_of_several(made: Fusion | Transfer | Tuning, kind: str) -> FuseRecord | TargetRecord | None:
     path = record_path(made, kind)
     if not path.exists():
         return None
     record = parse_sealed(path, kind)
-    networks = [run.name for run in made.members]
-    if (record.study, record.data.source, [*record.members]) != (made.study.name, made.source, networks):
+    how, asked = (record.method, made.method) if kind == "fuse" else (record.data.source, made.source)
+    if (record.study, how, [*record.members]) != (made.study.name, asked, [run.name for run in made.members]):
         raise RecordError(f"{short(path)}: is the record of another {SPOKEN[kind]}, of {'+'.join(record.members)}")
     return record
 
