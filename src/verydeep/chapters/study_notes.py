@@ -218,7 +218,12 @@ def n17_fc_initialisation(study):
     variance = float(facts["variance of random initial weights"])
     holds = abs(variance**0.5 - 0.005) < 1e-9
     shown = f"the paper: variance {variance:g}, a standard deviation of {variance**0.5:g}, in every layer"
-    readings = {"the paper's": "paper-variance", "0.01": "paper-std", "the notes'": "notes-weights"}
+    readings = {
+        "the paper's": "paper-variance",
+        "the paper's on its pixels": "paper-variance-pixels",
+        "0.01": "paper-std",
+        "the notes'": "notes-weights",
+    }
     told = [f"{words} {ablation_tables.in_a_sentence(ABLATED, name)}" for words, name in readings.items()]
     return holds, f"{shown}; A by each in {ABLATED}, against He's: {'; '.join(told)}"
 
