@@ -157,6 +157,18 @@ def test_a_learning_curve_says_what_the_network_learns(boxes, titles, curves):
     assert [line.get_label() for line in errors.lines] == curves
 
 
+def test_a_network_that_never_starts_does_not_hide_the_other_effects():
+    told = results.read("narrow").effects
+    assert max(effect.value.value for effect in told if effect.value) > 60
+    (axes,) = numbers.effects(told).figure.axes
+    marks = [line for line in axes.lines if line.get_marker() in (">", "o")]
+    assert axes.get_xlim()[1] == numbers.FARTHEST
+    assert [line.get_marker() for line in marks].count(">") == sum(
+        effect.value.value > numbers.FARTHEST for effect in told if effect.value
+    )
+    assert all(line.get_xdata()[0] <= numbers.FARTHEST for line in marks)
+
+
 @pytest.mark.parametrize("name", sorted(PHOTOGRAPHS))
 def test_photographs_are_jpeg(name):
     bundle = shown(name)._repr_mimebundle_()

@@ -161,10 +161,15 @@ def forest(verdicts: list, brief: bool = False) -> Picture:
     return finished(figure)
 
 
+#: Up to where effects are drawn at their place, percent points.
+FARTHEST = 15
+
+
 def effects(told: list) -> Picture:
     """What each change does to the top-1 error (percent points) with its interval, coloured by its rule's verdict.
 
-    Right of zero the change harms. What has not been run is said so.
+    Right of zero the change harms. What has not been run is said so. An effect beyond :data:`FARTHEST` is an arrow at
+    the border: of a network that never starts to learn, beside which no other effect could be seen.
 
     Parameters
     ----------
@@ -178,13 +183,15 @@ def effects(told: list) -> Picture:
         if (value := effect.value) is not None:
             inside = colour if effect.verdict.fair else "white"
             axes.plot([value.low, value.high], [place, place], color=colour, linewidth=2.4, solid_capstyle="round")
-            axes.plot(value.value, place, "o", color=colour, markerfacecolor=inside, markersize=7)
+            at, mark = (FARTHEST, ">") if value.value > FARTHEST else (value.value, "o")
+            axes.plot(at, place, mark, color=colour, markerfacecolor=inside, markersize=7, clip_on=False)
         said = "not run" if value is None else f"{value.value:+.1f}  {effect.verdict.verdict}"
         beside = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 9, "color": colour}
-        axes.text(1.01, place, said, **beside)
+        axes.text(1.03, place, said, **beside)
     axes.axvline(0, color="#777777", linewidth=0.8)
     axes.set_yticks(range(len(told)), [effect.ablation.change for effect in told], fontsize=9)
     axes.set_ylim(max(len(told), 1) - 0.5, -0.5)
+    axes.set_xlim(right=min(axes.get_xlim()[1], FARTHEST))
     axes.set(xlabel="top-1 error with the change less that without (percent points)")
     return finished(figure)
 
