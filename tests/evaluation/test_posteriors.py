@@ -197,7 +197,7 @@ def test_one_image_of_4x400_pixels_takes_little_memory_among_ordinary_ones():
     assert done.returncode == 0, done.stderr
     bounded, free, apart = map(float, done.stdout.split()[-3:])
     # at 256x25600 its 6.5 million pixels are 20 MB in 8 bits, 79 MB in float32, and 105 MB in each map of this network
-    assert bounded < 150 < free
+    assert bounded < 200 < free
     assert apart < 1e-5
 
 
