@@ -92,16 +92,16 @@ def _held_out(study: Study) -> list[dict]:
 
 def _of_boxes(study: Study) -> list[dict]:
     """What of the recipe is otherwise for networks that give boxes than for others of their scale, and in the paper."""
-    rows = {}
+    rows = []
     for name, variant in study.variants.items():
-        for network in variant.networks if variant.boxes and not variant.pilot else ():
-            scale = network.rpartition("-")[2]
-            ours, papers = study.resolve(scale, name), recipes.paper_recipe(scale, True)
-            for key in sorted({*variant.set} - {"trained_layers"}):  # the paper has networks of both kinds
-                rows[name, key] = {"where": f"boxes, {name}", "setting": key, "why": variant.why,
-                                   "meaning": type(ours).model_fields[key].description,
-                                   "paper": getattr(papers, key), "here": getattr(ours, key)}  # fmt: skip
-    return list(rows.values())
+        scales = {network.rpartition("-")[2]: None for network in variant.networks}
+        for scale in scales if variant.boxes and not variant.pilot else ():
+            for row in recipes.recipe_rows(study, scale, study.resolve(scale, name), boxes=True):
+                if row["setting"] in {*variant.set} - {"trained_layers"}:  # the paper has networks of both kinds
+                    where = f"boxes, {name}, {scale}"
+                    told = _departure(where, row["setting"], row["meaning"], row["paper"], row["study"], study)
+                    rows.append(told | {"why": variant.why})
+    return rows
 
 
 def _of_scale(scale: str, settings: Settings, study: Study) -> list[dict]:

@@ -54,7 +54,7 @@ class _Comparison(OnOtherData):
     def __init__(self, tuning: Tuning, pixels_per_batch: int, report):
         transfer = Transfer((tuning.run,), tuning.source)
         super().__init__(tuning, transfer, pixels_per_batch, report)
-        self.tuning, self.run, self.transfer = tuning, tuning.run, transfer
+        self.run = tuning.run
         self.store, self.targets = self.material.store, self.material.targets
         self.described = self.material.describe(transfer.usual)
         passes = self.material.networks[0].made.values()
@@ -68,14 +68,14 @@ class _Comparison(OnOtherData):
 
     def split(self, count: int) -> Split:
         """``count`` images of each class to train on, and the same images to test on whatever the count."""
-        most = random_split(self.targets, 0, max(self.tuning.counts), self.transfer.target.test)
+        most = random_split(self.targets, 0, max(self.made.counts), self.material.transfer.target.test)
         return Split(random_split(self.targets, 0, count, None).train, most.test)
 
     def finish(self) -> runs.TuningRecord:
         tables, resampled, measured, work, splits = [], {}, {}, {}, []
         labels, names = self.targets.labels, self.targets.names
         rates = {way: self._rate(way) for way in WAYS if way != FROZEN}
-        for count in self.tuning.counts:
+        for count in self.made.counts:
             split = self.split(count)
             splits.append(split)
             for way in WAYS:
@@ -86,13 +86,13 @@ class _Comparison(OnOtherData):
                 measured[name] = TransferScore(**transfers.value(table, "recall"), costs=costs)
                 resampled[name] = transfers.resampled(table, "recall")
                 tables.append(table)
-                self.report(f"{self.tuning.name}: {name:12} mean class recall {measured[name].value:.2f}")
+                self.report(f"{self.made.name}: {name:12} mean class recall {measured[name].value:.2f}")
         return self.leave(
             "finetune",
             tables,
             resampled,
             splits,
-            protocol=tuning_protocol(self.tuning),
+            protocol=tuning_protocol(self.made),
             work=work,
             measurements=measured,
         )
@@ -106,7 +106,7 @@ class _Comparison(OnOtherData):
         return WayCost(epochs=self.epochs, multiply_adds=work, seconds=seconds, rate=rate)
 
     def _frozen(self, split: Split) -> tuple[np.ndarray, list[float]]:
-        keys, (train, test) = self.tuning.study.transfer, split
+        keys, (train, test) = self.made.study.transfer, split
         known, labels = self.described[train], self.targets.labels[train]
         names = self.targets.names[train]
         cost = best_cost(known, labels, names, keys.costs, keys.aside, "recall", "eleven")
@@ -117,12 +117,10 @@ class _Comparison(OnOtherData):
 
     def _rate(self, way: str) -> float:
         """The rate of a way of training, chosen on a share of its images for a middle number of them."""
-        lesson, normalise = (
-            self._lesson(self.split(self.tuning.middle)),
-            recorded_normaliser(self.run, self.material.device),
-        )
+        lesson = self._lesson(self.split(self.made.middle))
+        normalise = recorded_normaliser(self.run, self.material.device)
         rate = best_rate(self.run, lesson, self.store.num_classes, normalise, way == TUNED, self.pixels_per_batch)
-        self.report(f"{self.tuning.name}: {way:12} rate {rate:g}")
+        self.report(f"{self.made.name}: {way:12} rate {rate:g}")
         return rate
 
     def _trained(self, split: Split, way: str, rate: float) -> np.ndarray:

@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 
 from verydeep import assembly
-from verydeep.assembly import load_network, normaliser, open_data, training_rows
+from verydeep.assembly import load_network, normaliser, open_data
 from verydeep.chapters import display, figures, settings
 from verydeep.chapters.figures import Picture
 from verydeep.data.views import (
@@ -35,7 +35,7 @@ def training_views(run: Run, images: int = 4, epochs: int = 5) -> Picture:
     The first column is the whole image; the others are the crop, flip and colour that the run's seed draws.
     """
     store = open_data(run)
-    rows, _ = training_rows(run, store)
+    rows, _ = assembly.training_rows(run, store)
     chosen = np.linspace(0, len(rows) - 1, images + 2, dtype=int)[1:-1]
     view = assembly.training_views(run)
     shown, titles = [], []
