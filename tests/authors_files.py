@@ -36,7 +36,7 @@ def random_layers(config: str, size: Size, seed: int = 0) -> list[Layer]:
             shape = (conv.channels // size.width_divisor, channels, conv.kernel, conv.kernel)
             layers.append(_drawn(next(names), shape, generator))
             channels = shape[0]
-    inputs = channels * anatomy.last_map(size.crop, size.pooling) ** 2
+    inputs = channels * anatomy.map_side(spec, size, size.crop) ** 2
     outputs = [width // size.width_divisor for width in spec.fc[:-1]] + [size.num_classes]
     for name, out in zip(("fc6", "fc7", "fc8"), outputs, strict=True):
         layers.append(_drawn(name, (out, inputs), generator))

@@ -75,9 +75,10 @@ def test_anatomy_agrees_with_the_module(name, crop, pooling):
 
 
 def test_pooling_makes_no_difference_at_multiples_of_32():
-    for size in (32, 224, 256, 384):
-        assert anatomy.last_map(size, "ceil") == anatomy.last_map(size, "floor") == size // 32
-    assert (anatomy.last_map(56, "ceil"), anatomy.last_map(56, "floor")) == (2, 1)
+    up, down = (Size(pooling=pooling) for pooling in anatomy.POOLINGS)
+    for side in (32, 224, 256, 384):
+        assert {anatomy.map_side(configuration("A"), size, side) for size in (up, down)} == {side // 32}
+    assert [anatomy.map_side(configuration("A"), size, 56) for size in (up, down)] == [2, 1]
     torch.manual_seed(0)
     up, down = (vgg.build("A", Size(16, num_classes=5, crop=64, pooling=p)).eval() for p in anatomy.POOLINGS)
     down.load_state_dict(up.state_dict())
@@ -346,7 +347,7 @@ def test_pooled_sides_are_torchs(window, pooling):
         assert anatomy.pooled(side, pooling, window) == pool(torch.zeros(1, 1, side, side)).shape[2]
     assert all(anatomy.pooled(side, "floor", window) == 0 for side in range(window))
     if pooling == "ceil":  # the maps of 224, and so the weights of FC6, are Table 1's
-        assert anatomy.last_map(224, pooling, window=window) == 7
+        assert anatomy.map_side(configuration("A"), Size(pooling_window=window), 224) == 7
 
 
 @pytest.mark.parametrize("name", ["A", "E"])

@@ -6,7 +6,7 @@ from verydeep.chapters import display
 from verydeep.data.sources import SOURCES
 from verydeep.errors import UnknownName
 from verydeep.results import statistics
-from verydeep.runs import predictions
+from verydeep.runs import answers, predictions
 from verydeep.studies import Run, load, planned_runs
 from verydeep.studies.measurements import single
 
@@ -81,11 +81,10 @@ def class_words(study: str) -> dict[int, str]:
 def _tested(study: str, network: str) -> pd.DataFrame | None:
     """The predictions of Table 3's test of a network; ``None`` where it has not been run."""
     run = _run(study, network)
-    path = run.folder / "predictions.parquet"
+    path = run.folder / predictions.FILE
     if not path.exists():
         return None
-    table = pd.read_parquet(path)
-    return table[table["measurement"] == single(run.train_scale).name]
+    return answers.read(path, single(run.train_scale).name)
 
 
 def _run(study: str, network: str) -> Run:

@@ -11,7 +11,7 @@ from verydeep.chapters.claim_tables import in_parentheses
 from verydeep.errors import VerydeepError
 from verydeep.results import Number, citation
 from verydeep.results.numbers import COUNTED
-from verydeep.runs import predictions
+from verydeep.runs import answers, predictions
 from verydeep.runs.records import KINDS
 
 
@@ -119,8 +119,7 @@ def _passes(record: runs.EvaluateRecord | runs.FuseRecord) -> str:
 
 def _predicted(number: Number) -> str:
     """The first image's row, and how many such rows are wrong."""
-    table = pd.read_parquet(paths.runs() / number.study / number.run / "predictions.parquet")
-    table = table[table["measurement"] == number.measurement]
+    table = answers.read(paths.runs() / number.study / number.run / predictions.FILE, number.measurement)
     first, k = table.iloc[0], COUNTED[number.metric]
     wrong = int((~predictions.hits(table, k)).sum())
     return (

@@ -10,7 +10,7 @@ from verydeep.data.sources import SOURCES
 from verydeep.results import Number, Row, wrong_images
 from verydeep.results.numbers import COUNTED
 from verydeep.results.statistics import mean_difference
-from verydeep.runs import boxes, predictions
+from verydeep.runs import answers, boxes, predictions
 from verydeep.runs.predictions import BEST
 from verydeep.studies import Run, load, planned_runs
 from verydeep.studies.localisation import Localisation
@@ -210,5 +210,4 @@ def _words(box: np.ndarray) -> str:
 
 
 def _answers(study: str, run: str, measurement: str) -> pd.DataFrame:
-    path = paths.runs() / study / run / boxes.FILE
-    return pd.read_parquet(path, filters=[("measurement", "==", measurement)])
+    return answers.read(paths.runs() / study / run / boxes.FILE, measurement)

@@ -13,7 +13,7 @@ import yaml
 from verydeep import paper, results
 from verydeep.chapters import ablation_tables
 from verydeep.networks import anatomy
-from verydeep.networks.configurations import all_configurations, configuration
+from verydeep.networks.configurations import PAPER_SIZE, all_configurations, configuration
 from verydeep.networks.stacks import Stack, lines, receptive_field
 from verydeep.results import claims
 
@@ -70,6 +70,10 @@ def _layers(image: tuple[int, int] | None = None) -> dict[str, anatomy.Layer]:
     return {layer.name: layer for layer in anatomy.layers(configuration(D), image=image)}
 
 
+def _last_map(side: int) -> int:
+    return anatomy.map_side(configuration(D), PAPER_SIZE, side)
+
+
 def n1_placing(study):
     """Check note N1."""
     table = paper.table(7).set_index(["method", "n_nets"])["top5_test_error"]
@@ -115,7 +119,7 @@ def n5_pooling(study):
     """Check note N5."""
     table = paper.table(1)
     sizes = sorted(set(table[table["kind"] == "maxpool"]["kernel_size"].dropna().astype(int)))
-    shown = f"Table 1: pooling of {sizes[0]}x{sizes[0]}; five of them take 224 to {anatomy.last_map(224)}"
+    shown = f"Table 1: pooling of {sizes[0]}x{sizes[0]}; five of them take 224 to {_last_map(224)}"
     return sizes == [2], f"{shown}; A with 3x3 in {ABLATED}: {ablation_tables.in_a_sentence(ABLATED, 'pool-3x3')}"
 
 
@@ -131,7 +135,7 @@ def n6_widths(study):
 
 def n7_any_size(study):
     """Check note N7."""
-    least = next(size for size in range(1, 224) if anatomy.last_map(size) >= 7)
+    least = next(size for size in range(1, 224) if _last_map(size) >= 7)
     rows = {size: _layers(image=(size, size))["fc8"].shape[1] for size in (224, 256, 384, 512)}
     shown = ", ".join(f"{size}: {side}x{side}" for size, side in rows.items())
     return least == 193, f"score maps {shown}; the smallest input is {least} pixels"

@@ -38,7 +38,7 @@ def ways_apart(run: Run) -> pd.DataFrame:
     One row a way: percent of the validation images of which it names another best class, and of those on which only
     one of the two is right.
     """
-    table = pd.read_parquet(run.folder / "predictions.parquet")
+    table = pd.read_parquet(run.folder / predictions.FILE)
     ways = {name: part.set_index("image") for name, part in table.groupby("measurement", observed=True)}
     usual = single(run.train_scale).name
     first, rows = ways.pop(usual), {}

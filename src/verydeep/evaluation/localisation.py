@@ -27,6 +27,7 @@ from verydeep.networks import dense
 from verydeep.networks.vgg import VGG
 from verydeep.runs import boxes as answers
 from verydeep.runs import predictions
+from verydeep.runs.answers import read
 from verydeep.studies import Fusion, Measurement, Run, classes_of
 from verydeep.studies.localisation import Localisation
 from verydeep.studies.measurements import BASELINES, GIVEN
@@ -240,7 +241,7 @@ class Classification:
                 f"{run.name}: its boxes are given to the classes of {self.system.name}, which is not tested yet; run: "
                 f"{self.system.command}"
             )
-        table = pd.read_parquet(path, filters=[("measurement", "==", self.measurement)]).set_index("image")
+        table = read(path, self.measurement).set_index("image")
         if missing := [name for name in names if name not in table.index]:
             raise VerydeepError(f"{self.system.name} was not tested by {self.measurement} on {missing[0]}")
         columns = [f"class_{k + 1}" for k in range(predictions.BEST) if f"class_{k + 1}" in table]

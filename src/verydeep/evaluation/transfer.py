@@ -16,7 +16,7 @@ from verydeep.evaluation.classifiers import best_cost, scores
 from verydeep.evaluation.features import Descriptors, unit
 from verydeep.evaluation.measure import require_trained, write_answers
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
-from verydeep.runs import provenance, transfers
+from verydeep.runs import answers, provenance, transfers
 from verydeep.runs.parts import TransferScore
 from verydeep.runs.records import KINDS, TargetRecord
 from verydeep.studies import Features, Transfer, Tuning
@@ -133,9 +133,9 @@ class OnOtherData:
     ) -> TargetRecord:
         """Write what was answered and the record ``kind``, with all that is ``stated`` of it, and seal them."""
         made, material, written = self.made, self.material, [transfers.FILE, transfers.RESAMPLED]
-        answers = pd.concat(tables, ignore_index=True).astype({"measurement": "category"})
+        every = pd.concat(tables, ignore_index=True).astype({"measurement": "category"})
         runs.unseal(made.folder, [*written, f"{kind}.json"])
-        for name, frame in zip(written, (answers, pd.DataFrame(resampled)), strict=True):
+        for name, frame in zip(written, (every, pd.DataFrame(resampled)), strict=True):
             write_answers(made.folder / name, frame)
         record = KINDS[kind](
             study=made.study.name,
@@ -246,7 +246,7 @@ def verify(transfer: Transfer, only: str | None = None) -> pd.DataFrame:
     before = record.measurements[asked]
     table, _ = material.said(ways[asked], before.costs)
     again = score_of(table, transfer, before.costs)
-    kept = pd.read_parquet(transfer.folder / transfers.FILE, filters=[("measurement", "==", asked)])
+    kept = answers.read(transfer.folder / transfers.FILE, asked)
     same = 100 * float((_best(kept) == _best(table)).mean())
     if abs(again.value - before.value) > POINTS:
         raise VerydeepError(

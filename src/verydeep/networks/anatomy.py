@@ -9,6 +9,7 @@ from verydeep.networks.configurations import (
     PAPER_SIZE,
     AnyConfiguration,
     Configuration,
+    Convolution,
     Inception,
     Module,
     Residual,
@@ -65,20 +66,13 @@ def pooled(size: int, pooling: str = "ceil", window: int = 2) -> int:
     return max(0, (-(-span // 2) if pooling == "ceil" else span // 2) + 1)
 
 
-def last_map(size: int, pooling: str = "ceil", blocks: int = 5, window: int = 2) -> int:
-    """Side of the last feature map for an input of ``size`` pixels: 7 at 224 (Sect. 2.1)."""
-    for _ in range(blocks):
-        size = pooled(size, pooling, window)
-    return size
-
-
 def pooling_window(config: Configuration, size: Size) -> int:
     """Side of the pooled squares of a network: its own where it has one, else as it is built."""
     return config.pooling_window or size.pooling_window
 
 
 def map_side(config: AnyConfiguration, size: Size, length: int) -> int:
-    """Side of the last feature map along a side of an image of ``length`` pixels; 0 where nothing is left."""
+    """Side of the last feature map along a side of ``length`` pixels: 7 at 224 (Sect. 2.1); 0 where nothing is left."""
     if isinstance(config, Residual):
         for _ in range(5):  # each halves: the first convolution, its pooling, and three stages
             length = -(-length // 2)
@@ -112,89 +106,15 @@ def layers(config: AnyConfiguration, size: Size = PAPER_SIZE, *, image: tuple[in
     ValueError
         When the image is too small for one window of the head.
     """
+    image = image or (size.crop, size.crop)
     if isinstance(config, Residual):
-        return _residual(config, size, image or (size.crop, size.crop))
-    if isinstance(config, Inception):
-        return _inception(config, size, image or (size.crop, size.crop))
-    listed: list[Layer] = []
-    channels, (height, width) = 3, image or (size.crop, size.crop)
-    field, stride, start = 1, 1, 0
-    window, pool = map_side(config, size, size.crop), pooling_window(config, size)
-    for b, block in enumerate(config.blocks, 1):
-        for i, conv in enumerate(block, 1):
-            out = conv.channels // size.width_divisor
-            weights = conv.kernel**2 * channels * out
-            height, width = conv.output(height), conv.output(width)
-            shape = (out, height, width)
-            field, start = field + (conv.kernel - 1) * stride, start - conv.padding * stride
-            stride *= conv.stride
-            cost = weights * height * width
-            listed.append(Layer(f"conv{b}_{i}", "conv", shape, weights, out, cost, field, stride, start))
-            channels = out
-            if size.batch_norm:
-                listed.append(Layer(f"norm{b}_{i}", "norm", shape, out, out, 0, field, stride, start))
-            if config.lrn and (b, i) == (1, 1):
-                listed.append(Layer("lrn1", "lrn", shape, 0, 0, 0, field, stride, start))
-        height, width = (pooled(side, size.pooling, pool) for side in (height, width))
-        field, stride = field + (pool - 1) * stride, 2 * stride
-        listed.append(Layer(f"pool{b}", "maxpool", (channels, height, width), 0, 0, 0, field, stride, start))
-    rows, columns = height - window + 1, width - window + 1
-    if min(rows, columns) < 1:
-        raise ValueError(f"an image of {image} leaves a last map smaller than the {window}x{window} window of FC6")
-    inputs = channels * window**2
-    field += (window - 1) * stride
-    outputs = [n // size.width_divisor for n in config.fc[:-1]] + [size.num_classes]
-    if size.head == "average":
-        listed.append(Layer("avgpool", "avgpool", (channels, rows, columns), 0, 0, 0, field, stride, start))
-        inputs, outputs = channels, outputs[-1:]
-    for i, out in enumerate(outputs, 9 - len(outputs)):
-        cost = inputs * out * rows * columns
-        listed.append(Layer(f"fc{i}", "fc", (out, rows, columns), inputs * out, out, cost, field, stride, start))
-        inputs = out
-    return listed
-
-
-def _residual(config: Residual, size: Size, image: tuple[int, int]) -> list[Layer]:
-    """The layers of a residual network; receptive fields are those of the way through the blocks, not the shortcuts."""
-    listed: list[Layer] = []
-    (height, width), field, stride, start = image, 1, 1, 0
-
-    def add(name: str, kernel: int, step: int, channels: int, out: int, kind: str = "conv") -> None:
-        nonlocal height, width, field, stride, start
-        height, width = (-(-side // step) for side in (height, width))
-        field, start, stride = field + (kernel - 1) * stride, start - kernel // 2 * stride, stride * step
-        shape = (out, height, width)
-        if kind == "maxpool":
-            listed.append(Layer(name, kind, shape, 0, 0, 0, field, stride, start))
-            return
-        weights = kernel**2 * channels * out
-        listed.append(Layer(name, "conv", shape, weights, 0, weights * height * width, field, stride, start))
-        listed.append(Layer(f"{name}.norm", "norm", shape, out, out, 0, field, stride, start))
-
-    widths = [whole // size.width_divisor for whole in config.widths]
-    channels = widths[0]
-    add("conv1", 7, 2, 3, channels)
-    add("maxpool", 3, 2, channels, channels, "maxpool")
-    for stage, (out, count) in enumerate(zip(widths, config.blocks, strict=True), 1):
-        for block in range(count):
-            name, step = f"layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1
-            add(f"{name}.conv1", 3, step, channels, out)
-            add(f"{name}.conv2", 3, 1, out, out)
-            if step == 2 or channels != out:
-                shape, weights = (out, height, width), channels * out
-                work = weights * height * width
-                listed.append(Layer(f"{name}.downsample", "conv", shape, weights, 0, work, field, stride, start))
-                listed.append(Layer(f"{name}.downsample.norm", "norm", shape, out, out, 0, field, stride, start))
-            channels = out
-    window = map_side(config, size, size.crop)
-    rows, columns = height - window + 1, width - window + 1
-    if min(rows, columns) < 1:
-        raise ValueError(f"an image of {image} leaves a last map smaller than the {window}x{window} window")
-    field += (window - 1) * stride
-    classes, weights = size.num_classes, channels * size.num_classes
-    listed.append(Layer("avgpool", "avgpool", (channels, rows, columns), 0, 0, 0, field, stride, start))
-    work = weights * rows * columns
-    return [*listed, Layer("fc", "fc", (classes, rows, columns), weights, classes, work, field, stride, start)]
+        listed, last = _residual(config, size, image)
+    elif isinstance(config, Inception):
+        listed, behind = _inception(config.divided(size.width_divisor), size, image)
+        last = list(behind.values())[-1]
+    else:
+        listed, last = _chain(config, size, image)
+    return listed + _head(config, size, image, last)
 
 
 @dataclass(frozen=True)
@@ -213,10 +133,15 @@ class _Map:
         height, width = (-(-side // step) for side in (self.height, self.width))
         return self._behind(kernel, step, channels or self.channels, height, width, kernel // 2)
 
-    def pooled(self) -> "_Map":
-        """The map behind a max-pooling of 3x3 at stride 2."""
-        height, width = (pooled(side, INCEPTION_POOLING, 3) for side in (self.height, self.width))
-        return self._behind(3, 2, self.channels, height, width, 0)
+    def convolved(self, conv: Convolution, channels: int) -> "_Map":
+        """The map of so many channels behind a convolution."""
+        height, width = (conv.output(side) for side in (self.height, self.width))
+        return self._behind(conv.kernel, conv.stride, channels, height, width, conv.padding)
+
+    def pooled(self, pooling: str, window: int) -> "_Map":
+        """The map behind a max-pooling at stride 2."""
+        height, width = (pooled(side, pooling, window) for side in (self.height, self.width))
+        return self._behind(window, 2, self.channels, height, width, 0)
 
     def windows(self, side: int, step: int = 1) -> "_Map":
         """The map of what is computed of squares of it, without padding."""
@@ -232,6 +157,50 @@ class _Map:
         work = weights * self.height * self.width if kind in ("conv", "fc") else 0
         shape = (self.channels, self.height, self.width)
         return Layer(name, kind, shape, weights, biases, work, self.field, self.stride, self.start)
+
+
+def _chain(config: Configuration, size: Size, image: tuple[int, int]) -> tuple[list[Layer], _Map]:
+    """The layers of a chain of convolutions and poolings, and the last map."""
+    listed, at = [], _Map(3, *image)
+    for b, block in enumerate(config.blocks, 1):
+        for i, conv in enumerate(block, 1):
+            inputs, out = at.channels, conv.channels // size.width_divisor
+            at = at.convolved(conv, out)
+            listed.append(at.layer(f"conv{b}_{i}", "conv", conv.kernel**2 * inputs * out, out))
+            if size.batch_norm:
+                listed.append(at.layer(f"norm{b}_{i}", "norm", out, out))
+            if config.lrn and (b, i) == (1, 1):
+                listed.append(at.layer("lrn1", "lrn"))
+        at = at.pooled(size.pooling, pooling_window(config, size))
+        listed.append(at.layer(f"pool{b}", "maxpool"))
+    return listed, at
+
+
+def _residual(config: Residual, size: Size, image: tuple[int, int]) -> tuple[list[Layer], _Map]:
+    """The layers of a residual network; receptive fields are those of the way through the blocks, not the shortcuts."""
+    listed, at = [], _Map(3, *image)
+
+    def add(name: str, kernel: int, step: int, out: int) -> None:
+        nonlocal at
+        inputs, at = at.channels, at.padded(kernel, step, out)
+        normalised(name, kernel**2 * inputs * out)
+
+    def normalised(name: str, weights: int) -> None:
+        listed.append(at.layer(name, "conv", weights))
+        listed.append(at.layer(f"{name}.norm", "norm", at.channels, at.channels))
+
+    widths = [whole // size.width_divisor for whole in config.widths]
+    add("conv1", 7, 2, widths[0])
+    at = at.padded(3, 2)
+    listed.append(at.layer("maxpool", "maxpool"))
+    for stage, (out, count) in enumerate(zip(widths, config.blocks, strict=True), 1):
+        for block in range(count):
+            name, step, inputs = f"layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1, at.channels
+            add(f"{name}.conv1", 3, step, out)
+            add(f"{name}.conv2", 3, 1, out)
+            if step == 2 or inputs != out:
+                normalised(f"{name}.downsample", inputs * out)
+    return listed, at
 
 
 def _convolution(name: str, before: _Map, kernel: int, out: int, size: Size, step: int = 1) -> tuple[list[Layer], _Map]:
@@ -258,11 +227,14 @@ def _module(module: Module, before: _Map, size: Size, large: int) -> tuple[list[
     return listed, before.padded(large, channels=module.channels)
 
 
-def _inception_maps(config: Inception, size: Size, image: tuple[int, int]) -> tuple[list[Layer], dict[str, _Map]]:
-    """The layers of a network of inception modules before its averages, and the map behind each module by its name."""
+def _inception(config: Inception, size: Size, image: tuple[int, int]) -> tuple[list[Layer], dict[str, _Map]]:
+    """The layers of a network of inception modules, and the map behind each module by its name.
+
+    Without its side classifiers, which have no part in testing.
+    """
     first, reduced, second = config.stem
     listed, at = _convolution("conv1", _Map(3, *image), 7, first, size, step=2)
-    at = at.pooled()
+    at = at.pooled(INCEPTION_POOLING, 3)
     listed += [at.layer("maxpool1", "maxpool"), at.layer("lrn1", "lrn")]
     for name, kernel, out in (("conv2", 1, reduced), ("conv3", 3, second)):
         made, at = _convolution(name, at, kernel, out, size)
@@ -270,7 +242,7 @@ def _inception_maps(config: Inception, size: Size, image: tuple[int, int]) -> tu
     listed.append(at.layer("lrn2", "lrn"))
     behind = {}
     for number, group in enumerate(config.groups, 2):
-        at = at.pooled()
+        at = at.pooled(INCEPTION_POOLING, 3)
         listed.append(at.layer(f"maxpool{number}", "maxpool"))
         for module in group:
             made, at = _module(module, at, size, config.large)
@@ -279,16 +251,25 @@ def _inception_maps(config: Inception, size: Size, image: tuple[int, int]) -> tu
     return listed, behind
 
 
-def _inception(config: Inception, size: Size, image: tuple[int, int]) -> list[Layer]:
-    """The layers of a network of inception modules as it is tested, without its side classifiers."""
-    listed, behind = _inception_maps(config.divided(size.width_divisor), size, image)
-    window, last = map_side(config, size, size.crop), list(behind.values())[-1]
-    averages = last.windows(window)
-    if not averages.height * averages.width:
-        raise ValueError(f"an image of {image} leaves a last map smaller than the {window}x{window} window")
-    scores = replace(averages, channels=size.num_classes)
-    fc = scores.layer("fc", "fc", averages.channels * size.num_classes, size.num_classes)
-    return [*listed, averages.layer("avgpool", "avgpool"), fc]
+def _head(config: AnyConfiguration, size: Size, image: tuple[int, int], last: _Map) -> list[Layer]:
+    """The layers behind the last map in the dense form: its averages or FC6 and FC7, then the class scores."""
+    window = map_side(config, size, size.crop)
+    at = last.windows(window)
+    if not at.height * at.width:
+        raise ValueError(
+            f"an image of {image} leaves a last map smaller than the {window}x{window} window of {config.window_layer}"
+        )
+    chain = isinstance(config, Configuration)
+    hidden = config.fc[:-1] if chain and size.head == "fc" else ()
+    listed, inputs = [], last.channels * window**2
+    if not hidden:
+        listed, inputs = [at.layer("avgpool", "avgpool")], last.channels
+    outputs = [*(whole // size.width_divisor for whole in hidden), size.num_classes]
+    for i, out in enumerate(outputs, 9 - len(outputs)):
+        at = replace(at, channels=out)
+        listed.append(at.layer(f"fc{i}" if chain else "fc", "fc", inputs * out, out))
+        inputs = out
+    return listed
 
 
 def side_layers(config: AnyConfiguration, size: Size = PAPER_SIZE) -> list[Layer]:
@@ -296,7 +277,7 @@ def side_layers(config: AnyConfiguration, size: Size = PAPER_SIZE) -> list[Layer
     if not isinstance(config, Inception):
         return []
     divided = config.divided(size.width_divisor)
-    _, behind = _inception_maps(divided, size, (size.crop, size.crop))
+    _, behind = _inception(divided, size, (size.crop, size.crop))
     (width, hidden), listed = divided.side_widths, []
     for name in config.sides:
         averages = behind[name].windows(min(SIDE_WINDOW, behind[name].height), SIDE_STRIDE)

@@ -6,7 +6,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from verydeep import paper, paths, runs
 from verydeep.networks import anatomy
@@ -245,7 +244,7 @@ def wrong_images(study: str, run: str, measurement: str, k: int) -> np.ndarray:
 
 @lru_cache(maxsize=256)
 def _wrong(path: Path, changed: int, measurement: str, k: int) -> np.ndarray:
-    table = pd.read_parquet(path, filters=[("measurement", "==", measurement)]).sort_values("image")
+    table = answers.read(path, measurement).sort_values("image")
     return ~answers.hits(path, table, k)
 
 
@@ -257,6 +256,6 @@ def unnamed_images(number: Number) -> np.ndarray:
     found = []
     for run in number.runs:
         path = paths.runs() / number.study / run / boxes.FILE
-        table = pd.read_parquet(path, filters=[("measurement", "==", number.measurement)]).sort_values("image")
+        table = answers.read(path, number.measurement).sort_values("image")
         found.append(~predictions.hits(table, predictions.BEST))
     return np.stack(found)

@@ -15,7 +15,7 @@ import pandas as pd
 from verydeep import paths, runs
 from verydeep.results.printed import printed_beside
 from verydeep.results.statistics import CONFIDENCE, Interval, seeds_drawn
-from verydeep.runs import transfers
+from verydeep.runs import answers, transfers
 from verydeep.studies import Features, Study, Transfer, planned_transfers
 from verydeep.studies.targets import TARGETS
 from verydeep.studies.transfer import ON, PIXELS
@@ -119,7 +119,7 @@ def other_precision(row: TransferRow) -> float | None:
     if row.transfer.target.metric != "map":
         return None
     (first, *_) = _seeds(row.transfer)
-    said = pd.read_parquet(first.folder / transfers.FILE, filters=[("measurement", "==", row.features.name)])
+    said = answers.read(first.folder / transfers.FILE, row.features.name)
     other = {"eleven": "area", "area": "eleven"}[row.transfer.average_precision]
     return transfers.value(said, "map", other)["value"]
 

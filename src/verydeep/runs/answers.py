@@ -11,6 +11,11 @@ from verydeep.runs import boxes, predictions
 KINDS = {predictions.FILE: predictions, boxes.FILE: boxes}
 
 
+def read(path: Path, measurement: str) -> pd.DataFrame:
+    """The answers of one measurement in a file of answers, a row an image, as the test left them in order."""
+    return pd.read_parquet(path, filters=[("measurement", "==", measurement)])
+
+
 def file_of(folder: Path) -> Path:
     """The file of answers in a folder of a run or a fusion; that of classes where there is none."""
     return next((folder / name for name in KINDS if (folder / name).exists()), folder / predictions.FILE)

@@ -19,7 +19,7 @@ from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
 from verydeep.networks import dense
 from verydeep.networks.dense import score_map
 from verydeep.results import wrong_images
-from verydeep.runs import predictions
+from verydeep.runs import answers, predictions
 from verydeep.studies import Fusion, Run
 from verydeep.studies.measurements import SEVERAL, several, several_scales, single
 
@@ -61,8 +61,7 @@ def learning_curve(run: Run) -> Picture:
 def examples(run: Run, count: int = 16) -> Picture:
     """Validation images with what the network said of them, spread evenly over the validation set."""
     store = open_data(run)
-    table = pd.read_parquet(run.folder / "predictions.parquet")
-    table = table[table["measurement"] == single(run.train_scale).name]
+    table = answers.read(run.folder / predictions.FILE, single(run.train_scale).name)
     chosen = np.linspace(0, len(table) - 1, count, dtype=int)
     rows = store.rows("val")[chosen]
     return figures.prediction_grid([store.image(row) for row in rows], table.iloc[chosen], store.words)
@@ -71,8 +70,7 @@ def examples(run: Run, count: int = 16) -> Picture:
 def confident_mistakes(run: Run, count: int = 8) -> Picture:
     """The validation images on which the network was most sure of a wrong class."""
     store = open_data(run)
-    table = pd.read_parquet(run.folder / "predictions.parquet")
-    table = table[table["measurement"] == single(run.train_scale).name].reset_index(drop=True)
+    table = answers.read(run.folder / predictions.FILE, single(run.train_scale).name)
     wrong = table[~predictions.hits(table, 1)].sort_values("probability_1", ascending=False, kind="stable").head(count)
     rows = store.rows("val")[wrong.index]
     return figures.prediction_grid([store.image(row) for row in rows], wrong, store.words)
@@ -84,7 +82,7 @@ def disputed(run: Run, count: int = 8) -> Picture:
     Of those of which they name equally many, the ones that dense testing at one scale is least sure of.
     """
     store = open_data(run)
-    table = pd.read_parquet(run.folder / "predictions.parquet")
+    table = pd.read_parquet(run.folder / predictions.FILE)
     usual, averaged = single(run.train_scale), [several(run.train_scale, method).name for method in SEVERAL]
     asked = [single(run.train_scale, "centre-crop").name, usual.name, *averaged]
     ways = {name: part.reset_index(drop=True) for name, part in table.groupby("measurement", observed=True)}
@@ -107,7 +105,7 @@ def _an_image(run: Run) -> tuple[int, pd.Series]:
     The image that gained most probability of its true class against testing at the smallest scale alone: a case in
     which the scale matters, chosen by a rule and not by eye (:func:`verydeep.runs.predictions.gained_most`).
     """
-    table = pd.read_parquet(run.folder / "predictions.parquet")
+    table = pd.read_parquet(run.folder / predictions.FILE)
     smallest = f"dense-{several_scales(run.train_scale)[0]}"
     return predictions.gained_most(table, several(run.train_scale).name, smallest)
 
@@ -213,8 +211,8 @@ def disagreement(fusion: Fusion) -> Picture:
         return figures.heat_map(shares, "just one of the two right (%)")
     best = {}
     for run in fusion.members:
-        table = pd.read_parquet(run.folder / "predictions.parquet", columns=["measurement", "image", "class_1"])
-        best[run.row] = table[table["measurement"] == fusion.measurement(run).name].set_index("image")["class_1"]
+        table = answers.read(run.folder / predictions.FILE, fusion.measurement(run).name)
+        best[run.row] = table.set_index("image")["class_1"]
     frame = pd.DataFrame(best)
     shares = pd.DataFrame({a: {b: 100 * (frame[a] != frame[b]).mean() for b in frame} for a in frame})
     return figures.heat_map(shares, "different best class (%)")

@@ -12,6 +12,7 @@ from verydeep.data.views import cut, draw_epoch
 from verydeep.evaluation.localisation import BoxPasses
 from verydeep.evaluation.merging import merge
 from verydeep.runs import boxes as answers
+from verydeep.runs.answers import read
 from verydeep.studies import Measurement, Run
 from verydeep.studies.localisation import OVERLAP
 from verydeep.studies.measurements import box_scales, measured_by
@@ -40,7 +41,7 @@ def crops(run: Run, images: int = 3, epochs: int = 5) -> Picture:
 
 
 def _table(run: Run, measurement: str) -> pd.DataFrame:
-    return pd.read_parquet(run.folder / answers.FILE, filters=[("measurement", "==", measurement)])
+    return read(run.folder / answers.FILE, measurement)
 
 
 def _grid(store: Store, table: pd.DataFrame) -> Picture:
