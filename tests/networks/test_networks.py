@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.errors import UnknownName
-from verydeep.networks import anatomy, vgg
+from verydeep.networks import anatomy, dense, vgg
 from verydeep.networks.configurations import Size, all_configurations, chains, configuration
 from verydeep.networks.dense import posteriors, score_map, strips, whole_positions
 from verydeep.networks.initialisation import SCHEMES, initialise, transfer_from_a
@@ -182,6 +182,8 @@ def test_a_position_whose_window_reaches_beyond_the_image_does_not_count():
     assert scores.shape[2:] == (2, 2)
     assert torch.allclose(posteriors(net, images), scores[:, :, 0, 0].softmax(1))
     assert torch.allclose(posteriors(net, images, positions="all"), scores.mean((2, 3)).softmax(1))
+    assert dense.counted(net, 72, 130, "all") == tuple(score_map(net, torch.zeros(1, 3, 72, 130)).shape[2:]) == (2, 4)
+    assert dense.counted(net, 72, 130, "whole") == (1, 3)
     assert not torch.allclose(posteriors(net, images), posteriors(net, images, positions="all"))
 
 

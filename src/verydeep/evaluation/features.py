@@ -60,11 +60,8 @@ def describe(tester: Tester, views: Views, positions: np.ndarray, shorter: int, 
             total = 0
             for view in (x, x.flip(3)) if tester.flip else (x,):
                 hidden = dense.hidden_map(net, view, tester.pixels_per_batch, relu).float()
-                if testing.positions == "whole":
-                    sides = view.shape[2:]
-                    rows, columns = (dense.whole_positions(side, net.crop, net.config.stride) for side in sides)
-                    hidden = hidden[:, :, :rows, :columns]
-                total = total + hidden.mean((2, 3))
+                rows, columns = dense.counted(net, *view.shape[2:], testing.positions)
+                total = total + hidden[:, :, :rows, :columns].mean((2, 3))
             made[chosen] = (total / views_each).cpu().numpy()
             multiply_adds += views_each * way.multiply_adds(tuple(x.shape[2:])) * len(chosen)
             bar.update(len(chosen))

@@ -129,10 +129,8 @@ class Localiser:
     def _map(self, net: VGG, x) -> torch.Tensor:
         """Outputs at every window that counts: (n, outputs, rows, columns)."""
         outputs = dense.score_map(net, x, self.tester.pixels_per_batch).float()
-        if self.tester.testing.positions == "whole":
-            rows, columns = (dense.whole_positions(length, net.crop, net.config.stride) for length in x.shape[2:])
-            outputs = outputs[:, :, :rows, :columns]
-        return outputs
+        rows, columns = dense.counted(net, *x.shape[2:], self.tester.testing.positions)
+        return outputs[:, :, :rows, :columns]
 
     def _windows(self, outputs, rated, wanted, size: tuple[int, int, int], mirror: bool) -> Windows:
         """The boxes of one image's ``wanted`` classes at every window, as they lie in the image, and their scores."""

@@ -122,10 +122,7 @@ def score_map(model: Pretrained, picture: str | Path | np.ndarray, name: str, sc
     image = tester.rescaled(_source(picture), 0, model.run.study.pixels(scale))
     with torch.inference_mode():
         scores = dense.score_map(model.network, tester.normalise(image[None]), PIXELS_PER_BATCH)
-    counted = tuple(scores.shape[2:])
-    if tester.testing.positions == "whole":
-        net = model.network
-        counted = tuple(dense.whole_positions(side, net.crop, net.config.stride) for side in image.shape[:2])
+    counted = dense.counted(model.network, *image.shape[:2], tester.testing.positions)
     probabilities = scores.softmax(1)[0, model.classes.index(name)].cpu().numpy()
     return ScoreMap(image, scale, probabilities, counted)
 

@@ -253,14 +253,14 @@ def _inception(config: Inception, size: Size, image: tuple[int, int]) -> tuple[l
 
 def _head(config: AnyConfiguration, size: Size, image: tuple[int, int], last: _Map) -> list[Layer]:
     """The layers behind the last map in the dense form: its averages or FC6 and FC7, then the class scores."""
-    window = map_side(config, size, size.crop)
-    at = last.windows(window)
-    if not at.height * at.width:
-        raise ValueError(
-            f"an image of {image} leaves a last map smaller than the {window}x{window} window of {config.window_layer}"
-        )
     chain = isinstance(config, Configuration)
     hidden = config.fc[:-1] if chain and size.head == "fc" else ()
+    window = map_side(config, size, size.crop)
+    at, seen_by = last.windows(window), "fc6" if hidden else "avgpool"
+    if not at.height * at.width:
+        raise ValueError(
+            f"an image of {image} leaves a last map smaller than the {window}x{window} window of {seen_by}"
+        )
     listed, inputs = [], last.channels * window**2
     if not hidden:
         listed, inputs = [at.layer("avgpool", "avgpool")], last.channels

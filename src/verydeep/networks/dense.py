@@ -116,6 +116,19 @@ def whole_positions(length: int, crop: int, stride: int) -> int:
     return (length - crop) // stride + 1
 
 
+def counted(net: Network, height: int, width: int, positions: str) -> tuple[int, int]:
+    """Rows and columns of the score map of an image of ``height`` x ``width`` pixels that count, from the first on.
+
+    Parameters
+    ----------
+    positions
+        ``"whole"``: the positions that see a whole training crop (:func:`whole_positions`). ``"all"``: every one.
+    """
+    if positions == "whole":
+        return tuple(whole_positions(side, net.crop, net.config.stride) for side in (height, width))
+    return tuple(net.last_map(side) - net.map_side + 1 for side in (height, width))
+
+
 def posteriors(
     net: Network, images: torch.Tensor, average: str = "scores", positions: str = "whole", pixels: int | None = None
 ) -> torch.Tensor:
@@ -124,7 +137,7 @@ def posteriors(
     Parameters
     ----------
     positions
-        ``"whole"``: the positions that see a whole training crop (:func:`whole_positions`). ``"all"``: every one.
+        Those that count, ``"whole"`` or ``"all"``, as in :func:`counted`.
     average
         ``"scores"``: class scores are averaged over the positions of the score map, then soft-maxed, as the paper's
         wording suggests (Sect. 3.2). ``"posteriors"``: the other way round.
@@ -132,9 +145,8 @@ def posteriors(
         The most that go through the network at once, as in :func:`score_map`.
     """
     scores = score_map(net, images, pixels)
-    if positions == "whole":
-        rows, columns = (whole_positions(side, net.crop, net.config.stride) for side in images.shape[2:])
-        scores = scores[:, :, :rows, :columns]
+    rows, columns = counted(net, *images.shape[2:], positions)
+    scores = scores[:, :, :rows, :columns]
     if average == "scores":
         return scores.mean((2, 3)).softmax(1)
     return scores.softmax(1).mean((2, 3))

@@ -127,8 +127,7 @@ def score_maps(run: Run) -> Picture:
             scores = score_map(net, x, PIXELS_PER_BATCH)
             said = dense.posteriors(net, x, testing.average, testing.positions, PIXELS_PER_BATCH)[0]
             images.append(image)
-            whole = [dense.whole_positions(side, net.crop, net.config.stride) for side in image.shape[:2]]
-            counted.append(tuple(whole) if testing.positions == "whole" else tuple(scores.shape[2:]))
+            counted.append(dense.counted(net, *image.shape[:2], testing.positions))
             maps.append(scores.softmax(1)[0, row["class_1"]].numpy())
             titles.append(f"Q={scale}: {store.words[int(said.argmax())][:16]} {100 * float(said.max()):.0f}%")
     return figures.score_maps(images, maps, counted, titles, f"probability of {store.words[row['class_1']]}")
