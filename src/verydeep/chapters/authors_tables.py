@@ -3,7 +3,7 @@
 import pandas as pd
 
 from verydeep import results, runs
-from verydeep.chapters import display, error_tables
+from verydeep.chapters import display
 from verydeep.networks.published import AUTHORS, published_weights
 from verydeep.results import METRICS, forecast, printed_numbers
 from verydeep.studies import PAPER_SCALES, Run, load, names, planned_runs, table6_fusions
@@ -41,7 +41,7 @@ def rows(study: str = "released") -> pd.DataFrame:
         cells = {metric: snapshot.number(f"{study}.{table}.{name}.{metric}") for metric in METRICS}
         row = {"table": int(table[-1]), "row": name, "tested": cells["top1"].measurement}
         row |= {f"paper, {_spoken(metric)}": cell.paper for metric, cell in cells.items()}
-        row |= {f"ours, {_spoken(metric)}": error_tables.cell(cell, 1) for metric, cell in cells.items()}
+        row |= {f"ours, {_spoken(metric)}": display.measured(cell, 1) for metric, cell in cells.items()}
         made.append(row)
     if not made:
         return _none(study)

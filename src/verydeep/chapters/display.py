@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 
+from verydeep.results import Number
+
 NOT_RUN = "not run"
 #: Set while the book is built: then a cell can lead to a page of it.
 BUILDING = "VERYDEEP_BUILDS_BOOK"
@@ -32,6 +34,15 @@ def difference(interval) -> str:
 def with_interval(value: float, low: float, high: float, digits: int = 1) -> str:
     """A value with its interval, ``63.8 [62.9, 64.8]``."""
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def measured(number: Number, digits: int = 1) -> str:
+    """A number with its interval where it has one, or ``not run``."""
+    if number.status != "done":
+        return NOT_RUN
+    if number.low is None:
+        return f"{number.value:.{digits}f}"
+    return with_interval(number.value, number.low, number.high, digits)
 
 
 def coverage(images: int, seeds: Iterable[int], kind: str = "validation") -> str:

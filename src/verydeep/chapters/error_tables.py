@@ -85,8 +85,7 @@ def points(table: int, studies: list[str]) -> pd.DataFrame:
 
 def _cell(snapshot: Snapshot, row: str | None, metric: str) -> Number | None:
     """The number of a row, ``table3.D-384``; ``None`` where the study has none."""
-    identity = f"{snapshot.study.name}.{row}.{metric}"
-    return snapshot.number(identity) if snapshot.has(identity) else None
+    return snapshot.find(f"{snapshot.study.name}.{row}.{metric}")
 
 
 def _paper_heads(table: int) -> dict[str, dict]:
@@ -150,15 +149,6 @@ def _head(config: str, scale: str, test_scales: str) -> dict:
         scale, scale
     )
     return {"config": config, "train S": trained, "test Q": test_scales.replace(";", ", ")}
-
-
-def cell(number: Number, digits: int = 1) -> str:
-    """A number with its interval as text, or ``not run``."""
-    if number.status != "done":
-        return NOT_RUN
-    if number.low is None:
-        return f"{number.value:.{digits}f}"
-    return display.with_interval(number.value, number.low, number.high, digits)
 
 
 def errors_markdown(table: int, studies: list[str], show: Callable[[Number], str], brief: bool = False) -> str:

@@ -9,11 +9,10 @@ import re
 import pandas as pd
 
 from verydeep import progress, results, runs
-from verydeep.chapters import display
+from verydeep.chapters import display, training_tables
 from verydeep.chapters.display import NOT_RUN
 from verydeep.networks import anatomy
 from verydeep.results import status
-from verydeep.results.statistics import error_interval
 from verydeep.studies import Run, Study, load, planned_runs
 
 _RUNG = re.compile(r"ladder-\d+")
@@ -79,9 +78,9 @@ def ladder(study: str) -> display.Table:
                 "rung": run.row,
                 "adds": ", ".join(f"{key}: {value}" for key, value in told.items()) or "the study's recipe",
                 "why": spec.variants[run.variant].why,
-                "held-out top-1": _interval(errors[number], record),
+                "held-out top-1": training_tables.held_out(record, "top1"),
                 "taken": said[kept],
-                "top-1": _tested(snapshot.number(f"{study}.table3.{run.row}.top1")),
+                "top-1": display.measured(snapshot.number(f"{study}.table3.{run.row}.top1")),
                 "parameters (millions)": round(parameters / 1e6, 3),
                 "training": progress.duration(record.cost.seconds) if record else NOT_RUN,
                 "to run": "" if record else f"{run.command} ({status.time_left(run)})",
@@ -91,13 +90,3 @@ def ladder(study: str) -> display.Table:
     first = next((record for record in records if record), None)
     caption = display.coverage(first.data.held_out.count, [1], "held-out") if first else ""
     return display.table(frame, units={"held-out top-1": "%", "top-1": "%"}, caption=caption)
-
-
-def _interval(error: float | None, record: runs.TrainRecord | None) -> str:
-    if error is None:
-        return NOT_RUN
-    return display.with_interval(error, *error_interval(error, record.data.held_out.count))
-
-
-def _tested(number: results.Number) -> str:
-    return NOT_RUN if number.value is None else display.with_interval(number.value, number.low, number.high)

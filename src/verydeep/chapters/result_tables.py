@@ -55,7 +55,7 @@ def transfer_table(table: int, *studies: str) -> ResultTable:
         row = [*map(html.escape, left.values()), "" if theirs is None else f"{theirs:.1f}"]
         for study in studies:
             snapshot, identity = results.read(study), f"{study}.{cell}"
-            number = snapshot.number(identity) if snapshot.has(identity) else None
+            number = snapshot.find(identity)
             row.append("" if number is None else _linked(number) if number.status == "done" else display.NOT_RUN)
         rows.append(row)
     theirs = f'<a href="{addresses.table_url(table)}">Table {table} of the paper</a>'

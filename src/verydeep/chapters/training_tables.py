@@ -35,7 +35,7 @@ def pilots(study: str, boxes: bool = False) -> pd.DataFrame:
             "epochs": run.recipe.epochs,
         }
         metrics = {_BOX: "top1"} if boxes else {"held-out top-1": "top1", "held-out top-5": "top5"}
-        row |= {heading: _held_out(record, metric) for heading, metric in metrics.items()}
+        row |= {heading: held_out(record, metric) for heading, metric in metrics.items()}
         row["training loss"] = round(record.metrics.train_loss, 4 if boxes else 2) if record else NOT_RUN
         rows.append(row)
     if not rows:
@@ -69,7 +69,7 @@ def training(study: str, trained: bool = False) -> pd.DataFrame:
                 "with its ancestors'": sum(ancestor.recipe.epochs for ancestor in lineage(run)),
                 "training loss": round(record.metrics.train_loss, 2) if record else NOT_RUN,
                 "training top-1": round(record.metrics.train_top1_error, 1) if record else NOT_RUN,
-                "held-out top-1": _held_out(record, "top1"),
+                "held-out top-1": held_out(record, "top1"),
                 "multiply-adds (1e15)": round(record.cost.multiply_adds / 1e15, 2) if record else NOT_RUN,
             }
         )
@@ -136,7 +136,8 @@ def _with_seed(run: Run) -> str:
     return run.row if run.seed == run.study.seeds[0] else run.name
 
 
-def _held_out(record, metric: str) -> str:
+def held_out(record: runs.TrainRecord | None, metric: str) -> str:
+    """Error on the held-out images after the last epoch with its interval, or ``not run``."""
     if record is None:
         return NOT_RUN
     error = record.metrics.held_out_error(metric)

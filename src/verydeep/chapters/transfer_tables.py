@@ -5,7 +5,6 @@ import pandas as pd
 
 from verydeep import paper, results, runs
 from verydeep.chapters import display
-from verydeep.chapters.display import NOT_RUN
 from verydeep.data.sources import SOURCES
 from verydeep.results import Number, paper_row, printed_numbers, transfers
 from verydeep.results.transfers import TransferRow
@@ -96,20 +95,14 @@ def rows(table: int, studies: list[str]) -> display.Table:
         line = head | {"paper": printed.get(cell)}
         for study in studies:
             number = _number(study, cell)
-            line[study] = "" if number is None else shown(number)
+            line[study] = "" if number is None else display.measured(number)
         lines.append(line)
     frame = pd.DataFrame(lines).set_index(["data", "method"])
     return display.table(frame, units={"paper": "%"} | dict.fromkeys(studies, "%"), missing={"paper": ""})
 
 
 def _number(study: str, cell: str) -> Number | None:
-    snapshot = results.read(study)
-    return snapshot.number(f"{study}.{cell}") if snapshot.has(f"{study}.{cell}") else None
-
-
-def shown(number: Number) -> str:
-    """A number with its interval, or ``not run``."""
-    return NOT_RUN if number.status != "done" else display.with_interval(number.value, number.low, number.high)
+    return results.read(study).find(f"{study}.{cell}")
 
 
 def ways(study: str) -> display.Table:
@@ -135,7 +128,7 @@ def ways(study: str) -> display.Table:
                 "networks": row.name.partition(ON)[0],
                 "images described by": row.features.name,
                 "measure": _MEASURES[row.transfer.target.metric],
-                "value": shown(number),
+                "value": display.measured(number),
                 "spread": float(np.std(score.splits, ddof=1)) if len(score.splits) > 1 else None,
                 "gain of the paper's way": "" if gain is None else display.difference(gain),
                 "other average precision": transfers.other_precision(row),

@@ -15,7 +15,6 @@ from verydeep.errors import VerydeepError
 def numbers(study: str, as_json: bool) -> None:
     """List every cell of every table the study can fill."""
     from verydeep import results
-    from verydeep.chapters import error_tables
 
     every = results.read(study).numbers
     if as_json:
@@ -25,7 +24,7 @@ def numbers(study: str, as_json: bool) -> None:
     click.echo(f"{'number':{wide}}  {'errors in %, parameters in millions':36}  in the paper")
     for number in every:
         printed = "" if number.paper is None else str(number.paper)
-        click.echo(f"{number.id:{wide}}  {error_tables.cell(number, 2):36}  {printed}".rstrip())
+        click.echo(f"{number.id:{wide}}  {display.measured(number, 2):36}  {printed}".rstrip())
 
 
 @cli.command()

@@ -31,9 +31,9 @@ class Snapshot:
             raise UnknownName("number", identity, difflib.get_close_matches(identity, self._by_id, 3, 0))
         return self._by_id[identity]
 
-    def has(self, identity: str) -> bool:
-        """Whether the study has a number of this identity, run or not."""
-        return identity in self._by_id
+    def find(self, identity: str) -> Number | None:
+        """The number of this identity, run or not; ``None`` where the study has none."""
+        return self._by_id.get(identity)
 
     def wrong(self, identity: str) -> np.ndarray:
         """What a number that has been run counts as wrong: bool (seeds, images), ordered by image name."""
