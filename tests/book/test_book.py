@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 import scripts
 from books import append, build
 from verydeep import files, results
+from verydeep.book import roles
 from verydeep.results import citation
 
 pytestmark = pytest.mark.book
@@ -94,6 +95,15 @@ def notebook(path, *code, **metadata):
     title = nbformat.v4.new_markdown_cell("# Dense form")
     cells = [title, *map(nbformat.v4.new_code_cell, code)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+
+
+def test_a_verdict_in_a_sentence_leads_to_the_table_of_its_study(html):
+    links = re.findall(r'<span class="verdict"><a [^>]*href="([^"]*)"', (html / "findings.html").read_text())
+    shown = {link for link in links if "#" in link}
+    assert {link.partition("#")[2] for link in shown} == {f"tab-claims-{study}" for study in roles.SHOWN}
+    for link in shown:
+        page, _, anchor = link.partition("#")
+        assert f'id="{anchor}"' in (html / page).read_text()
 
 
 def test_numbers_in_sentences_are_printed_or_said_not_to_be_run(small_book):

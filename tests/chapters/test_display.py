@@ -62,7 +62,7 @@ CALLS = {
     "settings.recipe": [("quarter",), ("quarter", "jitter")],
     "settings.departures": [("quarter",)],
     "claim_tables.claims_table": [("quarter",), ("full",)],
-    "claim_tables.rules_table": [("quarter",), ("full",)],
+    "claim_tables.rules_table": [("quarter", "narrow"), ("full",)],
     "claim_tables.changed_rules": [("quarter",), ("full",)],
     "claim_tables.on_one_crop": [("quarter",), ("full",)],
     "claim_tables.comparisons": [("quarter",)],

@@ -420,8 +420,9 @@ def test_every_change_of_a_rule_is_told(monkeypatch):
 
 def test_the_rules_dates_stand_beside_the_first_test(monkeypatch):
     monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
-    table = claim_tables.rules_table("quarter")
-    assert table.loc[8, "first test"] == min(
+    table = claim_tables.rules_table("narrow", "quarter")
+    assert list(table.index) == sorted(claims.rules())
+    assert table.loc[8, "first test, quarter"] == min(
         runs.read_record(studies.find_run("quarter", config, scale), "evaluate").started[:16].replace("T", " ")
         for config in "CDE"
         for scale in (384, "jitter")

@@ -19,6 +19,9 @@ from verydeep.errors import UnknownName, VerydeepError
 from verydeep.results import citation
 from verydeep.results.claims import Verdict
 
+#: The studies whose verdicts stand on the page of claims, each in a table ``tab-claims-<study>``.
+SHOWN = ("narrow", "quarter")
+
 
 class BookRole(SphinxRole):
     """A role of this book; what it prints keeps the source, by which the check of lost text finds it.
@@ -84,7 +87,7 @@ class PaperRole(BookRole):
 
 
 class VerdictRole(BookRole):
-    """A study's verdict on one of the paper's claims, with the difference behind it, linked to the table of claims.
+    """A study's verdict on a claim of the paper or an ablation, with the difference behind it, linked to its table.
 
     After the claim may stand ``centre-crop``: the verdict on the same networks tested on one crop.
     """
@@ -99,14 +102,23 @@ class VerdictRole(BookRole):
             verdict = _on_one_crop(study, number) if asked else results.read(study).verdict(number)
         except VerydeepError as error:
             return self._warn(str(error))
-        page = "results/table3" if asked else "results/claims"
-        address = self.env.app.builder.get_relative_uri(self.env.docname, page)
+        page, anchor = _shown_at(study, number, bool(asked))
+        address = self.env.app.builder.get_relative_uri(self.env.docname, page) + anchor
         reference = nodes.reference("", "", nodes.inline("", verdict.verdict), internal=True, refuri=address)
         reference["reftitle"] = verdict.rule.reads if verdict.rule else "no study tests this claim"
         shown = [nodes.inline("", "", reference, classes=["verdict"])]
         if behind := claim_tables.in_parentheses(verdict):
             shown.append(nodes.inline("", f" ({behind})", classes=["interval"]))
         return shown, []
+
+
+def _shown_at(study: str, claim: int | str, on_one_crop: bool) -> tuple[str, str]:
+    """The page on which a verdict stands in its table, and the table's anchor there, if it has one."""
+    if on_one_crop:
+        return "results/table3", ""
+    if isinstance(claim, str):
+        return "results/ablations", ""
+    return "results/claims", f"#tab-claims-{study}" if study in SHOWN else ""
 
 
 def _on_one_crop(study: str, number: int | str) -> Verdict:

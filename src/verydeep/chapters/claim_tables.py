@@ -55,22 +55,27 @@ def claims_table(study: str, *only: int) -> display.Table:
     return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS, caption=coverage(asked))
 
 
-def rules_table(study: str) -> display.Table:
-    """What each rule compares and asks, since when it stands, and when the first test that it judges was started."""
-    rows = []
-    for verdict in results.read(study).verdicts:
-        if verdict.rule is None:
-            continue
-        rows.append(
-            {
-                "claim": verdict.number,
-                "rule": verdict.rule.reads,
-                "a fair test asks that": "; ".join(_FAIR[name] for name in verdict.rule.fair) or "nothing more",
-                "rule of": since(verdict.rule),
-                "first test": minute(verdict.tested),
-            }
-        )
-    return display.table(pd.DataFrame(rows).set_index("claim"))
+def rules_table(*studies: str) -> display.Table:
+    """What each rule compares and asks, since when it stands, and when each study's first test that it judges began.
+
+    Rules that no one of the studies has networks for are left out.
+    """
+    rows = {}
+    for study in studies:
+        for verdict in results.read(study).verdicts:
+            if verdict.rule is None:
+                continue
+            row = rows.setdefault(
+                verdict.number,
+                {
+                    "rule": verdict.rule.reads,
+                    "a fair test asks that": "; ".join(_FAIR[name] for name in verdict.rule.fair) or "nothing more",
+                    "rule of": since(verdict.rule),
+                },
+            )
+            row[f"first test, {study}"] = minute(verdict.tested)
+    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim").sort_index()
+    return display.table(frame, missing="")
 
 
 def changed_rules(study: str) -> display.Table:

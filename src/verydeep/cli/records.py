@@ -15,6 +15,7 @@ from verydeep.errors import VerydeepError
 def numbers(study: str, as_json: bool) -> None:
     """List every cell of every table the study can fill."""
     from verydeep import results
+    from verydeep.chapters import display
 
     every = results.read(study).numbers
     if as_json:
