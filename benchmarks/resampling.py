@@ -16,8 +16,8 @@ from PIL import Image
 from verydeep.assembly import device, device_record, load_network, normaliser, open_data
 from verydeep.data.views import rescale
 from verydeep.evaluation.tester import Tester
-from verydeep.studies.fusions import member
 from verydeep.studies.measurements import several_scales, single_scale
+from verydeep.studies.plan import named_run
 
 
 def blur(size: int, other: int) -> np.ndarray:
@@ -63,7 +63,7 @@ def main(study: str, names: tuple[str, ...]) -> None:
     """Measure the errors of each network with and without the blur."""
     rates, on = {}, device()
     for name in names:
-        run = member(f"{study}/{name}")
+        run = named_run(f"{study}/{name}")
         store = open_data(run)
         rows = store.rows("val")
         tester = Tester(load_network(run), normaliser(run, store, on), run.study.testing, run.recipe.flip)

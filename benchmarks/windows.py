@@ -25,8 +25,8 @@ from verydeep.data.views import centre_position, grid_positions
 from verydeep.evaluation.tester import Tester
 from verydeep.evaluation.ways import Crops, Dense, Tested
 from verydeep.networks.dense import whole_positions
-from verydeep.studies.fusions import member
 from verydeep.studies.measurements import MIRRORED_CENTRE, single_scale
+from verydeep.studies.plan import named_run
 
 NETWORKS = ("A-256", "D-256", "E-256", "D-384", "E-384")
 
@@ -65,7 +65,7 @@ def main(study: str, names: tuple[str, ...]) -> None:
     rates = {}
     on = device()
     for network in names:
-        run = member(f"{study}/{network}")
+        run = named_run(f"{study}/{network}")
         store = open_data(run)
         rows, shorter = store.rows("val"), run.study.pixels(single_scale(run.train_scale))
         tester = Tester(load_network(run), normaliser(run, store, on), run.study.testing, run.recipe.flip)

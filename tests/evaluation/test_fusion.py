@@ -11,7 +11,8 @@ from verydeep.errors import UnknownName, VerydeepError
 from verydeep.evaluation import fusion, measure
 from verydeep.runs import predictions
 from verydeep.runs.parts import DataFingerprint
-from verydeep.studies.fusions import Fusion, find_fusion, member, table6_fusions
+from verydeep.studies.fusions import Fusion, find_fusion, table6_fusions
+from verydeep.studies.plan import named_run
 
 
 def quiet(line):
@@ -167,10 +168,10 @@ def test_what_is_no_fusion_is_refused_with_one_line(members, method, message):
 
 
 def test_members_are_read_with_variant_and_seed():
-    assert member("quarter/D-jitter").name == "D-jitter-s0"
-    assert member("quarter/D-jitter-fc-only-s3").name == "D-jitter-fc-only-s3"
-    assert member("quarter/A-LRN-256-s1").name == "A-LRN-256-s1"
-    assert member("released/D-torchvision-batch-norm").variant == "batch-norm"
+    assert named_run("quarter/D-jitter").name == "D-jitter-s0"
+    assert named_run("quarter/D-jitter-fc-only-s3").name == "D-jitter-fc-only-s3"
+    assert named_run("quarter/A-LRN-256-s1").name == "A-LRN-256-s1"
+    assert named_run("released/D-torchvision-batch-norm").variant == "batch-norm"
 
 
 def test_table_6_has_the_papers_members():

@@ -34,7 +34,7 @@ def repository(monkeypatch):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_it_is_the_published_network_with_its_transform_and_its_classes(repository, name):
     model = verydeep.pretrained(name)
-    run = studies.fusions.member(name)
+    run = studies.plan.named_run(name)
     assert not model.network.training and model.name == f"{run.study.name}/{run.name}"
     expected = assembly.load_network(run).state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in model.network.state_dict().items())

@@ -16,8 +16,8 @@ from verydeep.networks.configurations import all_configurations
 from verydeep.results import citation
 from verydeep.results.identity import NumberId
 from verydeep.studies import schema
-from verydeep.studies.fusions import member
 from verydeep.studies.names import TRAIN_SCALES, RunName, variant_fault
+from verydeep.studies.plan import named_run
 
 # Any text at all, and text made of what names are made of, among it what could be taken for another part.
 PIECES = st.sampled_from(["s", "s0", "s1", "s01", "short", "0.25", "long", "-", ".", "+", "/", " ", "256", "both", "D"])
@@ -144,4 +144,4 @@ def test_a_record_of_an_unknown_variant_is_said(trained):
 @pytest.mark.parametrize("name", ["quarter/A-256-s00", "quarter/A-256-longer-s1-s0", "quarter/A-256-s0 ", "A-256"])
 def test_a_member_is_named_exactly(name):
     with pytest.raises(VerydeepError, match="names no network"):
-        member(name)
+        named_run(name)

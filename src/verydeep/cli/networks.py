@@ -190,7 +190,7 @@ def verify(study: str, names: tuple[str, ...], images: int | None, row: str | No
     from verydeep.chapters import display
     from verydeep.evaluation import transfer
     from verydeep.evaluation.verification import verify as verified
-    from verydeep.studies.fusions import member
+    from verydeep.studies.plan import named_run
     from verydeep.studies.transfer import ON
 
     spec, carried = studies.load(study), [name for name in names if ON in name]
@@ -207,7 +207,7 @@ def verify(study: str, names: tuple[str, ...], images: int | None, row: str | No
     if carried and not names:
         return
     if names:
-        asked = [member(f"{study}/{name}") for name in names]
+        asked = [named_run(f"{study}/{name}") for name in names]
     else:
         asked = [run for run in runs.recorded_runs(spec) if runs.read_record(run, "evaluate") and run.weights_expected]
     if not asked:

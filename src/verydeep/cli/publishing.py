@@ -37,9 +37,9 @@ def card(name: str, to: Path | None) -> None:
     """
     from verydeep import files
     from verydeep.results import cards
-    from verydeep.studies.fusions import member
+    from verydeep.studies.plan import named_run
 
-    text = cards.card(member(name))
+    text = cards.card(named_run(name))
     if to is None:
         click.echo(text, nl=False)
         return

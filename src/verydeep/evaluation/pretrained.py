@@ -16,10 +16,9 @@ from verydeep.networks import vgg, weights
 from verydeep.results import publication, remote
 from verydeep.runs import variables
 from verydeep.studies import Run
-from verydeep.studies.fusions import member
 from verydeep.studies.measurements import single
 from verydeep.studies.names import RunName
-from verydeep.studies.plan import find_run
+from verydeep.studies.plan import find_run, named_run
 from verydeep.studies.schema import Testing
 
 _WEIGHTS, _RECORD = "weights.safetensors", "train.json"
@@ -144,7 +143,7 @@ def _find(name: str | Path) -> tuple[Run, Path | None]:
         return _recorded_in(path), path
     if path.is_absolute() or isinstance(name, Path):
         raise VerydeepError(f"{name}: no folder of a trained run, which has {_RECORD} and {_WEIGHTS}")
-    run = member(name)
+    run = named_run(name)
     if run.published:
         return run, None
     here = paths.checkout()

@@ -15,7 +15,7 @@ from verydeep.evaluation.prediction import OnePicture
 from verydeep.evaluation.tester import Tester
 from verydeep.finetuning.loop import new_network
 from verydeep.networks import weights
-from verydeep.studies.fusions import member
+from verydeep.studies.plan import named_run
 
 #: The files of a network that was made for own images, and the page about it.
 WEIGHTS, NOTE, PAGE = "weights.safetensors", "network.json", "page.html"
@@ -59,7 +59,7 @@ def load(folder: Path) -> OwnNetwork:
     note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
     if files.sha256(folder / WEIGHTS) != note["weights_sha256"]:
         raise VerydeepError(f"{folder / WEIGHTS}: not the weights that {NOTE} names; tune the network again")
-    run = member(note["started_from"])
+    run = named_run(note["started_from"])
     net = new_network(run, len(note["classes"]), trained=False)
     weights.load_into(net, folder / WEIGHTS)
     divisor = note["divisor"] if isinstance(note["divisor"], float) else torch.tensor(note["divisor"])

@@ -12,6 +12,7 @@ from rocrate.rocrate import ROCrate
 from verydeep import notebooks, paths, runs
 from verydeep.errors import VerydeepError
 from verydeep.results import citation
+from verydeep.runs.records import OUTPUTS
 from verydeep.studies import Recorded, Study, load
 
 _PROFILES = (
@@ -136,7 +137,7 @@ class _Crate:
         """An action for each record of a run: what went in, what came out, when and how."""
         sums = runs.read_seal(run.folder)
         actions = []
-        for kind, outputs in _OUTPUTS.items():
+        for kind, outputs in OUTPUTS.items():
             if f"{kind}.json" not in sums:
                 continue
             record = runs.read_file(run.folder / f"{kind}.json")
@@ -175,15 +176,6 @@ class _Crate:
         return [self._file(folder, name, sums[folder][name]) for folder, name in sources if name in sums[folder]]
 
 
-_OUTPUTS = {
-    "train": ("train.json", "history.csv", "weights.safetensors", "train.ipynb"),
-    "evaluate": ("evaluate.json", "predictions.parquet", "boxes.parquet", "evaluate.ipynb"),
-    "fuse": ("fuse.json", "predictions.parquet", "boxes.parquet", "fuse.ipynb"),
-    "transfer": ("transfer.json", "transfer.parquet", "resampled.parquet", "transfer.ipynb"),
-    "finetune": ("finetune.json", "transfer.parquet", "resampled.parquet", "finetune.ipynb"),
-}
-
-
 def _finished(run: Recorded) -> list[str]:
-    kinds = [kind for kind in _OUTPUTS if (run.folder / f"{kind}.json").exists()]
+    kinds = [kind for kind in OUTPUTS if (run.folder / f"{kind}.json").exists()]
     return [runs.read_file(run.folder / f"{kind}.json").finished for kind in kinds]

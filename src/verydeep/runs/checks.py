@@ -25,8 +25,6 @@ from verydeep.runs.seals import SEAL, read_seal
 from verydeep.studies import find_run, load, names
 from verydeep.studies.parts import RELEASED
 
-NOTEBOOKS = ("train.ipynb", "evaluate.ipynb", "fuse.ipynb", "transfer.ipynb", "finetune.ipynb")
-
 
 def notebook_fault(path: Path) -> str | None:
     """Why an executed notebook does not count as success, or ``None``.
@@ -113,7 +111,7 @@ def check_folder(folder: Path) -> list[str]:
     for name in sorted(present & set(sums)):
         if files.sha256(folder / name) != sums[name]:
             faults.append(f"{short(folder / name)}: content differs from its sha256 in {SEAL}")
-    for name in NOTEBOOKS:
+    for name in (f"{kind}.ipynb" for kind in KINDS):
         if name in present and (fault := notebook_fault(folder / name)):
             faults.append(f"{short(folder / name)}: {fault}")
     for kind in KINDS:

@@ -38,9 +38,9 @@ from verydeep.studies import (
     find_tuning,
     planned_runs,
 )
-from verydeep.studies.fusions import member
 from verydeep.studies.measurements import measured_by, protocol
 from verydeep.studies.names import RunName
+from verydeep.studies.plan import named_run
 from verydeep.studies.transfer import transfer_protocol
 from verydeep.studies.tuning import tuning_protocol
 
@@ -167,7 +167,7 @@ def recorded_runs(study: Study) -> list[Run]:
 
 def recorded_fusions(study: Study) -> list[Fusion]:
     """Every fusion of networks of ``study`` that has a record; raises as :func:`recorded_runs` does."""
-    return _recorded(study, "fuse", lambda record, names: Fusion(tuple(map(member, names)), record.method))
+    return _recorded(study, "fuse", lambda record, names: Fusion(tuple(map(named_run, names)), record.method))
 
 
 def recorded_transfers(study: Study) -> list[Transfer]:

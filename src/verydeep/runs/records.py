@@ -171,6 +171,15 @@ KINDS: dict[str, type[Record]] = {
     "transfer": TransferRecord,
     "finetune": TuningRecord,
 }
+#: The files that work of each kind may leave in its folder: its record, what was trained or said of every image, and
+#: the executed notebook.
+OUTPUTS = {
+    "train": ("train.json", "history.csv", "weights.safetensors", "train.ipynb"),
+    "evaluate": ("evaluate.json", "predictions.parquet", "boxes.parquet", "evaluate.ipynb"),
+    "fuse": ("fuse.json", "predictions.parquet", "boxes.parquet", "fuse.ipynb"),
+    "transfer": ("transfer.json", "transfer.parquet", "resampled.parquet", "transfer.ipynb"),
+    "finetune": ("finetune.json", "transfer.parquet", "resampled.parquet", "finetune.ipynb"),
+}
 #: How people call what the records of several networks are of.
 SPOKEN = {"fuse": "fusion", "transfer": "transfer", "finetune": "tuning"}
 

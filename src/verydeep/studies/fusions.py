@@ -8,8 +8,7 @@ from verydeep.errors import UnknownName, VerydeepError
 from verydeep.networks.published import AUTHORS
 from verydeep.studies.localisation import TESTING
 from verydeep.studies.measurements import METHODS, SEVERAL, Measurement, box_scales, several
-from verydeep.studies.names import RunName
-from verydeep.studies.plan import Run, find_run
+from verydeep.studies.plan import Run, named_run
 from verydeep.studies.recorded import OfSeveral
 from verydeep.studies.schema import Study, load
 
@@ -76,7 +75,7 @@ def find_fusion(members: list[str], method: str) -> Fusion:
         raise VerydeepError(f"a fusion is of two or more networks, as study/config-scale, not {members!r}")
     if not isinstance(method, str) or method not in (*SEVERAL, BOXES):
         raise UnknownName("method", method, (*SEVERAL, BOXES))
-    runs = tuple(member(name) for name in members)
+    runs = tuple(named_run(name) for name in members)
     studies = sorted({run.study.name for run in runs})
     if len(studies) > 1:
         classes = ", ".join(f"{name} ({load(name).num_classes} classes)" for name in studies)
@@ -93,23 +92,6 @@ def find_fusion(members: list[str], method: str) -> Fusion:
     if twice := sorted({run.name for run in runs if runs.count(run) > 1}):
         raise VerydeepError(f"{twice[0]} is given twice; a fusion is of different networks")
     return Fusion(runs, method)
-
-
-def member(name: str) -> Run:
-    """The run called ``study/config-scale[-variant][-sSEED]``; raises as :func:`find_fusion` does."""
-    study, slash, network = str(name).partition("/")
-    try:
-        if not slash:
-            raise VerydeepError("no study")
-        named = RunName.parse(network, seed=0)
-    except VerydeepError:
-        raise VerydeepError(
-            f"{name!r} names no network; write study/config-scale, for example quarter/D-jitter"
-        ) from None
-    run = find_run(study, named.config, named.train_scale, named.seed, named.variant)
-    if run.pilot:
-        raise VerydeepError(f"{name} is a pilot: it is measured on held-out images only")
-    return run
 
 
 def table6_fusions(study: Study) -> dict[str, Fusion]:
@@ -166,7 +148,7 @@ def classes_of(run: Run) -> tuple[Run | Fusion, str]:
             return find_fusion(members, measurement), measurement
         if Measurement.named(measurement).method not in METHODS:
             raise UnknownName("measurement", measurement, METHODS)
-        return member(members[0]), measurement
+        return named_run(members[0]), measurement
     except VerydeepError as error:
         raise VerydeepError(f"the study {run.study.name}: localisation.classes: {asked!r}: {error}") from None
 

@@ -198,6 +198,31 @@ def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, var
     return Run(spec, config, scale, seed, variant)
 
 
+def named_run(name: str) -> Run:
+    """The run called ``study/config-scale[-variant][-sSEED]``, for example ``quarter/D-jitter``.
+
+    Raises
+    ------
+    VerydeepError
+        For a name of another form, and for a pilot.
+    UnknownName
+        For a study, network or variant that does not exist.
+    """
+    study, slash, network = str(name).partition("/")
+    try:
+        if not slash:
+            raise VerydeepError("no study")
+        named = RunName.parse(network, seed=0)
+    except VerydeepError:
+        raise VerydeepError(
+            f"{name!r} names no network; write study/config-scale, for example quarter/D-jitter"
+        ) from None
+    run = find_run(study, named.config, named.train_scale, named.seed, named.variant)
+    if run.pilot:
+        raise VerydeepError(f"{name} is a pilot: it is measured on held-out images only")
+    return run
+
+
 def planned_runs(study: Study, pilots: bool = False) -> list[Run]:
     """Every run the study asks for, parents before children; its pilots instead when ``pilots`` is true."""
     networks = [(config, scale) for scale, configs in study.networks.items() for config in configs]

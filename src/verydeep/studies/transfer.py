@@ -4,9 +4,8 @@ import shlex
 from dataclasses import dataclass
 
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.studies.fusions import member
 from verydeep.studies.names import RunName
-from verydeep.studies.plan import Run
+from verydeep.studies.plan import Run, named_run
 from verydeep.studies.recorded import OfSeveral
 from verydeep.studies.schema import Study
 from verydeep.studies.targets import SHALLOW, SINGLE_SCALE, TARGETS, Target
@@ -120,7 +119,7 @@ def find_transfer(members: list[str], source: str) -> Transfer:
         raise UnknownName("data set", source, TARGETS)
     if isinstance(members, str) or not isinstance(members, list | tuple) or not members:
         raise VerydeepError(f"give one network or more, as study/config-scale, not {members!r}")
-    runs = tuple(member(name) for name in members)
+    runs = tuple(named_run(name) for name in members)
     if len({run.study.name for run in runs}) > 1:
         raise VerydeepError("features of networks of different studies are not stacked: name networks of one study")
     if boxes := next((run.name for run in runs if run.boxes), None):

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verydeep.errors import VerydeepError
-from verydeep.studies.fusions import member
-from verydeep.studies.plan import Run
+from verydeep.studies.plan import Run, named_run
 from verydeep.studies.recorded import OfSeveral
 from verydeep.studies.schema import Study
 from verydeep.studies.targets import TARGETS
@@ -89,7 +88,7 @@ def find_tuning(network: str, images: str) -> Tuning | OwnImages:
     VerydeepError
         When the name of the network is malformed, it gives boxes, or ``images`` is neither a data set nor a folder.
     """
-    run = member(network)
+    run = named_run(network)
     if run.boxes:
         raise VerydeepError(f"{run.name} gives boxes and not classes: take the network of its scale that names classes")
     known = [name for name, target in TARGETS.items() if target.tuned]

@@ -2,15 +2,13 @@
 
 from verydeep.results import METRICS
 from verydeep.runs import Errors
+from verydeep.runs.records import OUTPUTS
 from verydeep.studies import Recipe, Study, recipes
 
 #: Commits are shown at this length.
 SHORT = 10
 #: The files of a run that its page offers for download; the executed notebooks are pages of their own.
-DOWNLOADS = (
-    *("train.json", "evaluate.json", "fuse.json", "transfer.json", "finetune.json", "history.csv"),
-    *("predictions.parquet", "boxes.parquet", "transfer.parquet", "resampled.parquet", "weights.safetensors"),
-)
+DOWNLOADS = tuple(dict.fromkeys(name for names in OUTPUTS.values() for name in names if not name.endswith(".ipynb")))
 #: A page of one run stands in no table of contents and is not searched: it is reached from its study and its numbers.
 FRONT_MATTER = ("---", "orphan: true", "nosearch: true", "---")
 
