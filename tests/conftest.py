@@ -148,6 +148,12 @@ def trained_checkout(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
+def repository(monkeypatch) -> None:
+    """The records of this repository, only to be read."""
+    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+
+
+@pytest.fixture
 def trained(trained_checkout, tmp_path, monkeypatch) -> Path:
     """A private copy of the trained checkout, to look at or to damage."""
     return _enter(shutil.copytree(trained_checkout, tmp_path / "copy"), monkeypatch)

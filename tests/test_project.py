@@ -109,8 +109,7 @@ def test_the_citation_is_valid_and_of_this_version():
     assert yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())["version"] == __version__ == PROJECT["version"]
 
 
-def test_the_readme_shows_the_numbers_of_the_records(monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+def test_the_readme_shows_the_numbers_of_the_records(repository):
     readme = (REPOSITORY / "README.md").read_text()
     assert error_tables.headline() in readme, "run: verydeep readme"
 

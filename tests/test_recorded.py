@@ -20,9 +20,7 @@ from verydeep.studies.parts import Recipe
 STUDIES = tuple(name for name in studies.names() if name != "smoke")
 
 
-@pytest.fixture(autouse=True)
-def repository(monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+pytestmark = pytest.mark.usefixtures("repository")
 
 
 def recorded(kind: str) -> list[studies.Run]:

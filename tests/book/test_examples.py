@@ -51,8 +51,7 @@ def test_a_chapter_shows_every_cell_as_it_ran(kind, trained, monkeypatch):
     assert not any(cell.outputs for cell in code(template(kind)).values())
 
 
-def test_the_recorded_example_fills_the_chapters_but_for_what_is_younger(monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+def test_the_recorded_example_fills_the_chapters_but_for_what_is_younger(repository):
     train, evaluate = (code(read(kind)) for kind in RUNS)
     assert [name for name, cell in train.items() if not cell.outputs and name.startswith("cell")] == ["cell-1"]
     empty = [name for name in code(template("evaluate")) if not evaluate[name].outputs]
@@ -61,8 +60,7 @@ def test_the_recorded_example_fills_the_chapters_but_for_what_is_younger(monkeyp
     assert "the paper's own lengths, widths divided by 8, 20 classes" in read("train")
 
 
-def test_several_networks_together_are_shown_too(monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+def test_several_networks_together_are_shown_too(repository):
     text, asked = read("fuse"), code(template("fuse"))
     cells = code(text)
     assert [name for name in asked if not cells[name].outputs] == ["cell-1"]

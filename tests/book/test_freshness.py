@@ -6,7 +6,6 @@ import shutil
 import pytest
 
 import scripts
-from conftest import REPOSITORY
 from verydeep import paths, runs, studies
 from verydeep.book import freshness, pages
 
@@ -73,9 +72,8 @@ def test_pages_hold_by_their_mark(tmp_path):
     assert freshness.holds(tmp_path, "a") and not freshness.holds(tmp_path, "b")
 
 
-def test_the_whole_checkout_is_read_in_a_moment(monkeypatch):
+def test_the_whole_checkout_is_read_in_a_moment(repository):
     """Every build begins with it."""
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
     assert {len(made) for made in freshness.made_from()} == {64}
 
 

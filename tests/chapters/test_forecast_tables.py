@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from conftest import REPOSITORY
 from verydeep import runs, studies
 from verydeep.chapters import display, forecast_checks, forecast_tables
 from verydeep.results import forecast
@@ -13,11 +12,6 @@ from verydeep.results.status import training_images
 
 MODELLED = (forecast_tables.measured, forecast_tables.full_cost, forecast_tables.by_network, forecast_tables.cores,
             forecast_checks.summary, forecast_checks.every_check)  # fmt: skip
-
-
-@pytest.fixture
-def recorded(monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
 
 
 def test_without_the_record_of_a_card_each_table_says_the_command(checkout):
@@ -36,13 +30,13 @@ def test_a_record_in_miniature_is_no_basis(checkout):
     assert forecast_tables.full_cost().empty
 
 
-def test_each_assumption_leads_to_its_source(recorded):
+def test_each_assumption_leads_to_its_source(repository):
     shown = forecast_tables.assumed()._repr_html_()
     for card in forecast.assumptions()[0].values():
         assert f'href="{card.price_from}"' in shown and f'href="{card.specification}"' in shown
 
 
-def test_time_and_money_follow_from_the_parts(recorded):
+def test_time_and_money_follow_from_the_parts(repository):
     table = forecast_tables.full_cost("bfloat16")
     assert len(table) == 12 and "NaN" not in table._repr_html_()
     assert (table["networks"].tolist()[:3]) == [5, 13, 17]
@@ -59,7 +53,7 @@ def test_time_and_money_follow_from_the_parts(recorded):
     assert alone["1: training (hours)"] == pytest.approx(seconds / 3600, rel=0.01)
 
 
-def test_every_recorded_training_and_pass_stands_beside_the_model(recorded):
+def test_every_recorded_training_and_pass_stands_beside_the_model(repository):
     checks = forecast_checks.checks()
     expected = 4  # of make gpu
     for study in studies.names():
@@ -79,7 +73,7 @@ def test_every_recorded_training_and_pass_stands_beside_the_model(recorded):
     assert len(fitted) == 3 and all(check.error == pytest.approx(0, abs=1e-6) for check in fitted)
 
 
-def test_what_is_needed_of_disk_memory_and_cores(recorded):
+def test_what_is_needed_of_disk_memory_and_cores(repository):
     sizes = forecast_tables.disk()["disk (GB)"]
     assert sizes["in all"] == pytest.approx(sizes.drop("in all").sum()) and sizes["store"] > 150
     memory = forecast_tables.memory()
@@ -91,7 +85,7 @@ def test_what_is_needed_of_disk_memory_and_cores(recorded):
     assert display.text(cores).shape == cores.shape
 
 
-def test_what_the_scripts_measured_stands_beside_the_model_too(recorded, tmp_path, monkeypatch):
+def test_what_the_scripts_measured_stands_beside_the_model_too(repository, tmp_path, monkeypatch):
     """Where their processor has records of its own; beside it decoding by one core."""
     found = forecast_checks.model()
     of_epyc = {"environment": {"processor": "AMD EPYC", "cores": 2}, "load_average": 0.5}

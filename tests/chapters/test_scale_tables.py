@@ -65,8 +65,7 @@ def test_the_real_loss_stands_beside_the_blurs(trained):
     assert table.empty and table.attrs["caption"].endswith("run: python benchmarks/resampling.py --study smoke")
 
 
-def test_the_recorded_control_is_of_the_recorded_networks(monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+def test_the_recorded_control_is_of_the_recorded_networks(repository):
     table = scale_tables.blur("quarter")
     assert {"A-256", "D-256"} <= set(table.index.get_level_values("network"))
     for network, row in table.groupby(level="network").first().iterrows():
@@ -76,10 +75,9 @@ def test_the_recorded_control_is_of_the_recorded_networks(monkeypatch):
 # -- one name, one protocol ------------------------------------------------------------------------------
 
 
-def test_the_centre_crop_has_no_mirror_image_and_the_one_that_has_is_called_so(monkeypatch):
+def test_the_centre_crop_has_no_mirror_image_and_the_one_that_has_is_called_so(repository):
     """Of the record beside Table 3 and of ``centre-crop`` one differs from the other only by the mirror image."""
     assert "without its mirror image" in measurements.METHODS["centre-crop"]
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
     rates = json.loads((REPOSITORY / "benchmarks/windows-quarter.json").read_text())["rates"]
     crops = {title for title in rates if "cent" in title}
     assert crops and all(title.endswith(f", {measurements.MIRRORED_CENTRE}") for title in crops)
@@ -116,8 +114,7 @@ def test_no_text_has_another_name_for_it():
     assert faulty == []
 
 
-def test_the_table_is_shown_with_units(monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+def test_the_table_is_shown_with_units(repository):
     assert "lost by the blur (points)" in display.text(scale_tables.blur("quarter")).columns
 
 

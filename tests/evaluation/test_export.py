@@ -22,9 +22,8 @@ TOUCH = REPOSITORY / "book/evaluation/touch"
 
 
 @pytest.fixture
-def narrow(monkeypatch):
+def narrow(repository, monkeypatch):
     """The run whose network the book's page runs, in this repository and without its images."""
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
     monkeypatch.setattr(Imagenet20, "classes", lambda self: list(self.class_names))
     return studies.find_run("narrow", "D", 256)
 

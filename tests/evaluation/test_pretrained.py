@@ -26,11 +26,6 @@ from verydeep.studies.measurements import Measurement
 PUBLISHED = ["narrow/D-256", "quarter/D-jitter"]
 
 
-@pytest.fixture
-def repository(monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
-
-
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_it_is_the_published_network_with_its_transform_and_its_classes(repository, name):
     model = verydeep.pretrained(name)

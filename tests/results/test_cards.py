@@ -10,11 +10,6 @@ from verydeep.errors import VerydeepError
 from verydeep.results import cards
 
 
-@pytest.fixture
-def repository(monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
-
-
 def published() -> list[studies.Run]:
     every = [run for name in ("narrow", "quarter") for run in runs.recorded_runs(studies.load(name))]
     return [run for run in every if cards.has_card(run)]

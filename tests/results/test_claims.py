@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import REPOSITORY
 from verydeep import files, paper, results, runs, studies
 from verydeep.chapters import claim_tables
 from verydeep.errors import UnknownName
@@ -405,8 +404,7 @@ def test_only_seeds_that_all_rows_have_are_compared(network, trained):
     assert verdict(5).ours.value == pytest.approx(100 * 40 / N)
 
 
-def test_every_change_of_a_rule_is_told(monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+def test_every_change_of_a_rule_is_told(repository, monkeypatch):
     if history.versions() is None:
         pytest.skip("this copy has no history in git")
     assert history.undisclosed_changes() == []
@@ -418,8 +416,7 @@ def test_every_change_of_a_rule_is_told(monkeypatch):
     assert "the rule of claim 1 of 2026-11-24 (c0ee91c) was changed; add it as it was" in fault
 
 
-def test_the_rules_dates_stand_beside_the_first_test(monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+def test_the_rules_dates_stand_beside_the_first_test(repository):
     table = claim_tables.rules_table("narrow", "quarter")
     assert list(table.index) == sorted(claims.rules())
     assert table.loc[8, "first test, quarter"] == min(

@@ -82,8 +82,7 @@ def test_the_model_counts_with_the_processes_and_pixels_that_training_and_tests_
     assert (forecast.WORKERS, forecast.PIXELS_PER_BATCH) == (images.WORKERS, ways.PIXELS_PER_BATCH)
 
 
-def test_handing_over_rests_on_trainings_that_were_bound_by_nothing_else(monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+def test_handing_over_rests_on_trainings_that_were_bound_by_nothing_else(repository):
     trainings = [one for study in ("narrow", "wide", "quarter") for one in forecast.trained(study)]
     fitted, bare = forecast.Model.fitted(RECORD, trainings), forecast.Model.fitted(RECORD, [])
     used = [(run, record) for run, record in trainings if bare.rests_on(run, record)]

@@ -74,7 +74,7 @@ def confused_pairs(study: str, network: str, count: int = 12) -> display.Table:
 def class_words(study: str) -> dict[int, str]:
     """Class index -> its name in words, where the data set's are known without its files, else ``class 17``."""
     source = SOURCES[load(study).data.source]
-    names = list(getattr(source, "class_names", {}).values()) or [f"class {k}" for k in range(source.num_classes)]
+    names = list(source.class_names.values()) or [f"class {k}" for k in range(source.num_classes)]
     return dict(enumerate(names))
 
 

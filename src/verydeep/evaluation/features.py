@@ -13,7 +13,7 @@ from verydeep.assembly import device, load_network, recorded_normaliser, untrain
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
 from verydeep.data.targets import Targets
-from verydeep.evaluation.passes import read_pass, write_pass
+from verydeep.evaluation.passes import kept_or_made
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
 from verydeep.networks import dense
 from verydeep.runs import provenance
@@ -129,14 +129,9 @@ class Descriptors:
         name = "-".join(filter(None, (of, "box" if view == "box" else "", f"dense-{scale}")))
         if self.part is not None:
             return self._make(of, view, scale).arrays["descriptors"]
-        path, key = self.path(name), self._key | {"pass": name}
-        named = path.exists() and files.sha256(path) in self.recorded
-        kept = read_pass(path, key, recorded=named)
-        if kept is None:
-            write_pass(path, key, self._make(of, view, scale))
-            kept = read_pass(path, key)
-        arrays, cost = kept
-        self.made[f"{self.run.name}/{name}"] = cost | {"posteriors_sha256": files.sha256(path)}
+        arrays, self.made[f"{self.run.name}/{name}"] = kept_or_made(
+            self.path(name), self._key | {"pass": name}, self.recorded, lambda: self._make(of, view, scale)
+        )
         return arrays["descriptors"]
 
     def _make(self, of: str, view: str, scale: int) -> Pass:

@@ -1,6 +1,7 @@
 """The passes of one network over the validation images, each made once and kept in the run's workspace."""
 
 import json
+from collections.abc import Callable, Collection
 from functools import cached_property
 from pathlib import Path
 
@@ -76,13 +77,10 @@ class Passes:
             if single.name not in self._in_memory:
                 self._in_memory[single.name] = self.make(single).arrays
             return self._in_memory[single.name]
-        path, key = self.path(single), self.key | {"pass": single.name}
-        kept = read_pass(path, key, recorded=self._is_recorded(path, single.name))
-        if kept is None:
-            write_pass(path, key, self.make(single))
-            kept = read_pass(path, key)
-        arrays, cost = kept
-        self.made[single.name] = cost | {"posteriors_sha256": files.sha256(path)}
+        recorded = self.record.passes.get(single.name) if self.record else None
+        hashes = {recorded.posteriors_sha256} if recorded else set()
+        key = self.key | {"pass": single.name}
+        arrays, self.made[single.name] = kept_or_made(self.path(single), key, hashes, lambda: self.make(single))
         return arrays
 
     def make(self, single: Measurement) -> Pass:
@@ -101,10 +99,6 @@ class Passes:
         """What a record says of how the passes were made."""
         return {"pixels": {name: self.pixels(name) for name in self.made}}
 
-    def _is_recorded(self, path: Path, name: str) -> bool:
-        recorded = self.record.passes.get(name) if self.record else None
-        return recorded is not None and path.exists() and files.sha256(path) == recorded.posteriors_sha256
-
     def average(self, measurement: Measurement) -> np.ndarray:
         """Posteriors of a measurement: the average of those of its passes, float32 (images, classes)."""
         return mean([self.posteriors(single) for single in measurement.passes])
@@ -121,7 +115,23 @@ def mean(posteriors: list[np.ndarray]) -> np.ndarray:
     return (total / len(posteriors)).astype(np.float32)
 
 
-def write_pass(path: Path, key: dict, made: Pass) -> None:
+def kept_or_made(
+    path: Path, key: dict, recorded: Collection[str], make: Callable[[], Pass]
+) -> tuple[dict[str, np.ndarray], dict]:
+    """The pass kept in ``path``, or else one that is made and kept there: its arrays, and its cost with its hash.
+
+    What is kept counts when it was made from the same ``key``, or by other sources where its hash is among those that
+    records name, ``recorded``.
+    """
+    kept = _read(path, key, recorded=path.exists() and files.sha256(path) in recorded)
+    if kept is None:
+        _write(path, key, make())
+        kept = _read(path, key)
+    arrays, cost = kept
+    return arrays, cost | {"posteriors_sha256": files.sha256(path)}
+
+
+def _write(path: Path, key: dict, made: Pass) -> None:
     """Keep a pass in ``path`` with the ``key`` that says of what it was made."""
     cost = {
         "seconds": made.seconds,
@@ -134,7 +144,7 @@ def write_pass(path: Path, key: dict, made: Pass) -> None:
         part.write_bytes(save(made.arrays, metadata))
 
 
-def read_pass(path: Path, key: dict, recorded: bool = False) -> tuple[dict[str, np.ndarray], dict] | None:
+def _read(path: Path, key: dict, recorded: bool = False) -> tuple[dict[str, np.ndarray], dict] | None:
     """Arrays and cost of the pass in ``path``, or ``None`` where there is none made from the same ``key``.
 
     A ``recorded`` pass may be by other sources: the record says by which.
