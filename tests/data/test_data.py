@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -607,6 +608,52 @@ def test_scale_is_drawn_from_the_whole_range_and_the_crop_from_the_whole_image(o
     assert set(tops) == set(range(9))
     view = views.TrainingViews(56, 64, 128, flip=True)
     assert view(opened.image(0), draws, 0).shape == (56, 56, 3)
+
+
+def test_scale_crop_and_flip_are_drawn_evenly_from_all_there_are(opened):
+    """S from the least to the most of the range, both included, and a crop from edge to edge, by the places drawn."""
+    n, view = 20_000, views.TrainingViews(56, 64, 128, flip=True)
+    draws = views.draw_epoch(0, 0, n)
+    places = [view.place((60, 90), draws, i) for i in range(n)]
+    scales, counts = np.unique([place.height for place in places], return_counts=True)
+    assert scales.tolist() == list(range(64, 129))
+    assert np.abs(counts - n / 65).max() < 5 * np.sqrt(n / 65)
+    assert {place.width for place in places if place.height == 100} == {150}
+    smallest = [place for place in places if place.height == 64]
+    assert {place.top for place in smallest} == set(range(64 - 56 + 1))
+    assert {place.left for place in smallest} == set(range(96 - 56 + 1))
+    tops, lefts = np.array([(place.top / (place.height - 56), place.left / (place.width - 56)) for place in places]).T
+    mirrored = np.array([place.mirrored for place in places])
+    assert abs(mirrored.mean() - 0.5) < 0.02
+    drawn = np.corrcoef([[place.height for place in places], tops, lefts, mirrored])
+    assert np.abs(drawn - np.eye(4)).max() < 0.03, "each draw is of its own"
+
+
+@pytest.mark.parametrize(("asked", "expected"), [
+    ((256, 224, 5, "edges"), [0, 8, 16, 24, 32]),
+    ((45, 32, 5, "edges"), [0, 3, 7, 10, 13]),  # 3.25, 6.5 and 9.75: a half goes up
+    ((40, 32, 1, "edges"), [4]),
+    ((256, 224, 5, "cells"), [3, 10, 16, 22, 29]),  # 3.2, 9.6, 16, 22.4 and 28.8
+    ((32, 32, 5, "cells"), [0] * 5),
+])  # fmt: skip
+def test_a_grid_of_crops_by_hand(asked, expected):
+    assert views.grid_positions(*asked) == expected
+
+
+def test_the_longer_side_is_rounded_as_asked():
+    """Of 60x91 at 33 it would be 50.05, of 60x89 48.95."""
+    asked = [(width, how) for width in (91, 89) for how in ("round", "floor", "ceil")]
+    assert [views.scaled_size(60, width, 33, how)[1] for width, how in asked] == [50, 50, 51, 49, 48, 49]
+
+
+@pytest.mark.parametrize(("shape", "shorter"), [((300, 200), 64), ((60, 90), 100)])
+def test_without_antialiasing_it_is_the_plain_resize_of_torch(shape, shorter):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    found = views.rescale(image, shorter, antialias=False)
+    given = torch.from_numpy(image).permute(2, 0, 1)[None].double()
+    size = views.scaled_size(*shape, shorter)
+    expected = torch.nn.functional.interpolate(given, size, mode="bilinear", align_corners=False)
+    assert np.abs(found.transpose(2, 0, 1) - expected[0].numpy()).max() < 1.01  # Pillow cuts fractions off
 
 
 def test_the_flip_mirrors_the_same_crop(opened):

@@ -1,14 +1,15 @@
 """Evaluation in every way of a study: its record, its predictions, and going on where it stopped."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from verydeep import evaluation, runs, studies
+from verydeep import assembly, evaluation, runs, studies
 from verydeep.errors import RecordError, VerydeepError
-from verydeep.evaluation import tester
+from verydeep.evaluation import passes, tester
 from verydeep.runs import predictions
 from verydeep.studies.measurements import Measurement, several
 
@@ -123,6 +124,25 @@ def test_posteriors_of_other_weights_are_not_used(trained):
     passes.key["weights"] = "0" * 64
     passes.posteriors(one)
     assert passes.path(one).read_bytes() != before  # made again, under the new key
+
+
+def test_posteriors_by_another_protocol_or_of_other_images_are_not_used(trained, monkeypatch):
+    run, one = studies.find_run("smoke", "A", 256), Measurement("dense", (256,))
+    path = evaluation.Passes(run).path(one)
+    evaluation.Passes(run).posteriors(one)
+    testing = run.study.testing.model_copy(update={"average": "posteriors"})
+    other = replace(run, study=run.study.model_copy(update={"testing": testing}))
+    before = path.stat().st_mtime_ns
+    evaluation.Passes(run).posteriors(one)
+    assert path.stat().st_mtime_ns == before  # what fits is used
+    evaluation.Passes(other).posteriors(one)
+    changed = path.stat().st_mtime_ns
+    assert changed != before
+    store = assembly.open_data(run)
+    store.manifest_sha256 = "0" * 64
+    monkeypatch.setattr(passes, "open_data", lambda _: store)
+    evaluation.Passes(other).posteriors(one)
+    assert path.stat().st_mtime_ns != changed
 
 
 def test_a_record_without_all_measurements_or_by_another_protocol_is_made_again(trained):

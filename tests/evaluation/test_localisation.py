@@ -1,6 +1,7 @@
 """Testing of networks that give boxes: where windows lie, the record, and several networks together."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,13 @@ from torchvision.ops import box_iou
 
 from evaluation import localised
 from verydeep import evaluation, files, results, runs, training
+from verydeep.data.boxes import Boxes
 from verydeep.data.normaliser import Normaliser
 from verydeep.errors import VerydeepError
 from verydeep.evaluation import fusion, localisation, tester, verification
 from verydeep.networks import vgg
 from verydeep.networks.configurations import Size
+from verydeep.networks.initialisation import initialise
 from verydeep.runs import answers, boxes, predictions
 from verydeep.studies import Fusion, schema
 from verydeep.studies.localisation import Localisation
@@ -35,10 +38,10 @@ class Images:
         return np.random.default_rng(row).integers(0, 255, (*size, 3), dtype=np.uint8)
 
 
-def localiser(bias, **options) -> localisation.Localiser:
+def localiser(bias, pooling="floor", **options) -> localisation.Localiser:
     """One whose network says the same of every window, for every class; a window is 32 pixels, 32 apart."""
-    size = Size(16, 3, 32, "floor")
-    net = vgg.build("A", Size(16, 12, 32, "floor"))
+    size = Size(16, 3, 32, pooling)
+    net = vgg.build("A", Size(16, 12, 32, pooling))
     last = net.fully_connected()["fc8"]
     last.weight.data.zero_()
     last.bias.data = torch.tensor(bias).repeat(3)
@@ -64,6 +67,30 @@ def test_a_box_that_fills_its_window_lies_where_the_window_does():
     assert found.arrays["boxes"].shape == (12, 2, 4) and found.arrays["windows"].tolist() == [6, 6]
     scores = found.arrays["scores"]
     assert scores.shape == (12, 2) and ((scores > 0) & (scores < 1)).all()
+
+
+@pytest.mark.parametrize("pooling", ["floor", "ceil"])
+def test_every_window_that_sees_a_whole_crop_counts_and_has_its_own_classes_posteriors(pooling):
+    """Rounded up, a map of 70x110 pixels has 3x4 positions, of which 2x3 see a crop that lies in the image."""
+    one, wanted = localiser(WHOLE_WINDOW, pooling), np.array([[2, 0, 1], [1, 1, 0]])
+    generator = torch.Generator().manual_seed(0)
+    initialise(one.rater.net, "he", generator)
+    found = one.make("dense-boxes", Images(), np.arange(2), 70, wanted)
+    assert found.arrays["windows"].tolist() == [6, 6]
+    ends = found.arrays["windows"].cumsum()
+    for image, (rows, columns) in enumerate([(2, 3), (3, 2)]):
+        with torch.inference_mode():
+            maps = one.rater.net.features(one.tester.normalise(Images().image(image)[None]))
+            expected = [
+                one.rater.net.classifier(maps[:, :, row, column]).softmax(1)[0, wanted[image]].numpy()
+                for row in range(rows)
+                for column in range(columns)
+            ]
+        assert np.std(expected) > 0.01
+        part = slice(ends[image] - 6, ends[image])
+        assert found.arrays["scores"][part] == pytest.approx(np.array(expected), abs=1e-4)
+        lefts = found.arrays["boxes"][part, 0, 0].reshape(rows, columns)
+        assert (np.diff(lefts, axis=1) > 0).all() and np.ptp(lefts, axis=0).max() == 0
 
 
 def test_the_mirror_images_windows_are_mirrored_back():
@@ -95,6 +122,19 @@ def test_windows_of_several_passes_are_joined_image_by_image():
     first, second = localisation.union([one(0.0, [1, 2]), one(1.0, [2, 1])])
     assert first.boxes[:, 0, 0].tolist() == [0, 1, 1] and second.boxes[:, 0, 0].tolist() == [0, 0, 1]
     assert first.scores[:, 0].tolist() == [0, 0, 1] and second.scores[:, 0].tolist() == [1, 2, 2]
+
+
+def test_a_box_is_cut_at_the_image_and_judged_by_the_true_box_that_it_fits_best():
+    """Two true boxes: the left half, and the right quarter. Of the second image the upper half alone."""
+    every = Boxes(np.array([[0, 0, 0.5, 1], [0.75, 0, 1, 1], [0, 0, 1, 0.5]]), np.array([0, 0, 1]), 2)
+    system = SimpleNamespace(classes=np.array([[1, 0], [0, 1]]))
+    passes = SimpleNamespace(labels=np.array([0, 1]), names=["a", "b"], rows=np.arange(2), boxes=every, system=system)
+    found = np.array([[[0.5, 0, 1, 1], [0.75, -1, 1.5, 2]], [[0, 0, 1, 1], [-0.5, -0.5, 0.5, 0.5]]])
+    table = localisation.BoxPasses.judged(passes, "dense-boxes-256", False, found)
+    assert table["iou_1"].tolist() == pytest.approx([0.5, 0.5]) and table["iou_2"].tolist() == pytest.approx([1, 0.5])
+    assert boxes.boxes_of(table.iloc[0], 2).tolist() == [0.75, 0, 1, 1]
+    assert boxes.boxes_of(table.iloc[1], 2).tolist() == [0, 0, 0.5, 0.5]
+    assert boxes.errors(table) == {"n": 2, "top1_error": 100, "top5_error": 50, "mean_iou": pytest.approx(0.75)}
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +206,21 @@ def test_baselines_need_the_training_boxes_alone(tested):
     assert mean[["left_1", "right_5"]].nunique().tolist() == [1, 1]
     of_class = table.loc["true-class-mean-box"].groupby("label")["left_1"].nunique()
     assert (of_class == 1).all()
+
+
+def test_boxes_given_to_other_classes_than_the_systems_of_now_are_not_used(tested):
+    """The passes that are kept are of the five classes that the system named, and of no others."""
+    single = measured_by(tested)[1].passes[0]
+    kept = localisation.BoxPasses(tested)
+    before = kept.path(single).read_bytes()
+    kept.arrays(single)
+    assert kept.path(single).read_bytes() == before
+    path = tested.parent.folder / "predictions.parquet"
+    table = pd.read_parquet(path)
+    table[["class_1", "class_2"]] = table[["class_2", "class_1"]]
+    table.to_parquet(path, index=False)
+    localisation.BoxPasses(tested).arrays(single)
+    assert kept.path(single).read_bytes() != before
 
 
 def test_two_networks_boxes_are_merged_as_if_of_one(tested):

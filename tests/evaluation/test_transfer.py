@@ -3,11 +3,13 @@
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.optimize
 import torch
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
@@ -15,13 +17,16 @@ from sklearn.metrics import average_precision_score
 from conftest import once
 from verydeep import cli, notebooks, results, runs, studies
 from verydeep.chapters import formats, result_tables, transfer_tables
+from verydeep.data.normaliser import Normaliser
 from verydeep.data.targets import Targets, aside, random_split
 from verydeep.errors import DataError, UnknownName, VerydeepError
-from verydeep.evaluation import classifiers, features, transfer
+from verydeep.evaluation import classifiers, features, tester, transfer
 from verydeep.networks import building, dense
 from verydeep.networks.configurations import Size
+from verydeep.networks.initialisation import initialise
 from verydeep.results.transfers import bootstrap
 from verydeep.runs import transfers
+from verydeep.studies import schema
 from verydeep.studies.transfer import Features
 
 NETWORK = ["smoke/A-256"]
@@ -161,6 +166,29 @@ def test_descriptors_are_the_hidden_layer_of_every_crop_where_the_image_is_one()
     assert whole.shape == cut.shape == (1, 256, 2, 5) and torch.allclose(whole, cut, atol=1e-5)
 
 
+@pytest.mark.parametrize("relu", [True, False])
+def test_an_image_is_described_by_the_average_over_both_mirror_images_and_every_whole_crop(relu):
+    """Rounded up, a map of 72x104 pixels has 3x4 positions, of which 2x3 see a crop of 32 that lies in the image."""
+    torch.manual_seed(0)
+    net = building.build("A", Size(16, 10, 32, "ceil")).eval()
+    initialise(net, "he", torch.Generator().manual_seed(0))
+    normalise = Normaliser(torch.tensor([120.0, 115.0, 110.0]), 60.0)
+    image = np.random.default_rng(0).integers(0, 256, (72, 104, 3), np.uint8)
+    views = SimpleNamespace(image=lambda k: image)
+    one = tester.Tester(net, normalise, schema.Testing(), flip=True)
+    made = features.describe(one, views, np.array([0]), 72, relu)
+    with torch.inference_mode():
+        maps = [net.features(normalise(view[None])) for view in (image, image[:, ::-1].copy())]
+        assert maps[0].shape[2:] == (3, 4)
+        layers = net.classifier[: 5 if relu else 4]
+        hidden = [layers(part[:, :, row, column]) for part in maps for row in range(2) for column in range(3)]
+        if not relu:
+            assert min(float(part.min()) for part in hidden) < 0
+    expected = torch.stack(hidden).mean(0)[0]
+    assert expected.std() > 0.01 and made.forward_passes == 2
+    assert made.arrays["descriptors"][0] == pytest.approx(expected.numpy(), abs=1e-4)
+
+
 def test_scales_are_joined_as_asked():
     two = [np.array([[3.0, 4.0]], np.float32), np.array([[0.0, 2.0]], np.float32)]
     assert features.join(two, "stack", "whole").tolist() == [[3, 4, 0, 2]]
@@ -180,6 +208,39 @@ def test_a_machine_tells_classes_apart_and_leaves_difficult_images_out():
     spoilt = truth.copy()
     spoilt[:60][labels[:60] == 0, 0] = 0  # every image of the class is difficult: there is nothing to learn
     assert (classifiers.scores(points[:60], spoilt[:60], points[60:], 1.0)[:, 0] == -1).all()
+
+
+@pytest.mark.parametrize("cost", [0.01, 1.0, 100.0])
+def test_a_machine_minimises_half_its_squared_length_and_c_times_the_squared_hinge_loss(cost):
+    """The bias counts as a weight on a further number that is 1, as in LIBLINEAR."""
+    generator = np.random.default_rng(0)
+    truth = np.where(generator.random(40) < 0.4, 1, -1)
+    points = truth[:, None] * 0.5 + generator.normal(0, 1, (40, 2))
+    longer = np.concatenate([points, np.ones((40, 1))], 1)
+
+    def loss(weights):
+        return weights @ weights / 2 + cost * (np.maximum(0, 1 - truth * (longer @ weights)) ** 2).sum()
+
+    best = scipy.optimize.minimize(loss, np.zeros(3), tol=1e-9).x
+    said = classifiers.scores(points, truth[:, None], points, cost)[:, 0]
+    assert said == pytest.approx(longer @ best, abs=0.02 * np.abs(longer @ best).max())
+
+
+def test_c_is_chosen_on_images_that_are_not_trained_on(monkeypatch):
+    asked = []
+
+    def scores(train, labels, test, cost):
+        asked.append((train[:, 0].tolist(), labels.tolist(), test[:, 0].tolist(), cost))
+        return np.zeros((len(test), labels.shape[1]))
+
+    monkeypatch.setattr(classifiers, "scores", scores)
+    truth, names = np.where(np.eye(2)[np.repeat([0, 1], 20)] == 1, 1, -1), np.array([f"{k}" for k in range(40)])
+    classifiers.best_cost(np.arange(40.0)[:, None], truth, names, [2.0, 1.0], 0.25, "recall", "eleven")
+    kept = aside(truth, names, 0.25)
+    assert [cost for *_, cost in asked] == [1.0, 2.0]
+    for train, labels, test, _ in asked:
+        assert train == np.flatnonzero(~kept).tolist() and test == np.flatnonzero(kept).tolist() and len(test) == 10
+        assert labels == truth[~kept].tolist()
 
 
 def test_c_is_the_smallest_of_the_best_on_images_kept_aside():
@@ -262,6 +323,7 @@ def test_passes_of_other_weights_or_by_another_protocol_are_made_again(carried, 
     assert len(network.at(carried.usual.of, "", 256))
     for name in ("weights", "protocol", "labels", "data"):
         network = transfer.Material(carried, 2**19).networks[0]
+        assert name in network._key  # or what is set here would be no part of it otherwise
         monkeypatch.setitem(network._key, name, "another")
         with pytest.raises(pytest.fail.Exception, match="made again"):
             network.at(carried.usual.of, "", 256)

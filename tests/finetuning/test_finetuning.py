@@ -1,6 +1,7 @@
 """Fine-tuning: three ways of learning from few images, and a network for a folder of somebody's own images."""
 
 import json
+import math
 import shutil
 
 import jsonschema
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import papermill
 import pytest
+import torch
 from click.testing import CliRunner
 
 from conftest import once
@@ -119,6 +121,44 @@ def test_the_same_lesson_gives_the_same_weights_and_learns(trained, folder):
         losses = loop.fit(net, run, loop.Lesson(images, rows, 6, 0), normalise, True, 0.02)
         made.append(net.fully_connected()["fc6"].weight)
     assert (made[0] == made[1]).all() and losses[-1] < losses[0]
+
+
+def test_layers_that_are_there_learn_at_a_fifth_of_a_rate_that_rises_over_a_tenth_and_falls_to_nothing(
+    trained, folder, monkeypatch
+):
+    """21 images make 4 updates of 5 an epoch, so 20 in 5 epochs, of which 2 warm up."""
+    run, images = studies.find_run("smoke", "A", 256), own.OwnFolder(folder)
+    normalise, rows = pretrained("smoke/A-256").transform.normalise, images.split(0.3)[0]
+    seen, update, step = [], loop._update, torch.optim.SGD.step
+
+    def noting(net, optimiser, batch, *others):
+        seen.append({"groups": [dict(group) for group in optimiser.param_groups], "batch": batch})
+        return update(net, optimiser, batch, *others)
+
+    def clipped(optimiser, *_):
+        gradients = [weight.grad for group in optimiser.param_groups for weight in group["params"]]
+        seen[-1]["norm"] = torch.stack([gradient.norm() for gradient in gradients]).norm().item()
+        return step(optimiser)
+
+    monkeypatch.setattr(loop, "_update", noting)
+    monkeypatch.setattr(torch.optim.SGD, "step", clipped)
+    net = loop.new_network(run, 3, True)
+    loop.fit(net, run, loop.Lesson(images, rows, 5, 0), normalise, True, 0.3)
+    expected = [0.15, 0.3] + [0.3 * (1 + math.cos(math.pi * k / 18)) / 2 for k in range(18)]
+    old, new = ([one["groups"][k] for one in seen] for k in (0, 1))
+    assert [group["lr"] for group in new] == pytest.approx(expected)
+    assert [group["lr"] for group in old] == pytest.approx([rate / 5 for rate in expected])
+    assert {id(weight) for weight in new[0]["params"]} == set(map(id, net.fully_connected()["fc8"].parameters()))
+    recipe = run.recipe
+    assert {(group["momentum"], group["weight_decay"]) for group in old + new} == {
+        (recipe.momentum, recipe.weight_decay)
+    }
+    assert max(one["norm"] for one in seen) <= 1.001  # as the study clips
+    labels = [one["batch"].labels.tolist() for one in seen]
+    assert labels[:4] != labels[4:8], "another order, and other crops, in every epoch"
+    seen.clear()
+    loop.fit(loop.new_network(run, 3, False), run, loop.Lesson(images, rows, 1, 0), normalise, False, 0.3)
+    assert all(one["groups"][0]["lr"] == one["groups"][1]["lr"] for one in seen)
 
 
 def test_a_folder_of_thirty_images_becomes_a_network_with_its_errors_and_a_page(trained, folder):

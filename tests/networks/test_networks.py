@@ -270,6 +270,13 @@ def test_initialisation_draws_what_its_name_says(scheme):
         assert torch.all(layer.bias == (0.1 if scheme == "notes" and which else 0.0))
 
 
+def test_units_are_dropped_behind_fc6_and_behind_fc7():
+    """Each behind its ReLU (Sect. 3.1), with the probability that is asked for."""
+    kinds = [type(layer) for layer in vgg.build("D", QUARTER, dropout=0.3).classifier]
+    assert kinds == [nn.Linear, nn.ReLU, nn.Dropout, nn.Linear, nn.ReLU, nn.Dropout, nn.Linear]
+    assert [layer.p for layer in vgg.build("D", QUARTER, dropout=0.3).classifier if hasattr(layer, "p")] == [0.3, 0.3]
+
+
 def test_initialisation_depends_on_the_generator_alone():
     first, second = vgg.build("A", QUARTER), vgg.build("A", QUARTER)
     for net in (first, second):
@@ -282,13 +289,16 @@ def test_initialisation_depends_on_the_generator_alone():
 @pytest.mark.parametrize("name", ["B", "C", "D", "E", "A-LRN", "B-5x5"])
 def test_transfer_copies_four_convolutions_and_three_fc_layers_by_shape(name):
     a, net = vgg.build("A", QUARTER), vgg.build(name, QUARTER)
-    before = {key: layer.weight.clone() for key, layer in (net.convolutions() | net.fully_connected()).items()}
+    before = {key: value.clone() for key, value in net.state_dict().items()}
     copied = transfer_from_a(net, a)
     convolutions = [] if name == "B-5x5" else ["conv1_1", "conv2_1", "conv3_1", "conv3_2"]
     assert copied == [*convolutions, "fc6", "fc7", "fc8"]
+    theirs = a.convolutions() | a.fully_connected()
+    names = {id(value): key for key, value in net.named_parameters()}
     for key, layer in (net.convolutions() | net.fully_connected()).items():
-        source = (a.convolutions() | a.fully_connected())[key].weight if key in copied else before[key]
-        assert torch.equal(layer.weight, source)
+        for part in ("weight", "bias"):
+            mine = getattr(layer, part)
+            assert torch.equal(mine, getattr(theirs[key], part) if key in copied else before[names[id(mine)]])
 
 
 # -- what departs from Table 1: batch normalisation, pooling of 3x3 --------------------------------------------------

@@ -78,6 +78,14 @@ def test_a_network_that_does_not_beat_the_mean_box_is_no_fair_test(network):
     assert failed.name == "placed" and "D-384-scr-fc +0.0" in failed.detail and "pcr" not in failed.detail
 
 
+def test_a_network_that_beats_the_mean_box_by_chance_is_no_fair_test(network):
+    """One image of 364 gained over the mean box is less than chance."""
+    network(384, "scr-fc", 150, baseline=151)
+    network(384, "pcr-fc", 110, baseline=151)
+    (failed,) = [condition for condition in verdict(18).conditions if not condition.holds]
+    assert verdict(18).verdict == UNFAIR and failed.detail.endswith("D-384-scr-fc +0.3")
+
+
 def test_a_network_that_fits_its_crops_worse_is_no_fair_test(network):
     network(384, "pcr-fc", 150, fit=20.0)
     network(384, "pcr-all", 110, fit=40.0)

@@ -311,6 +311,45 @@ def test_the_decision_alone():
     assert claims.decide(same, [], Interval(-7, -8, -6))[0] == OPPOSITE  # far worse is not the same
 
 
+@pytest.mark.parametrize(("kind", "low", "high", "found"), [
+    ("lower", 0.0, 1.0, UNDECIDED), ("lower", -1.0, 0.0, OPPOSITE),
+    ("not-lower", 0.0, 1.0, UNDECIDED), ("not-lower", 1.0, 2.0, OPPOSITE), ("not-lower", -9.0, 0.9, AGREES),
+    ("same", -0.9, 1.0, UNDECIDED), ("same", -1.0, 0.9, UNDECIDED), ("same", -0.9, 0.9, AGREES),
+    ("same", 1.0, 2.0, OPPOSITE), ("same", -2.0, -1.0, OPPOSITE),
+])  # fmt: skip
+def test_an_interval_that_ends_at_the_margin_is_not_within_it(kind, low, high, found):
+    """The margin is 1, of a lower error none."""
+    rule = claims.Rule(0, kind, "mean", [], "", margin=0.0 if kind == "lower" else 1.0)
+    assert claims.direction(rule, Interval((low + high) / 2, low, high)) == found
+
+
+@pytest.mark.parametrize(("kind", "agreeing"), [("lower", 2), ("not-lower", 3), ("same", 2)])
+def test_the_comparisons_that_speak_for_a_claim_are_counted(kind, agreeing):
+    """Of differences of -2, -0.5, 0.5 and 2 points, with a margin of 1."""
+    rule = claims.Rule(0, kind, "mean", [], "", margin=0.0 if kind == "lower" else 1.0)
+    pairs = [claims.Compared("a", "b", None, Interval(value, value - 1, value + 1)) for value in (-2, -0.5, 0.5, 2)]
+    assert claims.Verdict(0, "", "", rule, [*pairs, claims.Compared("a", "b", None, None)]).agreeing == agreeing
+
+
+def test_the_size_is_as_printed_where_an_end_of_the_interval_is_the_papers_difference():
+    for ends in ((1.0, 2.0), (0.0, 1.0)):
+        assert claims.size(1.0, Interval(1.0, *ends)) == AS_PRINTED
+
+
+@pytest.mark.parametrize(("kind", "expected"), [
+    ("lower", 1), ("not-lower", 2), ("same", 2),
+])  # fmt: skip
+def test_where_each_must_hold_the_verdict_rests_on_the_one_that_speaks_least_for_it(kind, expected):
+    """All three leave it open, or are of the same direction."""
+    rule = claims.Rule(0, kind, "each", [], "", margin=0.0 if kind == "lower" else 1.0)
+    three = {
+        "lower": [Interval(3, 2, 4), Interval(2, 1, 3), Interval(2.5, 1.5, 3.5)],
+        "not-lower": [Interval(-3, -4, -2), Interval(-2, -3, -1), Interval(-1, -2, 0)],
+        "same": [Interval(0, -0.1, 0.1), Interval(0.2, 0.1, 0.3), Interval(-0.6, -0.7, -0.5)],
+    }[kind]
+    assert claims.decide(rule, three, three[0]) == (AGREES, expected)
+
+
 @pytest.mark.parametrize(("ours", "found"), [
     (Interval(1, 0.5, 1.5), AS_PRINTED), (Interval(2, 1.2, 2.8), LARGER), (Interval(-3, -4, -2), SMALLER),
 ])  # fmt: skip
@@ -389,6 +428,26 @@ def test_networks_that_dense_testing_harms_are_compared_on_one_crop(network):
     testing = verdict(12)
     assert testing.direction == AGREES and testing.fair is False and testing.verdict == UNFAIR
     assert "points lost by dense testing against a centre crop: D-jitter" in claim_tables.fair_test(testing)
+
+
+def test_a_network_that_dense_testing_may_have_harmed_by_chance_is_tested_fairly(network):
+    """One image of 364 lost is less than chance, and so is one gained."""
+    for config in "DE":
+        network(config, "jitter", 100, centre_crop=99, multi_crop=60, both=60)
+    assert verdict(12).conditions[0].holds is True and verdict(12).verdict == REPRODUCED
+    for config in "DE":
+        network(config, "jitter", 100, centre_crop=80, multi_crop=60, both=60)
+    assert verdict(12).verdict == UNFAIR
+
+
+def test_the_training_error_of_several_seeds_is_their_mean_over_all_their_images(network):
+    run = network("C", 256, 60, fit=40.0)
+    record = runs.read_record(run, "train")
+    again = replace(run, seed=1)
+    again.folder.mkdir(parents=True)
+    metrics = record.metrics.model_copy(update={"train_top1_error": 50.0})
+    runs.write_record(again, record.model_copy(update={"seed": 1, "metrics": metrics}))
+    assert results.read("smoke").evidence.training_error("table3.C-256", [0, 1]) == (45.0, 20_000)
 
 
 def test_only_seeds_that_all_rows_have_are_compared(network, trained):

@@ -78,6 +78,14 @@ def test_features_that_pixels_beat_test_nothing(carry):
     assert "none trained" in verdict(27).conditions[0].detail
 
 
+def test_features_that_beat_pixels_by_chance_test_nothing(carry):
+    """One image of 400 gained over pixels is less than chance."""
+    for one in ("D-jitter", "E-jitter"):
+        carry([one], {"usual": 300} | STACKED | BELOW | {"pixels": 199})
+    found = verdict(27)
+    assert found.verdict == UNFAIR and "+0.2 over pixels" in found.conditions[0].detail
+
+
 def test_stacking_against_averaging_and_the_maximum(carry):
     carry(["D-jitter"], {"usual": 300} | BELOW | STACKED)
     carry(["E-jitter"], {"usual": 300} | BELOW | STACKED)

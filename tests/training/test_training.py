@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from tiny import digest, silent, tiny_run, train_until
 
 from conftest import entered, make_checkout
-from verydeep import runs, studies, training
+from verydeep import assembly, runs, studies, training
 from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
 from verydeep.networks import vgg, weights
 from verydeep.networks.configurations import Size
@@ -124,6 +124,34 @@ def test_a_checkpoint_of_another_recipe_is_refused(checkout):
         training.train(run, report=lambda line: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(VerydeepError, match=r"checkpoint.pt: was made with other recipe; delete it"):
         training.train(tiny_run(momentum=0.8), report=silent)
+
+
+def test_a_checkpoint_says_of_what_images_and_of_which_parent_it_is(trained):
+    """So that one is refused whose images, or whose parent, have changed since."""
+    run = tiny_run("D", epochs=2)
+    with pytest.raises(Interrupted):
+        training.train(run, report=lambda line: "epoch 1/" in line and os.kill(os.getpid(), signal.SIGTERM))
+    saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)["identity"]
+    assert saved.keys() == {"recipe", "network", "data", "held-out images", "parent"}
+    assert saved["parent"] == digest(run.parent) and saved["held-out images"] == 10
+    assert saved["data"] == assembly.open_data(run).manifest_sha256
+
+
+def test_a_network_starts_from_a_with_its_weights_and_biases_and_else_by_the_recipe(trained):
+    run = tiny_run("D", initialisation="paper", dropout=0.25)
+    net = assembly.starting_network(run, torch.Generator().manual_seed(3))
+    theirs = assembly.load_network(run.parent).state_dict()
+    copied = {"features.0": "features.0", "features.5": "features.3", "features.10": "features.6"}
+    copied |= {"features.12": "features.8"} | {f"classifier.{k}": f"classifier.{k}" for k in (0, 3, 6)}
+    for name, value in net.state_dict().items():
+        layer, _, part = name.rpartition(".")
+        if layer in copied:
+            assert torch.equal(value, theirs[f"{copied[layer]}.{part}"]), name
+        elif part == "weight":
+            assert value.std().item() == pytest.approx(0.1, rel=0.15), name  # as the recipe says: a variance of 1e-2
+        else:
+            assert not value.any(), name
+    assert {layer.p for layer in net.modules() if isinstance(layer, torch.nn.Dropout)} == {0.25}
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):
