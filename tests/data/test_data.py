@@ -25,6 +25,7 @@ from verydeep import files
 from verydeep.data import archives, base, downloads, prospect, sources, store, views
 from verydeep.data.ahead import prepared
 from verydeep.data.images import decode
+from verydeep.data.normaliser import Normaliser
 from verydeep.errors import DataError, UnknownName
 
 
@@ -599,15 +600,10 @@ def opened(tiny) -> store.Store:
     return store.open_store(tiny)
 
 
-def test_scale_is_drawn_from_the_whole_range_and_the_crop_from_the_whole_image(opened):
-    n = 4000
-    draws = views.draw_epoch(0, 0, n)
-    scales = 64 + (draws.scale * 65).astype(int)
-    assert (scales.min(), scales.max()) == (64, 128)
-    tops = (draws.top * (64 - 56 + 1)).astype(int)
-    assert set(tops) == set(range(9))
-    view = views.TrainingViews(56, 64, 128, flip=True)
-    assert view(opened.image(0), draws, 0).shape == (56, 56, 3)
+@pytest.mark.parametrize(("unit_variance", "divisor"), [(False, 1.0), (True, 60.0)])
+def test_pixels_are_divided_only_where_the_recipe_of_the_record_says_so(unit_variance, divisor):
+    recorded = {"mean": [1.0, 2.0, 3.0], "deviation": 60.0}
+    assert Normaliser.recorded(recorded, unit_variance).divisor == divisor
 
 
 def test_scale_crop_and_flip_are_drawn_evenly_from_all_there_are(opened):
@@ -627,6 +623,7 @@ def test_scale_crop_and_flip_are_drawn_evenly_from_all_there_are(opened):
     assert abs(mirrored.mean() - 0.5) < 0.02
     drawn = np.corrcoef([[place.height for place in places], tops, lefts, mirrored])
     assert np.abs(drawn - np.eye(4)).max() < 0.03, "each draw is of its own"
+    assert view(opened.image(0), draws, 0).shape == (56, 56, 3)
 
 
 @pytest.mark.parametrize(("asked", "expected"), [

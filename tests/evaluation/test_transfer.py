@@ -276,7 +276,7 @@ def test_a_transfer_is_recorded_checked_and_not_done_again(carried, monkeypatch)
     assert set(written) <= set(formats.keys("transfer").index)
     record = runs.read_transfer(carried)
     assert [*record.measurements] == [way.name for way in carried.measured()]
-    assert record.measurements["stack-256+384+512"].n == 120 - 3 or record.measurements["pixels"].n <= 120
+    assert {one.n for one in record.measurements.values()} == {117}
     assert [(split.train, split.test) for split in record.splits] == [(30, 90)] * 3
     assert len({split.sha256 for split in record.splits}) == 3
     assert {*record.passes} == {f"A-256-s0/{name}dense-{scale}" for name, scale in

@@ -7,7 +7,6 @@ import pytest
 
 from verydeep import results, runs, studies
 from verydeep.errors import UnknownName
-from verydeep.results import statistics
 
 
 def test_every_cell_is_listed_and_not_run_is_said(checkout):
@@ -64,12 +63,6 @@ def test_the_papers_numbers_have_identities():
     assert results.paper_number("table7.Krizhevsky-et-al-5.top1") == 38.1
     with pytest.raises(UnknownName):
         results.paper_number("table6.2-multi-crop.top5_test")  # not printed
-
-
-def test_the_interval_is_wilsons():
-    low, high = statistics.error_interval(50.0, 100)
-    assert (low, high) == pytest.approx((40.38, 59.62), abs=0.01)
-    assert statistics.error_interval(0.0, 100)[0] == 0.0
 
 
 def test_an_unknown_number_suggests_the_nearest(checkout):
