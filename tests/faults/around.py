@@ -158,11 +158,12 @@ def interrupted(folder: Path, whole: World) -> str:
     world = World.new(folder)
     # a terminal's program hears Ctrl-C; what a script starts in the background, as a harness may be, does not
     hears = ("env", "--default-signal=INT")
-    command = world.start(*kills.COMMAND, prefix=hears, start_new_session=True)
-    wait_for_epoch(command, 1)
-    os.killpg(command.pid, signal.SIGINT)
-    said = one_line(ended(command, timeout=120), "error: interrupted; the same command goes on where it was")
-    finish(world, whole)
+    command = (*kills.COMMAND, "--only", "train")
+    training = world.start(*command, prefix=hears, start_new_session=True)
+    wait_for_epoch(training, 1)
+    os.killpg(training.pid, signal.SIGINT)
+    said = one_line(ended(training, timeout=120), "error: interrupted; the same command goes on where it was")
+    finish(world, whole, command)
     return said
 
 

@@ -80,11 +80,11 @@ def mounted(folder: Path, size: str, *, keep: bool = True) -> Iterator[Callable[
 def finish(world: World, whole: World, command: tuple[str, ...] = kills.COMMAND) -> None:
     """Give a command again, undisturbed: it must end in the bits of an undisturbed run.
 
-    After ``TRAIN`` those of its weights: of the same weights, a test that nothing disturbs says the same.
+    Where it trains alone, those of its weights: of the same weights, a test that nothing disturbs says the same.
     """
     done = world.run(*command)
     expect(done.returncode == 0, f"did not go on: {done.stderr[-500:]}")
-    found = kills.broken(world) + kills.differences(world, whole, tested=command != TRAIN)
+    found = kills.broken(world) + kills.differences(world, whole, tested=command == kills.COMMAND)
     expect(not found, "; ".join(found))
 
 
