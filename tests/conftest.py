@@ -115,7 +115,8 @@ def make_checkout(folder: Path) -> Path:
     return folder
 
 
-def _enter(root: Path, patch: pytest.MonkeyPatch) -> Path:
+def enter(root: Path, patch: pytest.MonkeyPatch) -> Path:
+    """The package takes ``root`` for its checkout from now on, for as long as ``patch`` holds."""
     patch.setenv("VERYDEEP_ROOT", str(root))
     patch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
     patch.chdir(root)
@@ -126,13 +127,13 @@ def _enter(root: Path, patch: pytest.MonkeyPatch) -> Path:
 def entered(root: Path):
     """Within the block the package takes ``root`` for its checkout."""
     with pytest.MonkeyPatch.context() as patch:
-        yield _enter(root, patch)
+        yield enter(root, patch)
 
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch) -> Path:
     """An empty checkout that the package takes for its own."""
-    return _enter(make_checkout(tmp_path / "checkout"), monkeypatch)
+    return enter(make_checkout(tmp_path / "checkout"), monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -147,6 +148,16 @@ def trained_checkout(tmp_path_factory) -> Path:
     return once(tmp_path_factory, "trained", train) / "checkout"
 
 
+def gone_on(trained_checkout: Path, tmp_path_factory, name: str, do: Callable[[], object]) -> Path:
+    """A copy of the trained checkout in which ``do`` was done too, once for all tests: only to be copied."""
+
+    def make(folder: Path) -> None:
+        with entered(shutil.copytree(trained_checkout, folder / "checkout")):
+            do()
+
+    return once(tmp_path_factory, name, make) / "checkout"
+
+
 @pytest.fixture
 def repository(monkeypatch) -> None:
     """The records of this repository, only to be read."""
@@ -156,7 +167,7 @@ def repository(monkeypatch) -> None:
 @pytest.fixture
 def trained(trained_checkout, tmp_path, monkeypatch) -> Path:
     """A private copy of the trained checkout, to look at or to damage."""
-    return _enter(shutil.copytree(trained_checkout, tmp_path / "copy"), monkeypatch)
+    return enter(shutil.copytree(trained_checkout, tmp_path / "copy"), monkeypatch)
 
 
 @pytest.fixture(scope="session")

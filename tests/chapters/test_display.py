@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import REPOSITORY
 from verydeep import chapters, runs, studies
 from verydeep.chapters import display
 from verydeep.results.statistics import Interval
@@ -179,8 +178,7 @@ def faults_of(frame: pd.DataFrame) -> list[str]:
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
-def test_every_table_is_shown_to_people(name, monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
+def test_every_table_is_shown_to_people(name, repository):
     for arguments in CALLS[name]:
         found = functions()[name](*arguments)
         table = found[1] if isinstance(found, tuple) else found
@@ -235,11 +233,10 @@ def test_what_was_measured_is_shown_with_its_units():
     assert display.text(shown).columns.tolist() == ["n (images)", "top1_error (%)", "top5_error (%)"]
 
 
-def test_the_terminal_says_none_in_words(monkeypatch):
+def test_the_terminal_says_none_in_words(repository):
     from verydeep.book import pages
     from verydeep.results import status
 
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
     for name in studies.names():
         for text in (status.show_study(name), pages.study_page(studies.load(name))):
             assert "None" not in text and "nan" not in text.split()

@@ -12,7 +12,6 @@ from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.text import Text
 from PIL import Image
 
-from conftest import REPOSITORY
 from verydeep import results, studies
 from verydeep.chapters import (
     class_tables,
@@ -27,6 +26,8 @@ from verydeep.chapters import (
 )
 from verydeep.chapters.figures import Picture, numbers
 from verydeep.networks import peers
+
+pytestmark = pytest.mark.usefixtures("repository")
 
 #: The grounds of the book's two modes, and how much lighter or darker than its ground a text is at least (WCAG 1.4.3).
 LIGHT, DARK, CONTRAST = "#ffffff", "#121212", 4.5
@@ -120,11 +121,6 @@ def functions() -> dict:
             if function.__module__ == module.name and function.__annotations__.get("return") is Picture:
                 found[f"{module.name.rpartition('.')[2]}.{key}"] = function
     return {name: function for name, function in found.items() if name != "style.finished"}
-
-
-@pytest.fixture(autouse=True)
-def recorded(monkeypatch):
-    monkeypatch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
 
 
 def test_every_picture_is_looked_at():

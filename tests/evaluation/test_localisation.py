@@ -9,6 +9,7 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
+from conftest import enter, gone_on
 from evaluation import localised
 from verydeep import evaluation, files, results, runs, training
 from verydeep.data.boxes import Boxes
@@ -137,31 +138,23 @@ def test_a_box_is_cut_at_the_image_and_judged_by_the_true_box_that_it_fits_best(
     assert boxes.errors(table) == {"n": 2, "top1_error": 100, "top5_error": 50, "mean_iou": pytest.approx(0.75)}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def localised_checkout(trained_checkout, tmp_path_factory):
     """The trained checkout with a network beside it that gives boxes."""
-    root = tmp_path_factory.mktemp("localised") / "checkout"
-    shutil.copytree(trained_checkout, root)
-    with pytest.MonkeyPatch.context() as patch:
-        enter(root, patch)
+
+    def localise():
         run = localised.run()
         training.train(run, report=quiet)
         evaluation.evaluate(run, report=quiet)
-    return root
+
+    return gone_on(trained_checkout, tmp_path_factory, "localised", localise)
 
 
 @pytest.fixture
 def tested(localised_checkout, tmp_path, monkeypatch):
     """The network that gives boxes, in a private copy of that checkout."""
-    shutil.copytree(localised_checkout, tmp_path / "copy")
-    enter(tmp_path / "copy", monkeypatch)
+    enter(shutil.copytree(localised_checkout, tmp_path / "copy"), monkeypatch)
     return localised.run()
-
-
-def enter(root, patch):
-    patch.setenv("VERYDEEP_ROOT", str(root))
-    patch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
-    patch.chdir(root)
 
 
 def test_the_record_is_what_the_boxes_yield(tested):

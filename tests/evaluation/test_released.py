@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 import authors_files
-from conftest import make_checkout
+from conftest import enter, make_checkout
 from verydeep import assembly, evaluation, files, results, runs, studies, training
 from verydeep.book import pages
 from verydeep.chapters import testing_tables
@@ -127,11 +127,8 @@ def centre(image: np.ndarray) -> np.ndarray:
 
 def contributed(folder, other, monkeypatch):
     """The record of a run in ``folder``, sent to another checkout, which is then the one at work."""
-    target = make_checkout(other)
+    target = enter(make_checkout(other), monkeypatch)
     shutil.copytree(folder / "runs/released", target / "runs/released")
-    monkeypatch.setenv("VERYDEEP_ROOT", str(target))
-    monkeypatch.setenv("VERYDEEP_ARTIFACTS", str(target / "artifacts"))
-    monkeypatch.chdir(target)
     return target
 
 

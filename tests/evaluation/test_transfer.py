@@ -14,7 +14,7 @@ import torch
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
 
-from conftest import once
+from conftest import enter, gone_on
 from verydeep import cli, notebooks, results, runs, studies
 from verydeep.chapters import formats, result_tables, transfer_tables
 from verydeep.data.normaliser import Normaliser
@@ -36,26 +36,16 @@ NETWORK = ["smoke/A-256"]
 def carried_checkout(trained_checkout, tmp_path_factory):
     """The trained checkout, in which A's features were carried to the photographs through papermill, once."""
 
-    def carry(folder):
-        root = folder / "checkout"
-        shutil.copytree(trained_checkout, root)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("VERYDEEP_ROOT", str(root))
-            patch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
-            patch.chdir(root)
-            notebooks.execute_recorded(studies.find_transfer(NETWORK, "photographs"))
+    def carry():
+        notebooks.execute_recorded(studies.find_transfer(NETWORK, "photographs"))
 
-    return once(tmp_path_factory, "carried", carry) / "checkout"
+    return gone_on(trained_checkout, tmp_path_factory, "carried", carry)
 
 
 @pytest.fixture
 def carried(carried_checkout, tmp_path, monkeypatch):
     """A private copy of it, and its transfer."""
-    root = tmp_path / "copy"
-    shutil.copytree(carried_checkout, root)
-    monkeypatch.setenv("VERYDEEP_ROOT", str(root))
-    monkeypatch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
-    monkeypatch.chdir(root)
+    enter(shutil.copytree(carried_checkout, tmp_path / "copy"), monkeypatch)
     return studies.find_transfer(NETWORK, "photographs")
 
 

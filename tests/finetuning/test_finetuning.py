@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import jsonschema
 import nbformat
@@ -13,7 +14,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from conftest import once
+from conftest import enter, gone_on
 from verydeep import cli, finetuning, notebooks, runs, studies
 from verydeep.chapters import formats, tuning_tables
 from verydeep.data.sources import source
@@ -43,25 +44,15 @@ def folder(tmp_path):
 def compared_checkout(trained_checkout, tmp_path_factory):
     """The trained checkout, in which A was tuned to the photographs through papermill, once."""
 
-    def compare(place):
-        root = place / "checkout"
-        shutil.copytree(trained_checkout, root)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("VERYDEEP_ROOT", str(root))
-            patch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
-            patch.chdir(root)
-            notebooks.execute_recorded(studies.find_tuning("smoke/A-256", "photographs"))
+    def compare():
+        notebooks.execute_recorded(studies.find_tuning("smoke/A-256", "photographs"))
 
-    return once(tmp_path_factory, "compared", compare) / "checkout"
+    return gone_on(trained_checkout, tmp_path_factory, "compared", compare)
 
 
 @pytest.fixture
 def compared(compared_checkout, tmp_path, monkeypatch):
-    root = tmp_path / "copy"
-    shutil.copytree(compared_checkout, root)
-    monkeypatch.setenv("VERYDEEP_ROOT", str(root))
-    monkeypatch.setenv("VERYDEEP_ARTIFACTS", str(root / "artifacts"))
-    monkeypatch.chdir(root)
+    enter(shutil.copytree(compared_checkout, tmp_path / "copy"), monkeypatch)
     return studies.find_tuning("smoke/A-256", "photographs")
 
 
@@ -129,19 +120,13 @@ def test_layers_that_are_there_learn_at_a_fifth_of_a_rate_that_rises_over_a_tent
     """21 images make 4 updates of 5 an epoch, so 20 in 5 epochs, of which 2 warm up."""
     run, images = studies.find_run("smoke", "A", 256), own.OwnFolder(folder)
     normalise, rows = pretrained("smoke/A-256").transform.normalise, images.split(0.3)[0]
-    seen, update, step = [], loop._update, torch.optim.SGD.step
+    seen, update = [], loop._update
 
     def noting(net, optimiser, batch, *others):
         seen.append({"groups": [dict(group) for group in optimiser.param_groups], "batch": batch})
         return update(net, optimiser, batch, *others)
 
-    def clipped(optimiser, *_):
-        gradients = [weight.grad for group in optimiser.param_groups for weight in group["params"]]
-        seen[-1]["norm"] = torch.stack([gradient.norm() for gradient in gradients]).norm().item()
-        return step(optimiser)
-
     monkeypatch.setattr(loop, "_update", noting)
-    monkeypatch.setattr(torch.optim.SGD, "step", clipped)
     net = loop.new_network(run, 3, True)
     loop.fit(net, run, loop.Lesson(images, rows, 5, 0), normalise, True, 0.3)
     expected = [0.15, 0.3] + [0.3 * (1 + math.cos(math.pi * k / 18)) / 2 for k in range(18)]
@@ -153,12 +138,28 @@ def test_layers_that_are_there_learn_at_a_fifth_of_a_rate_that_rises_over_a_tent
     assert {(group["momentum"], group["weight_decay"]) for group in old + new} == {
         (recipe.momentum, recipe.weight_decay)
     }
-    assert max(one["norm"] for one in seen) <= 1.001  # as the study clips
     labels = [one["batch"].labels.tolist() for one in seen]
     assert labels[:4] != labels[4:8], "another order, and other crops, in every epoch"
     seen.clear()
     loop.fit(loop.new_network(run, 3, False), run, loop.Lesson(images, rows, 1, 0), normalise, False, 0.3)
     assert all(one["groups"][0]["lr"] == one["groups"][1]["lr"] for one in seen)
+
+
+@pytest.mark.parametrize(("clip_norm", "longest"), [(0.1, 0.1), (None, 1.0)])
+def test_gradients_are_shortened_as_the_study_does_it_or_else_to_one(trained, folder, monkeypatch, clip_norm, longest):
+    run, images = studies.find_run("smoke", "A", 256), own.OwnFolder(folder)
+    run = replace(run, study=run.study.model_copy(update={"recipe": run.study.recipe | {"clip_norm": clip_norm}}))
+    norms, step = [], torch.optim.SGD.step
+
+    def noting(optimiser, *_):
+        gradients = [weight.grad for group in optimiser.param_groups for weight in group["params"]]
+        norms.append(torch.stack([gradient.norm() for gradient in gradients]).norm().item())
+        return step(optimiser)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", noting)
+    lesson = loop.Lesson(images, images.split(0.3)[0], 5, 0)
+    loop.fit(loop.new_network(run, 3, True), run, lesson, pretrained("smoke/A-256").transform.normalise, True, 0.3)
+    assert max(norms) == pytest.approx(longest, rel=1e-3)
 
 
 def test_a_folder_of_thirty_images_becomes_a_network_with_its_errors_and_a_page(trained, folder):
