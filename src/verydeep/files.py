@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from verydeep import paths
 from verydeep.errors import StorageError
 
 _PART = ".part"
+#: How the name of a folder ends that :func:`atomic_folder` is making, or that a kill has left of one.
+STAGING = ".staging"
 
 
 @contextlib.contextmanager
@@ -47,6 +50,30 @@ def atomic(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder beside; on success it takes the place of ``folder``, on failure it is removed.
+
+    Raises
+    ------
+    StorageError
+        When it cannot be written. The old folder is as it was.
+    """
+    staging = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=STAGING))
+        yield staging
+        shutil.rmtree(folder, ignore_errors=True)
+        staging.chmod(0o755)
+        staging.replace(folder)
+    except OSError as error:
+        raise StorageError(folder, error) from error
+    finally:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
 def require_writable(folder: Path) -> None:
     """Raise :class:`StorageError` when nothing could be written to ``folder``, which need not be there yet."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
@@ -60,6 +87,11 @@ def clear_parts(folder: Path) -> None:
     """Remove from ``folder`` the temporary files that a killed process left there."""
     for part in folder.rglob(f".*{_PART}"):
         part.unlink(missing_ok=True)
+
+
+def shown(path: Path | str) -> str:
+    """A path as it can be printed and stored: what in its name is no UTF-8 becomes a question mark."""
+    return str(path).encode("utf-8", "replace").decode()
 
 
 #: What desktops, Jupyter and file servers leave in any folder that they have been shown.

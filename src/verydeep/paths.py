@@ -22,7 +22,7 @@ def root() -> Path:
         When neither the working directory nor the package lies in a checkout, or ``$VERYDEEP_ROOT`` is none.
     """
     if named := os.environ.get("VERYDEEP_ROOT"):
-        folder = Path(named).expanduser().resolve()
+        folder = expanded(named).resolve()
         if not _is_checkout(folder):
             raise VerydeepError(f"VERYDEEP_ROOT={named}: no checkout of verydeep; set it to one, or unset it")
         return folder
@@ -77,7 +77,7 @@ def book() -> Path:
 def artifacts() -> Path:
     """Checkpoints and image stores, outside git: ``$VERYDEEP_ARTIFACTS`` or ``artifacts/``."""
     if named := os.environ.get("VERYDEEP_ARTIFACTS"):
-        return Path(named).expanduser().resolve()
+        return expanded(named).resolve()
     return root() / "artifacts"
 
 
@@ -99,6 +99,20 @@ def staging(path: Path) -> Path:
         return beside
     workspace.mkdir(parents=True, exist_ok=True)
     return workspace if workspace.stat().st_dev == beside.stat().st_dev else beside
+
+
+def expanded(path: str | Path) -> Path:
+    """A path as it was given, with ``~`` as the home directory that it means.
+
+    Raises
+    ------
+    VerydeepError
+        When there is no such user, or none with a home directory.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise VerydeepError(f"{path}: no such home directory; give the whole path") from None
 
 
 def data() -> Path:

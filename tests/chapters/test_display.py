@@ -264,3 +264,9 @@ def test_a_long_table_and_a_long_cell_are_shown_whole():
     shown = display.table(frame)._repr_html_()
     assert all(f"row {k} word" in shown for k in range(200)) and "..." not in shown
     assert all(f">c{k}<" in shown for k in range(40)) and shown.count("word") == 200 * 60
+
+
+def test_what_intervals_cover_is_said_by_the_number_of_seeds():
+    assert display.covered("these", [1, 1]).startswith("Intervals: 95 %, over these, for the one seed trained;")
+    assert "these and the seeds where several were trained; where it was one" in display.covered("these", [1, 3])
+    assert display.covered("these", [3]) == "Intervals: 95 %, over the 3 seeds trained and these."

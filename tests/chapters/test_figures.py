@@ -245,3 +245,14 @@ def test_the_measure_sees_what_cannot_be_read():
 
 def test_the_same_figure_is_the_same_text():
     assert shown("networks.receptive_fields").svg() == shown("networks.receptive_fields").svg()
+
+
+@pytest.mark.parametrize(("study", "numbers_of", "of"), [
+    ("quarter", range(1, 18), " in top-1 error"), ("quarter", [3, 18], ""), ("narrow", [3, 23], ""),
+])  # fmt: skip
+def test_the_axis_of_the_claims_names_the_error_where_there_is_one(study, numbers_of, of):
+    """Of boxes and of features on other data it is another, or none."""
+    verdicts = [verdict for verdict in results.read(study).verdicts if verdict.number in numbers_of]
+    assert any(verdict.ours for verdict in verdicts if not of and verdict.number > 17) or of
+    (axes,) = numbers.forest(verdicts).figure.axes
+    assert axes.get_xlabel().startswith(f"difference{of} (percent points)")

@@ -44,6 +44,8 @@ def test_the_way_of_a_number_is_that_of_its_records(trained):
     wrong = int(results.wrong(number).sum())
     assert f"of 364 such rows {wrong} are wrong" in text and f"manifest {record.data.manifest_sha256[:10]}" in text
     assert f"'top1_error': {number.value}" in text and "dense-256 (728 forward passes)" not in text
+    for name in ("quarter.table8.D-384-scr-fc.true_class", "narrow.table11.D-jitter-on-caltech101.recall"):
+        assert house.journey(name).empty
     assert house.journey("smoke.table3.D-256.top1").empty and house.journey("smoke.table2.D.parameters").empty
 
 

@@ -35,6 +35,9 @@ def test_each_scale_is_what_its_measurement_says(trained):
     measured = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate").measurements
     table = scale_tables.each_scale("smoke")
     assert table.index.tolist() == ["A-256"]  # what was not run has no row
+    assert (
+        "for the one seed trained" in table.attrs["caption"] and "of the study's first seed" in table.attrs["caption"]
+    )
     row = table.loc["A-256"]
     assert row["top-1 at one scale"] == pytest.approx(measured["dense-256"].top1_error)
     for heading, name in {

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import subprocess
 import sys
@@ -236,6 +237,7 @@ def test_a_picture_is_named_and_its_score_map_drawn(trained, monkeypatch, capsys
     (("smoke/A-256", "a", "--class", "7"), 2, "error: --class says what --map draws."),
     (("smoke/A-256",), 2, "error: Missing argument 'PICTURE...'."),
     (("smoke/A", "a"), 1, "error: 'smoke/A' names no network; write study/config-scale"),
+    (("~nobody-has-this/x", "a"), 1, "error: ~nobody-has-this/x: no such home directory; give the whole path"),
 ])  # fmt: skip
 def test_a_picture_that_cannot_be_named_is_one_line(trained, monkeypatch, capsys, arguments, status, message):
     (trained / "empty.png").write_bytes(b"")
@@ -244,6 +246,13 @@ def test_a_picture_that_cannot_be_named_is_one_line(trained, monkeypatch, capsys
     code, out, error = call(monkeypatch, capsys, "predict", *arguments)
     assert (code, out) == (status, "") and error.startswith(message) and error.count("\n") == 1
     assert {path.name for path in trained.iterdir()} == before
+
+
+def test_a_picture_whose_name_is_no_utf8_is_named_too(trained, monkeypatch, capsys):
+    name = os.fsdecode(b"caf\xe9.png")
+    Image.new("RGB", (64, 64), "red").save(trained / name)
+    status, out, error = call(monkeypatch, capsys, "predict", "smoke/A-256", name)
+    assert status == 0 and "%  " in out, error
 
 
 def test_a_card_is_printed_or_written(trained, monkeypatch, capsys):

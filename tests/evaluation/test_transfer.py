@@ -24,7 +24,7 @@ from verydeep.evaluation import classifiers, features, tester, transfer
 from verydeep.networks import building, dense
 from verydeep.networks.configurations import Size
 from verydeep.networks.initialisation import initialise
-from verydeep.results.transfers import bootstrap
+from verydeep.results import transfers as carried_numbers
 from verydeep.runs import transfers
 from verydeep.studies import schema
 from verydeep.studies.transfer import Features
@@ -112,7 +112,7 @@ def test_intervals_of_average_precision_hold_what_more_images_would_say():
     truth, held, centred = transfers.value(images(40_000), "map")["value"], 0, []
     for _ in range(60):
         few = images(150)
-        found = bootstrap(transfers.value(few, "map")["value"], transfers.resampled(few, "map")[None])
+        found = carried_numbers.bootstrap(transfers.value(few, "map")["value"], transfers.resampled(few, "map")[None])
         held += found.low <= truth <= found.high
         centred.append((found.low + found.high) / 2 - found.value)
     assert held >= 50 and np.mean(centred) < 0, "what resampling adds is taken away, and not added again"
@@ -403,3 +403,16 @@ def test_a_box_begins_at_its_pixel_whatever_the_width():
             )
             cut = features.Views(Store(width), one, True).image(0)
             assert cut[0, 0, 0] == left and cut.shape[1] == width - left
+
+
+def test_networks_of_several_seeds_together_are_no_seed_of_a_row(repository, monkeypatch):
+    """Their record stands beside; the number is of networks that share a seed, by which verdicts pair them."""
+    asked = [["narrow/D-jitter", second] for second in ("narrow/E-jitter", "narrow/E-jitter-s1")]
+    alike, mixed = (studies.find_transfer(members, "caltech101") for members in asked)
+    assert alike.row == mixed.row and alike.name != mixed.name
+    (before,) = [row for row in carried_numbers.rows(alike.study) if row.name == alike.row]
+    monkeypatch.setattr(runs, "recorded_transfers", lambda study: [alike, mixed])
+    monkeypatch.setattr(runs, "read_transfer", lambda transfer, read=runs.read_transfer: read(alike))
+    assert list(carried_numbers.recorded(before).scores) == [alike.name]
+    monkeypatch.setattr(runs, "recorded_transfers", lambda study: [mixed])
+    assert carried_numbers.recorded(before) is None

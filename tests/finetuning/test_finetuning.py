@@ -1,7 +1,11 @@
 """Fine-tuning: three ways of learning from few images, and a network for a folder of somebody's own images."""
 
+import base64
+import io
 import json
 import math
+import os
+import re
 import shutil
 from dataclasses import replace
 
@@ -13,12 +17,13 @@ import papermill
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 
 from conftest import enter, gone_on
 from verydeep import cli, finetuning, notebooks, runs, studies
 from verydeep.chapters import formats, tuning_tables
 from verydeep.data.sources import source
-from verydeep.errors import DataError, TrainingDiverged, UnknownName, VerydeepError
+from verydeep.errors import DataError, StorageError, TrainingDiverged, UnknownName, VerydeepError
 from verydeep.evaluation.pretrained import pretrained
 from verydeep.finetuning import comparison, loop, own, rates
 from verydeep.results import status
@@ -213,6 +218,11 @@ def spoil(folder, how):
             (folder / "sky" / "more").mkdir()
         case "the same image twice":
             shutil.copy(sorted((folder / "sky").iterdir())[0], folder / "temple" / "again.png")
+        case "too narrow":
+            Image.new("RGB", (100_000, 1)).save(folder / "sky" / "line.png")
+        case "no UTF-8":
+            first = sorted((folder / "sky").iterdir())[0]
+            first.rename(os.fsdecode(os.fsencode(folder / "sky") + b"/caf\xe9.png"))
         case "empty":
             shutil.rmtree(folder)
             folder.mkdir()
@@ -225,16 +235,57 @@ def spoil(folder, how):
     ("no image", "notes.txt: not a readable image"), ("cut short", "not a readable image"),
     ("folder in a class", "more: not an image; a class has images alone"), ("empty", "0 folders with images"),
     ("the same image twice", "again.png: the same image as sky/"),
+    ("too narrow", "sky/line.png: 100000x1 pixels are too narrow for a test scale of"),
+    ("no UTF-8", r"the name 'sky/caf\\udce9.png' holds a character that cannot be printed; rename it"),
 ])  # fmt: skip
 def test_a_bad_folder_is_refused_in_one_line_before_anything_is_learned(trained, folder, how, message, monkeypatch):
     spoil(folder, how)
-    monkeypatch.setattr(own, "fit", lambda *_, **__: pytest.fail("learned"))
+    monkeypatch.setattr(own, "best_rate", lambda *_, **__: pytest.fail("learned"))
     with pytest.raises(DataError, match=message) as refused:
         finetuning.tune(studies.find_tuning("smoke/A-256", str(folder)))
     assert "\n" not in str(refused.value) and not folder.with_name("mine-tuned").exists()
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_learned(trained, folder, monkeypatch):
+    monkeypatch.setattr(own, "best_rate", lambda *_, **__: pytest.fail("learned"))
+    (folder.parent / "file").touch()
+    with pytest.raises(StorageError, match="file/here cannot be written"):
+        finetuning.tune(studies.find_tuning("smoke/A-256", str(folder)), folder.parent / "file" / "here")
+    with pytest.raises(VerydeepError, match=r"^/: nothing can be written beside it; name a folder with --to"):
+        finetuning.tune(studies.find_tuning("smoke/A-256", "/"))
+
+
+def test_what_stops_in_the_middle_leaves_nothing_and_goes_on_by_the_same_command(trained, folder, monkeypatch):
+    asked, before = studies.find_tuning("smoke/A-256", str(folder)), set(folder.parent.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(own, "posteriors", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            finetuning.tune(asked, epochs=1)
+    assert set(folder.parent.iterdir()) == before
+    tuned = finetuning.tune(asked, epochs=1)
+    assert tuned.folder == folder.with_name("mine-tuned") and finetuning.load(tuned.folder).classes == tuned.words
+
+
+def test_of_a_narrow_image_a_piece_is_shown(trained, folder, monkeypatch):
+    for path in (folder / "sky").iterdir():
+        width = 1190 + int(path.stem.rpartition("-")[2])  # no two alike
+        Image.fromarray(np.asarray(Image.open(path))[:2, :2]).resize((width, 2)).save(path)
+    tuned = finetuning.tune(studies.find_tuning("smoke/A-256", str(folder)), epochs=1)
+    shown = [base64.b64decode(one) for one in re.findall('base64,([^"]+)', (tuned.folder / "page.html").read_text())]
+    sizes = {Image.open(io.BytesIO(one)).size for one in shown}
+    assert (640, 160) in sizes and len(shown) == 9
+
+
+@pytest.mark.parametrize("note", ["{}", "[]", "<<<<<<< ours", "\xff"])
+def test_a_damaged_note_of_a_network_is_told(tmp_path, note):
+    (tmp_path / "network.json").write_bytes(note.encode("latin-1"))
+    (tmp_path / "weights.safetensors").touch()
+    with pytest.raises(VerydeepError, match=r"network.json: not the note that verydeep finetune wrote"):
+        finetuning.load(tmp_path)
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
+    (["smoke/A-256", "~nobody-has-this/x"], "~nobody-has-this/x: no such home directory; give the whole path"),
     (["smoke/A-256", "nowhere"], "'nowhere' is neither a folder nor one of the data sets caltech101, photographs"),
     (["smoke/F-256", "photographs"], "unknown config 'F'"), (["smoke", "photographs"], "names no network"),
     (["smoke/D-256-pcr-all", "photographs"], "gives boxes and not classes"),

@@ -1,12 +1,15 @@
 """The papermill templates: parameters checked, failures said in one line."""
 
 import json
+import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 
 import nbformat
 import pytest
+import yaml
 
 from conftest import REPOSITORY
 from verydeep import notebooks, runs, studies
@@ -67,6 +70,15 @@ def test_the_command_repeats_the_run():
     command = notebooks.command(run, "train")
     given = "{study: quarter, config: D, train_scale: jitter, seed: 3}"
     assert command == f"papermill book/training/train.ipynb out.ipynb -y '{given}'"
+
+
+@pytest.mark.parametrize("name", ["off", "0.5", "12", "longer"])
+def test_the_command_tells_a_variant_as_a_word(name):
+    run = studies.find_run("quarter", "A", 256)
+    variant = studies.schema.Variant(networks=["A-256"], why="", set={})
+    run = replace(run, study=run.study.model_copy(update={"variants": {name: variant}}), variant=name)
+    given = shlex.split(notebooks.command(run, "train"))[-1]
+    assert yaml.safe_load(given) == notebooks.parameters(run) and yaml.safe_load(given)["variant"] == name
 
 
 def papermill(template, parameters, output):

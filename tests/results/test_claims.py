@@ -124,6 +124,16 @@ def fuse(name, wrong, trained):
     )
 
 
+def with_another_seed(run):
+    """The same record once more, as of seed 1."""
+    again = replace(run, seed=1)
+    shutil.copytree(run.folder, again.folder)
+    for path in (again.folder / "train.json", again.folder / "evaluate.json"):
+        record = runs.read_file(path)
+        files.write_text(path, record.model_copy(update={"seed": 1}).model_dump_json())
+        runs.seal(again.folder, [path.name])
+
+
 def verdict(number):
     return results.read("smoke").verdict(number)
 
@@ -452,15 +462,25 @@ def test_the_training_error_of_several_seeds_is_their_mean_over_all_their_images
 
 def test_only_seeds_that_all_rows_have_are_compared(network, trained):
     network("B", 256, 100)
-    run = network("C", 256, 60)
-    again = replace(run, seed=1)
-    shutil.copytree(run.folder, again.folder)
-    record = runs.read_file(again.folder / "evaluate.json")
-    files.write_text(again.folder / "evaluate.json", record.model_copy(update={"seed": 1}).model_dump_json())
-    runs.seal(again.folder, ["evaluate.json"])
+    with_another_seed(network("C", 256, 60))
     assert results.number("smoke.table3.C-256.top1").runs == ("C-256-s0", "C-256-s1")
     assert verdict(5).verdict == REPRODUCED
     assert verdict(5).ours.value == pytest.approx(100 * 40 / N)
+
+
+def test_what_stands_beside_a_difference_is_of_the_seeds_of_that_difference(network, trained):
+    """D and E are compared at three scales, over the seeds that all six rows have."""
+    made = [[network("D", scale, 100), network("E", scale, 60)] for scale in (256, 384, "jitter")]
+    rows = [claim_tables.comparisons("smoke")]
+    for of_scale in made:
+        for run in of_scale:
+            with_another_seed(run)
+        rows.append(claim_tables.comparisons("smoke"))
+    alone, first, second, both = (table.loc[4, "table3.D-256", "table3.E-256"] for table in rows)
+    assert (alone["only first wrong"], alone["only second wrong"]) == (40, 0) and alone["p"] < 0.001
+    assert first.equals(alone) and second.equals(alone), "a second seed of some rows is no seed of the claim"
+    assert both[["only first wrong", "only second wrong", "p"]].isna().all()
+    assert both["difference"] == alone["difference"] and both["detectable"] == alone["detectable"] > 0
 
 
 def test_every_change_of_a_rule_is_told(repository, monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from verydeep.results import statistics
+from verydeep.results import statistics, transfers
 
 
 def draws(n, *rates, seed=0):
@@ -55,7 +55,7 @@ def test_a_comparison_counts_the_images_on_which_the_networks_differ():
     first = np.array([1, 1, 1, 0, 0, 0, 1, 0], bool)
     second = np.array([1, 0, 0, 0, 1, 0, 0, 0], bool)
     found = statistics.compare(first, second)
-    assert (found.only_first, found.only_second, found.n) == (3, 1, 8)
+    assert (found.only_first, found.only_second, found.discordant, found.n) == (3, 1, 0.5, 8)
     assert found.difference.value == pytest.approx(100 * (4 - 2) / 8)
     assert found.p == pytest.approx(0.625)
 
@@ -99,7 +99,9 @@ def test_several_seeds_widen_the_interval_by_their_spread():
     both = statistics.mean_difference([(first, second)])
     assert both.value == pytest.approx(pooled.value)
     assert both.high - both.low > 2 * (pooled.high - pooled.low)
-    assert statistics.compare(first, second).p is None
+    compared = statistics.compare(first, second)
+    assert (compared.only_first, compared.only_second, compared.p) == (None, None, None)
+    assert compared.discordant == pytest.approx((first ^ second).mean())
     assert statistics.seed_spread(first) == pytest.approx(np.std([50, 54, 46], ddof=1), abs=0.6)
     assert statistics.seed_spread(first[0]) is None
 
@@ -131,3 +133,9 @@ def test_the_minimum_detectable_difference_is_found_with_its_power():
         only_first, only_second, _ = rng.multinomial(n, [share, discordant - share, 1 - discordant])
         found += stats.binomtest(only_first, only_first + only_second).pvalue < 0.05
     assert 0.72 < found / 500 < 0.86
+
+
+def test_the_interval_of_a_share_lies_between_0_and_100():
+    resampled = np.random.default_rng(0).binomial(100, 0.99, size=(1, 2000)).astype(float)
+    assert transfers.bootstrap(99.0, resampled).high > 100 and transfers.share(99.0, resampled).high == 100
+    assert transfers.bootstrap(1.0, 100 - resampled).low < 0 and transfers.share(1.0, 100 - resampled).low == 0

@@ -196,6 +196,12 @@ def test_a_chapter_with_outputs_is_found(trained):
     assert runs.check_all() == ["book/results/table3.ipynb: has outputs; clear them, the build makes them anew"]
 
 
+def test_a_chapter_that_is_no_notebook_is_found(trained):
+    (trained / "book/Untitled.ipynb").touch()
+    (fault,) = runs.check_all()
+    assert fault.startswith("book/Untitled.ipynb: not a notebook (")
+
+
 LITTER = (
     ".DS_Store",
     "._A-256-s0",

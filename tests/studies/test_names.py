@@ -73,6 +73,8 @@ def test_any_text_names_a_run_exactly_or_is_refused(text):
     ("s1", "its end, s1, would be read as a seed"),
     ("longer-s0", "its end, s0, would be read as a seed"),
     ("longer-s00", "its end, s00, would be read as a seed"),
+    ("dropout-on-fc", "what stands behind on would be read as a data set"),
+    ("on", "what stands behind on would be read as a data set"),
     ("a+b", "small letters and digits"),
     ("a/b", "small letters and digits"),
     ("a b", "small letters and digits"),

@@ -89,13 +89,21 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"settings": {"256": {"testing": {"grid": "cells"}}}}, "says no reason for testing.grid"),
     ({"settings": {"256": {"network": {"pooling": "up"}}}}, "pooling: .*'ceil'"),
     ({"data": {"source": "digits"}}, "data.held_out_per_class: this key is missing"),
+    ({"network__width_divisor": 600}, "networks.256: A cannot be built so small: width_divisor 600 does not divide"),
+    ({"network__length_divisor": 20}, "networks.256: A cannot be built so small: a crop of 11 pixels leaves nothing"),
+    ({"train": False, "networks": {"authors": ["A"]}}, "networks.authors: nobody has published weights of A"),
+    ({"seeds": []}, "seeds: .*at least 1 item"), ({"seeds": [2**32]}, "seeds.0: .*less than 4294967296"),
+    ({"further_seeds": [{"seeds": [2**32], "networks": ["A-256"]}]}, "further_seeds.0.seeds.0: .*less than"),
+    ({"transfer": {"costs": []}}, "transfer.costs: .*at least 1 item"),
+    ({"transfer": {"scales": {"photographs": []}}}, "transfer.scales.photographs: .*at least 1 item"),
+    ({"transfer": {"scales": {"photographs": [512, 256]}}}, r"transfer.scales: they rise.*\[512, 256\]"),
 ])  # fmt: skip
 def test_a_faulty_study_names_its_file_its_key_and_the_reason(changes, message):
     with pytest.raises(StudyError, match=f"smoke.yaml: .*{message}"):
         schema.parse(smoke(**changes), "smoke.yaml")
 
 
-@pytest.mark.parametrize("text", ["- a list", "a: [", "", "just words"])
+@pytest.mark.parametrize("text", ["- a list", "a: [", "", "just words", "title: {{title}}", "[1, 2]: 3"])
 def test_a_file_that_is_no_mapping_is_refused(text):
     with pytest.raises(StudyError, match="x.yaml"):
         schema.parse(text, "x.yaml")

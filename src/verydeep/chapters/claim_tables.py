@@ -126,8 +126,8 @@ def comparisons(study: str) -> display.Table:
         for pair in verdict.compared:
             if pair.ours is None or more_is_better(pair.first):
                 continue
-            wrong = snapshot.evidence.wrong([pair.first, pair.second])
-            compared = statistics.compare(wrong[pair.first], wrong[pair.second])
+            wrong = [snapshot.evidence.answers(reference, pair.seeds) for reference in (pair.first, pair.second)]
+            compared = statistics.compare(*wrong)
             rows.append(
                 {
                     "claim": verdict.number,
@@ -140,16 +140,15 @@ def comparisons(study: str) -> display.Table:
                     "only first wrong": compared.only_first,
                     "only second wrong": compared.only_second,
                     "p": compared.p,
-                    "detectable": statistics.minimum_detectable_difference(
-                        compared.n, (compared.only_first + compared.only_second) / compared.n
-                    ),
+                    "detectable": statistics.minimum_detectable_difference(compared.n, compared.discordant),
                 }
             )
     frame = pd.DataFrame(rows)
     if frame.empty:
         return display.table(frame)
     units = dict.fromkeys(("paper's difference", "difference", "low", "high", "detectable"), "points")
-    missing = {"p": "several seeds", "paper's difference": ""}
+    several = dict.fromkeys(("only first wrong", "only second wrong", "p"), "several seeds")
+    missing = several | {"paper's difference": ""}
     frame = frame.set_index(["claim", "first", "second"])
     caption = coverage(snapshot.verdicts)
     return display.table(frame.round(dict.fromkeys(units, 3)), units=units, missing=missing, caption=caption)

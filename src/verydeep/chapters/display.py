@@ -47,7 +47,12 @@ def measured(number: Number, digits: int = 1) -> str:
 
 def coverage(images: int, seeds: Iterable[int], kind: str = "validation") -> str:
     """What the intervals of a table cover, in words: over which images, and over how many seeds each of them is."""
-    over, counts = f"the {images:,} {kind} images", sorted(set(seeds))
+    return covered(f"the {images:,} {kind} images", seeds)
+
+
+def covered(over: str, seeds: Iterable[int]) -> str:
+    """:func:`coverage` of images that are told in words."""
+    counts = sorted(set(seeds))
     if len(counts) > 1:
         several = "the seeds trained" if counts[0] > 1 else "the seeds where several were trained"
         once = "" if counts[0] > 1 else "; where it was one, another may move a number further"

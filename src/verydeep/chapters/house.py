@@ -82,12 +82,17 @@ def rooms() -> display.Table:
 def journey(identity: str) -> display.Table:
     """The way of one number from the images to a sentence: what there is of it in each room, from the records.
 
-    A number that has not been run, or an exact count, has no rows, and a caption that says so.
+    A number that has not been run, an exact count, or one of boxes or of other data has no rows, and a caption that
+    says so.
     """
     number = results.number(identity)
     if number.status != "done" or number.run is None:
         return display.table(pd.DataFrame(), caption=f"{identity} rests on no run in this checkout.")
     folder = paths.runs() / number.study / number.run
+    if not (folder / predictions.FILE).exists():
+        return display.table(
+            pd.DataFrame(), caption=f"{identity} is no error of classes, of which alone the way is shown."
+        )
     tests = [folder / f"{kind}.json" for kind in KINDS if kind != "train"]
     record = next(runs.read_file(path) for path in tests if path.exists())
     steps = [

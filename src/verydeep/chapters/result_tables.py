@@ -49,7 +49,7 @@ def result_table(table: int, *studies: str, others: bool = False) -> ResultTable
 def transfer_table(table: int, *studies: str) -> ResultTable:
     """Table 11 or 12 of the paper beside the numbers of studies, in percent; as :func:`result_table`."""
     head = ["data", "method", "networks", "paper (%)", *(f"{study} (%)" for study in studies)]
-    printed, rows = printed_numbers(), []
+    printed, rows, seeds = printed_numbers(), [], set()
     for cell, left in transfer_tables.heads(table, list(studies)):
         theirs = printed.get(cell)
         row = [*map(html.escape, left.values()), "" if theirs is None else f"{theirs:.1f}"]
@@ -57,9 +57,11 @@ def transfer_table(table: int, *studies: str) -> ResultTable:
             snapshot, identity = results.read(study), f"{study}.{cell}"
             number = snapshot.find(identity)
             row.append("" if number is None else _linked(number) if number.status == "done" else display.NOT_RUN)
+            seeds |= {len(number.runs)} if number is not None and number.status == "done" else set()
         rows.append(row)
+    intervals = display.covered("the images tested on", seeds) if seeds else ""
     theirs = f'<a href="{addresses.table_url(table)}">Table {table} of the paper</a>'
-    caption = f"Beside {theirs}, in percent. Intervals: 95 %, over the images tested on, for the one seed trained."
+    caption = f"Beside {theirs}, in percent. {intervals}".rstrip()
     return ResultTable(head, [False] * 3 + [True] * (1 + len(studies)), rows, caption)
 
 

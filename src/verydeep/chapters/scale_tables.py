@@ -3,7 +3,7 @@
 import pandas as pd
 
 from verydeep import results, runs
-from verydeep.chapters import costs, display, error_tables
+from verydeep.chapters import costs, display
 from verydeep.results import statistics
 from verydeep.studies import Measurement, Run, load
 from verydeep.studies.measurements import single
@@ -14,25 +14,27 @@ _LOST = ("lost at the smallest Q", "lost at the middle Q", "lost at the largest 
 def each_scale(study: str) -> pd.DataFrame:
     """What dense testing loses at each of the scales of Table 4 alone, and at all together, against Table 3's.
 
-    One row a network that was tested: its scales Q, the top-1 error in percent at the single scale of Table 3, and what
-    is lost against it in percent points with the paired 95 % interval, positive where the error is higher; nothing
-    where the two are the same.
+    One row a network that was tested, with the study's first seed: its scales Q, the top-1 error in percent at the
+    single scale of Table 3, and what is lost against it in percent points with the paired 95 % interval, positive where
+    the error is higher; nothing where the two are the same.
     """
-    rows = []
+    rows, images = [], 0
     for row in results.rows("table4", load(study)):
         single_scale = single(row.run.train_scale)
         base = _wrong(row.run, single_scale)
         if base is None:
             continue
+        images = len(base)
         cells = {"network": row.run.row, "Q": ", ".join(map(str, row.measurement.test_scales))}
         cells["top-1 at one scale"] = 100 * float(base.mean())
         for heading, measured in zip(_LOST, [*row.measurement.passes, row.measurement], strict=True):
             cells[heading] = "" if measured == single_scale else display.difference(_lost(row.run, measured, base))
         rows.append(cells)
     frame = pd.DataFrame(rows, columns=["network", "Q", "top-1 at one scale", *_LOST]).set_index("network")
+    caption = f"{display.coverage(images, [1])} Each network is the one of the study's first seed." if rows else ""
     idle = [heading for heading in _LOST if (frame[heading] == "").all()]
     units = {"top-1 at one scale": "%"} | dict.fromkeys(_LOST, "points")
-    return display.table(frame.drop(columns=idle), units=units, caption=error_tables.coverage(study))
+    return display.table(frame.drop(columns=idle), units=units, caption=caption)
 
 
 def blur(study: str) -> pd.DataFrame:

@@ -93,7 +93,7 @@ def fusion_gains(study: str) -> pd.DataFrame:
         return display.table(pd.DataFrame())
     frame = pd.DataFrame(rows).round(2).set_index(["networks", "tested"])
     units = {name: "points" if "gain" in name else "%" for name in frame}
-    return display.table(frame, units=units, caption=error_tables.coverage(study))
+    return display.table(frame, units=units, caption=display.coverage(len(every), [1]))
 
 
 def protocol_gap(study: str = "released") -> pd.DataFrame:

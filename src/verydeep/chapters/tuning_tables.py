@@ -20,7 +20,7 @@ def points(tuning: Tuning) -> pd.DataFrame:
     record, lines = runs.read_tuning(tuning), []
     for name, score in record.measurements.items() if record else ():
         way, _, images = name.rpartition("-")
-        recall = transfers.bootstrap(score.value, transfers.resamples(tuning.study.name, tuning.name, name)[None])
+        recall = transfers.share(score.value, transfers.resamples(tuning.study.name, tuning.name, name)[None])
         lines.append(
             {
                 "way": WAYS[way],

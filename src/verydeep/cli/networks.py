@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from verydeep import files
 from verydeep.cli.group import cli, given, machine_options, network_arguments, pixels_option, wait_option
 from verydeep.errors import UnknownName, VerydeepError
 
@@ -135,7 +136,7 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
     way = prediction.measurement(model, method, asked)
     for picture in pictures:
         said = prediction.predict(model, picture, way)
-        click.echo(f"{picture}: {model.name}, {way.name}")
+        click.echo(f"{files.shown(picture)}: {model.name}, {way.name}")
         for word, probability in said.head(prediction.BEST).items():
             click.echo(f"{100 * probability:6.1f} %  {word}")
         if target:
@@ -149,7 +150,7 @@ def _predict_own(folder: Path, pictures: tuple[Path, ...]) -> None:
 
     network = finetuning.load(folder)
     for picture in pictures:
-        click.echo(f"{picture}: {network.name}, dense")
+        click.echo(f"{files.shown(picture)}: {network.name}, dense")
         for word, probability in network.predict(prediction.read_picture(picture)).head(prediction.BEST).items():
             click.echo(f"{100 * probability:6.1f} %  {word}")
 

@@ -7,7 +7,6 @@ the original files: nothing is re-encoded, and a million small files become one.
 import hashlib
 import json
 import shutil
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +20,7 @@ from verydeep.data import prospect
 from verydeep.data.ahead import prepared
 from verydeep.data.base import SPLITS, Entry, Source
 from verydeep.data.images import check_header, decode
-from verydeep.errors import DataError, StorageError
+from verydeep.errors import DataError
 
 FORMAT = 1
 # Krizhevsky's eigenvectors and the mean RGB value are taken over the training set. Sets that are stored encoded
@@ -170,12 +169,11 @@ def _build(source: Source, listing: pd.DataFrame, fingerprint: str, folder: Path
     if counts != source.counts:
         odd = source.odd_classes(listing)
         raise DataError(f"{source.folder}: {source.name} should hold {source.counts} images, found {counts}{odd}")
-    for left in folder.parent.glob(f".{folder.name}.*.staging"):  # by a process that was killed
+    for left in folder.parent.glob(f".{folder.name}.*{files.STAGING}"):  # by a process that was killed
         shutil.rmtree(left, ignore_errors=True)
     entries = list(source.entries())
     needed = prospect.require_room(source, entries, folder.parent)
-    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".staging"))
-    try:
+    with files.atomic_folder(folder) as staging:
         sizes, hashes = [], []
         colour = _ColourSums(_statistics_rows(listing, decoded=source.shape is not None))
         prepare = _Preparation(source, colour.rows, decode_all=len(listing) <= DECODED_IMAGES)
@@ -204,13 +202,6 @@ def _build(source: Source, listing: pd.DataFrame, fingerprint: str, folder: Path
             "statistics": colour.result(),
         }
         files.write_text(staging / "store.json", json.dumps(info, indent=1))
-        shutil.rmtree(folder, ignore_errors=True)
-        staging.chmod(0o755)
-        staging.replace(folder)
-    except OSError as error:
-        raise StorageError(folder, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return Store(folder)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from verydeep import files
 from verydeep.data.images import decode
 from verydeep.errors import DataError, UnknownName, VerydeepError
 from verydeep.evaluation.passes import mean
@@ -130,7 +131,7 @@ def score_map(model: Pretrained, picture: str | Path | np.ndarray, name: str, sc
 def _source(picture: str | Path | np.ndarray) -> OnePicture:
     if isinstance(picture, np.ndarray):
         return OnePicture(picture)
-    return OnePicture(read_picture(Path(picture)), str(picture))
+    return OnePicture(read_picture(Path(picture)), files.shown(picture))
 
 
 def _tester(model: Pretrained) -> Tester:

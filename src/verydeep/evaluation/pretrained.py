@@ -136,7 +136,7 @@ def class_names(run: Run) -> list[str]:
 
 def _find(name: str | Path) -> tuple[Run, Path | None]:
     """The run that is asked for, and the folder with its record and weights; none for weights of others."""
-    path = Path(name).expanduser()
+    path = paths.expanded(name)
     if path.name == _WEIGHTS:
         path = path.parent
     if (path / _RECORD).is_file():

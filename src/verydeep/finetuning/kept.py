@@ -51,12 +51,12 @@ def load(folder: Path) -> OwnNetwork:
     Raises
     ------
     VerydeepError
-        When there is none, or its weights are others than were written.
+        When there is none, its note is damaged, or its weights are others than were written.
     """
     folder = Path(folder)
     if not is_own(folder):
         raise VerydeepError(f"{folder}: no network there; verydeep finetune writes {NOTE} and {WEIGHTS}")
-    note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+    note = _note(folder / NOTE)
     if files.sha256(folder / WEIGHTS) != note["weights_sha256"]:
         raise VerydeepError(f"{folder / WEIGHTS}: not the weights that {NOTE} names; tune the network again")
     run = named_run(note["started_from"])
@@ -68,3 +68,14 @@ def load(folder: Path) -> OwnNetwork:
     return OwnNetwork(
         folder.name, Tester(net, normalise, testing, run.recipe.flip), note["classes"], note["test_scale"]
     )
+
+
+def _note(path: Path) -> dict:
+    asked = {"weights_sha256", "started_from", "classes", "divisor", "mean", "test_scale"}
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # no JSON, or no text
+        note = None
+    if not isinstance(note, dict) or asked - note.keys():
+        raise VerydeepError(f"{path}: not the note that verydeep finetune wrote; tune the network again")
+    return note

@@ -1,7 +1,7 @@
 """A network for somebody's own images: a folder of them, a folder a class, becomes a network with its errors."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,9 @@ import pandas as pd
 
 from verydeep import files, progress
 from verydeep.assembly import device, exact_float32, recorded_normaliser
-from verydeep.data.images import decode
+from verydeep.data.images import MAX_PIXELS, decode
 from verydeep.data.targets import aside, of_one_class
+from verydeep.data.views import scaled_size
 from verydeep.errors import DataError, VerydeepError
 from verydeep.evaluation.measure import require_trained
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
@@ -35,7 +36,8 @@ class OwnFolder:
     Raises
     ------
     DataError
-        In one line, where there are fewer than two classes, a class has too few images, or a file is no image.
+        In one line, where there are fewer than two classes, a class has too few images, a file is no image, or its
+        name cannot be printed.
     """
 
     shape = None  # the images are of many sizes, and decoded when they are asked for
@@ -55,12 +57,14 @@ class OwnFolder:
             if len(images) < LEAST:
                 raise DataError(f"{of_class}: {len(images)} images; a class needs {LEAST} at least")
             rows += [(label, image.relative_to(folder).as_posix()) for image in images]
+        if strange := next((name for _, name in rows if not name.isprintable()), None):
+            raise DataError(f"{folder}: the name {strange!r} holds a character that cannot be printed; rename it")
         self.words = [path.name for path in classes]
         self.manifest = pd.DataFrame(rows, columns=["label", "name"])
         self.rows = {name: row for row, name in enumerate(self.manifest["name"])}
-        hashes = {}
+        self.sizes, hashes = [], {}
         for row, name in enumerate(progress.bar(self.manifest["name"], "reading")):
-            self.image(row)
+            self.sizes.append(self.image(row).shape[:2])
             if (same := hashes.setdefault(files.sha256(folder / name), name)) != name:
                 raise DataError(f"{folder / name}: the same image as {same}; one of them would be tested on, remove it")
 
@@ -71,6 +75,13 @@ class OwnFolder:
             raise DataError(f"{path}: not an image; a class has images alone in its folder")
         advice = "give a JPEG, PNG, GIF, BMP, TIFF or WebP image, or remove it"
         return decode(path.read_bytes(), str(path), upright=True, advice=advice)
+
+    def require_scale(self, scale: int) -> None:
+        """Raise :class:`DataError` where an image is too narrow to be rescaled to a shorter side ``scale``."""
+        for row, (height, width) in enumerate(self.sizes):
+            if np.prod(scaled_size(height, width, scale)) > MAX_PIXELS:
+                path = self.folder / self.manifest["name"].iat[row]
+                raise DataError(f"{path}: {width}x{height} pixels are too narrow for a test scale of {scale}; crop it")
 
     def split(self, share: float) -> tuple[np.ndarray, np.ndarray]:
         """Rows to learn from, and rows to test on: of each class that share, by the names alone.
@@ -158,9 +169,11 @@ def tune(
     DataError
         When the folder is not what it should be; in one line, before anything is learned.
     VerydeepError
-        When the network is not trained, or ``to`` is there already.
+        When the network is not trained, or ``to`` is there already or cannot be written; before anything is learned.
     """
     run, folder = asked.run, asked.folder.resolve()
+    if not to and not folder.name:
+        raise VerydeepError(f"{folder}: nothing can be written beside it; name a folder with --to")
     to = Path(to) if to else folder.with_name(f"{folder.name}-tuned")
     if to.exists():
         raise VerydeepError(f"{to} exists already; name another folder with --to, or remove it")
@@ -169,8 +182,10 @@ def tune(
     if epochs < 1:
         raise VerydeepError(f"epochs must be a whole number from 1 upwards, not {epochs}")
     require_trained(run)
+    files.require_writable(to)
     exact_float32()
     images = OwnFolder(folder)
+    images.require_scale(run.study.pixels(256))
     train, test = images.split(held_out)
     report(f"{folder}: {len(images.words)} classes, {len(train)} images to learn from, {len(test)} to test on")
     normalise = recorded_normaliser(run, device())
@@ -179,21 +194,22 @@ def tune(
     net = new_network(run, len(images.words), trained=True)
     losses = fit(net, run, lesson, normalise, trained=True, rate=rate)
     report(f"learned at a rate of {rate:g}: loss {losses[0]:.3f} in the first epoch, {losses[-1]:.3f} in the last")
-    digest = weights.publish(net, to / WEIGHTS)
-    weights.load_into(net, to / WEIGHTS)  # what is tested is what is written
-    said = posteriors(net, run, normalise, images, test, pixels_per_batch)
-    answers = pd.DataFrame(
-        {
-            "image": images.manifest["name"].to_numpy()[test],
-            "label": images.manifest["label"].to_numpy()[test],
-            "said": said.argmax(1),
-            "probability": said.max(1),
-        }
-    )
-    tuned = Tuned(to, images, answers, losses)
-    _write_note(tuned, asked, epochs, rate, len(train), digest, normalise)
-    files.write_text(to / PAGE, page(tuned, f"{run.study.name}/{run.name}"))
-    return tuned
+    with files.atomic_folder(to) as making:
+        digest = weights.publish(net, making / WEIGHTS)
+        weights.load_into(net, making / WEIGHTS)  # what is tested is what is written
+        said = posteriors(net, run, normalise, images, test, pixels_per_batch)
+        answers = pd.DataFrame(
+            {
+                "image": images.manifest["name"].to_numpy()[test],
+                "label": images.manifest["label"].to_numpy()[test],
+                "said": said.argmax(1),
+                "probability": said.max(1),
+            }
+        )
+        tuned = Tuned(making, images, answers, losses)
+        _write_note(tuned, asked, epochs, rate, len(train), digest, normalise)
+        files.write_text(making / PAGE, page(tuned, f"{run.study.name}/{run.name}"))
+    return replace(tuned, folder=to)
 
 
 def _write_note(tuned: Tuned, asked: OwnImages, epochs: int, rate: float, learned: int, digest: str, normalise) -> None:

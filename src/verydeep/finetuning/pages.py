@@ -10,7 +10,8 @@ from PIL import Image
 
 from verydeep.data.views import rescale
 
-_THUMBNAIL = 160
+#: The shorter side of a picture in pixels; of the longer one so many times as much is shown, which a JPEG can hold.
+_THUMBNAIL, _LONGEST = 160, 4
 
 
 def page(tuned, network: str) -> str:
@@ -49,7 +50,9 @@ def _always(answers: pd.DataFrame) -> float:
 
 def _figure(one, images, words: list[str]) -> str:
     stream = io.BytesIO()
-    small = rescale(images.image(one.row), _THUMBNAIL)
+    image = images.image(one.row)
+    longest = _LONGEST * min(image.shape[:2])
+    small = rescale(image[:longest, :longest], _THUMBNAIL)
     Image.fromarray(np.ascontiguousarray(small)).save(stream, "JPEG", quality=85)
     said = f"{words[one.said]}, {100 * one.probability:.0f} %"
     if one.label != one.said:

@@ -89,6 +89,29 @@ def map_side(config: AnyConfiguration, size: Size, length: int) -> int:
     return max(0, length)
 
 
+def size_fault(config: AnyConfiguration, size: Size) -> str | None:
+    """Why a configuration cannot be built in a size: a width is not divided, or nothing is left of a crop."""
+    match config:
+        case Residual():
+            widths, poolings = config.widths, 1
+        case Inception():  # whose widths are rounded
+            widths, poolings = (), 1 + len(config.groups)
+        case _:
+            widths = [*(conv.channels for block in config.blocks for conv in block), *config.fc[:-1]]
+            poolings = len(config.blocks)
+    if any(width % size.width_divisor for width in widths):
+        return f"width_divisor {size.width_divisor} does not divide every width of {config.name}: {widths}"
+    if map_side(config, size, size.crop) < 1:
+        return f"a crop of {size.crop} pixels leaves nothing after {poolings} poolings"
+    return None
+
+
+def require_size(config: AnyConfiguration, size: Size) -> None:
+    """Raise :class:`ValueError` where :func:`size_fault` finds one."""
+    if fault := size_fault(config, size):
+        raise ValueError(fault)
+
+
 def layers(config: AnyConfiguration, size: Size = PAPER_SIZE, *, image: tuple[int, int] | None = None) -> list[Layer]:
     """Every layer of ``config`` at the given size, from conv1_1 to the class scores.
 

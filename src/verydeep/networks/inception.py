@@ -162,8 +162,7 @@ def build(config: str, size: Size = PAPER_SIZE, *, lrn_alpha: str = "caffe") -> 
     spec = configuration(config)
     if lrn_alpha not in vgg.LRN_ALPHAS:
         raise UnknownName("lrn_alpha", lrn_alpha, vgg.LRN_ALPHAS)
-    if anatomy.map_side(spec, size, size.crop) < 1:
-        raise ValueError(f"a crop of {size.crop} pixels leaves nothing after {1 + len(spec.groups)} poolings")
+    anatomy.require_size(spec, size)
     net = GoogLeNet(spec, size, lrn_alpha=lrn_alpha)
     beside = sum(p.numel() for p in net.sides.parameters())
     assert beside == sum(layer.parameters for layer in anatomy.side_layers(spec, size)), f"side classifiers: {beside}"

@@ -60,13 +60,12 @@ def build(config: str, size: Size = PAPER_SIZE) -> ResNet:
     Raises
     ------
     ValueError
-        When a width is not divisible.
+        When a width is not divisible, or the crop is empty.
 
     The parameter count is asserted against the arithmetic of the configuration.
     """
     spec = configuration(config)
-    if any(width % size.width_divisor for width in spec.widths):
-        raise ValueError(f"width_divisor {size.width_divisor} does not divide every width of {config}: {spec.widths}")
+    anatomy.require_size(spec, size)
     net = ResNet(spec, size)
     counted, expected = sum(p.numel() for p in net.parameters()), anatomy.parameters(spec, size)
     assert counted == expected, f"{config} has {counted} parameters, its configuration gives {expected}"

@@ -178,11 +178,7 @@ def build(
         raise UnknownName("head", size.head, anatomy.HEADS)
     if lrn_alpha not in LRN_ALPHAS:
         raise UnknownName("lrn_alpha", lrn_alpha, LRN_ALPHAS)
-    widths = [conv.channels for block in spec.blocks for conv in block] + list(spec.fc[:-1])
-    if any(width % size.width_divisor for width in widths):
-        raise ValueError(f"width_divisor {size.width_divisor} does not divide every width of {config}: {widths}")
-    if anatomy.map_side(spec, size, size.crop) < 1:
-        raise ValueError(f"a crop of {size.crop} pixels leaves nothing after {len(spec.blocks)} poolings")
+    anatomy.require_size(spec, size)
     net = VGG(spec, size, dropout=dropout, lrn_alpha=lrn_alpha)
     counted = sum(p.numel() for p in net.parameters())
     expected = anatomy.parameters(spec, size)

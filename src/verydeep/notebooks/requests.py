@@ -1,6 +1,9 @@
 """The papermill templates of the book, and what their parameters ask for, checked."""
 
 import ast
+import json
+
+import yaml
 
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.studies import (
@@ -154,6 +157,12 @@ def _plain(scale: str) -> int | str:
 
 def command(run: Recorded, kind: str, output: str = "out.ipynb") -> str:
     """The plain papermill command that repeats one notebook of a run."""
-    shown = {name: f"[{', '.join(v)}]" if isinstance(v, list) else v for name, v in parameters(run).items()}
+    shown = {name: f"[{', '.join(v)}]" if isinstance(v, list) else _in_yaml(v) for name, v in parameters(run).items()}
     given = ", ".join(f"{name}: {value}" for name, value in shown.items())
     return f"papermill book/{template(run, kind)} {output} -y '{{{given}}}'"
+
+
+def _in_yaml(value) -> str:
+    """A value as YAML reads it back: a word that it would take for a number or for yes or no stands in quotes."""
+    text = str(value)
+    return json.dumps(text) if isinstance(value, str) and not isinstance(yaml.safe_load(text), str) else text

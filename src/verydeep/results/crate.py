@@ -165,15 +165,16 @@ class _Crate:
         ]
 
     def _inputs(self, run: Recorded, kind: str) -> list:
-        """The weights that an action started from or tested."""
+        """The weights that an action started from or tested; those of others lie in no folder of a run."""
         if kind in ("fuse", "transfer", "finetune"):
             sources = [(member.folder, "weights.safetensors") for member in run.members]
         elif kind == "evaluate":
             sources = [(run.folder, "weights.safetensors")]
         else:
             sources = [(run.parent.folder, "weights.safetensors")] if run.parent else []
-        sums = {folder: runs.read_seal(folder) for folder, _ in sources}
-        return [self._file(folder, name, sums[folder][name]) for folder, name in sources if name in sums[folder]]
+        sums = {folder: runs.read_seal(folder) for folder, _ in sources if (folder / runs.SEAL).exists()}
+        known = [(folder, name) for folder, name in sources if name in sums.get(folder, ())]
+        return [self._file(folder, name, sums[folder][name]) for folder, name in known]
 
 
 def _finished(run: Recorded) -> list[str]:

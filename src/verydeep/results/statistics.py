@@ -30,13 +30,15 @@ class Comparison:
     """Two networks on the same images: ``difference`` is the first's error less the second's, in percent points.
 
     ``only_first`` and ``only_second`` count the images that only that one answers wrongly; ``p`` is McNemar's exact
-    two-sided p-value, ``None`` where several seeds make it inapplicable.
+    two-sided p-value; all three are ``None`` where several seeds make them inapplicable. ``discordant`` is the share of
+    images that just one of the two answers wrongly, the mean over seeds.
     """
 
     difference: Interval
-    only_first: int
-    only_second: int
+    only_first: int | None
+    only_second: int | None
     p: float | None
+    discordant: float
     n: int
 
 
@@ -67,15 +69,12 @@ def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
     """
     first, second = np.atleast_2d(first), np.atleast_2d(second)
     difference = mean_difference([(first, second)])
-    single = len(first) == 1
-    only_first, only_second = int((first[0] & ~second[0]).sum()), int((second[0] & ~first[0]).sum())
-    return Comparison(
-        difference=difference,
-        only_first=only_first,
-        only_second=only_second,
-        p=mcnemar(only_first, only_second) if single else None,
-        n=first.shape[1],
-    )
+    counts = p = None
+    if len(first) == 1:
+        counts = int((first & ~second).sum()), int((second & ~first).sum())
+        p = mcnemar(*counts)
+    only_first, only_second = counts or (None, None)
+    return Comparison(difference, only_first, only_second, p, float((first != second).mean()), n=first.shape[1])
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

@@ -46,7 +46,7 @@ class TransferRow:
 
 def rows(study: Study) -> list[TransferRow]:
     """The rows that a study plans, and those that were recorded beside, in the order of the data sets."""
-    recorded = {one.row: one for one in runs.recorded_transfers(study)}
+    recorded = {one.row: one for one in _recorded(study)}
     planned = planned_transfers(study)
     others = [one for row, one in recorded.items() if row not in {two.row for two in planned}]
     found, with_pixels = [], set()
@@ -85,8 +85,13 @@ class Cell:
     def interval(self) -> Interval:
         """The mean over seeds, with the 95 % interval over images, and over seeds where there are several."""
         values = [score.value for score in self.scores.values()]
-        found = bootstrap(float(np.mean(values)), self.resampled)
-        return Interval(found.value, max(0.0, found.low), min(100.0, found.high))
+        return share(float(np.mean(values)), self.resampled)
+
+
+def share(value: float, resampled: np.ndarray) -> Interval:
+    """:func:`bootstrap` of a share in percent, whose interval lies between 0 and 100."""
+    found = bootstrap(value, resampled)
+    return Interval(value, max(0.0, found.low), min(100.0, found.high))
 
 
 def bootstrap(value: float, resampled: np.ndarray) -> Interval:
@@ -126,9 +131,13 @@ def other_precision(row: TransferRow) -> float | None:
 
 def _seeds(transfer: Transfer) -> list[Transfer]:
     """The same networks with every seed that was recorded, all of them with one."""
-    study = transfer.study
-    found = [one for one in runs.recorded_transfers(study) if one.row == transfer.row]
+    found = [one for one in _recorded(transfer.study) if one.row == transfer.row]
     return sorted(found, key=lambda one: one.members[0].seed)
+
+
+def _recorded(study: Study) -> list[Transfer]:
+    """The recorded transfers that are rows: of networks that share a seed, by which verdicts pair them."""
+    return [one for one in runs.recorded_transfers(study) if len({run.seed for run in one.members}) == 1]
 
 
 def resamples(study: str, run: str, measurement: str) -> np.ndarray:

@@ -34,7 +34,7 @@ def notebook_fault(path: Path) -> str | None:
     try:
         notebook = nbformat.read(path, as_version=4)
     except Exception as error:  # nbformat raises what json, jsonschema and itself raise
-        return f"not a notebook ({type(error).__name__}: {str(error).splitlines()[0]})"
+        return _unreadable(error)
     papermill = notebook.metadata.get("papermill", {})
     if papermill.get("exception"):
         return "papermill recorded a failure"
@@ -86,13 +86,21 @@ def _check_fingerprints() -> list[str]:
     return faults
 
 
+def _unreadable(error: Exception) -> str:
+    return f"not a notebook ({type(error).__name__}: {str(error).splitlines()[0]})"
+
+
 def check_chapters() -> list[str]:
     """A line for every chapter with outputs: what chapters show is made when the book is built."""
     faults = []
     for path in files.listed(paths.book(), "**/*.ipynb"):
         if "runs" in path.relative_to(paths.book()).parts:
             continue
-        notebook = nbformat.read(path, as_version=4)
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except Exception as error:  # as in notebook_fault
+            faults.append(f"{short(path)}: {_unreadable(error)}")
+            continue
         if any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells):
             faults.append(f"{short(path)}: has outputs; clear them, the build makes them anew")
     return faults

@@ -11,6 +11,9 @@ from verydeep.errors import VerydeepError
 #: Training scales by name: the paper's (Sect. 3.1), and who published the weights that were not trained here.
 TRAIN_SCALES = ("256", "384", "jitter", "torchvision", "authors")
 
+#: Seeds are whole numbers below this, which numpy's and torch's generators take alike.
+SEEDS = 2**32
+
 #: The form of a study's name.
 STUDY = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _CONFIG = re.compile("[A-Z][A-Za-z]*(?:-[A-Za-z0-9]+)*")
@@ -96,6 +99,8 @@ def variant_fault(name: str) -> str | None:
     end = name.rpartition("-")[2]
     if re.fullmatch("s[0-9]+", end):
         return f"{name!r} cannot be a variant's name: its end, {end}, would be read as a seed"
+    if "-on-" in f"-{name}-":
+        return f"{name!r} cannot be a variant's name: what stands behind on would be read as a data set"
     return None
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from verydeep.networks.configurations import configuration
 from verydeep.networks.published import AUTHORS, TORCHVISION
-from verydeep.studies.names import TRAIN_SCALES
+from verydeep.studies.names import SEEDS, TRAIN_SCALES
 from verydeep.studies.strict import Strict
 
 #: The paper's training scales by name, (Smin, Smax) in its own pixels (Sect. 3.1).
@@ -17,6 +17,7 @@ RELEASED = (TORCHVISION, AUTHORS)
 
 Scale = Literal[TRAIN_SCALES]
 Positive = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
 Count = Annotated[int, Field(gt=0)]
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -132,7 +133,7 @@ class Variant(Strict):
 class FurtherSeeds(Strict):
     """Seeds beyond the study's, for the named networks."""
 
-    seeds: list[Annotated[int, Field(ge=0)]]
+    seeds: list[Seed]
     networks: list[str] = Field(description="as <config>-<scale>, or <config>-<scale>-<variant>")
 
 

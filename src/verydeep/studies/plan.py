@@ -9,7 +9,7 @@ from verydeep.networks import anatomy, published
 from verydeep.networks.configurations import AnyConfiguration, Size, all_configurations, configuration
 from verydeep.networks.published import Published
 from verydeep.studies.localisation import Localisation
-from verydeep.studies.names import RunName
+from verydeep.studies.names import SEEDS, RunName
 from verydeep.studies.parts import PAPER_SCALES, RELEASED, Network, Recipe, Testing, starts_from
 from verydeep.studies.recorded import Recorded
 from verydeep.studies.schema import Study, load, names
@@ -183,7 +183,7 @@ def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, var
     scales = PAPER_SCALES if spec.train else RELEASED
     if str(train_scale) not in scales:
         raise UnknownName("train_scale", train_scale, scales)
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < SEEDS:
         raise VerydeepError(f"seed must be a whole number from 0 to 2^32 - 1, not {seed!r}")
     if variant is not None and (not isinstance(variant, str) or variant not in spec.variants):
         raise UnknownName("variant", variant, spec.variants or ["none: this study has no variants"])

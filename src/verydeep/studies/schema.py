@@ -3,7 +3,7 @@
 import difflib
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -12,7 +12,9 @@ from verydeep import paper
 from verydeep.data.sources import SOURCES
 from verydeep.errors import StudyError, UnknownName
 from verydeep.files import listed
+from verydeep.networks import anatomy
 from verydeep.networks.configurations import Size, all_configurations
+from verydeep.networks.published import published_weights
 from verydeep.studies.localisation import RATE, Localisation
 from verydeep.studies.names import study_fault, variant_fault
 from verydeep.studies.parts import (
@@ -26,6 +28,7 @@ from verydeep.studies.parts import (
     Positive,
     Recipe,
     Scale,
+    Seed,
     Settings,
     Testing,
     Variant,
@@ -62,7 +65,7 @@ class Study(Strict):
     networks: dict[Scale, list[str]] = Field(default_factory=lambda: dict(paper_networks()))
     variants: dict[str, Variant] = Field(default={}, description="deliberate deviations, by name")
     assumed_rate: Positive = Field(1e11, description="multiply-adds a second, until runs of the study tell")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], description="seeds of every network")
+    seeds: list[Seed] = Field([0], min_length=1, description="seeds of every network, from 0 to 2**32 - 1")
     further_seeds: list[FurtherSeeds] = Field([], description="planned after all else, in this order")
     publish_weights: bool | list[str] = Field(
         True,
@@ -84,6 +87,7 @@ class Study(Strict):
         self._check_keys("recipe", self.recipe)
         departed = self._departed_settings()
         self._check_purpose()
+        self._check_sizes()
         for scale in self.networks if self.train else ():
             self._check_keys(f"stages.{scale}", self.stages.get(scale, {}))
             ours, papers = self.resolve(scale), paper_recipe(scale)
@@ -108,6 +112,15 @@ class Study(Strict):
             raise ValueError(f"networks.{faulty[0]}: no training gives this scale; it is for a study with train: false")
         if faulty := sorted(set(self.settings) - set(self.networks)):
             raise ValueError(f"settings.{faulty[0]}: the study has no network of this scale")
+
+    def _check_sizes(self) -> None:
+        """Every network can be built as small as the study has it; one of others was published."""
+        for scale, configs in self.networks.items():
+            for config in configs:
+                if fault := anatomy.size_fault(all_configurations()[config], self.size_at(scale)):
+                    raise ValueError(f"networks.{scale}: {config} cannot be built so small: {fault}")
+                if not self.train and (scale, config, self.network_at(scale).batch_norm) not in published_weights():
+                    raise ValueError(f"networks.{scale}: nobody has published weights of {config}")
 
     def _departed_settings(self) -> set[str]:
         """The settings of networks, testing and localisation that are not the usual ones, at any training scale."""
@@ -149,6 +162,8 @@ class Study(Strict):
             return
         for network in variant.networks:
             config, scale = network.rsplit("-", 1)
+            if fault := anatomy.size_fault(all_configurations()[config], self.size_at(scale, name)):
+                raise ValueError(f"variants.{name}.networks: {network} cannot be built so small: {fault}")
             start = "-".join(starts_from(config, scale, self.resolve(scale, name)) or ())
             if start and start not in variant.networks:
                 raise ValueError(
@@ -324,6 +339,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node, deep=False):
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: a key is one word, and no list or mapping")
             if key.value in seen:
                 raise yaml.YAMLError(f"line {key.start_mark.line + 1}: the key {key.value} is given twice")
             seen.add(str(key.value))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from verydeep.studies.strict import Strict
 
@@ -72,11 +72,20 @@ TARGETS = {
 _PAPERS = ("voc2007", "voc2007-val", "voc2012", "voc2012-action", "caltech101", "caltech256")
 
 
+def _rising(scales: list[int]) -> list[int]:
+    if sorted({*scales}) != scales:
+        raise ValueError(f"transfer.scales: they rise, and each is given once, not {scales}")
+    return scales
+
+
+Scales = Annotated[list[Annotated[int, Field(ge=224)]], Field(min_length=1), AfterValidator(_rising)]
+
+
 class TransferKeys(Strict):
     """How features are carried to other data. A key settles what Appendix B leaves open; defaults are our reading."""
 
     data: list[Literal[tuple(TARGETS)]] = Field([*_PAPERS], description="data sets that the study asks for")
-    scales: dict[Literal[tuple(TARGETS)], list[Annotated[int, Field(ge=224)]]] = Field(
+    scales: dict[Literal[tuple(TARGETS)], Scales] = Field(
         {}, description="other scales Q than the paper's, by data set, rising"
     )
     hidden: Literal["relu", "linear"] = Field(
@@ -93,6 +102,7 @@ class TransferKeys(Strict):
     )
     costs: list[Annotated[float, Field(gt=0)]] = Field(
         [0.1, 1.0, 10.0, 100.0],
+        min_length=1,
         description="C of the linear SVM, one against the rest, squared hinge loss, to choose from",
     )
     aside: Annotated[float, Field(gt=0, lt=1)] = Field(

@@ -4,6 +4,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from verydeep import paths
 from verydeep.errors import VerydeepError
 from verydeep.studies.plan import Run, named_run
 from verydeep.studies.recorded import OfSeveral
@@ -94,8 +95,8 @@ def find_tuning(network: str, images: str) -> Tuning | OwnImages:
     known = [name for name, target in TARGETS.items() if target.tuned]
     if images in known:
         return Tuning(run, images)
-    if isinstance(images, str | Path) and Path(images).expanduser().is_dir():
-        return OwnImages(run, Path(images).expanduser())
+    if isinstance(images, str | Path) and (folder := paths.expanded(images)).is_dir():
+        return OwnImages(run, folder)
     raise VerydeepError(f"{images!r} is neither a folder nor one of the data sets {', '.join(known)}")
 
 

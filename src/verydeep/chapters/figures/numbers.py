@@ -19,6 +19,7 @@ from verydeep.chapters.figures.style import (
     ink_on,
     use_style,
 )
+from verydeep.results.printed import judged_cell
 
 
 def learning_curve(history: pd.DataFrame, title: str, boxes: bool = False) -> Picture:
@@ -148,7 +149,9 @@ def forest(verdicts: list, brief: bool = False) -> Picture:
     axes.set_yticks(range(len(shown)), [verdict.rule.name for verdict in shown] if brief else long, fontsize=9)
     axes.invert_yaxis()
     unit = "" if brief else " (percent points), positive as the paper has it"
-    axes.set(xlabel=f"difference in top-1 error{unit}")
+    cells = [judged_cell(pair.first) for verdict in shown if verdict.ours is not None for pair in verdict.compared]
+    of = " in top-1 error" if all(cell.endswith(".top1") for cell in cells) else ""  # others: of boxes, of precision
+    axes.set(xlabel=f"difference{of}{unit}")
     handles = [
         plt.Line2D([], [], color="black", marker="|", linestyle="", markersize=11, markeredgewidth=1.6, label="paper"),
         plt.Line2D([], [], color="#555555", marker="o", linewidth=2.4, label="ours, 95 % interval"),

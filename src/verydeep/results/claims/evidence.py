@@ -51,11 +51,6 @@ class Evidence:
         seeds = [{seed_of(run) for run in self.numbers[reference].runs} for reference in references]
         return sorted(set.intersection(*seeds))
 
-    def wrong(self, references: list[str]) -> dict[str, np.ndarray]:
-        """Row -> which images it answers wrongly, bool (seeds, images), for the seeds that all the rows have."""
-        seeds = self.seeds(references)
-        return {reference: self._answers(reference, seeds) for reference in set(references)}
-
     def difference(self, pairs: list[list[str]], seeds: list[int]) -> Interval:
         """Average over pairs of rows of the first's error less the second's, percent points, over ``seeds``.
 
@@ -66,7 +61,7 @@ class Evidence:
         if asked not in self._differences and more_is_better(pairs[0][0]):
             self._differences[asked] = self._gain(pairs, seeds)
         if asked not in self._differences:
-            wrong = {reference: self._answers(reference, seeds) for pair in pairs for reference in pair}
+            wrong = {reference: self.answers(reference, seeds) for pair in pairs for reference in pair}
             self._differences[asked] = mean_difference([(wrong[first], wrong[second]) for first, second in pairs])
         return self._differences[asked]
 
@@ -88,7 +83,8 @@ class Evidence:
         resampled = [transfers.resamples(number.study, names[seed], number.measurement) for seed in seeds]
         return float(np.mean(values)), np.stack(resampled)
 
-    def _answers(self, reference: str, seeds: list[int]) -> np.ndarray:
+    def answers(self, reference: str, seeds: Iterable[int]) -> np.ndarray:
+        """Which images a row answers wrongly, bool (seeds, images)."""
         number = self.numbers[reference]
         by_seed = dict(zip(map(seed_of, number.runs), wrong(number), strict=True))
         return np.stack([by_seed[seed] for seed in seeds])

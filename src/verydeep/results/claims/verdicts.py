@@ -25,13 +25,14 @@ class Compared:
 
     The error is the top-1 error, in localisation that of :func:`verydeep.results.printed.judged`. A positive difference
     means that the second row has the lower error, or in Tables 11 and 12 the higher number.
-    What was not printed, or not run, is ``None``.
+    What was not printed, or not run, is ``None``. ``seeds`` are those over which the difference is the mean.
     """
 
     first: str
     second: str
     paper: float | None
     ours: Interval | None
+    seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,8 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
     theirs = None if None in printed else sum(printed) / len(printed)
     if not evidence.complete(pairs):
         compared = [
-            Compared(*pair, *beside) for pair, *beside in zip(pairs, printed, _each(evidence, pairs), strict=True)
+            Compared(*pair, beside, *ours)
+            for pair, beside, ours in zip(pairs, printed, _each(evidence, pairs), strict=True)
         ]
         return Verdict(**said, compared=compared, paper=theirs)
     references = [reference for pair in pairs for reference in pair]
@@ -206,7 +208,9 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
     differences = [evidence.difference([pair], seeds) for pair in pairs]
     average = evidence.difference(pairs, seeds)
     towards, least = decide(rule, differences, average)
-    compared = [Compared(*pair, *beside) for pair, *beside in zip(pairs, printed, differences, strict=True)]
+    compared = [
+        Compared(*pair, *beside, tuple(seeds)) for pair, *beside in zip(pairs, printed, differences, strict=True)
+    ]
     return Verdict(
         **said,
         compared=compared,
@@ -221,13 +225,13 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
     )
 
 
-def _each(evidence: Evidence, pairs: list[list[str]]) -> list[Interval | None]:
-    """The difference of each pair of rows by itself, ``None`` where it was not run."""
-    differences = []
-    for first, second in pairs:
-        ran = evidence.complete([[first, second]])
-        differences.append(evidence.difference([[first, second]], evidence.seeds([first, second])) if ran else None)
-    return differences
+def _each(evidence: Evidence, pairs: list[list[str]]) -> list[tuple[Interval | None, tuple[int, ...]]]:
+    """The difference of each pair of rows by itself with its seeds, ``None`` with none where it was not run."""
+    found = []
+    for pair in pairs:
+        seeds = evidence.seeds(pair) if evidence.complete([pair]) else []
+        found.append((evidence.difference([pair], seeds) if seeds else None, tuple(seeds)))
+    return found
 
 
 def pairs_of(evidence: Evidence, rule: Rule) -> list[list[str]]:
