@@ -172,17 +172,12 @@ def tune(
         When the network is not trained, or ``to`` is there already or cannot be written; before anything is learned.
     """
     run, folder = asked.run, asked.folder.resolve()
-    if not to and not folder.name:
-        raise VerydeepError(f"{folder}: nothing can be written beside it; name a folder with --to")
-    to = Path(to) if to else folder.with_name(f"{folder.name}-tuned")
-    if to.exists():
-        raise VerydeepError(f"{to} exists already; name another folder with --to, or remove it")
+    to = _place(folder, to)
     if not 0 < held_out < 1:
         raise VerydeepError(f"the share held out is between 0 and 1, not {held_out}")
     if epochs < 1:
         raise VerydeepError(f"epochs must be a whole number from 1 upwards, not {epochs}")
     require_trained(run)
-    files.require_writable(to)
     exact_float32()
     images = OwnFolder(folder)
     images.require_scale(run.study.pixels(256))
@@ -210,6 +205,17 @@ def tune(
         _write_note(tuned, asked, epochs, rate, len(train), digest, normalise)
         files.write_text(making / PAGE, page(tuned, f"{run.study.name}/{run.name}"))
     return replace(tuned, folder=to)
+
+
+def _place(folder: Path, to: Path | None) -> Path:
+    """Where the network for the images in ``folder`` goes: nothing is there yet, and it can be written."""
+    if not to and not folder.name:
+        raise VerydeepError(f"{folder}: nothing can be written beside it; name a folder with --to")
+    to = Path(to) if to else folder.with_name(f"{folder.name}-tuned")
+    if to.exists():
+        raise VerydeepError(f"{to} exists already; name another folder with --to, or remove it")
+    files.require_writable(to)
+    return to
 
 
 def _write_note(tuned: Tuned, asked: OwnImages, epochs: int, rate: float, learned: int, digest: str, normalise) -> None:

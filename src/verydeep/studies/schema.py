@@ -34,7 +34,7 @@ from verydeep.studies.parts import (
     Variant,
     starts_from,
 )
-from verydeep.studies.strict import Strict
+from verydeep.studies.strict import Strict, StrictLoader
 from verydeep.studies.targets import TransferKeys
 
 #: Where the studies that ship with the package lie.
@@ -317,7 +317,7 @@ def load(name: str) -> Study:
 def parse(text: str, path: str) -> Study:
     """Read a study from YAML ``text``; ``path`` is for messages. Raises as :func:`load` does."""
     try:
-        keys = yaml.load(text, _Loader)
+        keys = yaml.load(text, StrictLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise StudyError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
     if not isinstance(keys, dict):
@@ -326,25 +326,6 @@ def parse(text: str, path: str) -> Study:
         return Study.model_validate(keys)
     except ValidationError as error:
         raise StudyError("; ".join(f"{path}: {_describe(fault)}" for fault in error.errors())) from None
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without what would make a study mean something else than it shows: a key given twice, an alias."""
-
-    def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError(f"line {self.peek_event().start_mark.line + 1}: aliases are not read")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: a key is one word, and no list or mapping")
-            if key.value in seen:
-                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: the key {key.value} is given twice")
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
 
 
 def _describe(fault: dict) -> str:
