@@ -96,7 +96,7 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"further_seeds": [{"seeds": [2**32], "networks": ["A-256"]}]}, "further_seeds.0.seeds.0: .*less than"),
     ({"transfer": {"costs": []}}, "transfer.costs: .*at least 1 item"),
     ({"transfer": {"scales": {"photographs": []}}}, "transfer.scales.photographs: .*at least 1 item"),
-    ({"transfer": {"scales": {"photographs": [512, 256]}}}, r"transfer.scales: they rise.*\[512, 256\]"),
+    ({"transfer": {"scales": {"photographs": [512, 256]}}}, r"transfer.scales.photographs: they rise.*\[512, 256\]"),
 ])  # fmt: skip
 def test_a_faulty_study_names_its_file_its_key_and_the_reason(changes, message):
     with pytest.raises(StudyError, match=f"smoke.yaml: .*{message}"):

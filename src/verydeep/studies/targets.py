@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field, model_validator
 
 from verydeep.studies.strict import Strict
 
@@ -72,20 +72,11 @@ TARGETS = {
 _PAPERS = ("voc2007", "voc2007-val", "voc2012", "voc2012-action", "caltech101", "caltech256")
 
 
-def _rising(scales: list[int]) -> list[int]:
-    if sorted({*scales}) != scales:
-        raise ValueError(f"transfer.scales: they rise, and each is given once, not {scales}")
-    return scales
-
-
-Scales = Annotated[list[Annotated[int, Field(ge=224)]], Field(min_length=1), AfterValidator(_rising)]
-
-
 class TransferKeys(Strict):
     """How features are carried to other data. A key settles what Appendix B leaves open; defaults are our reading."""
 
     data: list[Literal[tuple(TARGETS)]] = Field([*_PAPERS], description="data sets that the study asks for")
-    scales: dict[Literal[tuple(TARGETS)], Scales] = Field(
+    scales: dict[Literal[tuple(TARGETS)], Annotated[list[Annotated[int, Field(ge=224)]], Field(min_length=1)]] = Field(
         {}, description="other scales Q than the paper's, by data set, rising"
     )
     hidden: Literal["relu", "linear"] = Field(
@@ -109,3 +100,10 @@ class TransferKeys(Strict):
         0.2, description="share of the training images on which C is chosen, as the paper does on Caltech"
     )
     splits: Annotated[int, Field(gt=0)] = Field(3, description="random splits of a data set that has none of its own")
+
+    @model_validator(mode="after")
+    def _rising(self):
+        for source, scales in self.scales.items():
+            if sorted({*scales}) != scales:
+                raise ValueError(f"transfer.scales.{source}: they rise, and each is given once, not {scales}")
+        return self
