@@ -7,11 +7,11 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from verydeep import paths
-from verydeep.errors import StorageError
+from verydeep.errors import DataError, StorageError
 
 _PART = ".part"
 #: How the name of a folder ends that :func:`atomic_folder` is making, or that a kill has left of one.
@@ -59,19 +59,26 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     StorageError
         When it cannot be written. The old folder is as it was.
     """
-    staging = None
+    aside = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=STAGING))
-        yield staging
-        shutil.rmtree(folder, ignore_errors=True)
-        staging.chmod(0o755)
-        staging.replace(folder)
+        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=STAGING))
+        new, old = aside / "new", aside / "old"
+        new.mkdir()
+        yield new
+        if folder.exists():
+            folder.replace(old)
+        try:
+            new.replace(folder)
+        except OSError:
+            if old.exists():
+                old.replace(folder)
+            raise
     except OSError as error:
         raise StorageError(folder, error) from error
     finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def require_writable(folder: Path) -> None:
@@ -105,6 +112,12 @@ def is_litter(name: str) -> bool:
     """Whether a file or folder of this name is nobody's work: it is passed over wherever a folder is listed."""
     lower = name.lower()
     return lower in _LITTER or lower.startswith(_LITTER_BEGINS)
+
+
+def require_printable(folder: Path, names: Iterable[str]) -> None:
+    """Raise :class:`DataError` where a name of something in ``folder`` holds what no table can show, or is no UTF-8."""
+    if strange := next((name for name in names if not name.isprintable()), None):
+        raise DataError(f"{folder}: the name {strange!r} holds a character that cannot be printed; rename it")
 
 
 def listed(folder: Path, pattern: str) -> list[Path]:

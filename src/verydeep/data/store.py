@@ -110,14 +110,9 @@ class Store:
 
 def _listing(source: Source) -> tuple[pd.DataFrame, str]:
     """What the source holds now, and a fingerprint that is cheap enough to take at every start."""
-    rows = []
-    for entry in source.entries():
-        if not entry.name.isprintable():
-            raise DataError(
-                f"{source.folder}: the name {entry.name!r} holds a character that cannot be printed; rename it"
-            )
-        rows.append((entry.split, entry.label, entry.name))
+    rows = [(entry.split, entry.label, entry.name) for entry in source.entries()]
     listing = pd.DataFrame(rows, columns=["split", "label", "name"])
+    files.require_printable(source.folder, listing["name"])
     if twice := listing["name"][listing["name"].duplicated()].tolist():
         raise DataError(f"{source.folder}: {twice[0]} is listed twice")
     return listing, files.sha256_bytes(listing.to_csv(index=False).encode())

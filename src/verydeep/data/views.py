@@ -16,8 +16,10 @@ from torch.utils.data import get_worker_info
 
 from verydeep.data.ahead import prepared
 from verydeep.data.boxes import BoxTargets
+from verydeep.data.images import MAX_PIXELS
 from verydeep.data.places import Place
 from verydeep.data.store import ColourStatistics, Store
+from verydeep.errors import DataError
 
 # Pillow's resize widens its filter with the reduction, so it does not alias when it shrinks an image; its affine
 # transform does not, as in Caffe's and OpenCV's plain resize.
@@ -56,6 +58,18 @@ def scaled_size(height: int, width: int, shorter: int, longer_side: str = "round
     if height <= width:
         return shorter, max(shorter, whole(width * shorter / height))
     return max(shorter, whole(height * shorter / width)), shorter
+
+
+def require_rescalable(name: str, height: int, width: int, shorter: int, longer_side: str = "round") -> None:
+    """Raise :class:`DataError` where the image ``name`` is so narrow that, rescaled to a shorter side of ``shorter``
+    pixels, it would have more of them than any image may have that is read.
+    """
+    tall, wide = scaled_size(height, width, shorter, longer_side)
+    if tall * wide > MAX_PIXELS:
+        raise DataError(
+            f"{name}: {width}x{height} pixels become {wide}x{tall} at the test scale {shorter}, more than {MAX_PIXELS} "
+            "allowed; crop it or take it out of the data set"
+        )
 
 
 def rescale(

@@ -13,11 +13,10 @@ import torch
 
 from verydeep import machine, progress
 from verydeep.data.ahead import prepared
-from verydeep.data.images import MAX_PIXELS
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
-from verydeep.data.views import rescale, scaled_size
-from verydeep.errors import DataError, VerydeepError
+from verydeep.data.views import require_rescalable, rescale
+from verydeep.errors import VerydeepError
 from verydeep.evaluation.ways import PIXELS_PER_BATCH, WAYS, Way
 from verydeep.networks.network import DTYPES, Network
 from verydeep.studies.parts import Testing
@@ -126,12 +125,7 @@ class Tester:
             When it is so narrow that it would have more pixels than any image may have that is read.
         """
         options, image = self.testing, store.image(row)
-        height, width = scaled_size(*image.shape[:2], shorter, options.longer_side)
-        if height * width > MAX_PIXELS:
-            raise DataError(
-                f"{store.manifest['name'].iat[row]}: {image.shape[1]}x{image.shape[0]} pixels become {width}x{height} "
-                f"at the test scale {shorter}, more than {MAX_PIXELS} allowed; crop it or take it out of the data set"
-            )
+        require_rescalable(store.manifest["name"].iat[row], *image.shape[:2], shorter, options.longer_side)
         return rescale(
             image,
             shorter,

@@ -9,9 +9,9 @@ import pandas as pd
 
 from verydeep import files, progress
 from verydeep.assembly import device, exact_float32, recorded_normaliser
-from verydeep.data.images import MAX_PIXELS, decode
+from verydeep.data.images import decode
 from verydeep.data.targets import aside, of_one_class
-from verydeep.data.views import scaled_size
+from verydeep.data.views import require_rescalable
 from verydeep.errors import DataError, VerydeepError
 from verydeep.evaluation.measure import require_trained
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
@@ -57,8 +57,7 @@ class OwnFolder:
             if len(images) < LEAST:
                 raise DataError(f"{of_class}: {len(images)} images; a class needs {LEAST} at least")
             rows += [(label, image.relative_to(folder).as_posix()) for image in images]
-        if strange := next((name for _, name in rows if not name.isprintable()), None):
-            raise DataError(f"{folder}: the name {strange!r} holds a character that cannot be printed; rename it")
+        files.require_printable(folder, [name for _, name in rows])
         self.words = [path.name for path in classes]
         self.manifest = pd.DataFrame(rows, columns=["label", "name"])
         self.rows = {name: row for row, name in enumerate(self.manifest["name"])}
@@ -79,9 +78,7 @@ class OwnFolder:
     def require_scale(self, scale: int) -> None:
         """Raise :class:`DataError` where an image is too narrow to be rescaled to a shorter side ``scale``."""
         for row, (height, width) in enumerate(self.sizes):
-            if np.prod(scaled_size(height, width, scale)) > MAX_PIXELS:
-                path = self.folder / self.manifest["name"].iat[row]
-                raise DataError(f"{path}: {width}x{height} pixels are too narrow for a test scale of {scale}; crop it")
+            require_rescalable(str(self.folder / self.manifest["name"].iat[row]), height, width, scale)
 
     def split(self, share: float) -> tuple[np.ndarray, np.ndarray]:
         """Rows to learn from, and rows to test on: of each class that share, by the names alone.

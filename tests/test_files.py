@@ -1,0 +1,39 @@
+"""Folders that are written whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from verydeep import files
+from verydeep.errors import StorageError
+
+
+def test_a_folder_takes_the_place_of_another_and_nothing_is_left_beside(tmp_path):
+    folder = tmp_path / "kept"
+    for text in ("first", "second"):
+        with files.atomic_folder(folder) as making:
+            (making / text).write_text(text)
+        assert [path.name for path in folder.iterdir()] == [text]
+        assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("where", ["while it is made", "when it takes its place"])
+def test_where_it_cannot_be_written_the_old_folder_is_as_it_was(tmp_path, monkeypatch, where):
+    folder = tmp_path / "kept"
+    with files.atomic_folder(folder) as making:
+        (making / "file").write_text("old")
+    replace = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError(28, "No space left on device")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(StorageError, match="kept cannot be written: "):
+        with files.atomic_folder(folder) as making:
+            (making / "file").write_text("new")
+            if where == "while it is made":
+                raise OSError(28, "No space left on device")
+    assert (folder / "file").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [folder]
