@@ -189,7 +189,7 @@ def test_a_dry_run_says_when_nothing_is_left(trained, monkeypatch):
     spec = studies.load("smoke")
     only_a = spec.model_copy(update={"networks": {"256": ["A"]}})
     assert status.plan(only_a).endswith(
-        "of 1 networks 1 trained and 1 tested, of 0 fusions 0 made; nothing is left to run"
+        "of 1 networks 1 trained and 1 tested, of 0 fusions 0 made; none of them is left to run"
     )
     assert "nothing" not in status.plan(spec)
 

@@ -70,6 +70,7 @@ CALLS = {
     "settings.gaps": [("quarter",)],
     "settings.all_departures": [("quarter",)],
     "paper_tables.paper_claims": [()],
+    "paper_tables.in_text": [()],
     "scale_tables.each_scale": [("quarter",)],
     "scale_tables.blur": [("quarter",)],
     "network_tables.layer_table": [("D",)],

@@ -5,7 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.chapters import network_tables
-from verydeep.networks.stacks import Stack, lines
+from verydeep.networks.stacks import Stack, lines, receptive_field, ways
 
 
 def test_one_dimension_has_the_notes_outputs():
@@ -53,10 +53,24 @@ def test_a_one_by_one_reduction_costs_what_real_layers_cost():
     assert row["multiply-adds after 1x1 (millions)"] == pytest.approx(counter.get_total_flops() / 2e6, abs=0.1)
 
 
+@pytest.mark.parametrize("layers", [[(3, 1)], [(3, 1), (2, 2), (3, 1)], [(3, 1), (3, 1), (2, 2), (5, 1), (3, 2)]])
+def test_ways_are_the_gradient_of_averages(layers):
+    size = receptive_field(layers)[-1]
+    x = torch.zeros(1, 1, size, dtype=torch.float64, requires_grad=True)
+    y = x
+    for kernel, stride in layers:
+        y = torch.nn.functional.avg_pool1d(y, kernel, stride)
+    assert y.shape[2] == 1
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert ways(layers) == pytest.approx(gradient[0, 0].numpy())
+
+
 def test_pooling_3x3_gives_the_sizes_of_real_layers():
     table = network_tables.pooling_table("D", 224)
-    x = torch.empty(1, 1, 224, 224, device="meta")
-    for layer in table.index:
-        x = torch.nn.functional.max_pool2d(x, 3, 2)
-        assert table.loc[layer, "map with 3x3"] == x.shape[2]
-    assert table["map with 2x2"].tolist() == [112, 56, 28, 14, 7]
+    for way, up in (("down", False), ("up", True)):
+        x = torch.empty(1, 1, 224, 224, device="meta")
+        for layer in table.index:
+            x = torch.nn.functional.max_pool2d(x, 3, 2, ceil_mode=up)
+            assert table.loc[layer, f"with 3x3, rounded {way}"] == x.shape[2]
+    assert table["map with 2x2"].tolist() == table["with 3x3, rounded up"].tolist() == [112, 56, 28, 14, 7]
+    assert table.attrs["fc6"] == (102_760_448, 6 * 6 * 512 * 4096, 102_760_448)

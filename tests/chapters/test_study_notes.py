@@ -6,6 +6,8 @@ import pytest
 
 from verydeep import results
 from verydeep.chapters import study_notes
+from verydeep.networks.configurations import all_configurations
+from verydeep.networks.stacks import ways
 from verydeep.results import claims
 from verydeep.results.claims import Effect
 from verydeep.results.statistics import Interval
@@ -25,6 +27,17 @@ def test_a_note_that_the_computation_contradicts_fails_the_build(checkout, monke
     next(one for one in stated if one["id"] == "N10")["verdict"] = "right"
     monkeypatch.setattr(study_notes, "statements", lambda: stated)
     with pytest.raises(AssertionError, match="N10: stated right, computed: conv3_1 is 56x56x256 = 802,816"):
+        study_notes.notes("quarter")
+
+
+@pytest.mark.parametrize(("note", "function", "wrong"), [
+    ("N7", "_last_map", lambda side: side // 16), ("N15", "ways", lambda layers: ways(layers[:-1])),
+    ("N18", "all_configurations", lambda: all_configurations() | {"B": all_configurations()["A"]}),
+])  # fmt: skip
+def test_what_a_note_depends_on_is_computed_and_must_be_as_it_says(checkout, monkeypatch, note, function, wrong):
+    assert next(one for one in study_notes.notes("quarter") if one.id == note).verdict == "depends"
+    monkeypatch.setattr(study_notes, function, wrong)
+    with pytest.raises(AssertionError, match=f"{note}: stated depends, computed: "):
         study_notes.notes("quarter")
 
 

@@ -6,7 +6,7 @@ from verydeep import paths, results, runs
 from verydeep.chapters import display, settings
 from verydeep.data.sources import SOURCES
 from verydeep.results import citation
-from verydeep.studies import Run, Study, load, planned_runs
+from verydeep.studies import Run, Study, load, planned_runs, recipes
 
 
 def checklist(study: str) -> pd.DataFrame:
@@ -28,6 +28,7 @@ def checklist(study: str) -> pd.DataFrame:
         ("NeurIPS", "Dependencies are stated", f"{_pinned()} packages pinned", "constraints.txt"),
         ("NeurIPS", "Data, splits and their preparation are stated", _data(spec, made), f"runs/{study}"),
         ("NeurIPS", "Hyper-parameters and how they were chosen are stated", _hyper_parameters(spec), "training/recipe"),
+        ("NeurIPS", "What was chosen on which images", _chosen_on(spec), "training/recipe"),
         ("NeurIPS", "Number of training and evaluation runs", _runs(spec, made), f"runs/{study}"),
         ("NeurIPS", "Seeds", _seeds(spec, made), "runs/numbers"),
         ("NeurIPS", "Error bars and how they are computed", _error_bars(study), "cite"),
@@ -48,7 +49,9 @@ def _claims(study: str) -> str:
 
 
 def _departures(study: str) -> int:
-    return settings.all_departures(study)["setting"].nunique()
+    """How many settings depart from the paper, those of a training counted once whatever its scales."""
+    every = settings.all_departures(study)
+    return len({(where.partition(",")[0], setting) for where, setting in every["setting"].items()})
 
 
 def _pinned() -> int | str:
@@ -74,6 +77,10 @@ def _hyper_parameters(study: Study) -> str:
     return f"{settings} settings; {done} of {len(pilots)} pilots on held-out images run"
 
 
+def _chosen_on(study: Study) -> str:
+    return f"{recipes.held_out_words(study)}; the paper chose on the images on which it reports its errors"
+
+
 def _runs(study: Study, made: list[Run]) -> str:
     pilots = sum(run.pilot for run in made)
     tested = sum(runs.read_record(run, "evaluate") is not None for run in made)
@@ -92,9 +99,11 @@ def _error_bars(study: str) -> str:
     if not done:
         return "no number has been run"
     several = sum(len(number.runs) > 1 for number in done)
+    tested = " or ".join(str(n) for n in sorted({number.n for number in done}))
     return (
-        f"{len(done)} errors with a 95 % interval over {done[0].n} validation images (Wilson); {several} over several "
-        f"seeds too; differences by paired bootstrap and McNemar's exact test"
+        f"{len(done)} numbers with a 95 % interval over the images tested on ({tested}): {len(done) - several} of one "
+        f"run, errors by Wilson's, {several} over several seeds, by bootstrap over images and seeds; differences by "
+        f"paired bootstrap and McNemar's exact test"
     )
 
 

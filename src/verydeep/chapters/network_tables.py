@@ -124,29 +124,29 @@ def one_by_one(height: int = 224, channels: int = 100, reduced: int = 20, out: i
 def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:
     """2x2 pooling with stride 2 against AlexNet's 3x3 with stride 2: map sizes, weights and receptive field.
 
-    3x3 pooling is taken without padding and rounded down, as in AlexNet; smaller maps change the first FC layer.
+    3x3 pooling is taken without padding. Rounded down, as in AlexNet, its maps are smaller and change the first FC
+    layer; rounded up, as Caffe rounds, they are those of 2x2 where all sides are even.
     """
-    spec = configuration(config)
-    two = {layer.name: layer for layer in anatomy.layers(spec, Size(crop=crop))}
-    side, field, stride = crop, 1, 1
+    three = {rounding: Size(crop=crop, pooling=rounding, pooling_window=3) for rounding in ("floor", "ceil")}
+    two, down, up = (
+        {layer.name: layer for layer in anatomy.layers(configuration(config), size)}
+        for size in (Size(crop=crop), three["floor"], three["ceil"])
+    )
     rows = []
-    for b, block in enumerate(spec.blocks, 1):
-        field += sum(conv.kernel - 1 for conv in block) * stride
-        side = (side - 3) // 2 + 1
-        field, stride = field + 2 * stride, 2 * stride
-        layer = two[f"pool{b}"]
+    for name in (name for name, layer in two.items() if layer.kind == "maxpool"):
+        side = down[name].shape[1]
         rows.append(
             {
-                "layer": f"pool{b}",
-                "map with 2x2": layer.shape[1],
-                "map with 3x3": side,
-                "receptive field with 2x2": layer.receptive_field,
-                "with 3x3": field,
+                "layer": name,
+                "map with 2x2": two[name].shape[1],
+                "with 3x3, rounded down": side,
+                "with 3x3, rounded up": up[name].shape[1],
+                "receptive field with 2x2": two[name].receptive_field,
+                "with 3x3": down[name].receptive_field,
                 "3x3: inputs in two windows (%)": round(100 * (side - 1) / (2 * side + 1), 1),
             }
         )
     frame = pd.DataFrame(rows).set_index("layer")
-    channels = spec.blocks[-1][-1].channels
-    frame.attrs["fc6"] = (two["fc6"].weights, channels * side**2 * spec.fc[0])
-    units = dict.fromkeys(("map with 2x2", "map with 3x3"), "positions a side")
-    return display.table(frame, units=units | dict.fromkeys(("receptive field with 2x2", "with 3x3"), "pixels"))
+    frame.attrs["fc6"] = tuple(layers["fc6"].weights for layers in (two, down, up))
+    maps = dict.fromkeys(("map with 2x2", "with 3x3, rounded down", "with 3x3, rounded up"), "positions a side")
+    return display.table(frame, units=maps | dict.fromkeys(("receptive field with 2x2", "with 3x3"), "pixels"))

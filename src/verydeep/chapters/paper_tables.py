@@ -51,3 +51,11 @@ def paper_claims() -> pd.DataFrame:
     frame = pd.DataFrame(paper.claims()).set_index("number")
     frame = frame.rename(columns={"holds_in_paper": "in the paper's own rows"})
     return display.table(frame, links={"section": addresses.section_url})
+
+
+def in_text() -> pd.DataFrame:
+    """The numbers that the paper's text has and no table of it, each with its section and unit."""
+    frame = paper.table("in-text").rename(columns={"fact": "what"}).set_index("section")
+    frame["notes"] = frame["notes"].str.removesuffix("; see PROTOCOL.md")  # lies beside the tables, not in the book
+    frame["value"] = [f"{value:,.12g}" for value in frame["value"]]
+    return display.table(frame.fillna(""), links={"section": addresses.section_url})

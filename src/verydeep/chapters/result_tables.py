@@ -6,7 +6,7 @@ import os
 from verydeep import results
 from verydeep.chapters import display, error_tables, transfer_tables
 from verydeep.paper import addresses
-from verydeep.results import Number, citation, printed_numbers
+from verydeep.results import Number, citation
 
 
 class ResultTable:
@@ -49,10 +49,9 @@ def result_table(table: int, *studies: str, others: bool = False) -> ResultTable
 def transfer_table(table: int, *studies: str) -> ResultTable:
     """Table 11 or 12 of the paper beside the numbers of studies, in percent; as :func:`result_table`."""
     head = ["data", "method", "networks", "paper (%)", *(f"{study} (%)" for study in studies)]
-    printed, rows, seeds = printed_numbers(), [], set()
+    rows, seeds = [], set()
     for cell, left in transfer_tables.heads(table, list(studies)):
-        theirs = printed.get(cell)
-        row = [*map(html.escape, left.values()), "" if theirs is None else f"{theirs:.1f}"]
+        row = [*map(html.escape, left.values()), results.printed_text(cell)]
         for study in studies:
             snapshot, identity = results.read(study), f"{study}.{cell}"
             number = snapshot.find(identity)
@@ -61,7 +60,7 @@ def transfer_table(table: int, *studies: str) -> ResultTable:
         rows.append(row)
     intervals = display.covered("the images tested on", seeds) if seeds else ""
     theirs = f'<a href="{addresses.table_url(table)}">Table {table} of the paper</a>'
-    caption = f"Beside {theirs}, in percent. {intervals}".rstrip()
+    caption = " ".join(filter(None, [f"Beside {theirs}, in percent.", intervals, html.escape(results.stars(table))]))
     return ResultTable(head, [False] * 3 + [True] * (1 + len(studies)), rows, caption)
 
 

@@ -61,7 +61,7 @@ class Configuration:
     ``blocks`` holds the convolutions between two max-poolings, ``lrn`` says whether Krizhevsky's
     normalisation follows the first convolution, ``fc`` the outputs of the three fully connected layers.
     ``pooling_window`` is given where it is the network's own, whatever a study says; ``from_a`` says whether it may
-    start from layers of A (Sect. 3.1).
+    start from layers of A, as the deeper ones do (Sect. 3.1).
     """
 
     name: str

@@ -46,6 +46,27 @@ def receptive_field(layers: list[tuple[int, int]]) -> list[int]:
     return fields
 
 
+def ways(layers: list[tuple[int, int]]) -> np.ndarray:
+    """In one dimension, in how many ways each input position reaches one output of the last layer, as shares of all.
+
+    Parameters
+    ----------
+    layers
+        (kernel, stride) from the first layer to the last.
+
+    Returns
+    -------
+    ndarray
+        float64 (positions that the output depends on,), which sum to one; none of them is zero.
+    """
+    counts, stride = np.ones(1), 1
+    for kernel, step in layers:
+        taps = np.zeros((kernel - 1) * stride + 1)
+        taps[::stride] = 1 / kernel
+        counts, stride = np.convolve(counts, taps), stride * step
+    return counts
+
+
 def lines(size: int, stack: Stack) -> list[np.ndarray]:
     """A one-dimensional stack without padding on ``size`` inputs: which inputs each unit of every layer depends on.
 

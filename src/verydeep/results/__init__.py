@@ -5,7 +5,7 @@
 
 from verydeep.results.identity import NumberId
 from verydeep.results.numbers import METRICS, Number, Row, as_dict, rows, wrong, wrong_images
-from verydeep.results.printed import paper_number, paper_row, printed_numbers, printed_rows
+from verydeep.results.printed import paper_number, paper_row, printed_numbers, printed_rows, printed_text, stars
 from verydeep.results.snapshot import Snapshot, number, read, read_all
 
 __all__ = [
@@ -20,9 +20,11 @@ __all__ = [
     "paper_row",
     "printed_numbers",
     "printed_rows",
+    "printed_text",
     "read",
     "read_all",
     "rows",
+    "stars",
     "wrong",
     "wrong_images",
 ]

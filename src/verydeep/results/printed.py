@@ -1,8 +1,11 @@
 """The numbers that the paper prints, each by its table, row and metric."""
 
 import difflib
+import math
 import re
+from collections.abc import Iterator
 from functools import cache
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -73,15 +76,49 @@ def printed_numbers() -> dict[str, float | int]:
 
 def _transfers() -> dict[str, float]:
     """Identity -> printed value, of Tables 11 and 12: ``table11.D-jitter-on-voc2007.map``."""
-    found = {}
+    eleven = {cell: getattr(row, column) for cell, row, column in _columns_of_11()}
+    twelve = {f"table12.{paper_row(12, row)}.map": row.voc2012_action_map for row in paper.table(12).itertuples()}
+    return eleven | twelve
+
+
+def _columns_of_11() -> Iterator[tuple[str, NamedTuple, str]]:
+    """Every cell of Table 11, its row, and the name of its column."""
     for row in paper.table(11).itertuples():
         for source in ("voc2007", "voc2012", "caltech101", "caltech256"):
             metric = TARGETS[source].metric
             column = f"{source}_{'map' if metric == 'map' else 'mean_class_recall'}"
-            found[f"table11.{paper_row(11, row)}{ON}{source}.{metric}"] = getattr(row, column)
-    for row in paper.table(12).itertuples():
-        found[f"table12.{paper_row(12, row)}.map"] = row.voc2012_action_map
-    return found
+            yield f"table11.{paper_row(11, row)}{ON}{source}.{metric}", row, column
+
+
+@cache
+def printed_text(cell: str) -> str:
+    """A cell of Table 11 or 12 as it is printed, in percent; empty where the paper prints nothing.
+
+    With its ± over random splits; and with a star, in brackets where there is another too, what a network reached that
+    had been trained on more images than ILSVRC's.
+    """
+    value = printed_numbers().get(cell)
+    if value is None:
+        return ""
+    for name, row, column in _columns_of_11():
+        if name == cell:
+            starred = getattr(row, f"{column}_extended_pretraining", math.nan)
+            spread = getattr(row, column.replace("mean_class_recall", "plus_minus"), math.nan)
+            both = "" if pd.isna(starred) else f" ({starred:.1f}*)"
+            return f"{value:.1f}" + both + ("" if column.endswith("map") or pd.isna(spread) else f" ± {spread:.1f}")
+    return f"{value:.1f}{'*' if cell in _starred_in_12() else ''}"
+
+
+def _starred_in_12() -> set[str]:
+    """The cells of Table 12 that are printed with a star."""
+    return {f"table12.{paper_row(12, row)}.map" for row in paper.table(12).itertuples() if "with *" in str(row.notes)}
+
+
+def stars(table: int) -> str:
+    """What the star of Table 11 or 12 says, with the classes that the other group's network was trained on."""
+    (row,) = (row for row in paper.table(table).itertuples() if "*" in str(row.notes))
+    (classes,) = re.findall(r"\((\d+) classes\)", row.notes)
+    return f"*: {row.method}, by a network trained on a larger set of ILSVRC's images, of {int(classes):,} classes."
 
 
 def printed_beside(number: str) -> float | int | None:

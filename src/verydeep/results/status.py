@@ -186,7 +186,7 @@ def plan(study: Study) -> str:
     tested = sum(runs.read_record(run, "evaluate") is not None for run in networks)
     fused = sum(runs.read_fusion(fusion) is not None for fusion in fusions)
     done = [*([f"{trained} trained"] if study.train else []), f"{tested} tested"]
-    left = "" if (tested, fused) < (len(networks), len(fusions)) else "; nothing is left to run"
+    left = "" if (tested, fused) < (len(networks), len(fusions)) else "; none of them is left to run"
     made = f"of {len(networks)} networks {' and '.join(done)}, of {len(fusions)} fusions {fused} made"
     return f"study {study.name}: {made}{left}"
 

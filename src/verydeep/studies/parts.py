@@ -141,7 +141,8 @@ def starts_from(config: str, train_scale: str, recipe: Recipe) -> tuple[str, str
     """The network, as (configuration, scale), from which one starts (Sect. 3.1); ``None`` for random weights.
 
     S=384 starts from S=256 of the same network and jitter from S=384; at S=256 every network of the paper but A
-    takes A's first four convolutions and three FC layers.
+    takes A's first four convolutions and three FC layers. The paper says so of deeper ones; A-LRN and B-5x5, which are
+    no deeper, are taken to do the same.
     """
     match train_scale:
         case "384":
