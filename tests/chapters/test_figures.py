@@ -255,4 +255,4 @@ def test_the_axis_of_the_claims_names_the_error_where_there_is_one(study, number
     verdicts = [verdict for verdict in results.read(study).verdicts if verdict.number in numbers_of]
     assert any(verdict.ours for verdict in verdicts if not of and verdict.number > 17) or of
     (axes,) = numbers.forest(verdicts).figure.axes
-    assert axes.get_xlabel().startswith(f"difference{of} (percent points)")
+    assert axes.get_xlabel().startswith(f"difference{of} (percentage points)")

@@ -19,7 +19,7 @@ RECORD = json.loads((REPOSITORY / "benchmarks" / "gpu.json").read_text())
 
 @pytest.fixture
 def model():
-    return replace(forecast.Model.fitted(RECORD, []), handing_over=1e-3)
+    return replace(forecast.Model.fitted(RECORD, []), launching=1e-3)
 
 
 def full(config: str, scale: str = "256", variant: str | None = None) -> studies.Run:
@@ -70,8 +70,8 @@ def test_each_of_three_things_can_bound_a_step(model):
     run, card = full("D"), forecast.accelerator("H100")
     assert model.step(run, card).bound == "arithmetic"
     assert model.step(run, card, precision="bfloat16", cores=1).bound == "images"
-    slow = replace(model, handing_over=1.0)
-    assert slow.step(run, card).bound == "handing over"
+    slow = replace(model, launching=1.0)
+    assert slow.step(run, card).bound == "launching"
     assert slow.step(run, card).seconds == pytest.approx(16)  # a second for each of its layers
     # more cores than the loop has processes prepare no more images
     twice = [model.step(run, card, cores=cores).preparing for cores in (forecast.WORKERS, 2 * forecast.WORKERS)]
@@ -82,13 +82,13 @@ def test_the_model_counts_with_the_processes_and_pixels_that_training_and_tests_
     assert (forecast.WORKERS, forecast.PIXELS_PER_BATCH) == (images.WORKERS, ways.PIXELS_PER_BATCH)
 
 
-def test_handing_over_rests_on_trainings_that_were_bound_by_nothing_else(repository):
+def test_launching_rests_on_trainings_that_were_bound_by_nothing_else(repository):
     trainings = [one for study in ("narrow", "wide", "quarter") for one in forecast.trained(study)]
     fitted, bare = forecast.Model.fitted(RECORD, trainings), forecast.Model.fitted(RECORD, [])
     used = [(run, record) for run, record in trainings if bare.rests_on(run, record)]
     assert used and all(record.device.type == "cuda" and run.study.name != "wide" for run, record in used)
     each = [run.recipe.batch / record.cost.images_per_second / run.configuration.weight_layers for run, record in used]
-    assert min(each) < fitted.handing_over < max(each)
+    assert min(each) < fitted.launching < max(each)
 
 
 def test_layers_that_do_not_learn_cost_no_gradients():

@@ -13,9 +13,9 @@ from verydeep.studies import Study, load
 def what_matters(study: str) -> display.Table:
     """What each change does to the top-1 error, the largest effect first, and what others report of it.
 
-    The effect is the error with the change less that without, in percent points, averaged over the comparisons of the
-    rule, with its paired 95 % interval; positive where the change harms. The verdict is that of the rule. A change that
-    has not been run stands last, with the command that runs it and how long that takes.
+    The effect is the error with the change less that without, in percentage points, averaged over the comparisons
+    of the rule, with its paired 95 % interval; positive where the change harms. The verdict is that of the rule. A
+    change that has not been run stands last, with the command that runs it and how long that takes.
     """
     told = results.read(study).effects
     rows = [

@@ -25,8 +25,8 @@ _UNTOLD = "unknown: this copy has no history in git"
 def claims_table(study: str, *only: int) -> display.Table:
     """The claims that a study can test, and the verdict in its three parts: direction, size, fair test.
 
-    Differences of errors in percent points, averaged over the comparisons of the rule or, where each must hold, of the
-    one that speaks least for the claim; positive where the row that the paper finds better has the lower error. The
+    Differences of errors in percentage points, averaged over the comparisons of the rule or, where each must hold, of
+    the one that speaks least for the claim; positive where the row that the paper finds better has the lower error. The
     errors are top-1 errors, in claims 18 to 22 localisation errors. In claims 23 to 30, about features on other data,
     the row that the paper finds better has the higher number.
 

@@ -22,12 +22,12 @@ _GROUPED = 10_000  # from here on digits are grouped by thousands
 
 
 def signed(points: float | None) -> str:
-    """A difference in percent points with its sign, or nothing."""
+    """A difference in percentage points with its sign, or nothing."""
     return "" if points is None else f"{points:+.2f}"
 
 
 def difference(interval) -> str:
-    """A difference in percent points with its interval (``value``, ``low``, ``high``), or ``not run`` for ``None``."""
+    """A difference in percentage points with its interval (``value``, ``low``, ``high``); ``not run`` for ``None``."""
     return NOT_RUN if interval is None else f"{interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
 
 

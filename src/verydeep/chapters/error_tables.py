@@ -199,16 +199,24 @@ def errors_text(
 
 
 def headline() -> str:
-    """Table 3 for the README: the paper's top-1 errors beside those of two studies, with links to the run folders."""
+    """Table 3 for the README: the paper's top-1 errors beside those of two studies, with links to the run folders.
+
+    Behind A stands the A that was trained for as many epochs as a network that starts from it, and A, have together.
+    """
 
     def linked(number: Number) -> str:
         return f"[{number.value:.1f}](runs/{number.study}/{number.run}) ({number.low:.1f}–{number.high:.1f})"
 
-    return errors_markdown(3, [*HEADLINE], linked, brief=True)
+    lines = errors_markdown(3, [*HEADLINE], linked, brief=True).split("\n")
+    longer = [results.read(study).find(f"{study}.table3.A-256-longer.top1") for study in HEADLINE]
+    cells = [linked(number) if number and number.status == "done" else NOT_RUN for number in longer]
+    behind_a = 1 + next(place for place, line in enumerate(lines) if line.startswith("| A |"))
+    lines.insert(behind_a, "| " + " | ".join(["A, trained twice as long", "256", "", *cells]) + " |")
+    return "\n".join(lines)
 
 
 def gain(before: int, after: int, studies: list[str]) -> pd.DataFrame:
-    """What a later of the paper's tables gains over an earlier one, in percent points, for the rows both have."""
+    """What a later of the paper's tables gains over an earlier one, in percentage points, for the rows both have."""
     old, new = errors(before, studies), errors(after, studies)
     same = [row for row in new.index if row in old.index]
     columns = [column for column in new.columns if column[0] and column in old.columns]

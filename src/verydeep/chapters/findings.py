@@ -30,7 +30,7 @@ def others(study: str, table: int) -> list[str]:
 def verdicts_table(*only: int) -> display.Table:
     """The claims that our own networks can test: the paper's difference, and the verdict and difference of each study.
 
-    Differences of top-1 errors in percent points, positive where the row that the paper finds better has the lower
+    Differences of top-1 errors in percentage points, positive where the row that the paper finds better has the lower
     error. A study that has tested none of these claims yet is left out.
 
     Parameters

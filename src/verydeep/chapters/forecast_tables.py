@@ -59,7 +59,7 @@ def measured() -> display.Table:
         rows = {
             "share of the peak": (100 * found.share, "%", f"two networks on one {on}, make gpu"),
             "first map, each number": (1e12 * found.first_map, "picoseconds", f"two networks on one {on}, make gpu"),
-            "handing over, each layer and step": (1e3 * found.handing_over, "milliseconds", "trainings, runs/"),
+            "launching, each layer and step": (1e3 * found.launching, "milliseconds", "trainings, runs/"),
             "images prepared, each core": (found.prepared, "images/s", "JPEG files of 500x375, make gpu"),
         }
         frame = pd.DataFrame(rows, index=["value", "unit", "measured on"]).T.rename_axis("quantity")

@@ -119,7 +119,7 @@ def keys(study: str) -> display.Table:
 
 
 def over_baselines(study: str) -> display.Table:
-    """What every network gains over boxes that need none, by both protocols, in percent points, paired intervals."""
+    """What every network gains over boxes that need none, by both protocols, in percentage points, paired intervals."""
     snapshot, rows = results.read(study), []
     done = {number.id: number for number in snapshot.done}
     for table, metric in (("table8", "true_class"), ("table9", "top5")):

@@ -15,8 +15,8 @@ def each_scale(study: str) -> pd.DataFrame:
     """What dense testing loses at each of the scales of Table 4 alone, and at all together, against Table 3's.
 
     One row a network that was tested, with the study's first seed: its scales Q, the top-1 error in percent at the
-    single scale of Table 3, and what is lost against it in percent points with the paired 95 % interval, positive where
-    the error is higher; nothing where the two are the same.
+    single scale of Table 3, and what is lost against it in percentage points with the paired 95 % interval, positive
+    where the error is higher; nothing where the two are the same.
     """
     rows, images = [], 0
     for row in results.rows("table4", load(study)):

@@ -15,7 +15,7 @@ from verydeep.studies.measurements import SEVERAL, several, single
 def dense_against_multi_crop(study: str) -> pd.DataFrame:
     """Table 5's question, for every network of a study that was tested so: what each way adds to the other.
 
-    Top-1 error in percent by each way and by both; then what both gain over each, in percent points with the paired
+    Top-1 error in percent by each way and by both; then what both gain over each, in percentage points with the paired
     95 % interval, positive where both are better.
     """
     snapshot, rows = results.read(study), {}
@@ -67,7 +67,7 @@ def fusion_gains(study: str) -> pd.DataFrame:
     """What averaging gives, for every set of networks of a study that was tested together.
 
     One row a set and way of testing: the top-1 error in percent of its best and its worst member alone, tested the
-    same way, and of all together; then what all gain over the best, in percent points with the paired 95 % interval,
+    same way, and of all together; then what all gain over the best, in percentage points with the paired 95 % interval,
     positive where all are better.
     """
     rows = []
@@ -102,7 +102,7 @@ def protocol_gap(study: str = "released") -> pd.DataFrame:
     One row a published network of torchvision that the study tests. The gap in top-1 error between torchvision's figure
     (centre crop) and the paper's (dense, the best it prints for that configuration alone) is the sum of two parts: what
     the same weights gain when they are tested in the paper's way, and what is left, the training's. In percent and
-    percent points; what has not been run is a missing value.
+    percentage points; what has not been run is a missing value.
     """
     rows = []
     for row in results.rows("centre-crop", load(study)):

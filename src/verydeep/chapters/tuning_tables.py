@@ -59,7 +59,7 @@ def ways(tuning: Tuning) -> display.Table:
 
 
 def gains(tuning: Tuning) -> display.Table:
-    """What fine-tuning gains over the two other ways, percent points of mean class error with their 95 % intervals."""
+    """What fine-tuning gains over the two other ways, in percentage points of mean class error, with 95 % intervals."""
     record, lines = runs.read_tuning(tuning), []
     for count in tuning.counts if record else ():
         line = {"images of each class": count}

@@ -195,7 +195,7 @@ def score_of(table: pd.DataFrame, transfer: Transfer, costs: list[float]) -> Tra
     return TransferScore(**transfers.value(table, transfer.target.metric, transfer.average_precision), costs=costs)
 
 
-#: Elsewhere sums are added up in another order: how far a number made again may be from the record, percent points.
+#: Elsewhere sums are added up in another order: how far a number made again may be from the record, percentage points.
 POINTS = 1.0
 
 

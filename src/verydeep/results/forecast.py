@@ -1,11 +1,11 @@
 """How long a training or a test takes on a card, by a stated model: what the full study would cost before it is run.
 
 A step of training takes as long as the slowest of three things that go on side by side: the card's arithmetic, the
-processor's handing over of work to the card, and the preparing of the next images by other processes.
+processor's launching of work on the card, and the preparing of the next images by other processes.
 
 - *Arithmetic*: the multiply-adds at a share of the card's peak, what the first map takes beyond them (it is large and
   has few channels, so the memory bounds it), the update of the weights, and on several cards the exchange of gradients.
-- *Handing over*: so many seconds a layer and step, whatever the size of the batch.
+- *Launching*: so many seconds a layer and step, whatever the size of the batch.
 - *Images*: decoding and cutting at so many images a second and core.
 
 What is not on a data sheet (:func:`assumptions`) comes from measurements: :meth:`Model.fitted`.
@@ -96,12 +96,12 @@ class Step:
 
     images: int  # of the whole batch
     arithmetic: float
-    handing_over: float
+    launching: float
     preparing: float
 
     @property
     def seconds(self) -> float:
-        return max(self.arithmetic, self.handing_over, self.preparing)
+        return max(self.arithmetic, self.launching, self.preparing)
 
     @property
     def images_per_second(self) -> float:
@@ -111,7 +111,7 @@ class Step:
     @property
     def bound(self) -> str:
         """What takes longest."""
-        parts = {"arithmetic": self.arithmetic, "handing over": self.handing_over, "images": self.preparing}
+        parts = {"arithmetic": self.arithmetic, "launching": self.launching, "images": self.preparing}
         return max(parts, key=parts.get)
 
 
@@ -120,20 +120,20 @@ class Model:
     """What of the model was measured, and on which card.
 
     ``share`` of the peak is what each further multiply-add gets, ``first_map`` the seconds that each number of the
-    first map costs on that card, ``handing_over`` those of a layer and step, ``prepared`` the images a second and core.
+    first map costs on that card, ``launching`` those of a layer and step, ``prepared`` the images a second and core.
     """
 
     card: Accelerator
     share: float
     first_map: float
-    handing_over: float
+    launching: float
     prepared: float
 
     @classmethod
     def fitted(cls, record: dict, trainings: Iterable[tuple[Run, runs.TrainRecord]]) -> "Model":
         """From the record of ``benchmarks/gpu.py``, and the records of trainings on cards.
 
-        Two networks give share and first map, JPEG files the images. Handing over is the median of the trainings whose
+        Two networks give share and first map, JPEG files the images. Launching is the median of the trainings whose
         arithmetic is a tenth of their time at most, whose images lay decoded, and which so waited for nothing else.
 
         Raises
@@ -158,10 +158,10 @@ class Model:
         prepared = files["images_per_second"] / setting["workers"]
         model = cls(on, 1 / float(inverse), float(first_map), 0.0, prepared)
         waits = [_wait(run, training) for run, training in trainings if model.rests_on(run, training)]
-        return replace(model, handing_over=float(np.median(waits or [0.0])))
+        return replace(model, launching=float(np.median(waits or [0.0])))
 
     def rests_on(self, run: Run, training: runs.TrainRecord) -> bool:
-        """Whether a training was bound by the handing over of work alone, and so says how long that takes."""
+        """Whether a training was bound by the launching of work alone, and so says how long that takes."""
         on, device = assumptions()[0].get(training.device.name), training.device
         if on is None or device.processes > 1 or not decoded_in_store(run.study.name):
             return False
@@ -188,7 +188,7 @@ class Model:
         return Step(
             run.recipe.batch,
             images * one + _update(run, on) + exchange,
-            layers * self.handing_over,
+            layers * self.launching,
             0.0 if decoded else images / (self.prepared * min(cores, WORKERS)),
         )
 
@@ -215,7 +215,7 @@ class Model:
         one = multiply_adds / (self.share * on.multiply_adds(precision))
         one += crops * _first_map(run) * self.first_map / 3 * self._slower(on, precision)
         batches = crops * run.study.crop**2 / PIXELS_PER_BATCH
-        handed = batches * run.configuration.weight_layers * self.handing_over / 3
+        handed = batches * run.configuration.weight_layers * self.launching / 3
         return images / cards * max(one, handed, 1 / (self.prepared * cores))
 
 

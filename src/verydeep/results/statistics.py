@@ -1,7 +1,7 @@
 """How sure a number is: intervals, paired comparisons of two networks, and what a study can tell apart.
 
 Works on which images were answered wrongly, ``wrong``: bool (images,), or (seeds, images) for several seeds of one
-network, images in the same order throughout. Errors and differences are in percent and percent points.
+network, images in the same order throughout. Errors and differences are in percent and percentage points.
 """
 
 import math
@@ -27,7 +27,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two networks on the same images: ``difference`` is the first's error less the second's, in percent points.
+    """Two networks on the same images: ``difference`` is the first's error less the second's, in percentage points.
 
     ``only_first`` and ``only_second`` count the images that only that one answers wrongly; ``p`` is McNemar's exact
     two-sided p-value; all three are ``None`` where several seeds make them inapplicable. ``discordant`` is the share of
@@ -54,7 +54,7 @@ def error(wrong: np.ndarray) -> Interval:
 
 
 def seed_spread(wrong: np.ndarray) -> float | None:
-    """Standard deviation of the error over seeds, in percent points; ``None`` with a single seed."""
+    """Standard deviation of the error over seeds, in percentage points; ``None`` with a single seed."""
     errors = 100 * np.atleast_2d(wrong).mean(1)
     return float(errors.std(ddof=1)) if len(errors) > 1 else None
 
@@ -84,7 +84,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def mean_difference(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Interval:
-    """Average over pairs of the first's error less the second's, percent points, with its paired bootstrap interval.
+    """Average over pairs of the first's error less the second's, percentage points, with its paired bootstrap interval.
 
     An image is resampled together with all that every network said of it, so that what the pairs have in common is
     not counted twice. With several seeds, which must be as many for every network, seeds are resampled first.
@@ -130,7 +130,7 @@ def seeds_drawn(rng: np.random.Generator, seeds: int, resamples: int) -> np.ndar
 
 
 def minimum_detectable_difference(n: int, discordant: float) -> float:
-    """The smallest difference of two errors, in percent points, that a paired comparison finds with this ``POWER``.
+    """The smallest difference of two errors, in percentage points, that a paired comparison finds with this ``POWER``.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ _TITLES = {"paper": "the paper, ILSVRC-2012"}
 def error_by_depth(frame: pd.DataFrame) -> Picture:
     """Top-1 error against depth, of :func:`verydeep.chapters.findings.by_depth`: the paper, and each recorded study.
 
-    Every panel is as many percent points high, so slopes compare; their places do not, since the data are others. A
+    Every panel is as many percentage points high, so slopes compare; their places do not, since the data are others. A
     hollow mark is a single network of another training, A for as long as the others with the A that they start from.
     """
     use_style()

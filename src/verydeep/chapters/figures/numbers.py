@@ -53,7 +53,7 @@ def learning_curve(history: pd.DataFrame, title: str, boxes: bool = False) -> Pi
 def errors_picture(frame: pd.DataFrame, error: str = "top-1 error") -> Picture:
     """The error of every row, of :func:`verydeep.chapters.error_tables.points`, with its 95 % interval.
 
-    ``error`` says which it is. A panel for the paper and for each study. All are as wide in percent points, so
+    ``error`` says which it is. A panel for the paper and for each study. All are as wide in percentage points, so
     differences compare across panels.
     """
     use_style()
@@ -148,7 +148,7 @@ def forest(verdicts: list, brief: bool = False) -> Picture:
     long = [textwrap.fill(f"{verdict.number}. {verdict.statement}", 44) for verdict in shown]
     axes.set_yticks(range(len(shown)), [verdict.rule.name for verdict in shown] if brief else long, fontsize=9)
     axes.invert_yaxis()
-    unit = "" if brief else " (percent points), positive as the paper has it"
+    unit = "" if brief else " (percentage points), positive as the paper has it"
     cells = [judged_cell(pair.first) for verdict in shown if verdict.ours is not None for pair in verdict.compared]
     of = " in top-1 error" if all(cell.endswith(".top1") for cell in cells) else ""  # others: of boxes, of precision
     axes.set(xlabel=f"difference{of}{unit}")
@@ -164,12 +164,12 @@ def forest(verdicts: list, brief: bool = False) -> Picture:
     return finished(figure)
 
 
-#: Up to where effects are drawn at their place, percent points.
+#: Up to where effects are drawn at their place, percentage points.
 FARTHEST = 15
 
 
 def effects(told: list) -> Picture:
-    """What each change does to the top-1 error (percent points) with its interval, coloured by its rule's verdict.
+    """What each change does to the top-1 error (percentage points) with its interval, coloured by its rule's verdict.
 
     Right of zero the change harms. What has not been run is said so. An effect beyond :data:`FARTHEST` is an arrow at
     the border: of a network that never starts to learn, beside which no other effect could be seen.
@@ -195,7 +195,7 @@ def effects(told: list) -> Picture:
     axes.set_yticks(range(len(told)), [effect.ablation.change for effect in told], fontsize=9)
     axes.set_ylim(max(len(told), 1) - 0.5, -0.5)
     axes.set_xlim(right=min(axes.get_xlim()[1], FARTHEST))
-    axes.set(xlabel="top-1 error with the change less that without (percent points)")
+    axes.set(xlabel="top-1 error with the change less that without (percentage points)")
     return finished(figure)
 
 

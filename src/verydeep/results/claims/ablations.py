@@ -46,7 +46,7 @@ class Effect:
 
     @property
     def value(self) -> Interval | None:
-        """Top-1 error with the change less that without it, percent points; ``None`` where a run is missing."""
+        """Top-1 error with the change less that without it, percentage points; ``None`` where a run is missing."""
         ours = self.verdict.ours
         if ours is None or _CHANGED[self.ablation.changed] > 0:
             return ours

@@ -52,7 +52,7 @@ class Evidence:
         return sorted(set.intersection(*seeds))
 
     def difference(self, pairs: list[list[str]], seeds: list[int]) -> Interval:
-        """Average over pairs of rows of the first's error less the second's, percent points, over ``seeds``.
+        """Average over pairs of rows of the first's error less the second's, percentage points, over ``seeds``.
 
         Of rows whose numbers are no errors, of the second's number less the first's: what is positive speaks for the
         second in both cases.

@@ -21,7 +21,7 @@ VERDICTS = (REPRODUCED, IN_PART, NOT_REPRODUCED, UNDECIDED, UNFAIR, NOT_TESTED)
 
 @dataclass(frozen=True)
 class Compared:
-    """One comparison of a rule: the rows, the paper's difference in error and ours, percent points.
+    """One comparison of a rule: the rows, the paper's difference in error and ours, percentage points.
 
     The error is the top-1 error, in localisation that of :func:`verydeep.results.printed.judged`. A positive difference
     means that the second row has the lower error, or in Tables 11 and 12 the higher number.
@@ -39,7 +39,7 @@ class Compared:
 class Verdict:
     """What a study says of one claim.
 
-    ``paper`` and ``ours`` are the difference that the verdict rests on, in percent points: the average over the
+    ``paper`` and ``ours`` are the difference that the verdict rests on, in percentage points: the average over the
     comparisons, or where each must hold, that of the comparison which speaks least for the claim. ``way`` is
     ``centre-crop`` where dense testing would have harmed one of the networks. ``tested`` is when the first test of
     the rows was started, ISO 8601. Parts that cannot be told yet are ``None``.
