@@ -75,6 +75,7 @@ class Listed:
     def __init__(self, source, names):
         entries = {entry.name: entry for entry in source.entries() if entry.split == "val"}
         self.source, self.entries = source, [entries[name] for name in names]
+        self.manifest = pd.DataFrame({"name": names})
 
     def image(self, row):
         return decode(self.source.read(self.entries[row]), self.entries[row].name)

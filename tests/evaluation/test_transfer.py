@@ -164,7 +164,7 @@ def test_an_image_is_described_by_the_average_over_both_mirror_images_and_every_
     initialise(net, "he", torch.Generator().manual_seed(0))
     normalise = Normaliser(torch.tensor([120.0, 115.0, 110.0]), 60.0)
     image = np.random.default_rng(0).integers(0, 256, (72, 104, 3), np.uint8)
-    views = SimpleNamespace(image=lambda k: image)
+    views = SimpleNamespace(image=lambda k: image, manifest=pd.DataFrame({"name": ["one.png"]}))
     one = tester.Tester(net, normalise, schema.Testing(), flip=True)
     made = features.describe(one, views, np.array([0]), 72, relu)
     with torch.inference_mode():

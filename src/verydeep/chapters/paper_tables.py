@@ -54,8 +54,10 @@ def paper_claims() -> pd.DataFrame:
 
 
 def in_text() -> pd.DataFrame:
-    """The numbers that the paper's text has and no table of it, each with its section and unit."""
-    frame = paper.table("in-text").rename(columns={"fact": "what"}).set_index("section")
-    frame["notes"] = frame["notes"].str.removesuffix("; see PROTOCOL.md")  # lies beside the tables, not in the book
-    frame["value"] = [f"{value:,.12g}" for value in frame["value"]]
-    return display.table(frame.fillna(""), links={"section": addresses.section_url})
+    """The numbers that the paper's text has and no table of it, each with its unit and section."""
+    facts = paper.table("in-text").fillna({"unit": "", "notes": ""}).set_index("section")
+    units = facts["unit"].replace("percent", "%")
+    printed = [f"{value:,.12g} {unit}".rstrip() for value, unit in zip(facts["value"], units, strict=True)]
+    notes = facts["notes"].str.removesuffix("; see PROTOCOL.md")  # which lies beside the tables, not in the book
+    frame = pd.DataFrame({"what": facts["fact"], "paper": printed, "notes": notes})
+    return display.table(frame, links={"section": addresses.section_url})
