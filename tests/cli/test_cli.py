@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import jsonschema
 import pandas as pd
@@ -116,14 +117,16 @@ def test_the_time_of_a_study_is_said_once(checkout, monkeypatch, capsys):
     assert re.search(r"^  all .* \d+ days$", out, re.MULTILINE) and "week" not in out
 
 
-def test_status_tells_done_from_stopped_from_missing(trained, monkeypatch, capsys):
-    stopped = studies.find_run("smoke", "D", 256).workspace / "checkpoint.pt"
-    files.write_text(stopped, "")
+def test_status_tells_done_from_running_from_stopped_from_missing(trained, monkeypatch, capsys):
+    for config, age in (("D", 0), ("C", 3600)):
+        checkpoint = studies.find_run("smoke", config, 256).workspace / "checkpoint.pt"
+        files.write_text(checkpoint, "")
+        os.utime(checkpoint, (time.time() - age,) * 2)
     status, out, _ = call(monkeypatch, capsys, "status", "smoke")
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert status == 0
     assert "done" in lines["A-256-s0"] and "dense-256" in lines["A-256-s0"]
-    assert "running" in lines["D-256-s0"] and "missing" in lines["E-256-s0"]
+    assert "running" in lines["D-256-s0"] and "stopped" in lines["C-256-s0"] and "missing" in lines["E-256-s0"]
 
 
 def test_a_study_shows_its_recipe_its_departures_and_its_cost(checkout, monkeypatch, capsys):

@@ -1,5 +1,6 @@
 """Sources, archives, the store and the views drawn from it."""
 
+import hashlib
 import io
 import os
 import re
@@ -323,9 +324,11 @@ def test_digits_are_the_shipped_images():
 # -- images --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_every_colour_mode_becomes_rgb(mode):
-    assert decode(jpeg(40, 50, mode), "x.jpg").shape == (40, 50, 3)
+@pytest.mark.parametrize(("mode", "colour"), [("RGB", (200, 30, 60)), ("L", 90), ("CMYK", (10, 200, 150, 20))])
+def test_every_colour_mode_becomes_rgb(mode, colour):
+    flat = Image.new(mode, (50, 40), colour)
+    found = decode(saved(flat, "JPEG", quality=95), "x.jpg")
+    assert found.shape == (40, 50, 3) and np.abs(found.astype(int) - np.asarray(flat.convert("RGB"))).max() <= 4
 
 
 def saved(image: Image.Image, kind: str, **how) -> bytes:
@@ -559,6 +562,10 @@ def test_held_out_images_depend_on_names_alone(small):
     chosen = store.held_out(manifest, 2)
     assert manifest.iloc[chosen]["split"].unique().tolist() == ["train"]
     assert manifest.iloc[chosen].groupby("label").size().tolist() == [2, 2]
+    train = manifest[manifest["split"] == "train"]
+    smallest = [sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())[:2]
+                for _, names in train.groupby("label")["name"]]  # fmt: skip
+    assert set(manifest.iloc[chosen]["name"]) == {name for names in smallest for name in names}
     shuffled = manifest.sample(frac=1, random_state=0).reset_index(drop=True)
     again = shuffled.iloc[store.held_out(shuffled, 2)]
     assert set(again["name"]) == set(manifest.iloc[chosen]["name"])

@@ -75,6 +75,11 @@ def test_without_flips_mirror_images_do_not_count():
     store, rows = Shapes(SIZES), np.arange(len(SIZES))
     plain, both = make(flip=False).make("dense", store, rows, 64), make().make("dense", store, rows, 64)
     assert not np.allclose(plain.posteriors, both.posteriors, atol=1e-3)
+    one = make(flip=False)
+    for row in rows:
+        view = one.normalise(rescale(store.image(row), 64)[None])
+        expected = dense.score_map(one.net, view).mean((2, 3)).softmax(1)[0].detach()
+        assert np.allclose(plain.posteriors[row], expected, atol=1e-6)
     assert plain.forward_passes == len(rows)
     assert 2 * plain.multiply_adds == both.multiply_adds
 

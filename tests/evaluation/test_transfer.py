@@ -1,5 +1,6 @@
 """Features on other data (Appendix B): descriptors, classifiers, numbers, and the record of a transfer."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -251,6 +252,9 @@ def test_random_splits_hang_on_names_alone():
     targets = Targets(np.array([f"n{k}" for k in range(13)], object), np.arange(13), labels)
     split = random_split(targets, 0, 3, 4)
     assert len(split.train) == 6 and len(split.test) == 4 + 2 and not set(split.train) & set(split.test)
+    drawn = sorted((f"n{k}" for k in range(8)), key=lambda name: hashlib.sha256(f"0 {name}".encode()).digest())
+    assert {name for name in targets.names[split.train] if name in drawn} == {*drawn[:3]}
+    assert {name for name in targets.names[split.test] if name in drawn} == {*drawn[3:7]}
     turned = np.arange(13)[::-1]
     other = random_split(Targets(targets.names[turned], turned, labels[turned]), 0, 3, 4)
     assert {targets.names[k] for k in split.train} == {targets.names[turned][k] for k in other.train}

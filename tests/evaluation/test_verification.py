@@ -1,10 +1,11 @@
 """Verifying a run: agreement on this machine is exact, and whatever differs is said."""
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from verydeep import evaluation, files, runs, studies, training
+from verydeep import assembly, evaluation, files, runs, studies, training
 from verydeep.errors import VerydeepError
 from verydeep.evaluation import verification
 
@@ -23,8 +24,15 @@ def test_the_published_weights_give_the_recorded_predictions_exactly(run):
     assert len(table) == 7
 
 
-def test_a_part_of_the_images_is_verified_alone(run):
+def test_a_part_of_the_images_is_verified_alone(run, monkeypatch):
+    parts, passes_of = [], verification.passes_of
+    monkeypatch.setattr(
+        verification, "passes_of", lambda *given, part: (parts.append(part), passes_of(*given, part=part))[1]
+    )
     table = verification.verify(run, images=50)
+    (part,) = parts
+    every = len(assembly.open_data(run).rows("val"))
+    assert len(part) == 50 and (part[0], part[-1]) == (0, every - 1) and np.ptp(np.diff(part)) <= 1
     assert table["same best class (%)"].min() >= 98
 
 

@@ -111,6 +111,13 @@ def test_the_effective_field_is_smaller_than_the_theoretical_and_lies_within():
         footprints.gradient(net, "conv9_1", 128)
 
 
+def test_the_effective_field_of_a_known_gradient():
+    """A Gaussian of deviation s: the square that holds 95.5 % of its square has sides of 3.22 s (erf(x)^2 = 0.955)."""
+    place = np.arange(201) - 100
+    bell = np.exp(-(place**2) / (2 * 10**2))
+    assert footprints.effective(np.outer(bell, bell)) == pytest.approx(32.2, abs=1.5)
+
+
 def test_signals_grow_under_one_reading_and_die_under_the_other():
     found = signals.every_scheme("D", Size(width_divisor=4, crop=56, num_classes=200))
     assert list(found.columns.get_level_values(0).unique()) == list(SCHEMES)
@@ -119,6 +126,10 @@ def test_signals_grow_under_one_reading_and_die_under_the_other():
         scheme: found.loc[last, (scheme, "activation")] / found.loc[first, (scheme, "activation")] for scheme in SCHEMES
     }
     assert ratio["paper-std"] < 1e-4 and ratio["paper"] > 1 and 0.05 < ratio["he"] < 20
+    backwards = {
+        scheme: found.loc[first, (scheme, "gradient")] / found.loc[last, (scheme, "gradient")] for scheme in SCHEMES
+    }
+    assert backwards["paper-std"] < 1e-4 and backwards["paper"] > 1 and 0.05 < backwards["he"] < 20
     assert found["paper", "weight"].iloc[:13].to_numpy() == pytest.approx(np.full(13, 0.1), rel=0.1)
 
 

@@ -139,7 +139,7 @@ def test_what_a_kill_leaves_of_a_notebook_is_cleared_away_when_it_is_kept_anew(t
     assert "evaluate.ipynb" in runs.read_seal(run.folder) and not runs.check_all()
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "book").glob("*/*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "book").rglob("*.ipynb")), ids=lambda path: path.stem)
 def test_chapters_are_committed_without_outputs(path):
     if path.parent.name == "runs":
         pytest.skip("written by the build")

@@ -10,6 +10,7 @@ def test_cosine_rises_falls_and_ends_at_nothing():
     assert rates[:100] == sorted(rates[:100]) and rates[99] < 0.1
     assert rates[100] == pytest.approx(0.1)
     assert rates[100:] == sorted(rates[100:], reverse=True) and rates[-1] < 1e-5
+    assert [rates[step] for step in (200, 300, 400)] == pytest.approx([0.0853553, 0.05, 0.0146447], abs=1e-6)
 
 
 def test_plateau_divides_by_ten_when_the_best_error_is_old():
