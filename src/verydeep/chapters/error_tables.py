@@ -212,6 +212,12 @@ def headline() -> str:
     cells = [linked(number) if number and number.status == "done" else NOT_RUN for number in longer]
     behind_a = 1 + next(place for place, line in enumerate(lines) if line.startswith("| A |"))
     lines.insert(behind_a, "| " + " | ".join(["A, trained twice as long", "256", "", *cells]) + " |")
+    counts = {study: results.read(study).done for study in HEADLINE}
+    tested = ", ".join(f"{done[0].n:,} of `{study}`" for study, done in counts.items() if done)
+    lines += [
+        "",
+        f"Validation images: {tested or NOT_RUN}. Each number leads to the record of its run, with machine and commit.",
+    ]
     return "\n".join(lines)
 
 
