@@ -1,6 +1,7 @@
 """The project's own files: environments that agree, contracts that hold, documents that are valid."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -175,6 +176,18 @@ def test_the_workflow_plans_every_run_of_a_study(study, tmp_path):
     assert f"verydeep run {study} D jitter --seed 0 --wait --processes 1 --only train" in done.stdout
     order = [done.stdout.index(f"/{run}-s0.trained") for run in ("A-256", "D-256", "D-384", "D-jitter")]
     assert order == sorted(order)
+
+
+def test_without_a_card_the_workflow_asks_for_none_and_trains_in_one_process(tmp_path):
+    for name in ("book", "runs"):
+        (tmp_path / name).mkdir()
+    shutil.copytree(REPOSITORY / "workflow", tmp_path / "workflow")
+    shutil.copy(REPOSITORY / "_config.yml", tmp_path)
+    command = [sys.executable, "-m", "snakemake", "--config", "study=smoke", "gpus=0", "--cores", "2", "-n", "-p"]
+    environment = os.environ | {"VERYDEEP_ROOT": str(tmp_path), "PYTHONPATH": str(REPOSITORY / "src")}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0 and "--processes 1 --only train" in done.stdout
+    assert not re.search(r"gpu=[1-9]", done.stdout)
 
 
 def test_a_wrong_study_is_one_line_in_snakemake_too(tmp_path):

@@ -51,6 +51,15 @@ def test_an_environment_is_made_once_and_kept(project):
         assert (done.returncode, done.stderr) == (0, "") and (project / ".venv" / "mark").exists()
 
 
+def test_a_folder_may_have_a_space_and_a_bracket_in_its_name(project, tmp_path):
+    moved = shutil.move(project, tmp_path / "a [b] c")
+    made = venv(moved, "make", ".venv", sys.executable)
+    assert made.returncode == 0, made.stderr
+    (moved / ".venv" / "mark").touch()
+    done = venv(moved, "check", ".venv")
+    assert (done.returncode, done.stderr) == (0, "") and (moved / ".venv" / "mark").exists()
+
+
 def without_pip(folder: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
 

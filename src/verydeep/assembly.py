@@ -53,7 +53,10 @@ def starting_network(run: Run, generator: torch.Generator) -> Network:
 
 
 def untrained_network(run: Run) -> Network:
-    """The network of a run with random weights as it would draw them, in evaluation mode; of others, He's."""
+    """The network of a run with random weights by its recipe's scheme, in evaluation mode; of others, He's.
+
+    Its seed is the run's, the numbers are not those that its training began with.
+    """
     net = network(run)
     scheme = "he" if run.published else run.recipe.initialisation
     initialise(net, scheme, torch.Generator().manual_seed(run.seed))

@@ -80,6 +80,12 @@ def test_another_evaluation_gives_the_same_record(trained):
     assert after.artefacts["predictions.parquet"] == digest
 
 
+def test_a_pilot_is_never_tested(repository):
+    pilot = studies.find_run("quarter", "A", 256, variant="pilot-base")
+    with pytest.raises(VerydeepError, match="A-256-pilot-base-s0: a pilot is never tested on validation images"):
+        evaluation.evaluate(pilot)
+
+
 def test_the_size_of_a_batch_changes_no_answer(trained):
     run = studies.find_run("smoke", "A", 256)
     before = runs.read_record(run, "evaluate")

@@ -261,3 +261,9 @@ def test_a_network_that_gives_boxes_names_no_classes():
         verydeep.pretrained("quarter/D-384-pcr-all")
     with pytest.raises(VerydeepError, match="D-384-pcr-all-s0: gives boxes and not classes, so there is no card"):
         cards.card(studies.find_run("quarter", "D", 384, 0, "pcr-all"))
+
+
+def test_a_picture_too_narrow_to_be_rescaled_is_refused(repository):
+    model = verydeep.pretrained("narrow/D-256")
+    with pytest.raises(DataError, match="the picture: 200000x1 pixels become 51200000x256 at the test scale 256"):
+        model.transform(np.zeros((1, 200_000, 3), np.uint8))

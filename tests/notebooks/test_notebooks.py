@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ import yaml
 from conftest import REPOSITORY
 from verydeep import notebooks, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
+from verydeep.notebooks import kernels
 
 GIVEN = {"study": "smoke", "config": "A", "train_scale": 256, "variant": None, "seed": 0, "processes": 1}
 
@@ -170,3 +172,12 @@ def test_templates_have_a_parameters_cell_that_the_package_reads(kind, boxes):
     for parameter in notebooks.MACHINE[kind]:
         with pytest.raises(VerydeepError, match=f"{parameter} must be a whole number"):
             ask(given | {parameter: 0})
+
+
+def test_sockets_have_short_paths_wherever_temporary_files_lie(tmp_path, monkeypatch):
+    """A system takes 107 bytes for the path of a socket, and a ``TMPDIR`` may be longer alone."""
+    far = tmp_path / ("a" * 120)
+    far.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(far))
+    with kernels.own_world() as folder, socket.socket(socket.AF_UNIX) as one:
+        one.bind(f"{folder}/socket-5")

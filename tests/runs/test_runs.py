@@ -98,6 +98,21 @@ def test_an_edited_record_is_found_even_when_sealed_again(folder, kind, changes,
     assert any(message in fault for fault in runs.check_folder(folder)), runs.check_folder(folder)
 
 
+def test_a_network_that_was_trained_anew_is_tested_anew(folder):
+    """Where its weights are not published, as of further seeds, only the two records tell."""
+    run = studies.find_run("smoke", "A", 256)
+    assert runs.is_complete(run, "evaluate")
+    (folder / "weights.safetensors").unlink()
+    sums = runs.read_seal(folder)
+    del sums["weights.safetensors"]
+    (folder / "SHA256SUMS").write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
+    artefacts = json.loads((folder / "train.json").read_text())["artefacts"]
+    edit_record(folder, "train", artefacts=artefacts | {"weights.safetensors": "0" * 64})
+    assert not runs.is_complete(run, "evaluate")
+    (fault,) = runs.check_folder(folder)
+    assert "evaluate.json: was made from other weights than those that train.json names; test the" in fault
+
+
 def test_a_network_whose_parent_was_trained_anew_is_found(folder):
     child = folder.with_name("B-256-s0")
     shutil.copytree(folder, child)

@@ -223,9 +223,10 @@ def _recorded(study: str) -> Iterator[Measured]:
     """Every training of a study and every pass of its tests."""
     for run in runs.all_runs(load(study)):
         if record := runs.read_record(run, "train"):
-            load_average = max((session.load_average for session in record.sessions), default=None)
+            loads = [session.load_average for session in record.sessions if session.load_average is not None]
             rate, work = record.cost.images_per_second, forecast.learning_multiply_adds(run)
-            yield Measured(run, "training", run.name, record, rate, work, run.recipe.precision, load_average)
+            most = max(loads, default=None)
+            yield Measured(run, "training", run.name, record, rate, work, run.recipe.precision, most)
         if record := runs.read_record(run, "evaluate"):
             for name, made in record.passes.items():
                 kind = "test, " + ("crops" if "crop" in name else "dense")

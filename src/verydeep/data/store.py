@@ -204,7 +204,7 @@ def _statistics_rows(listing: pd.DataFrame, decoded: bool) -> set[int]:
     train = np.flatnonzero((listing["split"] == "train").to_numpy())
     if decoded or len(train) <= STATISTICS_IMAGES:
         return set(train.tolist())
-    return set(np.linspace(0, len(train) - 1, STATISTICS_IMAGES, dtype=int).tolist())
+    return set(train[np.linspace(0, len(train) - 1, STATISTICS_IMAGES, dtype=int)].tolist())
 
 
 class _Prepared(NamedTuple):

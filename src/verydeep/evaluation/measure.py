@@ -42,8 +42,10 @@ def evaluate(run: Run, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progr
     Raises
     ------
     VerydeepError
-        When the run is not trained yet.
+        When the run is not trained yet, or a pilot: those choose a recipe on held-out images.
     """
+    if run.pilot:
+        raise VerydeepError(f"{run.name}: a pilot is never tested on validation images; its training is its result")
     require_trained(run)
     record = _finished(run)
     if record is None:

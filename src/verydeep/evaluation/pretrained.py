@@ -10,7 +10,7 @@ from PIL import Image
 from verydeep import assembly, files, paths, runs
 from verydeep.data import sources
 from verydeep.data.normaliser import Normaliser
-from verydeep.data.views import centre_position, rescale
+from verydeep.data.views import centre_position, require_rescalable, rescale
 from verydeep.errors import VerydeepError
 from verydeep.networks import vgg, weights
 from verydeep.results import publication, remote
@@ -52,6 +52,7 @@ class Transform:
             raise VerydeepError(
                 f"a picture is a PIL image or RGB uint8 (height, width, 3), not {image.dtype} {image.shape}"
             )
+        require_rescalable("the picture", *image.shape[:2], self.scale, self.testing.longer_side)
         keys = ("longer_side", "interpolation", "antialias")
         return rescale(image, self.scale, **{key: getattr(self.testing, key) for key in keys})
 

@@ -12,8 +12,15 @@ from verydeep import paths
 
 #: The kernel that the notebooks name.
 NAME = "python3"
+#: Bytes of a path below which sockets can lie: the system allows 107 in all, and their names here have up to 27.
+_LONGEST = 80
 #: Code that every Python of a user starts with, and a choice of where pictures are drawn.
 _TAKEN_AWAY = ("PYTHONSTARTUP", "MPLBACKEND")
+
+
+def _short_enough() -> str | None:
+    """Where a folder for sockets may lie: where temporary files usually do, or if that path is too long, ``/tmp``."""
+    return None if len(os.fsencode(tempfile.gettempdir())) <= _LONGEST else "/tmp"
 
 
 @contextlib.contextmanager
@@ -28,7 +35,7 @@ def own_world() -> Iterator[Path]:
     Path
         A folder that only this user may enter, for the kernel's sockets; it is gone after the block.
     """
-    with tempfile.TemporaryDirectory(prefix="kernel.") as name:
+    with tempfile.TemporaryDirectory(prefix="kernel.", dir=_short_enough()) as name:
         folder = Path(name)
         spec = {
             "argv": [

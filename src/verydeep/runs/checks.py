@@ -10,7 +10,7 @@ from verydeep import files, paths
 from verydeep.errors import RecordError
 from verydeep.paths import short
 from verydeep.runs import answers, provenance, transfers
-from verydeep.runs.folders import run_folders, stale_members
+from verydeep.runs.folders import run_folders, stale_members, tests_trained
 from verydeep.runs.records import (
     KINDS,
     EvaluateRecord,
@@ -155,9 +155,7 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
         faults.append(f"{short(path)}: was made by other sources than those of the commit it names")
     if kind == "train" and (fault := _parent_fault(folder, record)):
         faults.append(fault)
-    if kind == "evaluate" and "weights.safetensors" in sums and record.weights_sha256 != sums["weights.safetensors"]:
-        faults.append(f"{short(path)}: was made from other weights than weights.safetensors")
-    if kind == "evaluate" and (fault := _weights_of_others_fault(record)):
+    if kind == "evaluate" and (fault := _tested_weights_fault(folder, record, sums)):
         faults.append(f"{short(path)}: {fault}")
     if kind == "fuse":
         faults += stale_members(folder, record)
@@ -169,13 +167,29 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     return faults
 
 
+def _trained(folder: Path) -> TrainRecord | None:
+    """The record of a training, if there is one that can be read; of another its own folder says what is wrong."""
+    try:
+        return parse(folder / "train.json", "train")
+    except (OSError, RecordError):
+        return None
+
+
 def _parent_fault(folder: Path, record: TrainRecord) -> str:
     """Of a network that starts from another: whether that has been trained anew since."""
-    if record.parent is None or not (path := folder.with_name(record.parent.run) / "train.json").exists():
-        return ""
-    if parse(path, "train").artefacts.get("weights.safetensors") in (None, record.parent.weights_sha256):
+    parent = record.parent and _trained(folder.with_name(record.parent.run))
+    if not parent or parent.artefacts.get("weights.safetensors") in (None, record.parent.weights_sha256):
         return ""
     return f"{short(folder)}: was trained from other weights of {record.parent.run} than are there"
+
+
+def _tested_weights_fault(folder: Path, record: EvaluateRecord, sums: dict[str, str]) -> str:
+    """Whether a test is of other weights than lie beside it, than the training left, or than others published."""
+    if sums.get("weights.safetensors", record.weights_sha256) != record.weights_sha256:
+        return "was made from other weights than weights.safetensors"
+    if not tests_trained(record, _trained(folder)):
+        return "was made from other weights than those that train.json names; test the network again"
+    return _weights_of_others_fault(record)
 
 
 def _weights_of_others_fault(record: EvaluateRecord) -> str:

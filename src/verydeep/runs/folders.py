@@ -14,6 +14,7 @@ from verydeep.runs.records import (
     FuseRecord,
     Record,
     TargetRecord,
+    TrainRecord,
     TransferRecord,
     parse,
     parse_sealed,
@@ -99,7 +100,19 @@ def is_complete(run: Recorded, kind: str) -> bool:
     if kind == "finetune":
         record = read_tuning(run)
         return {*run.measured()} <= {*record.measurements} and record.protocol == tuning_protocol(run)
-    return kind != "evaluate" or covers(run, read_record(run, kind))
+    return kind != "evaluate" or _is_tested(run, read_record(run, kind))
+
+
+def _is_tested(run: Run, record: EvaluateRecord) -> bool:
+    return covers(run, record) and tests_trained(record, read_record(run, "train"))
+
+
+def tests_trained(tested: EvaluateRecord, trained: TrainRecord | None) -> bool:
+    """Whether a test is of the weights that the training left; of those of others nothing says otherwise.
+
+    Weights that are not published are no file of the run's folder, and only the two records tell.
+    """
+    return trained is None or trained.artefacts.get("weights.safetensors") in (None, tested.weights_sha256)
 
 
 def finished_target(made: Transfer | Tuning, kind: str) -> TargetRecord | None:

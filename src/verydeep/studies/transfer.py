@@ -12,7 +12,7 @@ from verydeep.studies.targets import SHALLOW, SINGLE_SCALE, TARGETS, Target
 
 #: The ways of joining the descriptors of several scales.
 JOINS = ("average", "stack", "max")
-#: What needs no training: the same network with its first weights, and the pixels themselves.
+#: What needs no training: the same network with random weights by its recipe's scheme, and the pixels themselves.
 UNTRAINED, PIXELS = "untrained", "pixels"
 #: Between the networks and the data set in a row's name.
 ON = "-on-"

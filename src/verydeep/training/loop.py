@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 
 import torch
+from accelerate.utils import broadcast_object_list
 
 from verydeep import assembly, files, machine, progress
 from verydeep.data.views import Batch
@@ -176,6 +177,7 @@ class Training:
             self.session["images"] += self.run.recipe.batch
             if self.stop.made():
                 self.save()
+                self.accelerator.wait_for_everyone()  # whoever leaves first has the others ended
                 raise Interrupted(
                     f"{self.run.name}: stopped by {self.stop.name} in epoch {state.epoch + 1}, state saved in "
                     f"{self.checkpoint}; the same command goes on"
@@ -226,6 +228,8 @@ class Training:
         seen = images.steps * self.run.recipe.batch
         updates.net.eval()
         held_out = held_out_errors(updates.result, images, updates.objective, updates.normalise, self.accelerator)
+        if self.accelerator.num_processes > 1:  # by it the rate falls and training ends, in all processes or in none
+            (held_out,) = broadcast_object_list([held_out])
         return {
             "epoch": state.epoch + 1,
             "learning_rate": updates.rate(state.epoch, images.steps - 1),

@@ -43,5 +43,7 @@ class StopRequest:
         if self._accelerator.num_processes == 1:
             return self._number is not None
         asked = torch.tensor(self._number or 0, device=self._accelerator.device)
-        self._number = int(self._accelerator.gather(asked).max()) or None
-        return self._number is not None
+        agreed = int(self._accelerator.gather(asked).max())
+        if agreed:  # a signal that came during the exchange is kept for the next step: no other process knows of it
+            self._number = agreed
+        return bool(agreed)

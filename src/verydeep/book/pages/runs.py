@@ -229,9 +229,10 @@ def _trained(trained: runs.TrainRecord) -> dict[str, str]:
         f"{cost.epochs} epochs, {cost.images_seen} images, {cost.multiply_adds:.3g} multiply-adds, "
         f"{trained.parameters['recipe']['precision']}"
     )
+    load = trained.sessions[-1].load_average
     rows["wall time"] = (
         f"{cost.seconds / 60:.1f} minutes in {_sessions(trained)}, {cost.images_per_second:.0f} "
-        f"images/s; load average at the end {trained.sessions[-1].load_average:.1f} on {machine.cores} cores"
+        f"images/s; load average at the end {'unknown' if load is None else f'{load:.1f}'} on {machine.cores} cores"
     )
     rows["machine"] = f"{machine.processor}, {device.type}, {device.threads} threads, {device.processes} process(es)"
     rows["software"] = _software(machine)
