@@ -11,9 +11,9 @@ class UnknownName(VerydeepError):
     Says what was asked for and what there is.
     """
 
-    def __init__(self, kind: str, name: object, known):
-        known = ", ".join(map(str, known))
-        super().__init__(f"unknown {kind} {name!r}: " + (f"choose one of {known}" if known else "there is none"))
+    def __init__(self, kind: str, name: object, names):
+        names = ", ".join(map(str, names))
+        super().__init__(f"unknown {kind} {name!r}: " + (f"choose one of {names}" if names else "there is none"))
 
 
 class DataError(VerydeepError):

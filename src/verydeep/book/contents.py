@@ -82,8 +82,8 @@ def seen_from(page: str, contents: str) -> str:
             if target == page:
                 changed[tag.start()] = f"<a {_CURRENT}>"
                 own = tags[k + 2 : k + 3]  # after the end of the link: what it has below it
-                below = [one for one in own if one[2] == "details" and not one[1]]
-                changed |= {one.start(): _marked(one) for one in (*opened, *below)}
+                below = [inner for inner in own if inner[2] == "details" and not inner[1]]
+                changed |= {opening.start(): _marked(opening) for opening in (*opened, *below)}
             elif not _FOREIGN.match(target):
                 changed[tag.start()] = _TARGET.sub(f'href="{relative_uri(page, target)}"', tag[0])
     return _TAG.sub(lambda tag: changed.get(tag.start(), tag[0]), contents)

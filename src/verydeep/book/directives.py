@@ -78,11 +78,11 @@ class LinkedSections(SphinxTransform):
             named = addresses.sections(text.astext())
             if not named or _has_parent(text, nodes.reference, nodes.literal, nodes.FixedTextElement, nodes.raw):
                 continue
-            parts, at, whole = [], 0, text.astext()
+            parts, at, content = [], 0, text.astext()
             for begins, ends, url in named:
-                parts += [nodes.Text(whole[at:begins]), nodes.reference("", whole[begins:ends], refuri=url)]
+                parts += [nodes.Text(content[at:begins]), nodes.reference("", content[begins:ends], refuri=url)]
                 at = ends
-            text.parent.replace(text, [part for part in (*parts, nodes.Text(whole[at:])) if part.astext()])
+            text.parent.replace(text, [part for part in (*parts, nodes.Text(content[at:])) if part.astext()])
 
 
 def _captioned(table: str, caption: str) -> str:

@@ -59,7 +59,7 @@ def page(kind: str, template: str, run: Recorded) -> str:
     for cell in rest:
         cells.append(cell)
         if "parameters" in cell.metadata.get("tags", []):
-            cells += [one for one in executed if "injected-parameters" in one.metadata.get("tags", [])]
+            cells += [injected for injected in executed if "injected-parameters" in injected.metadata.get("tags", [])]
         elif cell.cell_type == "code":
             cells += _with_outputs(cell, outputs, run)
     notebook.cells = cells

@@ -48,7 +48,7 @@ class Made(NamedTuple):
 def made_from() -> Made:
     """The hashes of everything, but for the chapters themselves, that a page of the book is made from."""
     variables = {name: value for name, value in os.environ.items() if name.startswith("VERYDEEP_")}
-    installed = sorted(f"{one.name} {one.version}" for one in distributions())
+    installed = sorted(f"{package.name} {package.version}" for package in distributions())
     makes = [*files.listed(paths.package(), "**/*"), *(paths.root() / name for name in _MAKES)]
     by = _hash([_hashes(makes), variables, platform.python_version(), installed])
     shown = [*files.listed(paths.runs(), "**/*"), *files.listed(paths.root() / "benchmarks", "*.json")]

@@ -100,5 +100,5 @@ def _source(module: str) -> Path | None:
     if first != "verydeep":
         return None
     place = paths.package().joinpath(*rest)
-    found = (path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file())
-    return next(found, None)
+    existing = (path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file())
+    return next(existing, None)

@@ -44,7 +44,7 @@ def _below_cells(app: Sphinx, document: nodes.document, docname: str) -> None:
         code = next(cell.findall(lambda node: _is(node, "cell_code_source")), None)
         if path.suffix == ".md":  # its cells may be hidden
             hidden = hidden or read_myst_markdown_notebook(path.read_text(encoding="utf-8")).cells
-            sources = [one.source for one in hidden[: cell["cell_index"] + 1] if one.cell_type == "code"]
+            sources = [above.source for above in hidden[: cell["cell_index"] + 1] if above.cell_type == "code"]
         elif code is not None:
             sources.append(code.astext())
         if sources and _shows_more_than_text(cell) and (made := maker(sources)):

@@ -16,10 +16,10 @@ _TABLES = ("table3", "table4", "table5")
 def files() -> pd.DataFrame:
     """The files in which the authors' networks are handed out, each with its checksum and where it lies."""
     rows = [
-        {"network": one.config, "file": origin.file, "layout": origin.layout, "checksum": origin.checksum}
-        for one in published_weights().values()
-        if one.publisher == AUTHORS
-        for origin in one.origins
+        {"network": weights.config, "file": origin.file, "layout": origin.layout, "checksum": origin.checksum}
+        for weights in published_weights().values()
+        if weights.publisher == AUTHORS
+        for origin in weights.origins
     ]
     return display.table(pd.DataFrame(rows).set_index("network"))
 
@@ -121,7 +121,7 @@ def measured_rates() -> dict[str, dict]:
                 continue
             device = {"cuda": "GPU", "cpu": "CPU"}[record.device.type]
             largest[device] = max(
-                largest.get(device, (0,)), (run.multiply_adds, f"{study}/{run.name}", record), key=lambda one: one[0]
+                largest.get(device, (0,)), (run.multiply_adds, f"{study}/{run.name}", record), key=lambda test: test[0]
             )
     return {device: _rate(name, record) for device, (_, name, record) in sorted(largest.items(), reverse=True)}
 
@@ -130,7 +130,7 @@ def _rate(name: str, record: runs.EvaluateRecord) -> dict:
     made = record.passes.values()
     device = record.device
     return {
-        "rate": sum(one.multiply_adds for one in made) / sum(one.seconds for one in made),
+        "rate": sum(tested.multiply_adds for tested in made) / sum(tested.seconds for tested in made),
         "run": name,
         "name": device.name if device.type == "cuda" else f"{device.threads} threads",
         "precision": record.protocol["precision"],

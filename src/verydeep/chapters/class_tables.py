@@ -58,12 +58,12 @@ def confused_pairs(study: str, network: str, count: int = 12) -> display.Table:
     wrong = table[table["label"] != table["class_1"]]
     pairs = wrong[["label", "class_1"]].apply(lambda row: tuple(sorted(row)), axis=1).value_counts().head(count)
     rows = []
-    for (one, other), taken in pairs.items():
-        shown = int(images[one] + images[other])
+    for (label, other), taken in pairs.items():
+        shown = int(images[label] + images[other])
         error = _PERCENT * taken / shown
         rows.append(
             {
-                "classes": f"{words[one]} and {words[other]}",
+                "classes": f"{words[label]} and {words[other]}",
                 "images": int(taken),
                 "of both": display.with_interval(error, *statistics.error_interval(error, shown)),
             }

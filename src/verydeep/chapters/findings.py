@@ -69,16 +69,16 @@ def in_short(names: Iterable[str]) -> str:
 
     A claim that a study could not test fairly is listed as such only where no other study tested it fairly.
     """
-    found: dict[str, dict[tuple, list[str]]] = {verdict: {} for verdict in claims.VERDICTS}
+    by_verdict: dict[str, dict[tuple, list[str]]] = {verdict: {} for verdict in claims.VERDICTS}
     for number, rule in claims.rules().items():
         judged = {name: results.read(name).verdict(number).verdict for name in names}
         fair = {name: said for name, said in judged.items() if said not in (claims.UNFAIR, claims.NOT_TESTED)}
         tested = fair or {name: said for name, said in judged.items() if said != claims.NOT_TESTED}
         for said in dict.fromkeys(tested.values() or [claims.NOT_TESTED]):
             where = tuple(name for name in tested if tested[name] == said)
-            found[said].setdefault(where, []).append(rule.name)
+            by_verdict[said].setdefault(where, []).append(rule.name)
     lines = []
-    for said, by_studies in found.items():
+    for said, by_studies in by_verdict.items():
         for where, told in by_studies.items():
             places = f" in {' and '.join(f'`{name}`' for name in where)}" if where else ""
             lines.append(f"- **{said[0].upper()}{said[1:]}**{places}: {'; '.join(told)}.")

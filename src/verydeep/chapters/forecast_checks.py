@@ -62,7 +62,7 @@ def model() -> Model | None:
     record = costs.benchmark_record("gpu")
     if record is None or len(record["setting"]["configs"]) == 1:  # a miniature
         return None
-    return Model.fitted(record, [one for study in studies.names() for one in forecast.trained(study)])
+    return Model.fitted(record, [training for study in studies.names() for training in forecast.trained(study)])
 
 
 def checks() -> list[Check]:
@@ -71,12 +71,12 @@ def checks() -> list[Check]:
     A processor has no data sheet that would help: what it multiplies in a second is the median of its own records, so
     that their errors show how they scatter.
     """
-    found = model()
-    if found is None:
+    fit = model()
+    if fit is None:
         return []
-    every = [one for study in studies.names() for one in _recorded(study)]
+    every = [timed for study in studies.names() for timed in _recorded(study)]
     rates = _processors(every)
-    return [*_of_gpu(found), *_of_runs(found, every, rates), *_of_scripts(rates), *_of_decoding(found)]
+    return [*_of_gpu(fit), *_of_runs(fit, every, rates), *_of_scripts(rates), *_of_decoding(fit)]
 
 
 def summary() -> display.Table:
@@ -130,17 +130,17 @@ def every_check() -> display.Table:
 def memory_errors() -> list[float]:
     """Errors of the model of memory beside every peak that ``make gpu`` measured, percent."""
     record = costs.benchmark_record("gpu")
-    found = []
+    errors = []
     for config, sizes in (record["peak_memory_mib"] if record else {}).items():
         run = studies.find_run(record["setting"]["study"], config, 256)
         for size, peak in sizes.items():
             if peak is not None:  # not counted on a CPU, or more than the card has
                 said = forecast.training_memory(run, int(size), record["setting"]["precision"]) / _MIB
-                found.append(100 * (said / peak - 1))
-    return found
+                errors.append(100 * (said / peak - 1))
+    return errors
 
 
-def _of_gpu(found: Model) -> Iterator[Check]:
+def _of_gpu(fit: Model) -> Iterator[Check]:
     record = costs.benchmark_record("gpu")
     setting = record["setting"]
     # what was slowest gave how many images a core prepares
@@ -149,13 +149,11 @@ def _of_gpu(found: Model) -> Iterator[Check]:
     for config in setting["configs"]:
         run = studies.find_run(setting["study"], config, 256)
         for decoded, way in ((True, "our loop, decoded images"), (False, "our loop, JPEG files")):
-            step = found.step(
-                run, found.card, precision=setting["precision"], decoded=decoded, cores=setting["workers"]
-            )
+            step = fit.step(run, fit.card, precision=setting["precision"], decoded=decoded, cores=setting["workers"])
             rate = record["rates"][f"{config}: {way}"]["images_per_second"]
             fitted = decoded or config == waiting
             title = f"{config}: {way}"
-            yield Check("make gpu", title, found.card.title, "training", rate, step.images_per_second, fitted, None)
+            yield Check("make gpu", title, fit.card.title, "training", rate, step.images_per_second, fitted, None)
 
 
 #: Processor, cores, precision, and whether it trained or tested -> multiply-adds a second.
@@ -164,28 +162,28 @@ Rates = dict[tuple[str, ...], float]
 
 def _processors(every: list[Measured]) -> Rates:
     """What each processor multiplies in a second: the median of its records."""
-    found = defaultdict(list)
-    for one in every:
-        if one.record.device.name not in forecast.assumptions()[0]:
-            found[one.processor].append(one.rate * one.multiply_adds)
-    return {processor: float(np.median(rates)) for processor, rates in found.items()}
+    by_processor = defaultdict(list)
+    for timed in every:
+        if timed.record.device.name not in forecast.assumptions()[0]:
+            by_processor[timed.processor].append(timed.rate * timed.multiply_adds)
+    return {processor: float(np.median(rates)) for processor, rates in by_processor.items()}
 
 
-def _of_runs(found: Model, every: list[Measured], rates: Rates) -> Iterator[Check]:
-    known, _ = forecast.assumptions()
-    for one in every:
-        on = known.get(one.record.device.name)
+def _of_runs(fit: Model, every: list[Measured], rates: Rates) -> Iterator[Check]:
+    accelerators, _ = forecast.assumptions()
+    for timed in every:
+        on = accelerators.get(timed.record.device.name)
         if on is None:
-            said, fitted = rates[one.processor] / one.multiply_adds, True
-        elif one.kind == "training":
-            cards, decoded = one.record.device.processes, forecast.decoded_in_store(one.run.study.name)
-            step = found.step(one.run, on, cards, decoded=decoded)
-            said, fitted = step.images_per_second, found.rests_on(one.run, one.record)
+            said, fitted = rates[timed.processor] / timed.multiply_adds, True
+        elif timed.kind == "training":
+            cards, decoded = timed.record.device.processes, forecast.decoded_in_store(timed.run.study.name)
+            step = fit.step(timed.run, on, cards, decoded=decoded)
+            said, fitted = step.images_per_second, fit.rests_on(timed.run, timed.record)
         else:
-            cores = one.record.environment.cores
-            said, fitted = 1 / found.pass_seconds(one.run, one.multiply_adds, 1, on, cores=cores), False
-        device = on.title if on else f"{one.record.environment.processor}, {one.record.environment.cores} cores"
-        yield Check(one.run.study.name, one.name, device, one.kind, one.rate, said, fitted, one.load)
+            cores = timed.record.environment.cores
+            said, fitted = 1 / fit.pass_seconds(timed.run, timed.multiply_adds, 1, on, cores=cores), False
+        device = on.title if on else f"{timed.record.environment.processor}, {timed.record.environment.cores} cores"
+        yield Check(timed.run.study.name, timed.name, device, timed.kind, timed.rate, said, fitted, timed.load)
 
 
 def _of_scripts(rates: Rates) -> Iterator[Check]:
@@ -211,12 +209,12 @@ def _of_scripts(rates: Rates) -> Iterator[Check]:
                 yield Check(script, title, device, sort, rate["images_per_second"], said, False, load_average)
 
 
-def _of_decoding(found: Model) -> Iterator[Check]:
+def _of_decoding(fit: Model) -> Iterator[Check]:
     """Images that a core prepares, as photographs were decoded on one core."""
     if record := costs.benchmark_record("decoding"):
         name = "view of 224 at S=256: Pillow"
         device, rate = record["environment"]["processor"], record["rates"][name]["images_per_second"]
-        yield Check("decoding", name, device, IMAGES, rate, found.prepared, False, record["load_average"])
+        yield Check("decoding", name, device, IMAGES, rate, fit.prepared, False, record["load_average"])
 
 
 def _recorded(study: str) -> Iterator[Measured]:

@@ -26,15 +26,15 @@ _GIB = 2**30
 
 
 def _needs_model(make: Callable[[Model], display.Table]) -> display.Table:
-    found = model()
-    return display.table(pd.DataFrame(), caption=costs.NO_GPU) if found is None else make(found)
+    fit = model()
+    return display.table(pd.DataFrame(), caption=costs.NO_GPU) if fit is None else make(fit)
 
 
 def assumed() -> display.Table:
     """What is taken from data sheets and price lists, a row a card, with source and date."""
     rows, addresses = {}, {}
     for card in forecast.assumptions()[0].values():
-        price, sheet = (f"{card.title}, {urlsplit(one).netloc}" for one in (card.price_from, card.specification))
+        price, sheet = (f"{card.title}, {urlsplit(url).netloc}" for url in (card.price_from, card.specification))
         addresses |= {("price", price): card.price_from, ("sheet", sheet): card.specification}
         rows[card.title] = {
             "peak, bfloat16 (TFLOPS)": card.teraflops["bfloat16"],
@@ -54,13 +54,13 @@ def assumed() -> display.Table:
 def measured() -> display.Table:
     """What the model takes from measurements, a row a quantity."""
 
-    def make(found: Model) -> display.Table:
-        on = found.card.title
+    def make(fit: Model) -> display.Table:
+        on = fit.card.title
         rows = {
-            "share of the peak": (100 * found.share, "%", f"two networks on one {on}, make gpu"),
-            "first map, each number": (1e12 * found.first_map, "picoseconds", f"two networks on one {on}, make gpu"),
-            "launching, each layer and step": (1e3 * found.launching, "milliseconds", "trainings, runs/"),
-            "images prepared, each core": (found.prepared, "images/s", "JPEG files of 500x375, make gpu"),
+            "share of the peak": (100 * fit.share, "%", f"two networks on one {on}, make gpu"),
+            "first map, each number": (1e12 * fit.first_map, "picoseconds", f"two networks on one {on}, make gpu"),
+            "launching, each layer and step": (1e3 * fit.launching, "milliseconds", "trainings, runs/"),
+            "images prepared, each core": (fit.prepared, "images/s", "JPEG files of 500x375, make gpu"),
         }
         frame = pd.DataFrame(rows, index=["value", "unit", "measured on"]).T.rename_axis("quantity")
         frame["value"] = [f"{value:.3g} {unit}" for value, unit, _ in rows.values()]
@@ -78,40 +78,40 @@ def _groups() -> dict[str, list[Run]]:
     return {"A to E at S=256": shallow, "Tables 3 to 7": classes, "Tables 3 to 10": every}
 
 
-def _hours(found: Model, run: Run, card: Accelerator, cards: int, precision: str) -> tuple[float, float]:
+def _hours(fit: Model, run: Run, card: Accelerator, cards: int, precision: str) -> tuple[float, float]:
     """Hours of training a network of the full study, and of testing it."""
     count = SOURCES[run.study.data.source].counts["val"]
-    trained = found.training_seconds(run, training_images(run.study), card, cards, precision=precision)
+    trained = fit.training_seconds(run, training_images(run.study), card, cards, precision=precision)
     tested = sum(
-        found.pass_seconds(run, work, count, card, cards, precision=precision) for work in forecast.passes(run).values()
+        fit.pass_seconds(run, work, count, card, cards, precision=precision) for work in forecast.passes(run).values()
     )
     return trained / _HOUR, tested / _HOUR
 
 
-def _in_all(found: Model, of: list[Run], card: Accelerator, cards: int, precision: str) -> tuple[float, float]:
+def _in_all(fit: Model, of: list[Run], card: Accelerator, cards: int, precision: str) -> tuple[float, float]:
     """Hours of training some networks of the full study, and of testing them."""
-    trained, tested = zip(*(_hours(found, run, card, cards, precision) for run in of), strict=True)
+    trained, tested = zip(*(_hours(fit, run, card, cards, precision) for run in of), strict=True)
     return sum(trained), sum(tested)
 
 
 def in_short(card: str = "H100", cards: int = 8) -> str | None:
     """How long the whole study trains, in words, as :func:`full_cost` has it; ``None`` where nothing was measured."""
-    if (found := model()) is None:
+    if (fit := model()) is None:
         return None
-    trained, _ = _in_all(found, planned_runs(load(STUDY)), forecast.accelerator(card), cards, "float32")
+    trained, _ = _in_all(fit, planned_runs(load(STUDY)), forecast.accelerator(card), cards, "float32")
     return f"{progress.duration(trained * _HOUR)} on {cards} {card}, by the model of What the full study costs"
 
 
 def full_cost(precision: str = "float32") -> display.Table:
     """Hours and money of parts of the full study, by card and how many: training and tests, in this precision."""
 
-    def make(found: Model) -> display.Table:
+    def make(fit: Model) -> display.Table:
         rows = {}
         for name in CARDS:
             card = forecast.accelerator(name)
             for cards in COUNTS:
                 for group, of in _groups().items():
-                    trained, tested = _in_all(found, of, card, cards, precision)
+                    trained, tested = _in_all(fit, of, card, cards, precision)
                     rows[f"{cards} x {name}", group] = {
                         "networks": len(of),
                         "training (hours)": round(trained),
@@ -120,8 +120,8 @@ def full_cost(precision: str = "float32") -> display.Table:
                         "price (US dollars)": round((trained + tested) * cards * card.dollars_an_hour, -1),
                     }
         frame = pd.DataFrame(rows).T.rename_axis(["cards", "what"])
-        whole = ["networks", "training (hours)", "price (US dollars)"]
-        return display.table(frame.astype(dict.fromkeys(whole, int)))
+        integers = ["networks", "training (hours)", "price (US dollars)"]
+        return display.table(frame.astype(dict.fromkeys(integers, int)))
 
     return _needs_model(make)
 
@@ -129,13 +129,13 @@ def full_cost(precision: str = "float32") -> display.Table:
 def by_network(card: str = "H100", precision: str = "float32") -> display.Table:
     """Images a second and hours of every network of the full study on one and eight cards, and what bounds a step."""
 
-    def make(found: Model) -> display.Table:
+    def make(fit: Model) -> display.Table:
         on, rows = forecast.accelerator(card), {}
         for run in planned_runs(load(STUDY)):
             rows[run.row] = {}
             for cards in COUNTS:
-                step = found.step(run, on, cards, precision=precision)
-                trained, tested = _hours(found, run, on, cards, precision)
+                step = fit.step(run, on, cards, precision=precision)
+                trained, tested = _hours(fit, run, on, cards, precision)
                 rows[run.row] |= {
                     f"{cards}: images/s": round(step.images_per_second),
                     f"{cards}: bound by": step.bound,
@@ -150,7 +150,7 @@ def by_network(card: str = "H100", precision: str = "float32") -> display.Table:
 def cores() -> display.Table:
     """Cores that must prepare images for each card so that its arithmetic alone bounds A and D."""
 
-    def make(found: Model) -> display.Table:
+    def make(fit: Model) -> display.Table:
         rows = {}
         for name in CARDS:
             for cards in COUNTS:
@@ -158,14 +158,14 @@ def cores() -> display.Table:
                     rows[f"{cards} x {name}", precision] = {}
                     for config in ("A", "D"):
                         run = studies.find_run(STUDY, config, 256)
-                        step = found.step(run, forecast.accelerator(name), cards, precision=precision)
+                        step = fit.step(run, forecast.accelerator(name), cards, precision=precision)
                         each = step.images / cards / step.arithmetic
                         rows[f"{cards} x {name}", precision] |= {
                             f"{config}: each card (images/s)": round(each),
-                            f"{config}: cores (of each card)": costs.rounded(each / found.prepared),
+                            f"{config}: cores (of each card)": costs.rounded(each / fit.prepared),
                         }
         frame = pd.DataFrame(rows).T.rename_axis(["cards", "precision"])
-        said = f"{found.prepared:.0f} images/s and core; our loop starts at most {forecast.WORKERS} processes a card."
+        said = f"{fit.prepared:.0f} images/s and core; our loop starts at most {forecast.WORKERS} processes a card."
         return display.table(frame, caption=said)
 
     return _needs_model(make)
@@ -197,7 +197,7 @@ def disk() -> display.Table:
     every = planned_runs(load(STUDY))
     parameters = [anatomy.parameters(run.configuration, run.size) for run in every]
     source = SOURCES[every[0].study.data.source]
-    tested = sum(len({part for one in measured_by(run) for part in one.passes}) for run in every)
+    tested = sum(len({part for measurement in measured_by(run) for part in measurement.passes}) for run in every)
     sizes = {
         "images, as they are downloaded": sum(images.bytes.values()),
         "images, unpacked": sum(images.bytes.values()),

@@ -123,8 +123,8 @@ def over_baselines(study: str) -> display.Table:
     snapshot, rows = results.read(study), []
     done = {number.id: number for number in snapshot.done}
     for table, metric in (("table8", "true_class"), ("table9", "top5")):
-        found = [number for number in done.values() if (number.table, number.metric) == (table, metric)]
-        for number in found:
+        numbers = [number for number in done.values() if (number.table, number.metric) == (table, metric)]
+        for number in numbers:
             if number.row not in BASELINES:
                 gains = {name: _gain(done.get(f"{study}.{table}.{name}.{metric}"), number) for name in BASELINES}
                 rows.append(
@@ -141,7 +141,7 @@ def _gain(baseline: Number | None, number: Number) -> str:
     if baseline is None:
         return NOT_RUN
     k = COUNTED[number.metric]
-    pair = [wrong_images(one.study, one.runs[0], one.measurement, k)[None] for one in (baseline, number)]
+    pair = [wrong_images(result.study, result.runs[0], result.measurement, k)[None] for result in (baseline, number)]
     return display.difference(mean_difference([tuple(pair)]))
 
 

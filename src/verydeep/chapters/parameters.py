@@ -7,14 +7,14 @@ from verydeep.studies import load
 RECORDED = "quarter"
 
 
-def check(namespace: dict, *known: str, about: str = RECORDED) -> None:
+def check(namespace: dict, *parameters: str, about: str = RECORDED) -> None:
     """Check a chapter's parameters; call it with ``globals()`` in the first code cell after them.
 
     Where the chapter shows a study, says so if that is another than the one which the sentences are about.
 
     Parameters
     ----------
-    known
+    parameters
         The parameters that the chapter has; ``study`` alone by default.
     about
         The study that the chapter's sentences are about.
@@ -24,7 +24,7 @@ def check(namespace: dict, *known: str, about: str = RECORDED) -> None:
     UnknownName
         For a parameter that the chapter does not have, or a study that does not exist.
     """
-    study = notebooks.checked(namespace, known or ("study",)).get("study")
+    study = notebooks.checked(namespace, parameters or ("study",)).get("study")
     if study is None:
         return
     load(study)

@@ -75,8 +75,8 @@ def sharing() -> display.Table:
         "saved": "ratio to each by itself",
     }
     frame = pd.DataFrame(record["sharing"]).T[list(names)].rename(columns=names).rename_axis("network")
-    whole = ["measurements", "passes made", "passes, each measurement by itself"]
-    return display.table(frame.astype(dict.fromkeys(whole, int)).map(costs.rounded))
+    integers = ["measurements", "passes made", "passes, each measurement by itself"]
+    return display.table(frame.astype(dict.fromkeys(integers, int)).map(costs.rounded))
 
 
 def decoding() -> display.Table:
@@ -141,12 +141,12 @@ def suite() -> display.Table:
     record = costs.benchmark_record("suite")
     if record is None:
         return not_run("suite")
-    whole, tests = record["rates"]["whole"], record["tests"]
-    rows = {"all, with the installation": {"took (s)": whole["seconds"]} | _within(whole["seconds"], SUITE_GOAL)}
+    total, tests = record["rates"]["whole"], record["tests"]
+    rows = {"all, with the installation": {"took (s)": total["seconds"]} | _within(total["seconds"], SUITE_GOAL)}
     rows |= {name: {"took (s)": seconds} for name, seconds in tests["slowest"].items()}
     counts = ", ".join(f"{number} {outcome}" for outcome, number in tests["counts"].items())
     said = (
-        f"{counts}. {whole['processor_seconds']:.0f} seconds of processor time; files run side by side, on "
+        f"{counts}. {total['processor_seconds']:.0f} seconds of processor time; files run side by side, on "
         f"{record['environment']['processor']}, {record['environment']['cores']} cores."
     )
     return display.table(pd.DataFrame(rows).T.map(costs.rounded), missing="", caption=said)

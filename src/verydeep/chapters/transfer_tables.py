@@ -58,7 +58,7 @@ def heads(table: int, studies: list[str]) -> list[tuple[str, dict]]:
 
     A cell is ``table11.D-jitter-on-voc2007.map``.
     """
-    found: dict[str, dict] = {}
+    cells: dict[str, dict] = {}
     printed = printed_numbers()
     for source in _SOURCES[table]:
         target = TARGETS[source]
@@ -66,15 +66,15 @@ def heads(table: int, studies: list[str]) -> list[tuple[str, dict]]:
             name = paper_row(table, row)
             cell = f"table{table}.{name if table == 12 else f'{name}{ON}{source}'}.{target.metric}"
             if cell in printed:
-                found[cell] = {"data": target.title, "method": _method(table, row), "networks": ""}
+                cells[cell] = {"data": target.title, "method": _method(table, row), "networks": ""}
         for study in studies:
             for row in transfers.rows(load(study)):
                 shown = row.transfer.source == source and _is_main(row)
                 if shown:
                     networks = ", ".join(run.row for run in row.transfer.members)
-                    method = found.get(row.cell, {}).get("method", "VGG")
-                    found[row.cell] = {"data": target.title, "method": method, "networks": networks}
-    return list(found.items())
+                    method = cells.get(row.cell, {}).get("method", "VGG")
+                    cells[row.cell] = {"data": target.title, "method": method, "networks": networks}
+    return list(cells.items())
 
 
 def _is_main(row: TransferRow) -> bool:

@@ -48,12 +48,12 @@ def hosts() -> pd.DataFrame:
     record = costs.required_record("hosts", "make hosts")
     rows = {
         what: {
-            "after epoch": one["after_epoch"],
-            "noticed after (seconds)": round(one["seconds"]),
-            "what the user reads": one["said"],
-            "went on at": one["went_on"],
+            "after epoch": trial["after_epoch"],
+            "noticed after (seconds)": round(trial["seconds"]),
+            "what the user reads": trial["said"],
+            "went on at": trial["went_on"],
         }
-        for what, one in record["rates"].items()
+        for what, trial in record["rates"].items()
     }
     same = "the same as" if record["same_weights_as_undisturbed"] else "other than"
     caption = f"The weights in the end are {same} those of two hosts that nobody disturbed ({_machine(record)})."
@@ -63,14 +63,14 @@ def hosts() -> pd.DataFrame:
 def two_hosts_and_one_process() -> pd.DataFrame:
     """One training on two hosts beside one process: the crops, the losses, the errors on held-out images."""
     record = costs.required_record("hosts", "make hosts")
-    found = record["compared"]
-    alone, both = found["held_out_top1_error_at_the_end"]
-    first = f"over the first {found['first_epochs']} epochs"
+    compared = record["compared"]
+    alone, both = compared["held_out_top1_error_at_the_end"]
+    first = f"over the first {compared['first_epochs']} epochs"
     rows = {
-        "the same crops": _YES[found["same_crops"]],
-        f"the same errors {first}": _YES[found["same_errors_over_the_first_epochs"]],
-        f"largest difference of the loss {first}": f"{found['largest_difference_of_loss_over_them']:.1e}",
-        "epochs with the same errors": f"{found['epochs_with_the_same_errors']} of {found['epochs']}",
+        "the same crops": _YES[compared["same_crops"]],
+        f"the same errors {first}": _YES[compared["same_errors_over_the_first_epochs"]],
+        f"largest difference of the loss {first}": f"{compared['largest_difference_of_loss_over_them']:.1e}",
+        "epochs with the same errors": f"{compared['epochs_with_the_same_errors']} of {compared['epochs']}",
         "held-out top-1 error at the end": f"{both:.1f} % (one process: {alone:.1f} %)",
     }
     frame = pd.DataFrame({"two hosts": rows}).rename_axis("beside one process")
@@ -82,11 +82,11 @@ def full() -> pd.DataFrame:
     record = costs.required_record("full", "python benchmarks/full.py")
     rows = {
         what: {
-            "seconds": round(one["seconds"]),
-            "peak memory (MiB)": round(one["peak_memory_mib"]),
-            "its last line": one["said"],
+            "seconds": round(step["seconds"]),
+            "peak memory (MiB)": round(step["peak_memory_mib"]),
+            "its last line": step["said"],
         }
-        for what, one in record["rates"].items()
+        for what, step in record["rates"].items()
     }
     other = [name for name, same in record["same"].items() if not same]
     equal = f"{' and '.join(other)} other than" if other else "weights and history the same as"

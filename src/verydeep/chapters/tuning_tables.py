@@ -35,9 +35,9 @@ def points(tuning: Tuning) -> pd.DataFrame:
 
 def ways(tuning: Tuning) -> display.Table:
     """The mean class error of every way by the number of images of each class, and what learning cost."""
-    record, found = runs.read_tuning(tuning), points(tuning)
+    record, curves = runs.read_tuning(tuning), points(tuning)
     lines = []
-    for point, name in zip(found.itertuples(), record.measurements if record else (), strict=True):
+    for point, name in zip(curves.itertuples(), record.measurements if record else (), strict=True):
         work = record.work[name]
         lines.append(
             {

@@ -49,7 +49,7 @@ def localise(context, variant: str | None, **asked) -> None:
 
     variant = variant or studies.fusions.PCR_ALL
     spec = studies.load(asked["study"])
-    boxes = [name for name, one in spec.variants.items() if one.boxes]
+    boxes = [name for name, settings in spec.variants.items() if settings.boxes]
     if not boxes:
         why = "" if SOURCES[spec.data.source].has_boxes else f": its data set {spec.data.source} has no boxes"
         raise VerydeepError(f"the study {spec.name} localises nothing{why}")
@@ -168,9 +168,11 @@ def _draw(model, picture: Path, name: str, scales: tuple[int, ...], target: Path
     from verydeep.evaluation import prediction
 
     maps = [prediction.score_map(model, picture, name, scale) for scale in scales]
-    titles = [f"Q={one.scale}" for one in maps]
-    images, counted = [one.image for one in maps], [one.counted for one in maps]
-    drawn = figures.score_maps(images, [one.probabilities for one in maps], counted, titles, f"probability of {name}")
+    titles = [f"Q={score_map.scale}" for score_map in maps]
+    images, counted = [score_map.image for score_map in maps], [score_map.counted for score_map in maps]
+    drawn = figures.score_maps(
+        images, [score_map.probabilities for score_map in maps], counted, titles, f"probability of {name}"
+    )
     with files.atomic(target) as part:
         drawn.figure.savefig(part, format="png", dpi=110)
 

@@ -83,11 +83,11 @@ def from_xml(path: Path, name: str) -> Annotation:
     """
     root = read_xml(path)
     size = size_in(root, path)
-    found = root.findall("object/bndbox")
-    if not found:
+    elements = root.findall("object/bndbox")
+    if not elements:
         raise DataError(f"{path}: has no box")
     # some files count pixels from one: their last is one beyond the size
-    boxes = (box([one.findtext(corner) for corner in _CORNERS], size, str(path), beyond=1) for one in found)
+    boxes = (box([element.findtext(corner) for corner in _CORNERS], size, str(path), beyond=1) for element in elements)
     return Annotation(name, tuple(boxes))
 
 

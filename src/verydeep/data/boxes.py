@@ -57,13 +57,13 @@ def read_boxes(source: Source, store: Store) -> Boxes:
         rows += [row_of[name]] * len(boxes)
         corners += boxes
     order = np.argsort(rows, kind="stable")
-    found = Boxes(np.array(corners, np.float32).reshape(-1, 4)[order], np.array(rows, int)[order], len(row_of))
+    every = Boxes(np.array(corners, np.float32).reshape(-1, 4)[order], np.array(rows, int)[order], len(row_of))
     tested = store.rows("val")
-    if len(without := np.setdiff1d(tested, found.having(tested))):
+    if len(without := np.setdiff1d(tested, every.having(tested))):
         raise DataError(
             f"{source.folder}: {store.manifest['name'].iat[without[0]]} has no box; every tested image must"
         )
-    return found
+    return every
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ class BoxTargets:
 
     def __call__(self, row: int, place: Place) -> np.ndarray:
         """float32 (5,): whether the crop counts (1 or 0), then centre x, centre y, width and height of its box."""
-        whole = place.in_crop(self._chosen(self.boxes.of(row)))
-        inside = whole.clip(0, 1)
-        counts = _area(inside) >= self.least_inside * _area(whole)
-        said = parameters(inside if self.cuts == "clipped" else whole, self.units, place.side)
+        uncut = place.in_crop(self._chosen(self.boxes.of(row)))
+        inside = uncut.clip(0, 1)
+        counts = _area(inside) >= self.least_inside * _area(uncut)
+        said = parameters(inside if self.cuts == "clipped" else uncut, self.units, place.side)
         return np.concatenate([[counts], said]).astype(np.float32)
 
     def _chosen(self, boxes: np.ndarray) -> np.ndarray:

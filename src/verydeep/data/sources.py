@@ -204,12 +204,12 @@ class TinyImagenet(Source):
 
     def _boxes(self, name: str, before: int, images: list[str]) -> Iterator[Annotation]:
         """The boxes that a text file lists, a line each, behind the image's name and ``before`` other fields."""
-        path, (height, width), found = self.folder / name, self.shape, {}
+        path, (height, width), boxes = self.folder / name, self.shape, {}
         for number, (image, *rest) in enumerate(self._lines(name, before + 5), 1):
-            if image in found:
+            if image in boxes:
                 raise DataError(f"{path}: line {number}: a second box for {image}; this set has one for each image")
-            found[image] = box(rest[before:], (width, height), f"{path}: line {number}")
-        return one_for_each(found, images, path)
+            boxes[image] = box(rest[before:], (width, height), f"{path}: line {number}")
+        return one_for_each(boxes, images, path)
 
     def _lines(self, name: str, fields: int) -> list[list[str]]:
         """The lines of a text file of the set, each split at tabs into at least so many fields."""

@@ -177,11 +177,11 @@ def _build(source: Source, listing: pd.DataFrame, fingerprint: str, folder: Path
             progress.line(prospect.line(source, len(entries), needed, takes, folder))
         images = prepared(prepare, enumerate(entries))
         with (staging / "images.bin").open("wb") as stream:
-            for one in progress.bar(images, f"storing {source.name}", len(listing)):
-                stream.write(one.content)
-                colour.add(one.moments)
-                sizes.append(one.size)
-                hashes.append(one.sha256)
+            for image in progress.bar(images, f"storing {source.name}", len(listing)):
+                stream.write(image.content)
+                colour.add(image.moments)
+                sizes.append(image.size)
+                hashes.append(image.sha256)
         manifest = listing.assign(bytes=sizes, sha256=hashes)
         if fault := source.fault(zip(manifest["name"], manifest["sha256"], strict=True)):
             raise DataError(f"{source.folder}: {fault}; remove it and run: verydeep data get {source.name}")

@@ -62,13 +62,13 @@ def read_targets(source: Source, store: Store) -> Targets:
         labels = np.full((len(names), store.num_classes), -1, np.int8)
         labels[np.arange(len(names)), store.manifest["label"]] = 1
         return Targets(np.array(names, object), np.arange(len(names)), labels)
-    row_of, found = {name: row for row, name in enumerate(names)}, list(source.labelled())
-    if strange := next((one.name for one in found if one.name not in row_of), None):
+    row_of, labelled = {name: row for row, name in enumerate(names)}, list(source.labelled())
+    if strange := next((entry.name for entry in labelled if entry.name not in row_of), None):
         raise DataError(f"{source.folder}: {strange} has labels and is no image of the set")
-    every = np.array([f"{one.name}#{one.object}" if one.object else one.name for one in found], object)
-    boxes = np.array([one.box for one in found]) if found[0].box else None
-    labels = np.array([one.labels for one in found], np.int8)
-    return Targets(every, np.array([row_of[one.name] for one in found]), labels, boxes)
+    every = np.array([f"{entry.name}#{entry.object}" if entry.object else entry.name for entry in labelled], object)
+    boxes = np.array([entry.box for entry in labelled]) if labelled[0].box else None
+    labels = np.array([entry.labels for entry in labelled], np.int8)
+    return Targets(every, np.array([row_of[entry.name] for entry in labelled]), labels, boxes)
 
 
 def own_split(store: Store, targets: Targets) -> Split:

@@ -54,10 +54,10 @@ def draw_epoch(seed: int, epoch: int, n: int) -> Draws:
 
 def scaled_size(height: int, width: int, shorter: int, longer_side: str = "round") -> tuple[int, int]:
     """Size after isotropic rescaling so that the shorter side is ``shorter``; the other is rounded as asked."""
-    whole = _ROUNDINGS[longer_side]
+    rounded = _ROUNDINGS[longer_side]
     if height <= width:
-        return shorter, max(shorter, whole(width * shorter / height))
-    return max(shorter, whole(height * shorter / width)), shorter
+        return shorter, max(shorter, rounded(width * shorter / height))
+    return max(shorter, rounded(height * shorter / width)), shorter
 
 
 def require_rescalable(name: str, height: int, width: int, shorter: int, longer_side: str = "round") -> None:
@@ -310,5 +310,5 @@ def centre_batches(
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
         images, places = zip(*islice(views, len(part)), strict=True)
-        images, found = torch.from_numpy(np.stack(images)), torch.from_numpy(labels[part])
-        yield Batch(images, found, np.zeros((len(part), 3), np.float32), _targets(boxes, part, list(places)))
+        images, classes = torch.from_numpy(np.stack(images)), torch.from_numpy(labels[part])
+        yield Batch(images, classes, np.zeros((len(part), 3), np.float32), _targets(boxes, part, list(places)))

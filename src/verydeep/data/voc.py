@@ -177,8 +177,8 @@ class Voc2012Action(Voc2012):
     def entries(self) -> Iterator[Entry]:
         for split in self.sets:
             labels: dict[str, int] = {}
-            for (image, _), known in self._people(split).items():
-                labels.setdefault(image, known.index(1) if 1 in known else 0)
+            for (image, _), actions in self._people(split).items():
+                labels.setdefault(image, actions.index(1) if 1 in actions else 0)
             yield from (Entry(split, label, self._image(image)) for image, label in labels.items())
 
     def labelled(self) -> Iterator[Labelled]:
@@ -198,12 +198,12 @@ class Voc2012Action(Voc2012):
     def _box(self, image: str, person: str) -> tuple[float, ...]:
         path = self.folder / "Annotations" / f"{image}.xml"
         root = read_xml(path)
-        found = root.findall("object")
-        if not person.isdecimal() or not 1 <= int(person) <= len(found):
+        nodes = root.findall("object")
+        if not person.isdecimal() or not 1 <= int(person) <= len(nodes):
             raise DataError(f"{path}: has no object {person}")
-        corners = [found[int(person) - 1].findtext(f"bndbox/{side}") or "" for side in ("xmin", "ymin", "xmax", "ymax")]
+        corners = [nodes[int(person) - 1].findtext(f"bndbox/{side}") or "" for side in ("xmin", "ymin", "xmax", "ymax")]
         try:
-            whole = tuple(round(float(corner)) - 1 for corner in corners)  # VOC counts pixels from one
+            sides = tuple(round(float(corner)) - 1 for corner in corners)  # VOC counts pixels from one
         except ValueError:
             raise DataError(f"{path}: object {person} has no box of four numbers") from None
-        return box(tuple(max(0, side) for side in whole), size_in(root, path), str(path), beyond=1)
+        return box(tuple(max(0, side) for side in sides), size_in(root, path), str(path), beyond=1)

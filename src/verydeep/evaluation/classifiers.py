@@ -19,7 +19,7 @@ def scores(train: np.ndarray, labels: np.ndarray, test: np.ndarray, cost: float)
     labels
         (images trained on, classes): 1, -1, or 0 for one that is left out of its class's machine.
     """
-    train, test = (np.ascontiguousarray(one, np.float64) for one in (train, test))
+    train, test = (np.ascontiguousarray(descriptors, np.float64) for descriptors in (train, test))
 
     def of_class(k: int) -> np.ndarray:
         counted = labels[:, k] != 0

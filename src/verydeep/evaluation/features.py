@@ -171,7 +171,7 @@ def join(descriptors: list[np.ndarray], how: str, normalise: str) -> np.ndarray:
         ``"each"``: each is divided by its length first, and what comes out again. ``"whole"``: neither is.
     """
     if normalise == "each":
-        descriptors = [unit(one) for one in descriptors]
+        descriptors = [unit(of_scale) for of_scale in descriptors]
     if how == "stack":
         joined = np.concatenate(descriptors, 1)
     elif how == "max":

@@ -78,7 +78,7 @@ class Localiser:
             ``boxes`` (windows of all images, k, 4), ``scores`` (windows, k), and how many ``windows`` each image has.
         """
         begun, forward_passes = time.monotonic(), 0
-        found: list[Windows | None] = [None] * len(rows)
+        by_image: list[Windows | None] = [None] * len(rows)
         way = {"centre-boxes": self._centre, "dense-boxes": self._dense}[method]
         title = f"{self.net.config.name} {method} at {shorter}"
         multiply_adds = 0
@@ -86,14 +86,14 @@ class Localiser:
             for positions, images in self.tester.batches(store, rows, shorter):
                 made, passes, work = way(images, classes[positions])
                 for position, windows in zip(positions, made, strict=True):
-                    found[position] = windows
+                    by_image[position] = windows
                 forward_passes += passes * len(positions)
                 multiply_adds += work * len(positions)
                 bar.update(len(positions))
         arrays = {
-            "boxes": np.concatenate([windows.boxes for windows in found]).astype(np.float32),
-            "scores": np.concatenate([windows.scores for windows in found]).astype(np.float32),
-            "windows": np.array([len(windows.boxes) for windows in found], np.int32),
+            "boxes": np.concatenate([windows.boxes for windows in by_image]).astype(np.float32),
+            "scores": np.concatenate([windows.scores for windows in by_image]).astype(np.float32),
+            "windows": np.array([len(windows.boxes) for windows in by_image], np.int32),
         }
         return Pass(arrays, len(rows), time.monotonic() - begun, multiply_adds, forward_passes)
 
@@ -123,7 +123,7 @@ class Localiser:
                 part.append(self._windows(outputs, rated, wanted, (height, width, side), mirror))
         made = [Windows(*(np.concatenate(each) for each in zip(*part, strict=True))) for part in parts]
         # the network that gives boxes and the one that rates them
-        work = sum(one.way("dense").multiply_adds((height, width)) for one in (self.tester, self.rater))
+        work = sum(tester.way("dense").multiply_adds((height, width)) for tester in (self.tester, self.rater))
         return made, 2 * len(views), len(views) * work
 
     def _map(self, net: VGG, x) -> torch.Tensor:
@@ -200,7 +200,7 @@ class BoxPasses(Passes):
         classes = self.labels[:, None] if given else self.system.classes
         truth = [self.boxes.of(row) for row in self.rows]
         boxes = boxes.astype(np.float32).clip(0, 1)  # no object reaches out of its image; judged as it is kept
-        ious = np.stack([overlap(found, true).max(1) for found, true in zip(boxes, truth, strict=True)])
+        ious = np.stack([overlap(said, true).max(1) for said, true in zip(boxes, truth, strict=True)])
         return answers.table(name, self.names, self.labels, classes, boxes, ious, truth)
 
     def _without_network(self, baseline: str, given: bool) -> np.ndarray:
@@ -253,28 +253,28 @@ class Classification:
 
 def union(passes: list[dict[str, np.ndarray]]) -> Iterator[Windows]:
     """Image by image the windows of several passes together: of scales, or of networks (A.2)."""
-    ends = [one["windows"].cumsum() for one in passes]
+    ends = [arrays["windows"].cumsum() for arrays in passes]
     for image in range(len(ends[0])):
         parts = []
-        for one, end in zip(passes, ends, strict=True):
-            cut = slice(end[image] - one["windows"][image], end[image])
-            parts.append(Windows(one["boxes"][cut], one["scores"][cut]))
+        for arrays, end in zip(passes, ends, strict=True):
+            cut = slice(end[image] - arrays["windows"][image], end[image])
+            parts.append(Windows(arrays["boxes"][cut], arrays["scores"][cut]))
         yield Windows(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
 def merged(every: Iterator[Windows], columns: slice, options: Localisation) -> np.ndarray:
     """The best merged box of each of some of the classes of every image: (images, classes, 4)."""
-    found = []
+    best = []
     for windows in every:
         boxes, scores = windows.boxes[:, columns], windows.scores[:, columns]
-        found.append([merge(boxes[:, k], scores[:, k], options).boxes[0] for k in range(boxes.shape[1])])
-    return np.array(found)
+        best.append([merge(boxes[:, k], scores[:, k], options).boxes[0] for k in range(boxes.shape[1])])
+    return np.array(best)
 
 
 def together(fusion: Fusion, passes: list[BoxPasses]) -> pd.DataFrame:
     """The table of several networks' boxes, merged as if of one (A.2)."""
     first = passes[0]
-    every = [one.arrays(single) for one, run in zip(passes, fusion.members, strict=True)
+    every = [box_passes.arrays(single) for box_passes, run in zip(passes, fusion.members, strict=True)
              for single in fusion.measurement(run).passes]  # fmt: skip
     boxes = merged(union(every), slice(-1), fusion.members[0].localisation)
     return first.judged(fusion.method, False, boxes)

@@ -47,9 +47,9 @@ def distances(first: np.ndarray, second: np.ndarray, match: str) -> np.ndarray:
     apart = 1 - overlap(first, second)
     if match == "iou":
         return apart
-    one, other = np.asarray(first, np.float64)[:, None], np.asarray(second, np.float64)[None]
-    centres = (one[..., :2] + one[..., 2:] - other[..., :2] - other[..., 2:]) / 2
-    sides = (one[..., 2:] - one[..., :2] + other[..., 2:] - other[..., :2]) / 2
+    boxes, others = np.asarray(first, np.float64)[:, None], np.asarray(second, np.float64)[None]
+    centres = (boxes[..., :2] + boxes[..., 2:] - others[..., :2] - others[..., 2:]) / 2
+    sides = (boxes[..., 2:] - boxes[..., :2] + others[..., 2:] - others[..., :2]) / 2
     return apart + np.linalg.norm(centres / np.maximum(sides, np.finfo(np.float64).tiny), axis=-1)
 
 
@@ -75,11 +75,11 @@ def merge(boxes: np.ndarray, scores: np.ndarray, options: Localisation) -> Merge
         if apart[i, j] > options.threshold:
             break
         steps.append(Step(int(names[i]), int(names[j]), float(apart[i, j])))
-        one, other = (weights[i], weights[j]) if options.average == "members" else (1, 1)
-        kept[i] = (one * kept[i] + other * kept[j]) / (one + other)
+        weight, other = (weights[i], weights[j]) if options.average == "members" else (1, 1)
+        kept[i] = (weight * kept[i] + other * kept[j]) / (weight + other)
         rated[i] = max(rated[i], rated[j]) if options.rating == "best" else rated[i] + rated[j]
         weights[i], names[i] = weights[i] + weights[j], len(boxes) + len(steps) - 1
-        kept, rated, weights, names = (np.delete(one, j, 0) for one in (kept, rated, weights, names))
+        kept, rated, weights, names = (np.delete(values, j, 0) for values in (kept, rated, weights, names))
         apart = np.delete(np.delete(apart, j, 0), j, 1)
         anew = distances(kept[i : i + 1], kept, options.match)[0]
         apart[i, i + 1 :], apart[:i, i] = anew[i + 1 :], anew[:i]

@@ -90,8 +90,8 @@ class Material:
 
     def _recorded(self):
         """Hashes of the passes that this transfer's record names, or those of its networks alone."""
-        for one in (self.transfer, *(Transfer((run,), self.transfer.source) for run in self.transfer.members)):
-            if record := runs.read_transfer(one):
+        for transfer in (self.transfer, *(Transfer((run,), self.transfer.source) for run in self.transfer.members)):
+            if record := runs.read_transfer(transfer):
                 yield from (made.posteriors_sha256 for made in record.passes.values())
 
     def describe(self, features: Features) -> np.ndarray:
@@ -240,8 +240,8 @@ def verify(transfer: Transfer, only: str | None = None) -> pd.DataFrame:
     splits = [split.sha256(material.targets) for split in material.splits]
     if splits != [split.sha256 for split in record.splits]:
         raise VerydeepError(f"{transfer.name}: the splits are others than those of the record")
-    if weights := next((one.run.name for one in material.networks
-                        if one.weights_sha256 != record.members[one.run.name]), None):  # fmt: skip
+    if weights := next((network.run.name for network in material.networks
+                        if network.weights_sha256 != record.members[network.run.name]), None):  # fmt: skip
         raise VerydeepError(f"{transfer.name} was made from other weights of {weights} than are there")
     before = record.measurements[asked]
     table, _ = material.said(ways[asked], before.costs)

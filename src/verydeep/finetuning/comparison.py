@@ -107,10 +107,10 @@ class _Comparison(OnOtherData):
 
     def _frozen(self, split: Split) -> tuple[np.ndarray, list[float]]:
         keys, (train, test) = self.made.study.transfer, split
-        known, labels = self.described[train], self.targets.labels[train]
+        descriptors, labels = self.described[train], self.targets.labels[train]
         names = self.targets.names[train]
-        cost = best_cost(known, labels, names, keys.costs, keys.aside, "recall", "eleven")
-        return scores(known, labels, self.described[test], cost), [cost]
+        cost = best_cost(descriptors, labels, names, keys.costs, keys.aside, "recall", "eleven")
+        return scores(descriptors, labels, self.described[test], cost), [cost]
 
     def _lesson(self, split: Split) -> Lesson:
         return Lesson(self.store, self.targets.rows[split.train], self.epochs, self.run.seed)

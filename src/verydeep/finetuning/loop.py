@@ -70,10 +70,10 @@ def fit(net: Network, run: Run, lesson: Lesson, normalise: Normaliser, trained: 
     device = normalise.mean.device
     net.to(device).train()
     fresh = [weight for layer in net.last_layers() for weight in layer.parameters()]
-    known = {id(weight) for weight in fresh}
+    fresh_ids = {id(weight) for weight in fresh}
     groups = [
         {
-            "params": [weight for weight in net.parameters() if id(weight) not in known],
+            "params": [weight for weight in net.parameters() if id(weight) not in fresh_ids],
             "gentle": GENTLE if trained else 1.0,
         },
         {"params": fresh, "gentle": 1.0},

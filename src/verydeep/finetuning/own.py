@@ -126,9 +126,9 @@ class Tuned:
         """Images tested on, what was said, and whether that is right: wrong ones first, of each the surest."""
         wrong = self.answers["label"] != self.answers["said"]
         ordered = self.answers.assign(wrong=wrong).sort_values(["wrong", "probability"], ascending=False).head(count)
-        for one in ordered.itertuples():
-            said = f"{self.words[one.said]} {100 * one.probability:.0f} %"
-            yield self.images.image(self.images.rows[one.image]), said, not one.wrong
+        for answer in ordered.itertuples():
+            said = f"{self.words[answer.said]} {100 * answer.probability:.0f} %"
+            yield self.images.image(self.images.rows[answer.image]), said, not answer.wrong
 
     @property
     def by_class(self) -> pd.DataFrame:

@@ -31,15 +31,15 @@ def page(tuned, network: str) -> str:
         f"Naming one class always would be wrong for {_always(answers):.1f} %.</p>",
         "<table><tr><th>class</th><th>tested</th><th>wrong</th><th>error, 95 % interval</th></tr>",
     ]
-    for name, one in tuned.by_class.iterrows():
+    for name, row in tuned.by_class.iterrows():
         lines.append(
-            f"<tr><td>{html.escape(str(name))}</td><td>{one['tested']:.0f}</td><td>{one['wrong']:.0f}</td>"
-            f"<td>{one['error']:.1f} % ({one['low']:.1f} to {one['high']:.1f})</td></tr>"
+            f"<tr><td>{html.escape(str(name))}</td><td>{row['tested']:.0f}</td><td>{row['wrong']:.0f}</td>"
+            f"<td>{row['error']:.1f} % ({row['low']:.1f} to {row['high']:.1f})</td></tr>"
         )
     lines.append("</table>")
     for title, part in (("Right, the surest first", right), ("Wrong, the surest first", wrong)):
         lines.append(f"<h2>{title}</h2>")
-        lines += [_figure(one, images, tuned.words) for one in part.head(12).itertuples()] or ["<p>None.</p>"]
+        lines += [_figure(answer, images, tuned.words) for answer in part.head(12).itertuples()] or ["<p>None.</p>"]
     return "\n".join([*lines, "</html>\n"])
 
 
@@ -48,17 +48,17 @@ def _always(answers: pd.DataFrame) -> float:
     return 100 * (1 - answers["label"].value_counts().max() / len(answers))
 
 
-def _figure(one, images, words: list[str]) -> str:
+def _figure(answer, images, words: list[str]) -> str:
     stream = io.BytesIO()
-    image = images.image(one.row)
+    image = images.image(answer.row)
     longest = _LONGEST * min(image.shape[:2])
     small = rescale(image[:longest, :longest], _THUMBNAIL)
     Image.fromarray(np.ascontiguousarray(small)).save(stream, "JPEG", quality=85)
-    said = f"{words[one.said]}, {100 * one.probability:.0f} %"
-    if one.label != one.said:
-        said += f"; it is {words[one.label]}"
+    said = f"{words[answer.said]}, {100 * answer.probability:.0f} %"
+    if answer.label != answer.said:
+        said += f"; it is {words[answer.label]}"
     source = base64.b64encode(stream.getvalue()).decode()
-    alt = html.escape(f"{one.image}: called {said}", quote=True)
+    alt = html.escape(f"{answer.image}: called {said}", quote=True)
     return (
         f'<figure><img src="data:image/jpeg;base64,{source}" alt="{alt}"><figcaption>{html.escape(said)}</figcaption>'
         "</figure>"

@@ -212,7 +212,7 @@ def _residual(config: Residual, size: Size, image: tuple[int, int]) -> tuple[lis
         listed.append(at.layer(name, "conv", weights))
         listed.append(at.layer(f"{name}.norm", "norm", at.channels, at.channels))
 
-    widths = [whole // size.width_divisor for whole in config.widths]
+    widths = [width // size.width_divisor for width in config.widths]
     add("conv1", 7, 2, widths[0])
     at = at.padded(3, 2)
     listed.append(at.layer("maxpool", "maxpool"))
@@ -287,7 +287,7 @@ def _head(config: AnyConfiguration, size: Size, image: tuple[int, int], last: _M
     listed, inputs = [], last.channels * window**2
     if not hidden:
         listed, inputs = [at.layer("avgpool", "avgpool")], last.channels
-    outputs = [*(whole // size.width_divisor for whole in hidden), size.num_classes]
+    outputs = [*(width // size.width_divisor for width in hidden), size.num_classes]
     for i, out in enumerate(outputs, 9 - len(outputs)):
         at = replace(at, channels=out)
         listed.append(at.layer(f"fc{i}" if chain else "fc", "fc", inputs * out, out))

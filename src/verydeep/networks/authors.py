@@ -39,13 +39,13 @@ def load(net: VGG, path: Path, layout: str) -> None:
     """
     read = {"keras": _read_keras, "caffe": _read_caffe}[layout]
     layers = net.convolutions() | net.fully_connected()
-    found = read(path, net)
-    if strange := sorted(layers.keys() ^ found.keys()):
+    arrays = read(path, net)
+    if strange := sorted(layers.keys() ^ arrays.keys()):
         here = "lacks" if strange[0] in layers else "has"
         raise VerydeepError(f"{path}: weights of another network than {net.config.name}: it {here} {strange[0]}")
     with torch.no_grad():
         for name, module in layers.items():
-            weight, bias = _of_layer(path, name, found[name], module)
+            weight, bias = _of_layer(path, name, arrays[name], module)
             if name == "conv1_1":
                 weight = weight[:, ::-1]  # from BGR to RGB
             module.weight.copy_(torch.tensor(np.ascontiguousarray(weight)))
@@ -73,13 +73,13 @@ def _read_keras(path: Path, net: VGG) -> Layers:
         with h5py.File(path, "r") as file:
             top = file.get("model_weights", file)  # below which a whole model has them
             groups = {name: top[name] for name in _texts(top, "layer_names")}
-            found = {
+            weights = {
                 name: [np.asarray(group[weight], np.float32) for weight in _texts(group, "weight_names")]
                 for name, group in groups.items()
             }
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise VerydeepError(f"{path}: not a file of weights by Keras, or cut short ({_said(error)})") from None
-    layers = {names.get(name, name): arrays for name, arrays in found.items() if arrays}
+    layers = {names.get(name, name): arrays for name, arrays in weights.items() if arrays}
     return {name: [_from_keras(name, array, net) for array in arrays] for name, arrays in layers.items()}
 
 

@@ -44,14 +44,14 @@ def strongest(net: VGG, images: Iterable[torch.Tensor], layers: tuple[str, ...])
     if ends != sorted(set(ends)):
         raise ValueError(f"layers must be named once and from the first to the last, not {', '.join(layers)}")
     parts = [net.features[begin:end] for begin, end in zip((0, *ends), ends, strict=False)]
-    found: list[list[tuple]] = [[] for _ in layers]
+    by_layer: list[list[tuple]] = [[] for _ in layers]
     with torch.inference_mode():
         for maps in images:
-            for part, kept in zip(parts, found, strict=True):
+            for part, kept in zip(parts, by_layer, strict=True):
                 maps = part(maps)  # noqa: PLW2901 - each part goes on where the last one stopped
                 values, places = maps[0].flatten(1).max(1)
                 kept.append((values.numpy(), places.numpy() // maps.shape[3], places.numpy() % maps.shape[3]))
-    stacked = [[np.stack(part) for part in zip(*kept, strict=True)] for kept in found]
+    stacked = [[np.stack(part) for part in zip(*kept, strict=True)] for kept in by_layer]
     return [Strongest(layer, *parts) for layer, parts in zip(layers, stacked, strict=True)]
 
 
@@ -64,19 +64,19 @@ def window(config: Configuration, size: Size, layer: str, row: int, column: int)
     return shape.start + row * shape.stride, shape.start + column * shape.stride, shape.receptive_field
 
 
-def telling_channels(found: Strongest, count: int, shown: int) -> list[int]:
+def telling_channels(layer: Strongest, count: int, shown: int) -> list[int]:
     """The channels whose ``shown`` strongest images stand out most from all images, the one that does most first.
 
     One of whose images half or more are those of a channel before it is passed over; if too few are left, so be it.
     """
-    order = np.argsort(-found.values, axis=0, kind="stable")[:shown]
-    best = np.take_along_axis(found.values, order, axis=0).mean(0)
-    usual = found.values.mean(0)
+    order = np.argsort(-layer.values, axis=0, kind="stable")[:shown]
+    best = np.take_along_axis(layer.values, order, axis=0).mean(0)
+    usual = layer.values.mean(0)
     standing_out = np.divide(best, usual, out=np.zeros_like(best), where=usual > 0)
     chosen: list[int] = []
     for channel in np.argsort(-standing_out, kind="stable"):
         images = set(order[:, channel])
-        if standing_out[channel] > 0 and all(2 * len(images & set(order[:, one])) < shown for one in chosen):
+        if standing_out[channel] > 0 and all(2 * len(images & set(order[:, earlier])) < shown for earlier in chosen):
             chosen.append(int(channel))
         if len(chosen) == count:
             break

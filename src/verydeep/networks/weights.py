@@ -154,8 +154,8 @@ def load_into(net: Network, path: Path, dtype: torch.dtype | None = None) -> Non
             shapes = f"{tuple(tensor.shape)} there, {tuple(own[name].shape)} here"
             raise VerydeepError(f"{path}: weights of another size than this {net.config.name}: {name} is {shapes}")
         if tensor.dtype != (dtype or kinds[name]):
-            found, expected = (str(kind).removeprefix("torch.") for kind in (tensor.dtype, dtype or kinds[name]))
-            raise VerydeepError(f"{path}: {name} is {found}, {expected} expected")
+            actual, expected = (str(kind).removeprefix("torch.") for kind in (tensor.dtype, dtype or kinds[name]))
+            raise VerydeepError(f"{path}: {name} is {actual}, {expected} expected")
         if not torch.isfinite(tensor).all():
             raise VerydeepError(f"{path}: {name} holds values that are no finite numbers")
     net.load_state_dict(state)

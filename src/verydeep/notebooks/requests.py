@@ -89,7 +89,7 @@ def requested_tuning(namespace: dict) -> Tuning | OwnImages:
     return find_tuning(given["network"], given["images"])
 
 
-def checked(namespace: dict, known: tuple[str, ...]) -> dict:
+def checked(namespace: dict, allowed: tuple[str, ...]) -> dict:
     """The parameters in a notebook's namespace.
 
     What was given is read from the cells that IPython keeps in ``In``: that of the parameters' defaults, and that which
@@ -99,14 +99,14 @@ def checked(namespace: dict, known: tuple[str, ...]) -> dict:
     Raises
     ------
     UnknownName
-        For one that is not among ``known``.
+        For one that is not among ``allowed``.
     VerydeepError
         For a number of processes or images that is none.
     """
-    for name in _assigned(namespace, known):
-        if name not in known:
-            raise UnknownName("parameter", name, known)
-    given = {name: namespace[name] for name in known if name in namespace}
+    for name in _assigned(namespace, allowed):
+        if name not in allowed:
+            raise UnknownName("parameter", name, allowed)
+    given = {name: namespace[name] for name in allowed if name in namespace}
     for name in sum(MACHINE.values(), ()):
         value = given.get(name, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -114,12 +114,12 @@ def checked(namespace: dict, known: tuple[str, ...]) -> dict:
     return given
 
 
-def _assigned(namespace: dict, known: tuple[str, ...]) -> list[str]:
+def _assigned(namespace: dict, allowed: tuple[str, ...]) -> list[str]:
     """The names that the cells of parameters assign; all names where there are no cells, as in a plain program."""
     if "In" not in namespace:
         return [name for name in namespace if name != "__builtins__"]
     cells = [(_names(cell), cell.startswith(_INJECTED)) for cell in namespace["In"]]
-    defaults = next((names for names, injected in cells if names and known[0] in names and not injected), [])
+    defaults = next((names for names, injected in cells if names and allowed[0] in names and not injected), [])
     return [*defaults, *(name for names, injected in cells if injected for name in names or [])]
 
 
@@ -129,9 +129,9 @@ def _names(cell: str) -> list[str] | None:
         statements = ast.parse(cell).body
     except SyntaxError:
         return None
-    if not all(isinstance(one, ast.Assign) for one in statements):
+    if not all(isinstance(statement, ast.Assign) for statement in statements):
         return None
-    return [target.id for one in statements for target in one.targets if isinstance(target, ast.Name)]
+    return [target.id for statement in statements for target in statement.targets if isinstance(target, ast.Name)]
 
 
 def parameters(run: Recorded) -> dict:

@@ -173,8 +173,8 @@ class _Crate:
         else:
             sources = [(run.parent.folder, "weights.safetensors")] if run.parent else []
         sums = {folder: runs.read_seal(folder) for folder, _ in sources if (folder / runs.SEAL).exists()}
-        known = [(folder, name) for folder, name in sources if name in sums.get(folder, ())]
-        return [self._file(folder, name, sums[folder][name]) for folder, name in known]
+        sealed = [(folder, name) for folder, name in sources if name in sums.get(folder, ())]
+        return [self._file(folder, name, sums[folder][name]) for folder, name in sealed]
 
 
 def _finished(run: Recorded) -> list[str]:

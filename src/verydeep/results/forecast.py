@@ -83,11 +83,11 @@ def assumptions() -> tuple[dict[str, Accelerator], Images]:
 
 def accelerator(name: str) -> Accelerator:
     """The card of that name, or of that title; raises :class:`UnknownName`."""
-    known, _ = assumptions()
-    for one in known.values():
-        if name in (one.name, one.title):
-            return one
-    raise UnknownName("card", name, [one.title for one in known.values()])
+    cards, _ = assumptions()
+    for card in cards.values():
+        if name in (card.name, card.title):
+            return card
+    raise UnknownName("card", name, [card.title for card in cards.values()])
 
 
 @dataclass(frozen=True)
@@ -181,13 +181,13 @@ class Model:
         """
         precision = precision or run.recipe.precision
         images = -(-run.recipe.batch // cards)
-        one = learning_multiply_adds(run) / (self.share * on.multiply_adds(precision))
-        one += _first_map(run) * self.first_map * self._slower(on, precision)
+        image_seconds = learning_multiply_adds(run) / (self.share * on.multiply_adds(precision))
+        image_seconds += _first_map(run) * self.first_map * self._slower(on, precision)
         exchange = 2 * (cards - 1) / cards * GRADIENT_BYTES * _parameters(run) / (on.link * 1e9 / 2)
         layers = run.configuration.weight_layers
         return Step(
             run.recipe.batch,
-            images * one + _update(run, on) + exchange,
+            images * image_seconds + _update(run, on) + exchange,
             layers * self.launching,
             0.0 if decoded else images / (self.prepared * min(cores, WORKERS)),
         )
@@ -212,11 +212,11 @@ class Model:
         """
         precision = precision or run.testing.precision
         crops = multiply_adds / run.multiply_adds  # of which the views of an image have the pixels
-        one = multiply_adds / (self.share * on.multiply_adds(precision))
-        one += crops * _first_map(run) * self.first_map / 3 * self._slower(on, precision)
+        image_seconds = multiply_adds / (self.share * on.multiply_adds(precision))
+        image_seconds += crops * _first_map(run) * self.first_map / 3 * self._slower(on, precision)
         batches = crops * run.study.crop**2 / PIXELS_PER_BATCH
         handed = batches * run.configuration.weight_layers * self.launching / 3
-        return images / cards * max(one, handed, 1 / (self.prepared * cores))
+        return images / cards * max(image_seconds, handed, 1 / (self.prepared * cores))
 
 
 _BUSY = "ratio_to_bare_step"
@@ -280,13 +280,13 @@ def passes(run: Run) -> dict[str, float]:
     """Every pass by which a network is tested, by name: multiply-adds of an image of the usual size."""
     _, usual = assumptions()
     flips, longer = 2 if run.recipe.flip else 1, max(usual.width, usual.height) / min(usual.width, usual.height)
-    found = {}
-    for one in dict.fromkeys(part for measurement in measured_by(run) for part in measurement.passes):
-        shorter = run.study.pixels(one.test_scales[0])
-        if "dense" in one.method:
+    by_name = {}
+    for single in dict.fromkeys(part for measurement in measured_by(run) for part in measurement.passes):
+        shorter = run.study.pixels(single.test_scales[0])
+        if "dense" in single.method:
             image = (shorter, round(shorter * longer))
-            found[one.name] = flips * anatomy.multiply_adds(run.configuration, run.size, image=image)
+            by_name[single.name] = flips * anatomy.multiply_adds(run.configuration, run.size, image=image)
         else:
-            views = flips * run.testing.crops_per_side**2 if one.method == "multi-crop" else 1
-            found[one.name] = views * run.multiply_adds
-    return found
+            views = flips * run.testing.crops_per_side**2 if single.method == "multi-crop" else 1
+            by_name[single.name] = views * run.multiply_adds
+    return by_name

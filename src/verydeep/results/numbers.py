@@ -253,9 +253,9 @@ def unnamed_images(number: Number) -> np.ndarray:
 
     Of a number of Table 9 that has been run: whatever its boxes, these it cannot answer.
     """
-    found = []
+    unnamed = []
     for run in number.runs:
         path = paths.runs() / number.study / run / boxes.FILE
         table = answers.read(path, number.measurement).sort_values("image")
-        found.append(~predictions.hits(table, predictions.BEST))
-    return np.stack(found)
+        unnamed.append(~predictions.hits(table, predictions.BEST))
+    return np.stack(unnamed)

@@ -156,7 +156,7 @@ def _transfer_row(table: int, row) -> str:
     """The name of a row of Table 11 or 12: the networks, jittered ones by our reading, or a method."""
     networks = row.method.removeprefix("VGG Net-").split(" & Net-")
     ours = row.method.startswith("VGG")
-    name = "+".join(f"{one}-jitter" for one in networks) if ours else re.sub("[^A-Za-z]+", "-", row.method).strip("-")
+    name = "+".join(f"{net}-jitter" for net in networks) if ours else re.sub("[^A-Za-z]+", "-", row.method).strip("-")
     if table == 11:
         return name
     name = f"{name}{ON}voc2012-action"

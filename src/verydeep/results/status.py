@@ -103,7 +103,7 @@ def show_study(name: str) -> str:
 
 def time_left(run: Run) -> str:
     """How long a run takes, with what it starts from and is not trained yet, in words."""
-    waiting = [one for one in lineage(run) if runs.read_record(one, "train") is None]
+    waiting = [ancestor for ancestor in lineage(run) if runs.read_record(ancestor, "train") is None]
     return pace(run.study).time(sum(map(planned_multiply_adds, waiting)))
 
 
@@ -169,7 +169,9 @@ def _made(recorded: Recorded, kind: str) -> str:
 def _transfers(study: Study) -> list[Transfer]:
     """The transfers that a study plans, and those that were recorded beside."""
     planned = planned_transfers(study)
-    return planned + [one for one in runs.recorded_transfers(study) if one.row not in {two.row for two in planned}]
+    return planned + [
+        transfer for transfer in runs.recorded_transfers(study) if transfer.row not in {other.row for other in planned}
+    ]
 
 
 def _headlines(run: Run) -> list[str]:

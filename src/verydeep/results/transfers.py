@@ -46,20 +46,20 @@ class TransferRow:
 
 def rows(study: Study) -> list[TransferRow]:
     """The rows that a study plans, and those that were recorded beside, in the order of the data sets."""
-    recorded = {one.row: one for one in _recorded(study)}
+    recorded = {transfer.row: transfer for transfer in _recorded(study)}
     planned = planned_transfers(study)
-    others = [one for row, one in recorded.items() if row not in {two.row for two in planned}]
-    found, with_pixels = [], set()
-    for transfer in sorted([*planned, *others], key=lambda one: [*TARGETS].index(one.source)):
+    others = [transfer for row, transfer in recorded.items() if row not in {plan.row for plan in planned}]
+    listed, with_pixels = [], set()
+    for transfer in sorted([*planned, *others], key=lambda transfer: [*TARGETS].index(transfer.source)):
         for features in transfer.measured():
             asked = features == transfer.usual or (not features.of and len(features.scales) > 1 and _tried(transfer))
             if features.of == PIXELS:
                 if transfer.row in recorded and transfer.source not in with_pixels:
                     with_pixels.add(transfer.source)
-                    found.append(TransferRow(f"{PIXELS}{ON}{transfer.source}", recorded[transfer.row], features))
+                    listed.append(TransferRow(f"{PIXELS}{ON}{transfer.source}", recorded[transfer.row], features))
             elif asked or transfer.row in recorded:
-                found.append(TransferRow(_name(transfer, features), transfer, features))
-    return found
+                listed.append(TransferRow(_name(transfer, features), transfer, features))
+    return listed
 
 
 def _tried(transfer: Transfer) -> bool:
@@ -90,8 +90,8 @@ class Cell:
 
 def share(value: float, resampled: np.ndarray) -> Interval:
     """:func:`bootstrap` of a share in percent, whose interval lies between 0 and 100."""
-    found = bootstrap(value, resampled)
-    return Interval(value, max(0.0, found.low), min(100.0, found.high))
+    interval = bootstrap(value, resampled)
+    return Interval(value, max(0.0, interval.low), min(100.0, interval.high))
 
 
 def bootstrap(value: float, resampled: np.ndarray) -> Interval:
@@ -131,13 +131,13 @@ def other_precision(row: TransferRow) -> float | None:
 
 def _seeds(transfer: Transfer) -> list[Transfer]:
     """The same networks with every seed that was recorded, all of them with one."""
-    found = [one for one in _recorded(transfer.study) if one.row == transfer.row]
-    return sorted(found, key=lambda one: one.members[0].seed)
+    repeats = [repeat for repeat in _recorded(transfer.study) if repeat.row == transfer.row]
+    return sorted(repeats, key=lambda repeat: repeat.members[0].seed)
 
 
 def _recorded(study: Study) -> list[Transfer]:
     """The recorded transfers that are rows: of networks that share a seed, by which verdicts pair them."""
-    return [one for one in runs.recorded_transfers(study) if len({run.seed for run in one.members}) == 1]
+    return [transfer for transfer in runs.recorded_transfers(study) if len({run.seed for run in transfer.members}) == 1]
 
 
 def resamples(study: str, run: str, measurement: str) -> np.ndarray:
@@ -155,14 +155,14 @@ def read(study: Study) -> Iterator[dict]:
     """The keys of every :class:`verydeep.results.numbers.Number` of Tables 11 and 12."""
     for row in rows(study):
         identity, cell = f"{study.name}.{row.cell}", recorded(row)
-        known = {"id": identity, "paper": printed_beside(row.cell), "measurement": row.features.name}
+        common = {"id": identity, "paper": printed_beside(row.cell), "measurement": row.features.name}
         if cell is None:
             nothing = dict.fromkeys(("value", "low", "high", "n"))
-            yield known | nothing | {"status": "not run", "run": row.transfer.name}
+            yield common | nothing | {"status": "not run", "run": row.transfer.name}
             continue
         interval, names = cell.interval, tuple(cell.scores)
         values = [score.value for score in cell.scores.values()]
-        yield known | {
+        yield common | {
             "value": interval.value,
             "low": interval.low,
             "high": interval.high,

@@ -77,19 +77,19 @@ def _by_class(table: pd.DataFrame, weights: np.ndarray, metric: str, precision: 
     NaN of a recall of a class without an image.
     """
     place = {name: k for k, name in enumerate(sorted(table["image"].unique()))}
-    found = []
+    by_split = []
     for _, part in table.groupby("split", observed=True):
         counts = weights[:, part["image"].map(place).to_numpy()]
         if metric == "recall":
-            found.append(_recalls(part["label"].to_numpy(), part["class_1"].to_numpy(), counts))
+            by_split.append(_recalls(part["label"].to_numpy(), part["class_1"].to_numpy(), counts))
             continue
         columns = [column for column in part if column.startswith("label_")]
         of_classes = [
             average_precision(part[f"label_{k}"].to_numpy(), part[f"score_{k}"].to_numpy(), precision, counts)
             for k in range(len(columns))
         ]
-        found.append(100 * np.stack(of_classes, 1))
-    return np.stack(found)
+        by_split.append(100 * np.stack(of_classes, 1))
+    return np.stack(by_split)
 
 
 def _recalls(labels: np.ndarray, said: np.ndarray, counts: np.ndarray) -> np.ndarray:

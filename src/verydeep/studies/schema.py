@@ -340,6 +340,6 @@ def _describe(fault: dict) -> str:
     return f"{where}: {fault['msg']} (found {fault['input']!r})"
 
 
-def _unknown_key(key: str, known) -> str:
-    close = difflib.get_close_matches(key, list(known), 1)
+def _unknown_key(key: str, keys) -> str:
+    close = difflib.get_close_matches(key, list(keys), 1)
     return "unknown key" + (f", did you mean {close[0]}?" if close else "")

@@ -138,7 +138,7 @@ def named_transfer(study: Study, name: str) -> Transfer:
     if not on or not seed.isdecimal():
         raise VerydeepError(f"{name!r} names no transfer: write <networks>{ON}<data set>-s<seed>")
     parsed = [RunName.parse(network, seed=int(seed)) for network in networks.split("+")]
-    return find_transfer([f"{study.name}/{one}" for one in parsed], source)
+    return find_transfer([f"{study.name}/{run_name}" for run_name in parsed], source)
 
 
 def planned_transfers(study: Study) -> list[Transfer]:

@@ -92,12 +92,12 @@ def find_tuning(network: str, images: str) -> Tuning | OwnImages:
     run = named_run(network)
     if run.boxes:
         raise VerydeepError(f"{run.name} gives boxes and not classes: take the network of its scale that names classes")
-    known = [name for name, target in TARGETS.items() if target.tuned]
-    if images in known:
+    data_sets = [name for name, target in TARGETS.items() if target.tuned]
+    if images in data_sets:
         return Tuning(run, images)
     if isinstance(images, str | Path) and (folder := paths.expanded(images)).is_dir():
         return OwnImages(run, folder)
-    raise VerydeepError(f"{images!r} is neither a folder nor one of the data sets {', '.join(known)}")
+    raise VerydeepError(f"{images!r} is neither a folder nor one of the data sets {', '.join(data_sets)}")
 
 
 def tuning_protocol(tuning: Tuning) -> dict:

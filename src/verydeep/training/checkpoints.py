@@ -14,10 +14,10 @@ def save(path: Path, state: dict) -> None:
 
     Raises :class:`~verydeep.errors.StorageError` when it cannot be written.
     """
-    whole = io.BytesIO()  # written to a full disk, torch.save does not say that the disk is full
-    torch.save(state, whole)
+    buffer = io.BytesIO()  # written to a full disk, torch.save does not say that the disk is full
+    torch.save(state, buffer)
     with files.atomic(path) as part:
-        part.write_bytes(whole.getbuffer())
+        part.write_bytes(buffer.getbuffer())
 
 
 def load(path: Path, identity: dict) -> dict | None:

@@ -239,12 +239,12 @@ def dense_against_crops(run: Run, images: int = 200) -> pd.DataFrame:
     table = []
     with torch.inference_mode():
         every = (normalise(rescale(store.image(row), shorter)[None]) for row in rows)
-        whole = torch.cat([score_map(net, x, PIXELS_PER_BATCH)[:, :, :2, :2] for x in every])
+        maps = torch.cat([score_map(net, x, PIXELS_PER_BATCH)[:, :, :2, :2] for x in every])
         for top in (0, step):
             for left in (0, step):
                 crops = np.stack([crop_of_rescaled(store.image(row), shorter, top, left, crop, crop) for row in rows])
                 cropped = net(normalise(crops))
-                dense = whole[:, :, top // step, left // step]
+                dense = maps[:, :, top // step, left // step]
                 table.append(
                     {
                         "window at (pixels)": f"({top}, {left})",

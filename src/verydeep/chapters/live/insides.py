@@ -39,9 +39,9 @@ def responses_by_layer(run: Run, channels: int = 2, shown: int = 6, images: int 
     rows = every[np.linspace(0, len(every) - 1, min(images, len(every)), dtype=int)]
     side = run.study.pixels(single(run.train_scale).test_scales[0])
     layers = tuple(f"conv{b}_{len(block)}" for b, block in enumerate(config.blocks, 1))
-    found = responses.strongest(net, (normalise(rescale(store.image(row), side)[None]) for row in rows), layers)
+    by_layer = responses.strongest(net, (normalise(rescale(store.image(row), side)[None]) for row in rows), layers)
     pieces = {}
-    for layer in found:
+    for layer in by_layer:
         for channel in responses.telling_channels(layer, channels, shown):
             best = np.argsort(-layer.values[:, channel], kind="stable")[:shown]
             pieces[f"{layer.layer}\nchannel {channel}"] = [

@@ -76,7 +76,7 @@ def merging(run: Run) -> Picture | str:
     measurement = Measurement("true-dense-boxes", box_scales(run)[-1])
     every = list(passes.windows(measurement))
     fits = _table(run, measurement.name)["iou_1"].to_numpy()
-    steps = np.array([len(merge(one.boxes[:, -1], one.scores[:, -1], options).steps) for one in every])
+    steps = np.array([len(merge(rated.boxes[:, -1], rated.scores[:, -1], options).steps) for rated in every])
     chosen = int(np.lexsort((-fits, -steps))[0])
     windows = every[chosen]
     boxes, made = list(windows.boxes[:, -1]), merge(windows.boxes[:, -1], windows.scores[:, -1], options)

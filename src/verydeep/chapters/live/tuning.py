@@ -43,7 +43,7 @@ def table(learned: Learned) -> display.Table:
     rows = pd.concat(
         [learned.by_class.reset_index(), pd.DataFrame([every | {"error": error, "low": low, "high": high}])]
     )
-    rows["error"] = [display.with_interval(*one) for one in rows[["error", "low", "high"]].to_numpy()]
+    rows["error"] = [display.with_interval(*interval) for interval in rows[["error", "low", "high"]].to_numpy()]
     shown = rows.set_index("class")[["tested", "wrong", "error"]]
     caption = "Intervals: 95 %, over the images tested on."
     return display.table(shown, units={"tested": "images", "wrong": "images", "error": "%"}, caption=caption)
@@ -68,7 +68,7 @@ def examples(learned: Learned, count: int = 12) -> Picture:
     shown = _of_data_set(learned, count) if isinstance(learned, Tuning) else learned.examples(count)
     images, titles, right = zip(*shown, strict=True)
     return figures.image_grid(
-        [_square(image) for image in images], list(titles), [RIGHT if one else WRONG for one in right]
+        [_square(image) for image in images], list(titles), [RIGHT if is_right else WRONG for is_right in right]
     )
 
 
@@ -80,10 +80,10 @@ def _of_data_set(tuning: Tuning, count: int):
              for part in (said[is_right], said[~is_right]) if len(part)]  # fmt: skip
     store = open_store(source(tuning.source))
     rows = {name: row for row, name in enumerate(store.manifest["name"])}
-    for one in pd.concat(parts).itertuples():
-        called = store.words[one.class_1][:18]
-        wrong = "" if one.label == one.class_1 else f"\nis {store.words[one.label][:18]}"
-        yield store.image(rows[one.image]), f"{called}{wrong}", one.label == one.class_1
+    for answer in pd.concat(parts).itertuples():
+        called = store.words[answer.class_1][:18]
+        wrong = "" if answer.label == answer.class_1 else f"\nis {store.words[answer.label][:18]}"
+        yield store.image(rows[answer.image]), f"{called}{wrong}", answer.label == answer.class_1
 
 
 def _square(image: np.ndarray, side: int = 128) -> np.ndarray:

@@ -168,18 +168,18 @@ def decide(rule: Rule, differences: list[Interval], average: Interval) -> tuple[
     if rule.combine == "mean":
         return direction(rule, average), None
     directions = [direction(rule, difference) for difference in differences]
-    found = next(which for which in (OPPOSITE, UNDECIDED, AGREES) if which in directions)
-    of_it = [k for k, which in enumerate(directions) if which == found]
-    return found, min(of_it, key=lambda k: _support(rule, found, differences[k]))
+    outcome = next(which for which in (OPPOSITE, UNDECIDED, AGREES) if which in directions)
+    of_it = [k for k, which in enumerate(directions) if which == outcome]
+    return outcome, min(of_it, key=lambda k: _support(rule, outcome, differences[k]))
 
 
-def _support(rule: Rule, found: str, difference: Interval) -> float:
+def _support(rule: Rule, outcome: str, difference: Interval) -> float:
     """How much a comparison speaks for a rule, among those of one direction."""
     match rule.rule:
         case "lower":
-            return difference.high if found == OPPOSITE else difference.low
+            return difference.high if outcome == OPPOSITE else difference.low
         case "not-lower":
-            return -difference.low if found == OPPOSITE else -difference.high
+            return -difference.low if outcome == OPPOSITE else -difference.high
         case _:
             return -max(abs(difference.low), abs(difference.high))
 
@@ -227,11 +227,11 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
 
 def _each(evidence: Evidence, pairs: list[list[str]]) -> list[tuple[Interval | None, tuple[int, ...]]]:
     """The difference of each pair of rows by itself with its seeds, ``None`` with none where it was not run."""
-    found = []
+    differences = []
     for pair in pairs:
         seeds = evidence.seeds(pair) if evidence.complete([pair]) else []
-        found.append((evidence.difference([pair], seeds) if seeds else None, tuple(seeds)))
-    return found
+        differences.append((evidence.difference([pair], seeds) if seeds else None, tuple(seeds)))
+    return differences
 
 
 def pairs_of(evidence: Evidence, rule: Rule) -> list[list[str]]:
