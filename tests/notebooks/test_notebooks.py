@@ -1,12 +1,15 @@
 """The papermill templates: parameters checked, failures said in one line."""
 
+import ast
 import json
+import re
 import shlex
 import socket
 import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -181,3 +184,29 @@ def test_sockets_have_short_paths_wherever_temporary_files_lie(tmp_path, monkeyp
     monkeypatch.setattr("tempfile.tempdir", str(far))
     with kernels.own_world() as folder, socket.socket(socket.AF_UNIX) as one:
         one.bind(f"{folder}/socket-5")
+
+
+def includes() -> list[tuple[Path, str, dict[str, str]]]:
+    """Every piece of source that a page of the book shows: the page, the file, and from where to where."""
+    parts = []
+    for page in [*(REPOSITORY / "book").rglob("*.md"), *(REPOSITORY / "book").rglob("*.ipynb")]:
+        text = page.read_text()
+        if page.suffix == ".ipynb":
+            text = "\n".join(cell.source for cell in nbformat.reads(text, as_version=4).cells)
+        for name, options in re.findall(r"```\{literalinclude\} (\S+)\n(.*?)```", text, re.DOTALL):
+            parts.append((page, name, dict(re.findall(r":([\w-]+): ?(.*)", options))))
+    return parts
+
+
+def test_a_page_shows_source_that_is_there():
+    """A build says so too, minutes later."""
+    assert len(includes()) > 15
+    for page, name, options in includes():
+        source = (page.parent / name).read_text()
+        if wanted := options.get("pyobject"):
+            node = ast.parse(source)
+            for part in wanted.split("."):
+                node = next(one for one in node.body if getattr(one, "name", None) == part)
+            source = ast.get_source_segment(source, node)
+        for key in options.keys() & {"start-at", "start-after", "end-at", "end-before"}:
+            assert options[key].strip() in source, f"{page.name}: {name}: {key}: {options[key]}"
