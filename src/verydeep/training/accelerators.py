@@ -14,9 +14,9 @@ from verydeep.studies import Run
 with variables.importing():
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
-    from accelerate.utils import InitProcessGroupKwargs
+    from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
 
-__all__ = ["Accelerator", "accelerator", "others_are_lost"]
+__all__ = ["Accelerator", "accelerator", "agreed", "others_are_lost"]
 
 #: Seconds in which an answer of the others that cannot come any more says so.
 _AT_ONCE = 2.0
@@ -46,6 +46,14 @@ def accelerator(run: Run) -> Accelerator:
     if parts > run.recipe.batch:
         raise VerydeepError(f"{run.name}: a batch of {run.recipe.batch} cannot be split over {parts} processes")
     return made
+
+
+def agreed(accelerator: Accelerator, value: dict[str, float]) -> dict[str, float]:
+    """The first process's ``value``, in every process of the launch: machines may round otherwise."""
+    if accelerator.num_processes == 1:
+        return value
+    (first,) = broadcast_object_list([value])
+    return first
 
 
 def others_are_lost(accelerator: Accelerator) -> bool:

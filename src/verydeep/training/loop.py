@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 
 import torch
-from accelerate.utils import broadcast_object_list
 
 from verydeep import assembly, files, machine, progress
 from verydeep.data.views import Batch
@@ -16,7 +15,7 @@ from verydeep.runs import provenance, variables
 from verydeep.studies import Run
 from verydeep.studies.parts import Network, Recipe
 from verydeep.training import checkpoints, record
-from verydeep.training.accelerators import accelerator, others_are_lost
+from verydeep.training.accelerators import accelerator, agreed, others_are_lost
 from verydeep.training.images import TrainingImages
 from verydeep.training.signals import StopRequest
 from verydeep.training.steps import Step, Steps
@@ -228,8 +227,7 @@ class Training:
         seen = images.steps * self.run.recipe.batch
         updates.net.eval()
         held_out = held_out_errors(updates.result, images, updates.objective, updates.normalise, self.accelerator)
-        if self.accelerator.num_processes > 1:  # by it the rate falls and training ends, in all processes or in none
-            (held_out,) = broadcast_object_list([held_out])
+        held_out = agreed(self.accelerator, held_out)  # by it the rate falls and training ends, in all or in none
         return {
             "epoch": state.epoch + 1,
             "learning_rate": updates.rate(state.epoch, images.steps - 1),
