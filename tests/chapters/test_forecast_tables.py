@@ -39,7 +39,7 @@ def test_each_assumption_leads_to_its_source(repository):
 def test_time_and_money_follow_from_the_parts(repository):
     table = forecast_tables.full_cost("bfloat16")
     assert len(table) == 12 and "NaN" not in table._repr_html_()
-    assert (table["networks"].tolist()[:3]) == [5, 13, 17]
+    assert (table["networks"].tolist()[:3]) == [5, 14, 18]
     found, card, run = forecast_checks.model(), forecast.accelerator("A100"), studies.find_run("full", "E", 256)
     steps = 74 * ((1_281_167 - 20_000) // 256)
     assert training_images(run.study) == 1_281_167 - 20_000

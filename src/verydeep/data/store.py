@@ -111,8 +111,8 @@ class Store:
 def _listing(source: Source) -> tuple[pd.DataFrame, str]:
     """What the source holds now, and a fingerprint that is cheap enough to take at every start."""
     rows = [(entry.split, entry.label, entry.name) for entry in source.entries()]
+    files.require_printable(source.folder, [name for _, _, name in rows])  # first: pandas cannot hold any other
     listing = pd.DataFrame(rows, columns=["split", "label", "name"])
-    files.require_printable(source.folder, listing["name"])
     if twice := listing["name"][listing["name"].duplicated()].tolist():
         raise DataError(f"{source.folder}: {twice[0]} is listed twice")
     return listing, files.sha256_bytes(listing.to_csv(index=False).encode())
