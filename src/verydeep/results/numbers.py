@@ -253,9 +253,9 @@ def unnamed_images(number: Number) -> np.ndarray:
 
     Of a number of Table 9 that has been run: whatever its boxes, these it cannot answer.
     """
-    unnamed = []
+    by_run = []
     for run in number.runs:
         path = paths.runs() / number.study / run / boxes.FILE
         table = answers.read(path, number.measurement).sort_values("image")
-        unnamed.append(~predictions.hits(table, predictions.BEST))
-    return np.stack(unnamed)
+        by_run.append(~predictions.hits(table, predictions.BEST))
+    return np.stack(by_run)
