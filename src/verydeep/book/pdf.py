@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from datetime import date
 from html import escape
 from importlib import resources
-from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,8 +84,8 @@ def make(html: Path, target: Path) -> int:
     if browser is None:
         raise VerydeepError(f"printing the book needs a browser, one of: {', '.join(BROWSERS)}")
     try:
+        import pypdfium2
         from playwright.sync_api import sync_playwright
-        from pypdf import PdfReader
     except ImportError as error:
         raise VerydeepError(f"printing the book needs {error.name}: pip install -e '.[dev]'") from None
     chapters = list(read(html))
@@ -95,17 +94,21 @@ def make(html: Path, target: Path) -> int:
         opened = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
         for _ in range(2):  # the first print says on which page a chapter begins, the second has it in its contents
             printed = _print(opened, document(html, chapters, page_of))
-            reader = PdfReader(BytesIO(printed))
-            places = reader.named_destinations
-            page_of = {
-                chapter.name: reader.get_destination_page_number(places[f"/{chapter.anchor}"]) + 1
-                for chapter in chapters
-                if f"/{chapter.anchor}" in places
-            }
+            reader = pypdfium2.PdfDocument(printed)
+            begins = {chapter.name: begins_on(reader, chapter) for chapter in chapters}
+            page_of = {name: place + 1 for name, place in begins.items() if place is not None}
         opened.close()
     with files.atomic(target) as part:
         part.write_bytes(printed)
-    return len(reader.pages)
+    return len(reader)
+
+
+def begins_on(printed, chapter: Chapter) -> int | None:
+    """The page of a printed book, a document of pypdfium2, on which a chapter begins, from 0; ``None`` on none."""
+    from pypdfium2 import raw
+
+    place = raw.FPDF_GetNamedDestByName(printed, chapter.anchor.encode())
+    return raw.FPDFDest_GetDestPageIndex(printed, place) if place else None
 
 
 def publish(html: Path, pdf: Path, pages: int) -> None:
