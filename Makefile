@@ -6,6 +6,9 @@ STAMP  := $(VENV)/.installed
 
 # Waiting threads sleep instead of spinning: the two cores of a small machine are often shared.
 export OMP_WAIT_POLICY ?= PASSIVE
+# Modules are compiled once and kept, whatever the environment says: without that each of the hundreds of processes that
+# the tests start would compile torch and all others anew, six seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 
 # One that does not work is removed before anything else, so that it is made again.
 $(shell sh .ci/venv.sh check $(VENV))

@@ -3,8 +3,11 @@
 import contextlib
 import functools
 import http.server
+import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -158,6 +161,24 @@ def gone_on(trained_checkout: Path, tmp_path_factory, name: str, do: Callable[[]
     return once(tmp_path_factory, name, make) / "checkout"
 
 
+@pytest.fixture(scope="session")
+def d_trained_checkout(trained_checkout, tmp_path_factory) -> Path:
+    """The trained checkout, in which plain papermill trained D from that A on two processes, once for all tests."""
+    asked = {"study": "smoke", "config": "D", "train_scale": 256, "seed": 0, "processes": 2}
+
+    def train() -> None:
+        done = papermill("training/train.ipynb", asked, Path.cwd().parent / "out.ipynb")
+        assert done.returncode == 0, done.stderr
+
+    return gone_on(trained_checkout, tmp_path_factory, "d-trained", train)
+
+
+def papermill(template: str, parameters: dict, output: Path) -> subprocess.CompletedProcess[str]:
+    """Execute a template of the checkout at hand by papermill itself, as a user without our command would."""
+    command = [sys.executable, "-m", "papermill", f"book/{template}", str(output), "-y", json.dumps(parameters)]
+    return subprocess.run([*command, "--no-progress-bar"], capture_output=True, text=True, timeout=300)
+
+
 @pytest.fixture
 def repository(monkeypatch) -> None:
     """The records of this repository, only to be read."""
@@ -168,6 +189,12 @@ def repository(monkeypatch) -> None:
 def trained(trained_checkout, tmp_path, monkeypatch) -> Path:
     """A private copy of the trained checkout, to look at or to damage."""
     return enter(shutil.copytree(trained_checkout, tmp_path / "copy"), monkeypatch)
+
+
+@pytest.fixture
+def d_trained(d_trained_checkout, tmp_path, monkeypatch) -> Path:
+    """A private copy of the checkout in which D is trained too, and not tested."""
+    return enter(shutil.copytree(d_trained_checkout, tmp_path / "copy"), monkeypatch)
 
 
 @pytest.fixture(scope="session")

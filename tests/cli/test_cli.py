@@ -137,8 +137,8 @@ def test_a_study_shows_its_recipe_its_departures_and_its_cost(checkout, monkeypa
     assert out.count("\n") == len(studies.names())
 
 
-def test_boxes_are_trained_and_tested_from_the_command_line(trained, monkeypatch, capsys):
-    """From A on: D is trained and tested, then D with boxes, all through the notebooks."""
+def test_boxes_are_trained_and_tested_from_the_command_line(d_trained, monkeypatch, capsys):
+    """D is tested, then D with boxes is trained and tested, all through the notebooks."""
     status, out, error = call(monkeypatch, capsys, "localise", "smoke", "D", "256")
     run = studies.find_run("smoke", "D", 256, variant="pcr-all")
     assert status == 0 and out.endswith(f"D-256-pcr-all-s0: done, see {run.folder}\n"), error

@@ -1,12 +1,9 @@
 """The papermill templates: parameters checked, failures said in one line."""
 
 import ast
-import json
 import re
 import shlex
 import socket
-import subprocess
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +12,7 @@ import nbformat
 import pytest
 import yaml
 
-from conftest import REPOSITORY
+from conftest import REPOSITORY, papermill
 from verydeep import notebooks, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.notebooks import kernels
@@ -86,25 +83,8 @@ def test_the_command_tells_a_variant_as_a_word(name):
     assert yaml.safe_load(given) == notebooks.parameters(run) and yaml.safe_load(given)["variant"] == name
 
 
-def papermill(template, parameters, output):
-    command = [
-        sys.executable,
-        "-m",
-        "papermill",
-        f"book/{template}",
-        str(output),
-        "-y",
-        json.dumps(parameters),
-        "--no-progress-bar",
-    ]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
-def test_plain_papermill_trains_d_and_leaves_a_complete_run(trained, tmp_path):
+def test_plain_papermill_trains_d_and_leaves_a_complete_run(d_trained):
     """A is there already, so D starts from it; on two processes, which the notebook starts."""
-    parameters = {"study": "smoke", "config": "D", "train_scale": 256, "seed": 0, "processes": 2}
-    done = papermill("training/train.ipynb", parameters, tmp_path / "out.ipynb")
-    assert done.returncode == 0, done.stderr
     run = studies.find_run("smoke", "D", 256)
     record = runs.read_record(run, "train")
     assert record.parent.run == "A-256-s0" and record.device.processes == 2
