@@ -51,9 +51,16 @@ def test_every_point_against_depth_is_a_number_of_the_book():
             assert row.error == results.paper_number(f"table3.{row.config}-256.top1")
             continue
         table = "centre-crop" if row.way == "centre-crop" else "table3"
-        name = f"{row.config}-256" + (f"-{row.series}" if row.series else "")
-        number = results.number(f"{row.source}.{table}.{name}.top1")
+        number = results.number(f"{row.source}.{table}.{row.row}.top1")
         assert (row.error, row.low, row.high) == (number.value, number.low, number.high)
+
+
+def test_networks_of_one_recipe_are_one_line_whatever_their_variants_are_called():
+    """The first rung of the ladder changes what the variant ``batch-norm`` does, of D."""
+    frame = findings.by_depth()
+    lines = frame[frame["source"] == "narrow"].groupby("trained")["row"].agg(set)
+    assert lines["40 epochs (batch-norm)"] == {"A-256-batch-norm", "D-256-ladder-1", "E-256-batch-norm"}
+    assert lines["80 epochs"] == {"A-256-longer"}
 
 
 def test_the_panels_of_the_picture_are_equally_high_and_hold_their_points():

@@ -88,16 +88,16 @@ def in_short(names: Iterable[str]) -> str:
 def by_depth() -> pd.DataFrame:
     """Top-1 error of A to E at S=256 against their depth, the paper's and every recorded study's.
 
-    A row a network: ``source`` (``paper`` or a study), ``series`` (how it was trained: ``""`` or the name of a
-    variant), ``config``, ``layers`` (with weights), ``error``, ``low`` and ``high`` in percent, ``trained``: for how
-    many epochs, without those of the network that it starts from, and ``way``: how it was tested, on a centre crop in a
-    study whose networks dense testing harms, as its verdict on depth is.
+    A row a network: ``source`` (``paper`` or a study), ``row`` (of its table), ``config``, ``layers`` (with weights),
+    ``error``, ``low`` and ``high`` in percent, ``trained``: for how many epochs, without those of the network that it
+    starts from, and by which variant of several networks, and ``way``: how it was tested, on a centre crop in a study
+    whose networks dense testing harms, as its verdict on depth is.
     """
     rows = []
     printed = printed_numbers()
     for name in ("A", "B", "C", "D", "E"):
         error = printed[f"table3.{name}-256.top1"]
-        rows.append(_point("paper", "", name, (error, error, error), "", "dense"))
+        rows.append(_point("paper", f"{name}-256", (error, error, error), "", "dense"))
     for study in recorded():
         rows += _measured(results.read(study))
     return pd.DataFrame(rows)
@@ -107,17 +107,19 @@ def _measured(snapshot: Snapshot) -> list[dict]:
     way = snapshot.verdict(_DEPTH_CLAIM).way or "dense"
     table = "centre-crop" if way == "centre-crop" else "table3"
     planned = {run.row: run for run in studies.planned_runs(snapshot.study)}
-    # a recipe of several networks; what changes anything else of one network alone is an ablation
-    common = {recipes.changes(run) for run in planned.values() if not run.variant or _is_shared(run)}
+    # a recipe of several networks, by what it changes; what changes anything else of one network alone is an ablation
+    recipes_of_several = {
+        recipes.changes(run): run.variant or "" for run in planned.values() if not run.variant or _is_shared(run)
+    }
     rows = []
     for number in snapshot.done:
-        config, scale, series = [*number.row.split("-", 2), "", ""][:3]
+        config, scale = [*number.row.split("-", 2), ""][:2]
         if number.table == table and number.metric == "top1" and scale == "256" and config in "ABCDE":
             errors, run = (number.value, number.low, number.high), planned[number.row]
             changes = recipes.changes(run)
-            if changes in common:
-                words = f"{run.recipe.epochs} epochs" + (f" ({series})" if changes else "")
-                rows.append(_point(snapshot.study.name, series, config, errors, words, way))
+            if changes in recipes_of_several:
+                words = f"{run.recipe.epochs} epochs" + (f" ({recipes_of_several[changes]})" if changes else "")
+                rows.append(_point(snapshot.study.name, number.row, errors, words, way))
     return rows
 
 
@@ -125,8 +127,9 @@ def _is_shared(run: studies.Run) -> bool:
     return len(run.study.variants[run.variant].networks) > 1
 
 
-def _point(source: str, series: str, config: str, errors: tuple, trained: str, way: str) -> dict:
-    point = {"source": source, "series": series, "config": config, "layers": configuration(config).weight_layers}
+def _point(source: str, row: str, errors: tuple, trained: str, way: str) -> dict:
+    config = row.partition("-")[0]
+    point = {"source": source, "row": row, "config": config, "layers": configuration(config).weight_layers}
     return point | dict(zip(("error", "low", "high"), errors, strict=True)) | {"trained": trained, "way": way}
 
 

@@ -43,17 +43,16 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
 
 def _legend(part: pd.DataFrame) -> float:
     """The share of a panel's height that its legend takes."""
-    named = part.loc[part["trained"] != "", "series"].nunique()
-    return 0.085 * named
+    return 0.085 * part.loc[part["trained"] != "", "trained"].nunique()
 
 
 def _one_source(axes: Axes, part: pd.DataFrame) -> None:
     """A line for each way in which several networks were trained, the last one named; a mark where it was one."""
-    sizes = part.groupby("series", sort=False).size()
+    sizes = part.groupby("trained", sort=False).size()
     lines = sizes[sizes > 1].index.tolist()
-    for series in sizes.index:
-        group = part[part["series"] == series].sort_values(["layers", "config"])
-        line, last = series in lines, series in lines[-1:]
+    for trained in sizes.index:
+        group = part[part["trained"] == trained].sort_values(["layers", "config"])
+        line, last = trained in lines, trained in lines[-1:]
         style = (
             {"linewidth": 1.5, "marker": "o"} if line else {"linestyle": "", "marker": "D", "markerfacecolor": "white"}
         )
