@@ -82,6 +82,11 @@ def _load_trained(net: Network, run: Run) -> None:
             f"{run.weights}: not the weights that {run.name} was trained to; restore them (git checkout), or delete "
             f"them and train again"
         )
+    if record and not run.weights_expected:
+        raise VerydeepError(
+            f"{run.name}: its weights are not published, and lie on the machine that trained it alone; "
+            f"{run.command_line('train')} trains it anew, and replaces its record"
+        )
     weights.load_into(net, run.weights)
 
 

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from conftest import REPOSITORY
-from verydeep import cli, files, paths, runs, studies
+from verydeep import cli, files, notebooks, paths, runs, studies
+from verydeep.errors import VerydeepError
 from verydeep.evaluation import verification
 
 
@@ -180,6 +181,21 @@ def test_networks_are_fused_from_the_command_line(trained, monkeypatch, capsys):
     status, _, err = call(monkeypatch, capsys, "fuse", "smoke/A-256", "smoke/D-256", "--method", "vote")
     assert status == 1 and "unknown method 'vote'" in err
     assert not list((trained / "runs/smoke").glob("*+*"))
+
+
+def test_a_row_that_cannot_be_filled_leaves_the_others(checkout, monkeypatch, capsys):
+    """Of Table 6 the row of seven networks, one of which lacks its weights; the others are done, and it is said."""
+
+    def execute(fusion, kind, **machine):
+        if len(fusion.members) == 7:
+            raise VerydeepError("C-384-s0: its weights are not published")
+
+    monkeypatch.setattr(notebooks, "execute", execute)
+    status, out, error = call(monkeypatch, capsys, "fuse", "--table6", "smoke")
+    assert (status, error) == (1, "error: C-384-s0: its weights are not published\n")
+    assert [line.partition("-s0: done")[0] for line in out.splitlines()] == [
+        "D-jitter+E-jitter-dense", "D-jitter+E-jitter-multi-crop", "D-jitter+E-jitter-both",
+    ]  # fmt: skip
 
 
 def test_only_weights_that_can_be_had_are_verified_unasked(trained, monkeypatch, capsys):

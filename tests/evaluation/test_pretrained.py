@@ -267,3 +267,13 @@ def test_a_picture_too_narrow_to_be_rescaled_is_refused(repository):
     model = verydeep.pretrained("narrow/D-256")
     with pytest.raises(DataError, match="the picture: 200000x1 pixels become 51200000x256 at the test scale 256"):
         model.transform(np.zeros((1, 200_000, 3), np.uint8))
+
+
+def test_weights_that_are_not_published_are_said_to_lie_elsewhere(repository, tmp_path, monkeypatch):
+    """Of a network that was trained, recorded and tested on another machine; its record alone came with the clone."""
+    monkeypatch.setenv("VERYDEEP_ARTIFACTS", str(tmp_path))
+    run = studies.find_run("narrow", "C", 384)
+    assert runs.is_complete(run, "evaluate")
+    said = r"C-384-s0: its weights are not published, and lie .*; verydeep train narrow C 384 --seed 0 trains it anew"
+    with pytest.raises(VerydeepError, match=said):
+        assembly.load_network(run)

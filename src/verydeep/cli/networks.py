@@ -6,7 +6,7 @@ import click
 
 from verydeep import files
 from verydeep.cli.group import cli, given, machine_options, network_arguments, pixels_option, wait_option
-from verydeep.errors import UnknownName, VerydeepError
+from verydeep.errors import Interrupted, UnknownName, VerydeepError
 
 
 @cli.command()
@@ -97,9 +97,18 @@ def fuse(members: tuple[str, ...], method: str, table6: str | None, table9: str 
         fusions = list(studies.table9_fusions(studies.load(table9)).values())
     else:
         fusions = [studies.find_fusion(list(members), method)]
+    failed = []
     for fusion in fusions:
-        notebooks.execute(fusion, "fuse", **given(machine))
+        try:
+            notebooks.execute(fusion, "fuse", **given(machine))
+        except VerydeepError as error:
+            if len(fusions) == 1 or isinstance(error, Interrupted):
+                raise
+            failed.append(str(error))  # a row that cannot be filled leaves the others
+            continue
         click.echo(f"{fusion.name}: done, see {fusion.folder}")
+    if failed:
+        raise VerydeepError("; ".join(failed))
 
 
 @cli.command()

@@ -48,8 +48,11 @@ class Run(Recorded):
     @property
     def command(self) -> str:
         """What trains and tests this run, and first whatever it starts from."""
+        return self.command_line("localise" if self.boxes else "run")
+
+    def command_line(self, command: str) -> str:
+        """What does ``command`` of ``verydeep``, such as ``train``, to this run."""
         variant = f" --variant {self.variant}" if self.variant else ""
-        command = "localise" if self.boxes else "run"
         return f"verydeep {command} {self.study.name} {self.config} {self.train_scale} --seed {self.seed}{variant}"
 
     @property
