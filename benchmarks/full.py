@@ -26,7 +26,7 @@ import click
 import numpy as np
 import pandas as pd
 import torch
-from common import write
+from common import Record
 from PIL import Image
 
 from verydeep import cli, files, paths, studies
@@ -190,6 +190,7 @@ def same(one: Path, other: Path) -> dict[str, bool]:
 @click.command()
 def main() -> None:
     """Rehearse it."""
+    record = Record(__file__)
     with tempfile.TemporaryDirectory(prefix="full.") as name:
         folder = Path(name)
         data = folder / "data"
@@ -207,7 +208,7 @@ def main() -> None:
         found = same(whole, root)
     what = "the study full on generated images: D at full width, ten steps of two images, a test of fifty"
     device, load = device_record(torch.device("cpu")), provenance.load_average()
-    write(__file__, what, rows, device, same=found, artifacts_mib=written / 2**20, load_average=load)
+    record.write(what, rows, device, same=found, artifacts_mib=written / 2**20, load_average=load)
 
 
 if __name__ == "__main__":
