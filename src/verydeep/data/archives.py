@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from verydeep import files
-from verydeep.errors import DataError
+from verydeep.errors import DataError, in_one_line
 
 # The largest data set here that comes as an archive unpacks to under 2 GiB.
 MAX_UNPACKED_BYTES = 16 * 2**30
@@ -41,8 +41,7 @@ def extract(archive: Path, target: Path) -> None:
     except DataError:
         raise
     except Exception as error:  # zipfile and tarfile raise what they, struct and each decompressor raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{archive}: cannot be unpacked into {target} ({reason})") from error
+        raise DataError(f"{archive}: cannot be unpacked into {target} ({in_one_line(error)})") from error
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
