@@ -36,7 +36,6 @@ from verydeep.evaluation.measure import evaluate
 from verydeep.runs import provenance
 from verydeep.studies import schema
 
-STUDY = Path(__file__).with_suffix(".yaml")
 #: Images of a class by split; of the classes, those of these steps are trained on and tested.
 LAID_OUT, TRAINED, TESTED = {"train": 2, "val": 1}, 250, 20
 WIDTH, HEIGHT, KINDS = 500, 375, 20
