@@ -51,7 +51,7 @@ pdf: $(STAMP)
 # a file does not change when another file moves, and an import is sorted by which modules are ours.
 test: $(STAMP)
 	tests/browser.sh
-	$(BIN)/ruff check --no-cache src tests
+	$(BIN)/ruff check --no-cache src tests benchmarks
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
 
 # Kills, faults of the machine and bad input, all of them; writes the record that the chapter shows.
@@ -77,8 +77,8 @@ check: $(STAMP)
 	$(BIN)/verydeep check
 
 lint: $(STAMP)
-	$(BIN)/ruff check --no-cache --fix src tests workflow
-	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --no-cache --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/lint-imports
 
 clean:

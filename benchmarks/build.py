@@ -22,7 +22,7 @@ from pathlib import Path
 import click
 import nbformat
 import torch
-from common import processor_time, write
+from common import Record, processor_time
 
 from verydeep import files, paths
 from verydeep.assembly import device_record
@@ -144,13 +144,12 @@ def _must_show(root: Path, page: str, text: str) -> None:
 @click.option("--before", default=BEFORE, show_default=True)
 def main(before: str) -> None:
     """Build both, one after the other."""
-    rates = {}
+    record, rates = Record(__file__), {}
     for title, commit in ((f"before, {before}", before), ("now", "HEAD")):
         with tempfile.TemporaryDirectory() as folder:
             rates[title] = build(commit, Path(folder))
         click.echo(f"{title}: {rates[title]}")
-    write(
-        __file__,
+    record.write(
         "the build of the book, whole, after one chapter and after one record was changed; what each role costs",
         rates,
         device_record(torch.device("cpu")),

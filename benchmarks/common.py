@@ -61,14 +61,28 @@ def processor_time() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def write(script: str, what: str, rates: dict[str, dict], device: Device, per_study: bool = False, **others) -> None:
-    """Write what the benchmark ``script`` (its ``__file__``) measured to a JSON file beside it, with what made it.
+class Record:
+    """What a benchmark will write, begun before anything is measured: it names the sources that were then imported.
 
-    With ``per_study`` the file's name has that of the ``study`` among ``others``.
+    Parameters
+    ----------
+    script
+        The benchmark's ``__file__``, beside which the record lies, or the record's own path.
+    study
+        The study that is measured, where each has a record of its own.
     """
-    made_by = {"date": provenance.now(), "sources": provenance.sources(), "environment": provenance.environment()}
-    record = {"what": what, "rates": rates, "device": device} | made_by | others
-    record = {key: value.model_dump() if isinstance(value, Part) else value for key, value in record.items()}
-    script = Path(script).resolve()
-    name = f"{script.stem}-{others['study']}" if per_study else script.stem
-    files.write_json(script.with_name(f"{name}.json"), record)
+
+    def __init__(self, script: str | Path, study: str | None = None):
+        script = Path(script).resolve()
+        self.path = script.with_name(f"{script.stem}{f'-{study}' if study else ''}.json")
+        self.of_study = {"study": study} if study else {}
+        # while they are what was imported: a benchmark takes an hour, in which the checkout may change
+        self.made_by = {
+            "date": provenance.now(), "sources": provenance.sources(), "environment": provenance.environment()
+        }  # fmt: skip
+
+    def write(self, what: str, rates: dict[str, dict], device: Device | dict, **others) -> None:
+        """Write ``what`` was measured and its ``rates``, on what, by what, and the ``others``."""
+        record = {"what": what, "rates": rates, "device": device} | self.made_by | self.of_study | others
+        record = {key: value.model_dump() if isinstance(value, Part) else value for key, value in record.items()}
+        files.write_json(self.path, record)

@@ -20,7 +20,7 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from common import photograph, write
+from common import Record, photograph
 from PIL import Image
 from torchvision.io import ImageReadMode, decode_jpeg
 
@@ -115,7 +115,7 @@ def apart(now: list[np.ndarray], other: list[np.ndarray]) -> dict[str, float | N
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write, in place of the record.")
 def main(folder: Path | None, images: int, turns: int, output: Path | None) -> None:
     """Time every way at every length."""
-    made_by = provenance.sources()
+    record = Record(output or __file__)
     torch.set_num_threads(1)
     origin, data = photographs(folder, images)
     rates = {}
@@ -136,8 +136,7 @@ def main(folder: Path | None, images: int, turns: int, output: Path | None) -> N
                 **apart(now, views(way, data, lengths)),
             }
             click.echo(f"{what}: {name}: {rates[f'{what}: {name}']}")
-    write(
-        output or __file__,
+    record.write(
         "decoding of JPEG files of 500x375 pixels by one core, and whether the pixels stay the same",
         rates,
         assembly.device_record(torch.device("cpu")),
@@ -148,7 +147,6 @@ def main(folder: Path | None, images: int, turns: int, output: Path | None) -> N
             "bytes": float(np.mean([len(one) for one in data])),
         },
         load_average=provenance.load_average(),
-        sources=made_by,
     )
 
 

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 import click
 import numpy as np
 import torch
-from common import write
+from common import Record
 from loops import in_turns, medians, write_files
 from PIL import Image
 
@@ -197,7 +197,7 @@ def shared(test: Test, count: int, crops: int, turns: int) -> dict[str, float]:
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write, in place of the record.")
 def main(names: tuple[str, ...], images: int, turns: int, output: Path | None) -> None:
     """Time every way for every network."""
-    made_by, rates, sharing, device = provenance.sources(), {}, {}, assembly.device()
+    record, rates, sharing, device = Record(output or __file__), {}, {}, assembly.device()
     try:
         for name in names:
             with TemporaryDirectory() as folder:
@@ -211,15 +211,13 @@ def main(names: tuple[str, ...], images: int, turns: int, output: Path | None) -
                 click.echo(f"{name}: each pass made once: {sharing[name]}")
     except VerydeepError as error:
         sys.exit(str(error))
-    write(
-        output or __file__,
+    record.write(
         "dense testing and 150 crops by the package, beside their forward passes alone and loops that do the same",
         rates,
         assembly.device_record(device),
         sharing=sharing,
         setting={"images": images, "turns": turns},
         load_average=provenance.load_average(),
-        sources=made_by,
     )
 
 

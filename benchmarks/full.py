@@ -26,7 +26,7 @@ import click
 import numpy as np
 import pandas as pd
 import torch
-from common import write
+from common import Record
 from PIL import Image
 
 from verydeep import cli, files, paths, studies
@@ -36,7 +36,6 @@ from verydeep.evaluation.measure import evaluate
 from verydeep.runs import provenance
 from verydeep.studies import schema
 
-STUDY = Path(__file__).with_suffix(".yaml")
 #: Images of a class by split; of the classes, those of these steps are trained on and tested.
 LAID_OUT, TRAINED, TESTED = {"train": 2, "val": 1}, 250, 20
 WIDTH, HEIGHT, KINDS = 500, 375, 20
@@ -190,6 +189,7 @@ def same(one: Path, other: Path) -> dict[str, bool]:
 @click.command()
 def main() -> None:
     """Rehearse it."""
+    record = Record(__file__)
     with tempfile.TemporaryDirectory(prefix="full.") as name:
         folder = Path(name)
         data = folder / "data"
@@ -207,7 +207,7 @@ def main() -> None:
         found = same(whole, root)
     what = "the study full on generated images: D at full width, ten steps of two images, a test of fifty"
     device, load = device_record(torch.device("cpu")), provenance.load_average()
-    write(__file__, what, rows, device, same=found, artifacts_mib=written / 2**20, load_average=load)
+    record.write(what, rows, device, same=found, artifacts_mib=written / 2**20, load_average=load)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from unittest import mock
 import click
 import numpy as np
 import torch
-from common import photograph, write
+from common import Record, photograph
 from loops import MIB, Loops, in_turns, medians, run_of
 
 from verydeep import assembly, errors
@@ -246,7 +246,7 @@ def main(micro_batch: int | None, seconds: int, miniature: bool, output: Path | 
         return
     if miniature and output is None:
         raise click.UsageError("a miniature is no record of a GPU: give --output")
-    rates, memory, made_by = {}, {}, provenance.sources()
+    record, rates, memory = Record(output or __file__), {}, {}
     try:
         with workplace(setting) as folders:
             click.echo(f"images after {time.monotonic() - begun:.0f} s")
@@ -265,8 +265,7 @@ def main(micro_batch: int | None, seconds: int, miniature: bool, output: Path | 
         sys.exit(f"the card has not the memory for {setting.micro_batch} images at once: give a lower --micro-batch")
     fast = compiled_step(miniature, setting.micro_batch)
     click.echo(f"torch.compile: {fast}, {time.monotonic() - begun:.0f} s")
-    write(
-        output or __file__,
+    record.write(
         "training of A and D of the paper on one GPU: our loop, the bare step on random tensors, and a common loop",
         rates,
         assembly.device_record(device),
@@ -275,7 +274,6 @@ def main(micro_batch: int | None, seconds: int, miniature: bool, output: Path | 
         setting=vars(setting) | {"precision": "bfloat16", "workers": _workers(device.type == "cuda")},
         seconds=time.monotonic() - begun,
         load_average=provenance.load_average(),
-        sources=made_by,
     )
 
 

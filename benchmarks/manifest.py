@@ -19,7 +19,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from common import write
+from common import Record
 from PIL import Image
 
 from verydeep.data import sources, store, views
@@ -97,7 +97,7 @@ def main(images: int, step: str | None) -> None:
     if step:
         measure(step, images)
         return
-    rates = {}
+    record, rates = Record(__file__), {}
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"VERYDEEP_ARTIFACTS": folder}
         for name in STEPS:
@@ -114,7 +114,7 @@ def main(images: int, step: str | None) -> None:
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     what = "time and peak memory of each step on generated images, as many as ILSVRC-2012 has"
     others = {"images": images, "disk_mib": size / 2**20, "load_average": provenance.load_average()}
-    write(__file__, what, rates, {"type": "cpu", "threads": 1}, **others)
+    record.write(what, rates, {"type": "cpu", "threads": 1}, **others)
 
 
 if __name__ == "__main__":

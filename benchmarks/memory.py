@@ -18,13 +18,12 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from common import in_own_process, write
+from common import Record, in_own_process
 from loops import Loops, apart, run_of, some_of
 
 from verydeep import assembly, machine
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.tester import Tester
-from verydeep.runs import provenance
 from verydeep.studies import Run
 from verydeep.training.images import TrainingImages
 
@@ -102,7 +101,7 @@ def main(
         what, value = measure
         click.echo(json.dumps(MEASURES[what](run_of(*name.split("/")), int(value))))
         return
-    made_by, rates = provenance.sources(), {}
+    record, rates = Record(output or __file__), {}
     asked = [("micro-batch", value, f"training, micro-batch {value}") for value in micro_batches]
     asked += [("pixels", value, f"testing, image of {value}x{round(LONGER * value)}") for value in sizes]
     try:
@@ -113,14 +112,12 @@ def main(
     except VerydeepError as error:
         sys.exit(str(error))
     click.echo(f"memory in use after each epoch (MiB): {after}")
-    write(
-        output or __file__,
+    record.write(
         "peak memory of training by micro-batch and of testing by size of image, and memory in use over epochs",
         rates,
         assembly.device_record(torch.device("cpu")),
         network=name,
         after_each_epoch_mib=after,
-        sources=made_by,
     )
 
 

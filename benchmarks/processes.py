@@ -16,13 +16,12 @@ import click
 import numpy as np
 import pandas as pd
 import torch
-from common import write
+from common import Record
 from safetensors.torch import load_file
 
 from verydeep import files, paths, runs
 from verydeep.assembly import device_record, open_data
 from verydeep.data.views import TrainingBatches, TrainingViews, draw_epoch
-from verydeep.runs import provenance
 from verydeep.studies import Run, load
 from verydeep.training import train
 
@@ -82,21 +81,20 @@ def main(most: int) -> None:
     """Compare each way with one process."""
     ways = {"1 process, again": (1, 256), f"1 process, batch in pieces of {PIECES}": (1, PIECES)}
     ways |= {f"{count} processes": (count, 256) for count in range(2, most + 1)}
-    made_by = provenance.sources()
+    record, rates = Record(__file__), {}
     with tempfile.TemporaryDirectory() as folder:
         for name in ("_config.yml", "book"):
             (Path(folder) / name).symlink_to(paths.root() / name)
         (Path(folder) / "runs").mkdir()
         os.environ |= {"VERYDEEP_ROOT": folder, "VERYDEEP_ARTIFACTS": f"{folder}/artifacts"}
         alone = {epochs: trained(run_of(epochs), 1, 256) for epochs in (SHORT, None)}
-        rates = {}
         for way, (count, micro_batch) in ways.items():
             found = {epochs: trained(run_of(epochs), count, micro_batch) for epochs in (SHORT, None)}
             rates[way] = {"same_crops": crops(run_of(), count) == crops(run_of(), 1)} | compare(alone, found)
             click.echo(f"{way}: {rates[way]}")
     what = f"A of smoke beside one process over {SHORT} epochs, and how long its loss stays the same"
     device = device_record(torch.device("cpu"))
-    write(__file__, what, rates, device, batch=run_of().recipe.batch, sources=made_by)
+    record.write(what, rates, device, batch=run_of().recipe.batch)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ errors at that Q.
 
 import click
 import numpy as np
-from common import errors, write
+from common import Record, errors
 from PIL import Image
 
 from verydeep.assembly import device, device_record, load_network, normaliser, open_data
@@ -61,7 +61,7 @@ class Blurred:
 @click.option("--network", "names", multiple=True, default=("A-256", "D-256"), show_default=True)
 def main(study: str, names: tuple[str, ...]) -> None:
     """Measure the errors of each network with and without the blur."""
-    rates, on = {}, device()
+    record, rates, on = Record(__file__, study), {}, device()
     for name in names:
         run = named_run(f"{study}/{name}")
         store = open_data(run)
@@ -75,7 +75,7 @@ def main(study: str, names: tuple[str, ...]) -> None:
             rates[title] = errors(tester, "dense", Blurred(store, weights, size), rows, size)
             click.echo(f"{title}: {rates[title]}")
     what = "dense testing at Q=S on images as they are, and blurred as the rescaling to another Q blurs them"
-    write(__file__, what, rates, device_record(on), per_study=True, study=study)
+    record.write(what, rates, device_record(on))
 
 
 if __name__ == "__main__":

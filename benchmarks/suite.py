@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 import torch
-from common import processor_time, write
+from common import Record, processor_time
 
 from verydeep import paths
 from verydeep.assembly import device_record
@@ -77,10 +77,10 @@ def run(folder: Path, log: Path | None) -> tuple[dict, float, float]:
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Where to keep what the tests print.")
 def main(log: Path | None) -> None:
     """Run the tests, and record what they took."""
+    record = Record(__file__)
     with tempfile.TemporaryDirectory() as folder:
         tests, seconds, used = run(Path(folder), log)
-    write(
-        __file__,
+    record.write(
         "the tests as CI runs them: on a fresh clone, installation included",
         {"whole": {"seconds": seconds, "processor_seconds": used}},
         device_record(torch.device("cpu")),

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 import click
 import numpy as np
 import torch
-from common import in_own_process, write
+from common import Record, in_own_process
 from loops import Loops, apart, in_turns, medians, run_of, some_of, write_files
 
 from verydeep import assembly, machine
@@ -105,7 +105,7 @@ def main(
     output: Path | None,
 ) -> None:
     """Time every way for every network."""
-    made_by, rates = provenance.sources(), {}
+    record, rates = Record(output or __file__), {}
     workers = workers or machine.cores()
     os.environ["ACCELERATE_USE_CPU"] = "1"  # the others' loops are on the processor too
     try:
@@ -120,14 +120,12 @@ def main(
         sys.exit(str(error))
     if alone:
         return
-    write(
-        output or __file__,
+    record.write(
         "training of the recorded studies' networks: our loop, the bare step, a common loop and timm's",
         rates,
         assembly.device_record(torch.device("cpu")),
         setting={"steps": steps, "turns": turns, "workers": workers},
         load_average=provenance.load_average(),
-        sources=made_by,
     )
 
 

@@ -18,7 +18,7 @@ from itertools import product
 
 import click
 import torch
-from common import errors, write
+from common import Record, errors
 
 from verydeep.assembly import device, device_record, load_network, normaliser, open_data
 from verydeep.data.views import centre_position, grid_positions
@@ -62,8 +62,7 @@ class CutOut(Dense):
 @click.option("--network", "names", multiple=True, default=NETWORKS, show_default=True)
 def main(study: str, names: tuple[str, ...]) -> None:
     """Measure the errors of each network in each way."""
-    rates = {}
-    on = device()
+    record, rates, on = Record(__file__, study), {}, device()
     for network in names:
         run = named_run(f"{study}/{network}")
         store = open_data(run)
@@ -85,7 +84,7 @@ def main(study: str, names: tuple[str, ...]) -> None:
             rates[title] = errors(tester, way, store, rows, shorter)
             click.echo(f"{title}: {rates[title]}")
     what = "dense testing at one scale beside its windows as crops, as many crops spread, and the centre crop"
-    write(__file__, what, rates, device_record(on), per_study=True, study=study)
+    record.write(what, rates, device_record(on))
 
 
 if __name__ == "__main__":

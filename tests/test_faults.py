@@ -1,14 +1,18 @@
 """Bad input, all of it, the harness of the faults, and the record that the book shows of them."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
 from conftest import REPOSITORY
+from faults import __main__ as harness
 from faults import around, cases, inputs, kills, machine, workflow
-from faults.world import World
+from faults.world import World, ended
 from verydeep.chapters import faults, figures
 from verydeep.errors import VerydeepError
+from verydeep.runs import provenance
 
 
 @pytest.mark.parametrize("one", inputs.CASES, ids=lambda one: f"{one.group}: {one.name}")
@@ -54,6 +58,40 @@ def test_damage_under_runs_is_noticed_by_the_harness(trained_checkout, tmp_path)
     weights[-1] ^= 1
     (run / "weights.safetensors").write_bytes(weights)
     assert "weights.safetensors differs from that of an undisturbed run" in kills.differences(world, whole)
+
+
+def test_a_fault_that_takes_too_long_is_not_survived_and_the_others_are_recorded(tmp_path, monkeypatch):
+    """With the sources that were imported when all began."""
+    begun = provenance.sources()
+
+    def hangs(folder, whole):
+        """Takes too long."""
+        process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdout=subprocess.PIPE)
+        try:
+            ended(process, timeout=0.1)
+        finally:
+            assert process.poll() is not None, "it is still at work"
+
+    def passes(folder, whole):
+        """Is survived."""
+        monkeypatch.setattr(provenance, "sources", lambda: begun.model_copy(update={"sources_sha256": "changed"}))
+        return "error: one line"
+
+    def breaks(folder, whole):
+        raise FileNotFoundError("weights.safetensors")
+
+    monkeypatch.setattr(kills, "reference", World.new)
+    monkeypatch.setattr(machine, "FAULTS", (hangs, passes))
+    monkeypatch.setattr(around, "FAULTS", ())
+    monkeypatch.setitem(harness.PARTS, "kills", breaks)
+    record = tmp_path / "faults.json"
+    record.write_text(json.dumps({"kills": ["as they were"], "made": {}}))
+    assert harness.main(record, "kills", "faults") == 2
+    written = json.loads(record.read_text())
+    assert written["kills"] == ["as they were"]
+    assert [(fault["name"], fault["survived"]) for fault in written["faults"]] == [("hangs", False), ("passes", True)]
+    assert written["faults"][0]["said"].startswith("TimeoutExpired: ")
+    assert written["made"]["faults"]["sources"] == begun.model_dump()
 
 
 def test_the_record_is_shown_as_it_is(checkout):

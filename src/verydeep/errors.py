@@ -1,6 +1,16 @@
 """Errors whose message is written for the person who has to act on it."""
 
 
+def in_one_line(error: Exception) -> str:
+    """What an exception says, or its type where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def first_line(error: Exception) -> str:
+    """The same of one whose further lines are no part of the reason, such as advice or a listing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 class VerydeepError(Exception):
     """Something is wrong that the user can mend. The command line prints it as one line."""
 

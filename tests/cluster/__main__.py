@@ -28,9 +28,10 @@ TRIALS = {
 def record(name: str, folder: Path, target: Path = FOLDER) -> dict:
     """Do one of :data:`TRIALS` in ``folder``, and write what it gave to ``target``."""
     what, trial = TRIALS[name]
+    written = common.Record(target / f"{name}.json")
     found = trial(folder)
     device = assembly.device_record(torch.device("cpu"))
-    common.write(str(target / f"{name}.py"), what, found.pop("rates"), device, **found)
+    written.write(what, found.pop("rates"), device, **found)
     return found
 
 

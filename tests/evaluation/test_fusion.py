@@ -1,6 +1,8 @@
 """Several networks together: the arithmetic by hand, the record, and what is refused."""
 
+import gc
 import shutil
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ import pytest
 
 from verydeep import evaluation, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.evaluation import fusion, measure
+from verydeep.evaluation import fusion, measure, passes
 from verydeep.runs import predictions
 from verydeep.runs.parts import DataFingerprint
 from verydeep.studies.fusions import Fusion, find_fusion, table6_fusions
@@ -73,10 +75,10 @@ NAMES = ["smoke/A-256", "smoke/A-256-s1"]
 def test_a_fusion_is_the_average_of_its_members_posteriors(pair, method):
     asked = find_fusion(NAMES, method)
     measured = fusion.fuse(asked, report=quiet)
-    passes = [evaluation.Passes(run) for run in pair]
-    posteriors = [one.average(asked.measurement(run)) for one, run in zip(passes, pair, strict=True)]
+    every = [evaluation.Passes(run) for run in pair]
+    posteriors = [one.average(asked.measurement(run)) for one, run in zip(every, pair, strict=True)]
     expected = predictions.errors(
-        predictions.table(method, passes[0].names, passes[0].labels, (posteriors[0] + posteriors[1]) / 2)
+        predictions.table(method, every[0].names, every[0].labels, (posteriors[0] + posteriors[1]) / 2)
     )
     assert dict(runs.read_fusion(asked).measurements[method]) == expected
     assert dict(measured["together"]) == expected
@@ -105,11 +107,35 @@ def test_a_finished_fusion_is_left_alone_and_made_again_when_a_member_changes(pa
     assert runs.read_fusion(asked).protocol == record.protocol and runs.check_all() == []
 
 
-def test_posteriors_that_were_lost_are_made_again_from_the_published_weights(pair):
+@pytest.fixture
+def loaded(monkeypatch):
+    """The runs whose networks were loaded; none while another is in memory."""
+    load_network, names, networks = passes.load_network, [], []
+
+    def load(run):
+        gc.collect()
+        assert all(network() is None for network in networks)
+        net = load_network(run)
+        names.append(run.name)
+        networks.append(weakref.ref(net))
+        return net
+
+    monkeypatch.setattr(passes, "load_network", load)
+    return names
+
+
+def test_posteriors_that_were_lost_are_made_again_from_the_published_weights(pair, loaded):
     asked = find_fusion(NAMES, "dense")
-    shutil.rmtree(pair[0].workspace / "posteriors")
+    for run in pair:
+        shutil.rmtree(run.workspace / "posteriors")
     fusion.fuse(asked, report=quiet)
-    assert runs.read_fusion(asked).measurements["dense"].n == 364
+    assert runs.read_fusion(asked).measurements["dense"].n == 364 and loaded == ["A-256-s0", "A-256-s1"]
+
+
+def test_no_network_is_loaded_whose_posteriors_are_there(pair, loaded):
+    shutil.rmtree(pair[1].workspace / "posteriors")
+    fusion.fuse(find_fusion(NAMES, "dense"), report=quiet)
+    assert loaded == ["A-256-s1"]
 
 
 def test_an_untested_or_untrained_member_is_named_with_the_command(trained):

@@ -25,25 +25,29 @@ def main(record: Path, *parts: str) -> int:
 
     What was done takes the place of the same part in ``record``, with the sources and the machine that did it.
     """
-    folder = Path(tempfile.mkdtemp(prefix="faults."))
-    known = json.loads(record.read_text()) if parts and record.exists() else {"made": {}}
+    written = json.loads(record.read_text()) if record.exists() else {"made": {}}
+    # while they are what was imported: all of it takes an hour or two, in which the checkout may change
+    made_by = {
+        "sources": provenance.sources().model_dump(), "environment": provenance.environment().model_dump()
+    }  # fmt: skip
     bad = 0
-    try:
+    with tempfile.TemporaryDirectory(prefix="faults.", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
         whole = kills.reference(folder / "undisturbed")
         for part in parts or PARTS:
             begun = time.monotonic()
-            known[part] = found = PARTS[part](folder, whole)
-            survived = sum(one["survived"] for one in found)
-            say(f"{part} survived / tried: {survived} / {len(found)}, {(time.monotonic() - begun) / 60:.1f} minutes")
-            bad += len(found) - survived
-            known["made"][part] = {
-                "sources": provenance.sources().model_dump(),
-                "environment": provenance.environment().model_dump(),
-                "seconds": time.monotonic() - begun,
-            }
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    files.write_text(record, json.dumps(known, indent=1) + "\n")
+            try:
+                outcomes = PARTS[part](folder, whole)
+            except Exception as error:
+                say(f"{part} NOT DONE, its record stays as it was: {_words(error)}")
+                bad += 1
+                continue
+            survived = sum(outcome["survived"] for outcome in outcomes)
+            seconds = time.monotonic() - begun
+            say(f"{part} survived / tried: {survived} / {len(outcomes)}, {seconds / 60:.1f} minutes")
+            bad += len(outcomes) - survived
+            written[part], written["made"][part] = outcomes, made_by | {"seconds": seconds}
+            files.write_text(record, json.dumps(written, indent=1) + "\n")
     return bad
 
 
@@ -80,8 +84,8 @@ def _faults(folder: Path, whole: World) -> list[dict]:
         survived, said = True, ""
         try:
             said = fault(folder / fault.__name__, whole)
-        except (machine.Unsurvived, machine.NotPossible) as error:
-            survived, said = False, str(error)
+        except Exception as error:  # one that takes too long or breaks off is not survived, and the others go on
+            survived, said = False, _words(error)
         say(f"fault {fault.__name__:24} {'survived' if survived else f'NOT SURVIVED: {said}'}")
         what = fault.__doc__.strip().split("\n")[0].replace("``", "")
         found.append({"name": fault.__name__, "what": what, "said": _short(said, folder), "survived": survived})
@@ -93,13 +97,22 @@ def _inputs(folder: Path, whole: World) -> list[dict]:
     found = []
     for number, one in enumerate(inputs.CASES):
         place = folder / f"input-{number}"
-        outcome = cases.attempt(one, World.copy(whole, place) if one.trained else World.new(place))
+        try:
+            outcome = cases.attempt(one, World.copy(whole, place) if one.trained else World.new(place))
+        except Exception as error:
+            outcome = cases.Outcome(_words(error), [f"broke off: {_words(error)}"])
         if outcome.faults:
             say(f"input {one.group}: {one.name}: {'; '.join(outcome.faults)}")
         said = _short(outcome.said, folder)
         found.append({"group": one.group, "name": one.name, "said": said, "survived": not outcome.faults})
-        shutil.rmtree(place)
+        shutil.rmtree(place, ignore_errors=True)
     return found
+
+
+def _words(error: Exception) -> str:
+    """What an exception says; of one that nobody expected, which it is too."""
+    expected = (machine.Unsurvived, machine.NotPossible)
+    return str(error) if isinstance(error, expected) else f"{type(error).__name__}: {error}"
 
 
 def _short(said: str, folder: Path) -> str:

@@ -92,8 +92,12 @@ class World:
 
 
 def ended(process: subprocess.Popen, timeout: float = 300) -> subprocess.CompletedProcess:
-    """Wait for its end, at most ``timeout`` seconds."""
-    out, error = process.communicate(timeout=timeout)
+    """Wait for its end, at most ``timeout`` seconds, after which it and all that it has started are killed."""
+    try:
+        out, error = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        kill(process)
+        raise
     return subprocess.CompletedProcess(process.args, process.returncode, out, error)
 
 

@@ -153,7 +153,10 @@ def _head(config: str, scale: str, test_scales: str) -> dict:
 
 def errors_markdown(table: int, studies: list[str], show: Callable[[Number], str], brief: bool = False) -> str:
     """:func:`errors` as a Markdown table; parameters as those of :func:`errors_text`."""
-    head, numeric, rows = errors_text(table, studies, show, brief=brief)
+    return _markdown(*errors_text(table, studies, show, brief=brief))
+
+
+def _markdown(head: list[str], numeric: list[bool], rows: list[list[str]]) -> str:
     aligned = ["--:" if right else ":--" for right in numeric]
     lines = ["| " + " | ".join(head) + " |", "|" + "|".join(aligned) + "|"]
     return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
@@ -207,18 +210,15 @@ def headline() -> str:
     def linked(number: Number) -> str:
         return f"[{number.value:.1f}](runs/{number.study}/{number.run}) ({number.low:.1f}–{number.high:.1f})"
 
-    lines = errors_markdown(3, [*HEADLINE], linked, brief=True).split("\n")
+    head, numeric, rows = errors_text(3, [*HEADLINE], linked, brief=True)
     longer = [results.read(study).find(f"{study}.table3.A-256-longer.top1") for study in HEADLINE]
     cells = [linked(number) if number and number.status == "done" else NOT_RUN for number in longer]
-    behind_a = 1 + next(place for place, line in enumerate(lines) if line.startswith("| A |"))
-    lines.insert(behind_a, "| " + " | ".join(["A, trained twice as long", "256", "", *cells]) + " |")
+    behind_a = 1 + next(place for place, row in enumerate(rows) if row[0] == "A")
+    rows.insert(behind_a, ["A, trained twice as long", "256", "", *cells])
     counts = {study: results.read(study).done for study in HEADLINE}
     tested = ", ".join(f"{done[0].n:,} of `{study}`" for study, done in counts.items() if done)
-    lines += [
-        "",
-        f"Validation images: {tested or NOT_RUN}. Each number leads to the record of its run, with machine and commit.",
-    ]
-    return "\n".join(lines)
+    source = "Each number leads to the record of its run, with machine and commit."
+    return f"{_markdown(head, numeric, rows)}\n\nValidation images: {tested or NOT_RUN}. {source}"
 
 
 def gain(before: int, after: int, studies: list[str]) -> pd.DataFrame:

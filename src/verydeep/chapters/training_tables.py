@@ -111,16 +111,16 @@ def budget(study: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).sort_values(["config", "updates"], ignore_index=True)
 
 
-def histories(study: str, variant: str | None = None, scale: str = "256") -> dict[str, pd.DataFrame]:
+def histories(study: str, variant: str | None = None) -> dict[str, pd.DataFrame]:
     """What every epoch left, of the networks A to E of a study that were trained, the shallowest first: their history.
 
     Parameters
     ----------
     variant
-        Of the study; its networks as planned by default. ``scale`` is the training scale S.
+        Of the study; its networks as planned by default. At the training scale S=256.
     """
     asked = {run.config: run for run in planned_runs(load(study))
-             if (run.variant, run.train_scale, run.seed) == (variant, scale, run.study.seeds[0])}  # fmt: skip
+             if (run.variant, run.train_scale, run.seed) == (variant, "256", run.study.seeds[0])}  # fmt: skip
     trained = (asked[config] for config in "ABCDE" if config in asked and runs.read_record(asked[config], "train"))
     return {run.config: pd.read_csv(run.folder / "history.csv") for run in trained}
 

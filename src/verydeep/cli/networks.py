@@ -125,7 +125,7 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
     validation images are. The map is that of the dense form, whatever the method. NAME may also be a folder that
     "verydeep finetune" wrote, whose network is tested densely.
     """
-    from verydeep import finetuning
+    from verydeep import assembly, finetuning
     from verydeep.evaluation import prediction, pretrained
 
     if finetuning.is_own(Path(name)):
@@ -141,7 +141,7 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
         asked = tuple(int(scale) for scale in scales.split("+")) if scales else ()
     except ValueError:
         raise click.BadParameter(f"{scales!r} is no list of scales, as 256+384+512", param_hint="'--scales'") from None
-    model = pretrained.pretrained(name, device=_device())
+    model = pretrained.pretrained(name, device=assembly.device())
     way = prediction.measurement(model, method, asked)
     for picture in pictures:
         said = prediction.predict(model, picture, way)
@@ -162,12 +162,6 @@ def _predict_own(folder: Path, pictures: tuple[Path, ...]) -> None:
         click.echo(f"{files.shown(picture)}: {network.name}, dense")
         for word, probability in network.predict(prediction.read_picture(picture)).head(prediction.BEST).items():
             click.echo(f"{100 * probability:6.1f} %  {word}")
-
-
-def _device():
-    from verydeep import assembly
-
-    return assembly.device()
 
 
 def _draw(model, picture: Path, name: str, scales: tuple[int, ...], target: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
-from verydeep.errors import DataError
+from verydeep.errors import DataError, in_one_line
 
 #: Those of ILSVRC are below twenty kilobytes.
 MAX_XML_BYTES = 1_000_000
@@ -100,7 +100,7 @@ def read_xml(path: Path) -> Element:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); restore it") from None
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        raise DataError(f"{path}: not the XML of boxes ({' '.join(str(error).split())})") from None
+        raise DataError(f"{path}: not the XML of boxes ({in_one_line(error)})") from None
 
 
 def size_in(root: Element, path: Path) -> tuple[int, int]:

@@ -1,13 +1,11 @@
 """Unpacking of downloaded archives that trusts nothing inside them."""
 
-import shutil
 import tarfile
-import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
 from verydeep import files
-from verydeep.errors import DataError
+from verydeep.errors import DataError, in_one_line
 
 # The largest data set here that comes as an archive unpacks to under 2 GiB.
 MAX_UNPACKED_BYTES = 16 * 2**30
@@ -17,35 +15,26 @@ MAX_MEMBERS = 1_000_000
 def extract(archive: Path, target: Path) -> None:
     """Unpack a ``.zip`` or a tar file so that ``target`` holds its content, whole or not at all.
 
-    Everything is written beside ``target`` first and renamed at the end.
-
     Raises
     ------
     DataError
         When the file is no archive, is truncated or encrypted, holds a path outside the target, a link or a device,
         or unpacks to more than 16 GiB or a million files; the message names the member. Nothing is left behind.
+    StorageError
+        When there cannot be a folder ``target``.
     """
-    archive, target = Path(archive), Path(target)
-    staging = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-        if zipfile.is_zipfile(archive):
-            _extract_zip(archive, staging)
-        elif tarfile.is_tarfile(archive):
-            _extract_tar(archive, staging)
-        else:
-            raise DataError(f"{archive}: not a zip or tar archive")
-        staging.chmod(0o755)
-        staging.replace(target)
-    except DataError:
-        raise
-    except Exception as error:  # zipfile and tarfile raise what they, struct and each decompressor raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{archive}: cannot be unpacked into {target} ({reason})") from error
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
+    with files.atomic_folder(target) as staging:
+        try:
+            if zipfile.is_zipfile(archive):
+                _extract_zip(archive, staging)
+            elif tarfile.is_tarfile(archive):
+                _extract_tar(archive, staging)
+            else:
+                raise DataError(f"{archive}: not a zip or tar archive")
+        except DataError:
+            raise
+        except Exception as error:  # zipfile and tarfile raise what they, struct and each decompressor raise
+            raise DataError(f"{archive}: cannot be unpacked into {target} ({in_one_line(error)})") from error
 
 
 def _extract_zip(archive: Path, staging: Path) -> None:

@@ -145,6 +145,19 @@ class Source(ABC):
                 f"{path}: cannot be read ({error.strerror}); restore it, or get {self.name} again"
             ) from None
 
+    def lines(self, path: Path) -> list[str]:
+        """The lines of a text file of the set.
+
+        Raises
+        ------
+        DataError
+            When it cannot be read; the message has its path.
+        """
+        try:
+            return path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: cannot be read ({error}); restore it, or get {self.name} again") from None
+
     def size(self, entry: Entry) -> int:
         """How many bytes :meth:`read` gives, without reading them; raises as it does."""
         path = self.folder / entry.name

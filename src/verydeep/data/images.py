@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from verydeep.errors import DataError
+from verydeep.errors import DataError, in_one_line
 
 # Photographs of today have up to some 100 megapixels; anything beyond is an attack or an accident.
 MAX_PIXELS = 120_000_000
@@ -63,8 +63,7 @@ def _readable(path: str, advice: str = _RESTORE) -> Iterator[None]:
     except UnidentifiedImageError:  # whose own words have the address of an object in memory
         raise DataError(f"{path}: not a readable image (of no known format); {advice}") from None
     except Exception as error:  # Pillow's readers raise what struct, zlib and each of them raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: not a readable image ({reason}); {advice}") from None
+        raise DataError(f"{path}: not a readable image ({in_one_line(error)}); {advice}") from None
 
 
 def _open(data: bytes, path: str) -> Image.Image:

@@ -214,11 +214,7 @@ class TinyImagenet(Source):
     def _lines(self, name: str, fields: int) -> list[list[str]]:
         """The lines of a text file of the set, each split at tabs into at least so many fields."""
         path = self.folder / name
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: cannot be read ({error}); restore it, or get {self.name} again") from None
-        rows = [line.split("\t") for line in lines]
+        rows = [line.split("\t") for line in self.lines(path)]
         for number, line in enumerate(rows, 1):
             if len(line) < fields:
                 raise DataError(f"{path}: line {number} has {len(line)} fields, {fields} expected")

@@ -66,10 +66,7 @@ class Voc(Source):
     def _lines(self, name: str, fields: int) -> list[list[str]]:
         """The lines of a file of an image set: an image and, last, whether it is of the class."""
         path = self._set(name)
-        try:
-            rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: cannot be read ({error}); restore it, or get {self.name} again") from None
+        rows = [line.split() for line in self.lines(path) if line.strip()]
         for number, row in enumerate(rows, 1):
             if len(row) != fields or row[-1] not in ("1", "0", "-1"):
                 raise DataError(

@@ -2,23 +2,21 @@
 
 import time
 
-import pandas as pd
-
 from verydeep import files, progress, runs
 from verydeep.assembly import device_record
 from verydeep.errors import VerydeepError
-from verydeep.evaluation import localisation, measure
-from verydeep.evaluation.passes import Passes, mean
+from verydeep.evaluation import measure
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
-from verydeep.runs import answers, predictions, provenance
+from verydeep.runs import answers, provenance
 from verydeep.studies.fusions import Fusion
 
 
 def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=progress.line) -> dict[str, runs.Errors]:
     """Test the networks of ``fusion`` together; do nothing when that is done already for the same weights.
 
-    The members' posteriors are taken from their workspaces, and made from the published weights where they are not
-    there. Leaves ``predictions.parquet``, or ``boxes.parquet``, and ``fuse.json`` in the fusion's folder.
+    The members' posteriors are taken from their workspaces; a network whose own are not there is loaded from its
+    published weights, one at a time. Leaves ``predictions.parquet``, or ``boxes.parquet``, and ``fuse.json`` in the
+    fusion's folder.
 
     Returns
     -------
@@ -82,28 +80,30 @@ def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
 
 def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRecord:
     started, clock, made_by = provenance.now(), time.monotonic(), provenance.sources()
-    every = [measure.passes_of(run, pixels_per_batch, evaluated[run.name]) for run in fusion.members]
-    table, file = _answers(fusion, every), every[0].file
-    members = {
-        run.name: {
+    first, members, parts = None, {}, []
+    for run in fusion.members:
+        passes, measurement = measure.passes_of(run, pixels_per_batch, evaluated[run.name]), fusion.measurement(run)
+        parts += passes.parts(measurement)
+        members[run.name] = {
             "weights_sha256": passes.weights_sha256,
-            "measurement": fusion.measurement(run).name,
+            "measurement": measurement.name,
             "posteriors": {name: made["posteriors_sha256"] for name, made in passes.made.items()},
         }
-        for run, passes in zip(fusion.members, every, strict=True)
-    }
+        passes.release()  # so that no two networks are in memory
+        first = first or passes
+    table, file = first.together(fusion.method, parts), first.file
     runs.unseal(fusion.folder, [file, "fuse.json"])
     measure.write_answers(fusion.folder / file, table)
-    first = evaluated[fusion.members[0].name]
+    as_first = evaluated[fusion.members[0].name]
     record = runs.FuseRecord(
         study=fusion.study.name,
         method=fusion.method,
         members=members,
-        protocol=first.protocol,
+        protocol=as_first.protocol,
         sources=made_by,
         environment=provenance.environment(),
-        device=device_record(every[0].device),
-        data=first.data,
+        device=device_record(first.device),
+        data=as_first.data,
         started=started,
         finished=provenance.now(),
         cost={"seconds": time.monotonic() - clock},
@@ -113,12 +113,3 @@ def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRe
     runs.write_record(fusion, record)
     runs.seal(fusion.folder, [file, "fuse.json"])
     return record
-
-
-def _answers(fusion: Fusion, every: list[Passes]) -> pd.DataFrame:
-    """What the members say together of each image."""
-    if fusion.boxes:
-        return localisation.together(fusion, every)
-    averages = [passes.average(fusion.measurement(run)) for run, passes in zip(fusion.members, every, strict=True)]
-    first = every[0]
-    return predictions.table(fusion.method, first.names, first.labels, mean(averages))

@@ -28,7 +28,7 @@ from verydeep.networks.vgg import VGG
 from verydeep.runs import boxes as answers
 from verydeep.runs import predictions
 from verydeep.runs.answers import read
-from verydeep.studies import Fusion, Measurement, Run, classes_of
+from verydeep.studies import Measurement, Run, classes_of
 from verydeep.studies.localisation import Localisation
 from verydeep.studies.measurements import BASELINES, GIVEN
 
@@ -183,7 +183,15 @@ class BoxPasses(Passes):
 
     def windows(self, measurement: Measurement) -> Iterator[Windows]:
         """Every image's windows, those of several scales together."""
-        return union([self.arrays(single) for single in measurement.passes])
+        return union(self.parts(measurement))
+
+    def parts(self, measurement: Measurement) -> list:
+        """The windows of each of its scales."""
+        return [self.arrays(single) for single in measurement.passes]
+
+    def together(self, method: str, parts: list) -> pd.DataFrame:
+        """Their boxes merged as if of one network (A.2)."""
+        return self.judged(method, False, merged(union(parts), slice(-1), self.run.localisation))
 
     def table(self, measurement: Measurement) -> pd.DataFrame:
         baseline = measurement.method.removeprefix(GIVEN)
@@ -269,12 +277,3 @@ def merged(every: Iterator[Windows], columns: slice, options: Localisation) -> n
         boxes, scores = windows.boxes[:, columns], windows.scores[:, columns]
         best.append([merge(boxes[:, k], scores[:, k], options).boxes[0] for k in range(boxes.shape[1])])
     return np.array(best)
-
-
-def together(fusion: Fusion, passes: list[BoxPasses]) -> pd.DataFrame:
-    """The table of several networks' boxes, merged as if of one (A.2)."""
-    first = passes[0]
-    every = [box_passes.arrays(single) for box_passes, run in zip(passes, fusion.members, strict=True)
-             for single in fusion.measurement(run).passes]  # fmt: skip
-    boxes = merged(union(every), slice(-1), fusion.members[0].localisation)
-    return first.judged(fusion.method, False, boxes)

@@ -14,6 +14,7 @@ from verydeep import files, runs
 from verydeep.assembly import device, load_network, normaliser, open_data
 from verydeep.data.store import Store
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
+from verydeep.networks.network import Network
 from verydeep.runs import predictions, provenance
 from verydeep.studies import Measurement, Run
 from verydeep.studies.measurements import protocol
@@ -49,7 +50,8 @@ class Passes:
         self.labels = self.store.manifest["label"].to_numpy()[self.rows]
         self.names = self.store.manifest["name"].iloc[self.rows].tolist()
         self.made: dict[str, dict] = {}
-        self.net = load_network(run)  # fetches the weights where they are published by others
+        if not run.weights.exists():  # what others publish is fetched: its hash is part of the key
+            self.net = load_network(run)
         self.weights_sha256 = files.sha256(run.weights)
         self.key = {
             "weights": self.weights_sha256,
@@ -57,6 +59,16 @@ class Passes:
             "protocol": protocol(run),
             "sources": provenance.sources_sha256(),
         }
+
+    @cached_property
+    def net(self) -> Network:
+        """Loaded when the first pass is made: passes that were kept need none."""
+        return load_network(self.run)
+
+    def release(self) -> None:
+        """Let go of what passes are made with, for the network that comes next."""
+        for name in ("net", "tester", "localiser"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def tester(self) -> Tester:
@@ -94,6 +106,14 @@ class Passes:
     def table(self, measurement: Measurement) -> pd.DataFrame:
         """The answers of a measurement, a row an image, as they are kept in the run's folder."""
         return predictions.table(measurement.name, self.names, self.labels, self.average(measurement))
+
+    def parts(self, measurement: Measurement) -> list:
+        """What a fusion takes of this network, for :meth:`together`: the average of a measurement's posteriors."""
+        return [self.average(measurement)]
+
+    def together(self, method: str, parts: list) -> pd.DataFrame:
+        """The answers of several networks tested together, from the :meth:`parts` of all of them."""
+        return predictions.table(method, self.names, self.labels, mean(parts))
 
     def parameters(self) -> dict:
         """What a record says of how the passes were made."""

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
-from verydeep.errors import VerydeepError
+from verydeep.errors import VerydeepError, in_one_line
 from verydeep.networks.vgg import VGG
 
 #: A layer's weights and biases as they lie in a file.
@@ -78,7 +78,7 @@ def _read_keras(path: Path, net: VGG) -> Layers:
                 for name, group in groups.items()
             }
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise VerydeepError(f"{path}: not a file of weights by Keras, or cut short ({_said(error)})") from None
+        raise VerydeepError(f"{path}: not a file of weights by Keras, or cut short ({in_one_line(error)})") from None
     layers = {names.get(name, name): arrays for name, arrays in weights.items() if arrays}
     return {name: [_from_keras(name, array, net) for array in arrays] for name, arrays in layers.items()}
 
@@ -116,7 +116,7 @@ def _read_caffe(path: Path, net: VGG) -> Layers:
     try:
         model.ParseFromString(path.read_bytes())
     except (message.DecodeError, OSError) as error:
-        raise VerydeepError(f"{path}: not a Caffe model, or cut short ({_said(error)})") from None
+        raise VerydeepError(f"{path}: not a Caffe model, or cut short ({in_one_line(error)})") from None
     layers = {layer.name: list(layer.blobs) for layer in [*model.layers, *model.layer] if layer.blobs}
     if not layers:
         raise VerydeepError(f"{path}: not a Caffe model with weights")
@@ -173,7 +173,3 @@ def _net_parameter() -> type:
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("caffe.NetParameter"))
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from verydeep import files, locks
-from verydeep.errors import VerydeepError
+from verydeep.errors import VerydeepError, first_line
 from verydeep.networks import authors
 from verydeep.networks.network import Network
 from verydeep.networks.published import TORCHVISION, Origin, Published
@@ -122,8 +122,9 @@ def load_torchvision(net: Network, path: Path) -> None:
     try:
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch raises what zipfile, pickle and itself raise
-        reason = str(error).strip().split("\n")[0]
-        raise VerydeepError(f"{path}: not the weights of torchvision's {net.config.name} ({reason})") from None
+        raise VerydeepError(
+            f"{path}: not the weights of torchvision's {net.config.name} ({first_line(error)})"
+        ) from None
 
 
 def load_into(net: Network, path: Path, dtype: torch.dtype | None = None) -> None:

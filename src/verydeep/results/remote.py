@@ -7,7 +7,7 @@ from pathlib import Path
 import pooch
 
 from verydeep import files, paths
-from verydeep.errors import RecordError, VerydeepError
+from verydeep.errors import RecordError, VerydeepError, in_one_line
 from verydeep.results import publication
 from verydeep.runs import SEAL, read_seal
 
@@ -50,8 +50,7 @@ def _fetch(url: str, folder: Path, checksum: str | None) -> None:
         with _quiet():
             pooch.retrieve(url, known_hash=checksum, fname=url.rsplit("/", 1)[-1], path=folder)
     except (OSError, ValueError) as error:  # no answer, or another file than the seal names
-        reason = " ".join(str(error).split())
-        raise VerydeepError(f"{url}: cannot be fetched ({reason}); nothing of it was kept") from None
+        raise VerydeepError(f"{url}: cannot be fetched ({in_one_line(error)}); nothing of it was kept") from None
 
 
 @contextlib.contextmanager

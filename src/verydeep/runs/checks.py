@@ -7,7 +7,7 @@ import nbformat
 import pandas as pd
 
 from verydeep import files, paths
-from verydeep.errors import RecordError
+from verydeep.errors import RecordError, first_line
 from verydeep.paths import short
 from verydeep.runs import answers, provenance, transfers
 from verydeep.runs.folders import run_folders, stale_members, tests_trained
@@ -87,7 +87,7 @@ def _check_fingerprints() -> list[str]:
 
 
 def _unreadable(error: Exception) -> str:
-    return f"not a notebook ({type(error).__name__}: {str(error).splitlines()[0]})"
+    return f"not a notebook ({type(error).__name__}: {first_line(error)})"
 
 
 def check_chapters() -> list[str]:

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from verydeep import paper
 from verydeep.data.sources import SOURCES
-from verydeep.errors import StudyError, UnknownName
+from verydeep.errors import StudyError, UnknownName, in_one_line
 from verydeep.files import listed
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import Size, all_configurations
@@ -319,7 +319,7 @@ def parse(text: str, path: str) -> Study:
     try:
         keys = yaml.load(text, StrictLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise StudyError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+        raise StudyError(f"{path}: not YAML ({in_one_line(error)})") from None
     if not isinstance(keys, dict):
         raise StudyError(f"{path}: a study is a mapping of keys, found {type(keys).__name__}")
     try:

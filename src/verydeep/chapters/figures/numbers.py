@@ -116,7 +116,7 @@ _VERDICTS = {
 }
 
 
-def forest(verdicts: list, brief: bool = False) -> Picture:
+def forest(verdicts: list) -> Picture:
     """Every tested claim: the paper's difference and ours with its interval, coloured by the verdict.
 
     A test that was no fair one has a hollow mark.
@@ -125,13 +125,10 @@ def forest(verdicts: list, brief: bool = False) -> Picture:
     ----------
     verdicts
         Of :func:`verydeep.results.claims.verdicts`; those without a rule are left out.
-    brief
-        Half as large, with a few words for each claim.
     """
     use_style()
     shown = [verdict for verdict in verdicts if verdict.rule is not None]
-    size = (4.3, 0.9 + 0.31 * len(shown)) if brief else (8.6, 1.1 + 0.5 * len(shown))
-    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    figure, axes = plt.subplots(figsize=(8.6, 1.1 + 0.5 * len(shown)), layout="constrained")
     for place, verdict in enumerate(shown):
         colour = _VERDICTS[verdict.verdict]
         if (ours := verdict.ours) is not None:
@@ -145,22 +142,20 @@ def forest(verdicts: list, brief: bool = False) -> Picture:
         beside = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 9, "color": colour}
         axes.text(1.01, place, verdict.verdict, **beside)
     axes.axvline(0, color="#777777", linewidth=0.8)
-    long = [textwrap.fill(f"{verdict.number}. {verdict.statement}", 44) for verdict in shown]
-    axes.set_yticks(range(len(shown)), [verdict.rule.name for verdict in shown] if brief else long, fontsize=9)
+    claims = [textwrap.fill(f"{verdict.number}. {verdict.statement}", 44) for verdict in shown]
+    axes.set_yticks(range(len(shown)), claims, fontsize=9)
     axes.invert_yaxis()
-    unit = "" if brief else " (percentage points), positive as the paper has it"
     cells = [judged_cell(pair.first) for verdict in shown if verdict.ours is not None for pair in verdict.compared]
     of = " in top-1 error" if all(cell.endswith(".top1") for cell in cells) else ""  # others: of boxes, of precision
-    axes.set(xlabel=f"difference{of}{unit}")
+    axes.set(xlabel=f"difference{of} (percentage points), positive as the paper has it")
     handles = [
         plt.Line2D([], [], color="black", marker="|", linestyle="", markersize=11, markeredgewidth=1.6, label="paper"),
         plt.Line2D([], [], color="#555555", marker="o", linewidth=2.4, label="ours, 95 % interval"),
         plt.Line2D([], [], color="#6b7078", marker="o", markerfacecolor="white", linestyle="", label="no fair test"),
         plt.Line2D([], [], color="#777777", marker="4", linestyle="", markersize=9, label="margin of no difference"),
     ]
-    kinds = 3 if brief else 4
-    place = {"loc": "lower center", "bbox_to_anchor": (0.3, 1.0), "ncols": kinds, "columnspacing": 1.0}
-    axes.legend(handles=handles[:kinds], frameon=False, fontsize=9, **place)
+    place = {"loc": "lower center", "bbox_to_anchor": (0.3, 1.0), "ncols": len(handles), "columnspacing": 1.0}
+    axes.legend(handles=handles, frameon=False, fontsize=9, **place)
     return finished(figure)
 
 
