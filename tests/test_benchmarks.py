@@ -4,9 +4,12 @@ import ast
 import json
 
 import pytest
+from click.testing import CliRunner
 
 import scripts
 from conftest import REPOSITORY
+from verydeep import paper, runs, studies
+from verydeep.chapters import testing_tables
 from verydeep.runs import provenance
 
 SCRIPTS = sorted(path for path in (REPOSITORY / "benchmarks").glob("*.py") if path.stem not in ("common", "loops"))
@@ -29,3 +32,28 @@ def test_a_benchmark_begins_its_record_before_it_measures(path):
     begins = [number for number, statement in enumerate(body) if "Record(" in ast.unparse(statement)]
     measures = [number for number, statement in enumerate(body) if isinstance(statement, TAKES_TIME)]
     assert len(begins) == 1 and begins[0] < measures[0]
+
+
+def test_every_reading_of_a_gap_in_testing_is_measured_beside_the_studys_own(trained, monkeypatch):
+    """All images of a network that was tested: what is measured as tested is what its record says."""
+    readings = scripts.load("readings")
+    monkeypatch.setattr(readings, "__file__", str(trained / "benchmarks" / "readings.py"))
+    asked = ["--study", "smoke", "--network", "A-256", "--images", "364"]
+    done = CliRunner().invoke(readings.main, asked, catch_exceptions=False)
+    assert done.exit_code == 0
+    rates = json.loads((trained / "benchmarks/readings-smoke.json").read_text())["rates"]
+    measured = runs.read_record(studies.find_run("smoke", "A", 256), "evaluate").measurements
+    dense = "dense-224+256+288"
+    assert rates[f"A-256, {dense}, as tested"]["top1_error"] == measured[dense].top1_error
+    keys = {gap["key"] for gap in paper.gaps() if gap.get("key", "").startswith("testing.")}
+    assert len(keys) == 6 and keys == {f"testing.{title.split(', ')[2].partition(':')[0]}" for title in rates} - {
+        "testing.as tested"
+    }
+    for title, rate in rates.items():
+        before = rates[f"{title.rpartition(', ')[0]}, as tested"]
+        worse = rate["only_before"] - rate["only_here"]
+        assert rate["top1_error"] - before["top1_error"] == pytest.approx(100 * worse / 364)
+    table = testing_tables.readings("smoke")
+    changed = table.loc["A-256", dense, "interpolation: bicubic"]
+    difference = rates[f"A-256, {dense}, interpolation: bicubic"]["top1_error"] - measured[dense].top1_error
+    assert float(changed["difference"].split()[0]) == pytest.approx(difference, abs=0.006)

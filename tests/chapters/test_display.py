@@ -73,6 +73,7 @@ CALLS = {
     "paper_tables.in_text": [()],
     "scale_tables.each_scale": [("quarter",)],
     "scale_tables.blur": [("quarter",)],
+    "testing_tables.readings": [("quarter",), ("narrow",)],
     "network_tables.layer_table": [("D",)],
     "network_tables.shapes": [()],
     "network_tables.fc_share": [()],

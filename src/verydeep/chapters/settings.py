@@ -1,7 +1,5 @@
 """A study's settings beside the paper's: recipe, departures, and what the paper leaves open."""
 
-from typing import Literal, get_args, get_origin
-
 import pandas as pd
 
 from verydeep import paper
@@ -48,11 +46,7 @@ def _setting(study: Study, key: str) -> tuple[object, str]:
     group, _, name = key.partition(".")
     holder = study.resolve("256") if group == "recipe" else getattr(study, group)
     value = getattr(holder, name)
-    annotation = type(holder).model_fields[name].annotation
-    choices = get_args(annotation) if get_origin(annotation) is Literal else ()  # of numbers there are too many
-    if type(value) is bool:
-        choices = (True, False)
-    return value, ", ".join(str(choice) for choice in choices if choice != value)
+    return value, ", ".join(str(choice) for choice in holder.choices(name) if choice != value)
 
 
 def all_departures(study: str) -> pd.DataFrame:

@@ -1,15 +1,19 @@
 """The ways of testing against each other: dense and multi-crop, one scale and several, one network and several."""
 
+import numpy as np
 import pandas as pd
 
 from verydeep import paper, results, runs
-from verydeep.chapters import display, error_tables
+from verydeep.chapters import costs, display, error_tables
 from verydeep.errors import UnknownName
 from verydeep.networks.published import TORCHVISION
 from verydeep.results import statistics
 from verydeep.runs import predictions
 from verydeep.studies import Fusion, Measurement, Run, load
 from verydeep.studies.measurements import SEVERAL, several, single
+
+#: What ``benchmarks/readings.py`` calls the study's own reading of every gap.
+AS_TESTED = "as tested"
 
 
 def dense_against_multi_crop(study: str) -> pd.DataFrame:
@@ -94,6 +98,37 @@ def fusion_gains(study: str) -> pd.DataFrame:
     frame = pd.DataFrame(rows).round(2).set_index(["networks", "tested"])
     units = {name: "points" if "gain" in name else "%" for name in frame}
     return display.table(frame, units=units, caption=display.coverage(len(every), [1]))
+
+
+def readings(study: str) -> pd.DataFrame:
+    """What another reading of each gap that the paper leaves in testing changes, from ``benchmarks/readings.py``.
+
+    One row a network, way of testing and reading, the study's own first: the top-1 error in percent, its difference
+    from the study's own in percentage points with the paired 95 % interval, positive where it is higher, and of how
+    many images only this or only the study's own reading names the class. A study for which that was not measured has
+    no rows, and a caption that says how to measure it.
+    """
+    record = costs.benchmark_record("readings", study)
+    if record is None:
+        return costs.benchmark("readings", study)
+    rows = {}
+    for title, rates in record["rates"].items():
+        network, way, reading = title.split(", ", 2)
+        row = rows[network, way, reading] = {"top-1 error": rates["top1_error"]}
+        if reading != AS_TESTED:
+            only_here, only_before = rates["only_here"], rates["only_before"]
+            both = np.zeros(rates["n"] - only_here - only_before)  # images on which both are right, or both wrong
+            wrong = np.concatenate([np.zeros(only_here), np.ones(only_before), both])
+            before = np.concatenate([np.ones(only_here), np.zeros(only_before), both])
+            row["difference"] = display.difference(statistics.mean_difference([(wrong, before)]))
+            row |= {"only this right": only_here, "only the study's right": only_before}
+    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["network", "way", "reading"])
+    units = {"top-1 error": "%", "difference": "points"}
+    images = {rates["n"] for rates in record["rates"].values()}
+    caption = f"Of {' or '.join(f'{n:,}' for n in sorted(images))} validation images, spread evenly over all."
+    counts = frame.columns[2:]
+    frame[counts] = frame[counts].astype("Int64")
+    return display.table(frame.round(2), units=units, caption=caption, missing="")
 
 
 def protocol_gap(study: str = "released") -> pd.DataFrame:

@@ -25,6 +25,11 @@ def machine_type(environment: Environment, device: Device) -> tuple:
     return environment.processor, environment.packages["torch"], device.name, device.threads
 
 
+def spread(every: int, images: int | None) -> np.ndarray:
+    """The places of so many of ``every`` images, evenly from the first to the last; by default all."""
+    return np.unique(np.linspace(0, every - 1, images or every, dtype=int))
+
+
 def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     """Test ``run`` anew from its published weights and the data, and compare with its recorded predictions.
 
@@ -57,8 +62,7 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     store = open_data(run)
     if store.manifest_sha256 != record.data.manifest_sha256:
         raise VerydeepError(f"{run.name} was tested on other images than those in {store.folder}")
-    every = len(store.rows("val"))
-    part = np.unique(np.linspace(0, every - 1, images or every, dtype=int))
+    part = spread(len(store.rows("val")), images)
     passes = passes_of(run, record.cost.pixels_per_batch, part=part)
     recorded = pd.read_parquet(run.folder / passes.file)
     compared = {}

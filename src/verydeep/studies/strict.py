@@ -1,5 +1,7 @@
 """What every part of a study file is made of, and how its YAML is read."""
 
+from typing import Literal, get_args, get_origin
+
 import yaml
 from pydantic import BaseModel, ConfigDict
 
@@ -8,6 +10,14 @@ class Strict(BaseModel):
     """A part of a study file: unknown keys are refused, and a value is of its type as it stands."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def choices(cls, key: str) -> tuple:
+        """The values that a key may have where they are few: words, or true and false; of numbers none."""
+        annotation = cls.model_fields[key].annotation
+        if annotation is bool:
+            return (True, False)
+        return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 class StrictLoader(yaml.SafeLoader):
