@@ -11,7 +11,7 @@ import pytest
 
 from verydeep import chapters, runs, studies
 from verydeep.chapters import display
-from verydeep.results.statistics import Interval
+from verydeep.statistics import Interval
 
 #: What each public table function is called with; one that is new needs a line here, or the test below fails.
 CALLS = {
