@@ -7,10 +7,8 @@ runs on one core in a process of its own, so its peak memory is its own. Writes 
 chapter on what can go wrong shows.
 """
 
-import os
+import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,7 +17,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from common import Record
+from common import Record, in_own_process
 from PIL import Image
 
 from verydeep.data import sources, store, views
@@ -75,7 +73,7 @@ def measure(step: str, images: int) -> None:
             _sample(opened)
             done = SAMPLED
     seconds = time.monotonic() - started
-    print(seconds, done, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(json.dumps([seconds, done, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 
 
 def _sample(opened: store.Store) -> None:
@@ -99,13 +97,11 @@ def main(images: int, step: str | None) -> None:
         return
     record, rates = Record(__file__), {}
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"VERYDEEP_ARTIFACTS": folder}
         for name in STEPS:
-            command = [sys.executable, __file__, "--images", str(images), "--step", name]
-            done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-            seconds, count, memory = map(float, done.stdout.split())
+            asked = ("--images", str(images), "--step", name)
+            seconds, count, memory = in_own_process(__file__, *asked, what=name, VERYDEEP_ARTIFACTS=folder)
             rates[name] = {
-                "images": int(count),
+                "images": count,
                 "seconds": seconds,
                 "images_per_second": count / seconds,
                 "peak_memory_mib": memory,

@@ -60,7 +60,7 @@ def test_import_contracts_hold():
     assert done.returncode == 0, done.stdout
 
 
-TOP = {"__init__", "__main__", "assembly", "errors", "files", "locks", "machine", "paths", "progress"}
+TOP = {"__init__", "__main__", "assembly", "errors", "files", "locks", "machine", "paths", "progress", "statistics"}
 ROOMS = {"paper", "networks", "data", "studies", "runs", "notebooks", "training", "evaluation", "finetuning", "results",
          "chapters", "book", "cli"}  # fmt: skip
 

@@ -7,17 +7,18 @@ import pytest
 import yaml
 
 from conftest import REPOSITORY
-from verydeep import notebooks, studies
+from verydeep import studies
 from verydeep.book import examples, pages
 from verydeep.book.pages import writing
 from verydeep.book.pages.runs import fusion_page
+from verydeep.runs import templates
 
 #: The templates that show one run.
 RUNS = ("train", "evaluate")
 
 
 def template(kind: str) -> str:
-    return (REPOSITORY / "book" / notebooks.TEMPLATES[kind]).read_text()
+    return (REPOSITORY / "book" / templates.TEMPLATES[kind]).read_text()
 
 
 def code(text: str) -> dict:
@@ -27,11 +28,11 @@ def code(text: str) -> dict:
 def read(kind: str) -> str:
     """What Sphinx is given to read as the chapter."""
     source = [template(kind)]
-    examples._shown(None, notebooks.TEMPLATES[kind].removesuffix(".ipynb"), source)
+    examples._shown(None, templates.TEMPLATES[kind].removesuffix(".ipynb"), source)
     return source[0]
 
 
-@pytest.mark.parametrize("kind", notebooks.TEMPLATES)
+@pytest.mark.parametrize("kind", templates.TEMPLATES)
 def test_a_chapter_without_a_record_is_its_template(kind, trained):
     assert read(kind) == template(kind)
 
@@ -72,7 +73,7 @@ def test_several_networks_together_are_shown_too(repository):
 @pytest.mark.parametrize("kind", RUNS)
 def test_the_chapters_of_boxes_show_a_network_that_gives_boxes(kind):
     run = examples.example(kind, boxes=True)
-    assert run.boxes and notebooks.template(run, kind) == notebooks.BOX_TEMPLATES[kind]
+    assert run.boxes and templates.template(run, kind) == templates.BOX_TEMPLATES[kind]
     assert examples.shown_in(run) == list(RUNS)
     assert not examples.example(kind).boxes
 
@@ -80,7 +81,7 @@ def test_the_chapters_of_boxes_show_a_network_that_gives_boxes(kind):
 def test_building_the_book_executes_no_template():
     """Else the build would train and test, and write below runs/."""
     left_out = yaml.safe_load((REPOSITORY / "_config.yml").read_text())["execute"]["exclude_patterns"]
-    assert {*notebooks.TEMPLATES.values(), *notebooks.requests.BOX_TEMPLATES.values()} <= {*left_out}
+    assert {*templates.TEMPLATES.values(), *templates.BOX_TEMPLATES.values()} <= {*left_out}
 
 
 @pytest.mark.parametrize("kind", ["train", "evaluate"])

@@ -9,10 +9,11 @@ import papermill
 import pytest
 
 from conftest import REPOSITORY
-from verydeep import notebooks, results
+from verydeep import results
 from verydeep.book import execution
 from verydeep.chapters import reruns
 from verydeep.notebooks import warm
+from verydeep.runs import templates
 
 #: Chapter -> other parameters than its own, and what its outputs must then show.
 OTHERS = {
@@ -41,7 +42,7 @@ OTHERS = {
 
 
 #: The templates that papermill runs.
-TEMPLATES = sorted({*notebooks.TEMPLATES.values(), *notebooks.BOX_TEMPLATES.values()})
+TEMPLATES = sorted({*templates.TEMPLATES.values(), *templates.BOX_TEMPLATES.values()})
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -11,7 +11,7 @@ import pytest
 
 from verydeep import chapters, runs, studies
 from verydeep.chapters import display
-from verydeep.results.statistics import Interval
+from verydeep.statistics import Interval
 
 #: What each public table function is called with; one that is new needs a line here, or the test below fails.
 CALLS = {
@@ -85,6 +85,8 @@ CALLS = {
     "live.demonstrations.lrn_cost": [(32, 8)],
     "live.demonstrations.dense_equality": [("A", 8)],
     "live.demonstrations.score_maps": [("D", [224, 256])],
+    "live.peers.compared": [(64,)],
+    "live.peers.speed": [(64, 0.01)],
     "live.illustrations.recipe": [(studies.find_run("smoke", "A", 256),)],
     "reruns.parameters": [()],
     "reruns.studies": [()],
@@ -136,6 +138,7 @@ ELSEWHERE = {
     "display.errors",
     "display.text",
     "live.illustrations.dense_against_crops",
+    "live.demonstrations.first_step",
     "findings.by_depth",
     "error_tables.points",
     "localisation_tables.extremes",

@@ -10,7 +10,7 @@ from verydeep.networks.configurations import all_configurations
 from verydeep.networks.stacks import ways
 from verydeep.results import claims
 from verydeep.results.claims import Effect
-from verydeep.results.statistics import Interval
+from verydeep.statistics import Interval
 
 
 def test_every_note_is_checked_and_every_check_is_used(checkout):

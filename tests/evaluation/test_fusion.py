@@ -11,7 +11,7 @@ import pytest
 from verydeep import evaluation, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.evaluation import fusion, measure, passes
-from verydeep.runs import predictions
+from verydeep.runs import predictions, templates
 from verydeep.runs.parts import DataFingerprint
 from verydeep.studies.fusions import Fusion, find_fusion, table6_fusions
 from verydeep.studies.plan import named_run
@@ -223,4 +223,4 @@ def test_the_fusion_notebook_keeps_its_record(pair, monkeypatch):
     assert runs.check_all() == []
     table = pd.read_parquet(asked.folder / "predictions.parquet")
     assert len(table) == 364 and set(table["measurement"]) == {"both"}
-    assert notebooks.command(asked, "fuse").endswith("-y '{members: [smoke/A-256-s0, smoke/A-256-s1], method: both}'")
+    assert templates.command(asked, "fuse").endswith("-y '{members: [smoke/A-256-s0, smoke/A-256-s1], method: both}'")

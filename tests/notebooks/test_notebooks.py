@@ -2,20 +2,18 @@
 
 import ast
 import re
-import shlex
 import socket
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
 
 from conftest import REPOSITORY, papermill
 from verydeep import notebooks, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.notebooks import kernels
+from verydeep.runs import templates
 
 GIVEN = {"study": "smoke", "config": "A", "train_scale": 256, "variant": None, "seed": 0, "processes": 1}
 
@@ -64,23 +62,7 @@ def test_a_notebook_of_classes_refuses_a_network_that_gives_boxes():
     with pytest.raises(VerydeepError, match=r"A-256-s0 gives classes: take book/training/train.ipynb"):
         notebooks.requested_run(GIVEN, boxes=True)
     run = notebooks.requested_run(GIVEN | boxes, boxes=True)
-    assert notebooks.command(run, "evaluate").startswith("papermill book/evaluation/localise.ipynb out.ipynb")
-
-
-def test_the_command_repeats_the_run():
-    run = studies.find_run("quarter", "D", "jitter", 3)
-    command = notebooks.command(run, "train")
-    given = "{study: quarter, config: D, train_scale: jitter, seed: 3}"
-    assert command == f"papermill book/training/train.ipynb out.ipynb -y '{given}'"
-
-
-@pytest.mark.parametrize("name", ["off", "0.5", "12", "longer"])
-def test_the_command_tells_a_variant_as_a_word(name):
-    run = studies.find_run("quarter", "A", 256)
-    variant = studies.schema.Variant(networks=["A-256"], why="", set={})
-    run = replace(run, study=run.study.model_copy(update={"variants": {name: variant}}), variant=name)
-    given = shlex.split(notebooks.command(run, "train"))[-1]
-    assert yaml.safe_load(given) == notebooks.parameters(run) and yaml.safe_load(given)["variant"] == name
+    assert templates.command(run, "evaluate").startswith("papermill book/evaluation/localise.ipynb out.ipynb")
 
 
 def test_plain_papermill_trains_d_and_leaves_a_complete_run(d_trained):
@@ -137,9 +119,9 @@ def test_chapters_are_committed_without_outputs(path):
         )  # helpers live in the package
 
 
-@pytest.mark.parametrize(("kind", "boxes"), [(kind, boxes) for boxes in (False, True) for kind in notebooks.TEMPLATES])
+@pytest.mark.parametrize(("kind", "boxes"), [(kind, boxes) for boxes in (False, True) for kind in templates.TEMPLATES])
 def test_templates_have_a_parameters_cell_that_the_package_reads(kind, boxes):
-    template = (notebooks.BOX_TEMPLATES if boxes else notebooks.TEMPLATES)[kind]
+    template = (templates.BOX_TEMPLATES if boxes else templates.TEMPLATES)[kind]
     notebook = nbformat.read(REPOSITORY / "book" / template, as_version=4)
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1

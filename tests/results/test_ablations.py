@@ -10,7 +10,7 @@ from verydeep.errors import UnknownName
 from verydeep.results import claims
 from verydeep.results.claims import Effect, ablations, history
 from verydeep.results.claims.rulebook import Rule
-from verydeep.results.statistics import Interval
+from verydeep.statistics import Interval
 
 
 @pytest.mark.parametrize("name", ablations())

@@ -10,8 +10,8 @@ from cffconvert.cli.create_citation import create_citation
 
 from verydeep import results, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.results import citation, publication
-from verydeep.runs import provenance
+from verydeep.results import citation
+from verydeep.runs import provenance, publication
 
 
 def test_the_entry_leads_back_to_the_number(trained):

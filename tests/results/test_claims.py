@@ -28,8 +28,8 @@ from verydeep.results.claims import (
 )
 from verydeep.results.claims.fairness import CONDITIONS
 from verydeep.results.printed import judged_cell
-from verydeep.results.statistics import Interval
 from verydeep.runs import predictions
+from verydeep.statistics import Interval
 from verydeep.studies.fusions import table6_fusions
 from verydeep.studies.measurements import measured_by
 

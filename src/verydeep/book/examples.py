@@ -8,8 +8,9 @@ import nbformat
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
-from verydeep import notebooks, runs
+from verydeep import runs
 from verydeep.chapters import testing_tables
+from verydeep.runs import templates
 from verydeep.runs.records import Record
 from verydeep.studies import Fusion, Recorded, Transfer, Tuning, find_fusion, find_run, find_transfer, find_tuning
 
@@ -43,7 +44,7 @@ def example(kind: str, boxes: bool = False) -> Recorded:
 
 def shown_in(run: Recorded) -> list[str]:
     """The kinds of the chapters that show a run."""
-    return [kind for kind in notebooks.TEMPLATES if example(kind, bool(run.boxes)) == run]
+    return [kind for kind in templates.TEMPLATES if example(kind, bool(run.boxes)) == run]
 
 
 def page(kind: str, template: str, run: Recorded) -> str:
@@ -131,8 +132,8 @@ def _machine(record: Record) -> str:
 
 
 def _shown(app: Sphinx, docname: str, source: list[str]) -> None:
-    for kind in notebooks.TEMPLATES:
-        shown = {notebooks.template(run, kind): run for run in (example(kind), example(kind, boxes=True))}
+    for kind in templates.TEMPLATES:
+        shown = {templates.template(run, kind): run for run in (example(kind), example(kind, boxes=True))}
         run = shown.get(f"{docname}.ipynb")
         if run and (run.folder / f"{kind}.ipynb").exists():
             source[0] = page(kind, source[0], run)

@@ -20,8 +20,8 @@ from bs4 import BeautifulSoup, Tag
 
 from verydeep import files, paths
 from verydeep.errors import VerydeepError
-from verydeep.results import citation, publication
-from verydeep.runs import provenance
+from verydeep.results import citation
+from verydeep.runs import provenance, publication
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 #: A page of A4 without its margins, in CSS pixels.

@@ -7,8 +7,7 @@ from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 
-from verydeep.results import publication
-from verydeep.runs import provenance
+from verydeep.runs import provenance, publication
 
 _STATIC = Path(__file__).parent / "static"
 

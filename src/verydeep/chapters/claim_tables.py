@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from verydeep import results
+from verydeep import results, statistics
 from verydeep.chapters import display
-from verydeep.results import claims, statistics
+from verydeep.results import claims
 from verydeep.results.claims import Rule, Verdict, history
 from verydeep.results.printed import more_is_better
 

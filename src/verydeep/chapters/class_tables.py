@@ -2,10 +2,10 @@
 
 import pandas as pd
 
+from verydeep import statistics
 from verydeep.chapters import display
 from verydeep.data.sources import SOURCES
 from verydeep.errors import UnknownName
-from verydeep.results import statistics
 from verydeep.runs import answers, predictions
 from verydeep.studies import Run, load, planned_runs
 from verydeep.studies.measurements import single

@@ -9,9 +9,9 @@ from verydeep.chapters.display import NOT_RUN
 from verydeep.data.sources import SOURCES
 from verydeep.results import Number, Row, wrong_images
 from verydeep.results.numbers import COUNTED
-from verydeep.results.statistics import mean_difference
 from verydeep.runs import answers, boxes, predictions
 from verydeep.runs.predictions import BEST
+from verydeep.statistics import mean_difference
 from verydeep.studies import Run, load, planned_runs
 from verydeep.studies.localisation import Localisation
 from verydeep.studies.measurements import BASELINES, GIVEN, measured_by

@@ -2,9 +2,8 @@
 
 import pandas as pd
 
-from verydeep import results, runs
+from verydeep import results, runs, statistics
 from verydeep.chapters import costs, display
-from verydeep.results import statistics
 from verydeep.studies import Measurement, Run, load
 from verydeep.studies.measurements import single
 

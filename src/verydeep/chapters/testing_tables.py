@@ -3,11 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from verydeep import paper, results, runs
+from verydeep import paper, results, runs, statistics
 from verydeep.chapters import costs, display, error_tables
 from verydeep.errors import UnknownName
 from verydeep.networks.published import TORCHVISION
-from verydeep.results import statistics
 from verydeep.runs import predictions
 from verydeep.studies import Fusion, Measurement, Run, load
 from verydeep.studies.measurements import SEVERAL, several, single

@@ -5,7 +5,7 @@ import pandas as pd
 from verydeep import runs
 from verydeep.chapters import display
 from verydeep.chapters.display import NOT_RUN
-from verydeep.results.statistics import error_interval
+from verydeep.statistics import error_interval
 from verydeep.studies import Run, Study, lineage, load, planned_runs, recipes
 
 _BOX = "held-out, true class's box"

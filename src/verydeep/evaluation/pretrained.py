@@ -13,8 +13,7 @@ from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import centre_position, require_rescalable, rescale
 from verydeep.errors import VerydeepError
 from verydeep.networks import vgg, weights
-from verydeep.results import publication, remote
-from verydeep.runs import variables
+from verydeep.runs import publication, remote, variables
 from verydeep.studies import Run
 from verydeep.studies.measurements import single
 from verydeep.studies.names import RunName

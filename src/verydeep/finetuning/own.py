@@ -21,8 +21,8 @@ from verydeep.finetuning.pages import page
 from verydeep.finetuning.rates import best_rate
 from verydeep.finetuning.testing import posteriors
 from verydeep.networks import weights
-from verydeep.results.statistics import error_interval
 from verydeep.runs import provenance
+from verydeep.statistics import error_interval
 from verydeep.studies import OwnImages
 
 #: Of each class so many images at least: two to learn from, one to test on.

@@ -8,7 +8,8 @@ from pathlib import Path
 from verydeep import files, locks, paths, runs
 from verydeep.errors import StorageError, VerydeepError
 from verydeep.notebooks import kernels
-from verydeep.notebooks.requests import MACHINE, parameters, template
+from verydeep.notebooks.requests import MACHINE
+from verydeep.runs.templates import parameters, template
 from verydeep.studies import Fusion, Recorded, Run, Transfer, Tuning, classes_of
 
 

@@ -1,15 +1,12 @@
-"""The papermill templates of the book, and what their parameters ask for, checked."""
+"""What the parameters of a papermill template ask for, checked."""
 
 import ast
-import json
-
-import yaml
 
 from verydeep.errors import UnknownName, VerydeepError
+from verydeep.runs.templates import template
 from verydeep.studies import (
     Fusion,
     OwnImages,
-    Recorded,
     Run,
     Transfer,
     Tuning,
@@ -19,16 +16,6 @@ from verydeep.studies import (
     find_tuning,
 )
 
-#: Kind of record -> the template that makes it.
-TEMPLATES = {
-    "train": "training/train.ipynb",
-    "evaluate": "evaluation/evaluate.ipynb",
-    "fuse": "evaluation/fuse.ipynb",
-    "transfer": "evaluation/transfer.ipynb",
-    "finetune": "training/finetune.ipynb",
-}
-#: The same of networks that give boxes in place of classes (Appendix A).
-BOX_TEMPLATES = TEMPLATES | {"train": "training/localise.ipynb", "evaluate": "evaluation/localise.ipynb"}
 #: The parameters that fit a notebook to the machine and change no number.
 MACHINE = {"train": ("processes", "micro_batch"), "evaluate": ("pixels_per_batch",), "fuse": ("pixels_per_batch",),
            "transfer": ("pixels_per_batch",), "finetune": ("pixels_per_batch",)}  # fmt: skip
@@ -39,11 +26,6 @@ _TUNING = ("network", "images", "to")
 
 #: How the cell begins into which papermill writes what it was given.
 _INJECTED = "# Parameters\n"
-
-
-def template(run: Recorded, kind: str) -> str:
-    """The template, below the book's folder, that makes the record ``kind`` of a run or of what is made of runs."""
-    return (BOX_TEMPLATES if run.boxes else TEMPLATES)[kind]
 
 
 def requested_run(namespace: dict, boxes: bool = False) -> Run:
@@ -132,37 +114,3 @@ def _names(cell: str) -> list[str] | None:
     if not all(isinstance(statement, ast.Assign) for statement in statements):
         return None
     return [target.id for statement in statements for target in statement.targets if isinstance(target, ast.Name)]
-
-
-def parameters(run: Recorded) -> dict:
-    """The papermill parameters that ask for ``run``."""
-    if isinstance(run, Fusion):
-        return {"members": run.addresses, "method": run.method}
-    if isinstance(run, Transfer):
-        return {"data": run.source, "members": run.addresses}
-    if isinstance(run, Tuning):
-        return {"network": f"{run.study.name}/{run.run.name}", "images": run.source}
-    asked = {
-        "study": run.study.name,
-        "config": run.config,
-        "train_scale": _plain(run.train_scale),
-        "seed": run.seed,
-    }
-    return asked if run.variant is None else asked | {"variant": run.variant}
-
-
-def _plain(scale: str) -> int | str:
-    return int(scale) if scale.isdigit() else scale
-
-
-def command(run: Recorded, kind: str, output: str = "out.ipynb") -> str:
-    """The plain papermill command that repeats one notebook of a run."""
-    shown = {name: f"[{', '.join(v)}]" if isinstance(v, list) else _in_yaml(v) for name, v in parameters(run).items()}
-    given = ", ".join(f"{name}: {value}" for name, value in shown.items())
-    return f"papermill book/{template(run, kind)} {output} -y '{{{given}}}'"
-
-
-def _in_yaml(value) -> str:
-    """A value as YAML reads it back: a word that it would take for a number or for yes or no stands in quotes."""
-    text = str(value)
-    return json.dumps(text) if isinstance(value, str) and not isinstance(yaml.safe_load(text), str) else text

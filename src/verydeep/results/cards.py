@@ -5,8 +5,9 @@ import yaml
 from verydeep import results, runs
 from verydeep.data.sources import SOURCES
 from verydeep.errors import VerydeepError
-from verydeep.results import citation, publication
+from verydeep.results import citation
 from verydeep.results.numbers import Number
+from verydeep.runs import publication
 from verydeep.studies import Recipe, Run, recipes
 from verydeep.studies.measurements import METHODS
 

@@ -8,8 +8,8 @@ import yaml
 
 from verydeep import paths, runs
 from verydeep.errors import VerydeepError
-from verydeep.results import Number, publication, transfers
-from verydeep.runs import provenance
+from verydeep.results import Number, transfers
+from verydeep.runs import provenance, publication
 from verydeep.studies import load
 from verydeep.studies.measurements import BOX_METHODS, METHODS
 from verydeep.studies.targets import TARGETS

@@ -9,9 +9,10 @@ from rocrate.model.computerlanguage import ComputerLanguage
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from verydeep import notebooks, paths, runs
+from verydeep import paths, runs
 from verydeep.errors import VerydeepError
 from verydeep.results import citation
+from verydeep.runs import templates
 from verydeep.runs.records import OUTPUTS
 from verydeep.studies import Recorded, Study, load
 
@@ -69,13 +70,10 @@ class _Crate:
         root["publisher"] = self.author
         root["datePublished"] = max(action_time for run in made for action_time in _finished(run))
         self.workflow = self._workflow(str(software["version"]))
-        templates = {
-            **notebooks.TEMPLATES,
-            **{f"localise: {kind}": path for kind, path in notebooks.BOX_TEMPLATES.items()},
-        }
-        if not study.localises:
-            templates = notebooks.TEMPLATES
-        shown = {path: kind for kind, path in reversed(templates.items())}
+        notebooks = dict(templates.TEMPLATES)
+        if study.localises:
+            notebooks |= {f"localise: {kind}": path for kind, path in templates.BOX_TEMPLATES.items()}
+        shown = {path: kind for kind, path in reversed(notebooks.items())}
         self.workflow["hasPart"] = [self._notebook(kind, path) for path, kind in reversed(shown.items())]
         self.files: dict[Path, object] = {}
         root["mentions"] = [action for run in made for action in self._actions(run)]
@@ -148,7 +146,7 @@ class _Crate:
                 f"{kind} {run.name}",
                 startTime=record.started,
                 endTime=record.finished,
-                description=notebooks.command(run, kind),
+                description=templates.command(run, kind),
                 actionStatus="http://schema.org/CompletedActionStatus",
             )
             action["instrument"] = self.workflow
@@ -161,7 +159,7 @@ class _Crate:
     def _parameters(self, identity: str, run: Recorded) -> list[ContextEntity]:
         return [
             self._thing(f"{identity}-{name}", "PropertyValue", name, value=str(value))
-            for name, value in notebooks.parameters(run).items()
+            for name, value in templates.parameters(run).items()
         ]
 
     def _inputs(self, run: Recorded, kind: str) -> list:

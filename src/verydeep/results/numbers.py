@@ -13,8 +13,8 @@ from verydeep.networks.configurations import all_configurations
 from verydeep.results import transfers
 from verydeep.results.identity import NumberId
 from verydeep.results.printed import box_row, printed_beside, printed_rows
-from verydeep.results.statistics import error, error_interval, seed_spread
 from verydeep.runs import answers, boxes, predictions
+from verydeep.statistics import error, error_interval, seed_spread
 from verydeep.studies import Fusion, Measurement, Run, Study, planned_runs, table6_fusions, table9_fusions
 from verydeep.studies.measurements import BASELINES, GIVEN, SEVERAL, box_scales, measured_by, several, single
 

@@ -14,8 +14,8 @@ import pandas as pd
 
 from verydeep import paths, runs
 from verydeep.results.printed import printed_beside
-from verydeep.results.statistics import CONFIDENCE, Interval, seeds_drawn
 from verydeep.runs import answers, transfers
+from verydeep.statistics import CONFIDENCE, Interval, seeds_drawn
 from verydeep.studies import Features, Study, Transfer, planned_transfers
 from verydeep.studies.targets import TARGETS
 from verydeep.studies.transfer import ON, PIXELS

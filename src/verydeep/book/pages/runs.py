@@ -1,11 +1,11 @@
 """The pages of a run, of a fusion, of a transfer and of a tuning."""
 
-from verydeep import notebooks, results, runs
+from verydeep import results, runs
 from verydeep.book import examples
 from verydeep.book.pages.parts import DOWNLOADS, FRONT_MATTER, SHORT, errors, recipe_table, two_columns
-from verydeep.results import cards, citation, publication
-from verydeep.results.statistics import error_interval
-from verydeep.runs import provenance
+from verydeep.results import cards, citation
+from verydeep.runs import provenance, publication, templates
+from verydeep.statistics import error_interval
 from verydeep.studies import Fusion, Recipe, Recorded, Run, Transfer, Tuning
 from verydeep.studies.tuning import WAYS as TUNING_WAYS
 
@@ -164,15 +164,15 @@ def _numbers(run: Recorded) -> list[str]:
 
 
 def _notebooks(run: Recorded) -> list[str]:
-    executed = [kind for kind in notebooks.TEMPLATES if (run.folder / f"{kind}.ipynb").exists()]
+    executed = [kind for kind in templates.TEMPLATES if (run.folder / f"{kind}.ipynb").exists()]
     links = ", ".join(f"[{kind}]({run.name}-{kind}.ipynb)" for kind in executed)
-    chapters = [f"[{_CHAPTERS[kind]}](../../{notebooks.template(run, kind)})" for kind in examples.shown_in(run)]
+    chapters = [f"[{_CHAPTERS[kind]}](../../{templates.template(run, kind)})" for kind in examples.shown_in(run)]
     shown = f" Shown in the book too: {', '.join(chapters)}." if chapters else ""
     return [f"The notebooks as they were executed: {links}.{shown}", ""] if executed else []
 
 
 def _repeat(run: Recorded, kinds: list[str], sources: runs.Sources) -> list[str]:
-    commands = [notebooks.command(run, kind) for kind in kinds]
+    commands = [templates.command(run, kind) for kind in kinds]
     checkout = f"git checkout {sources.commit}" if sources.commit else "# from which commit is not known"
     return ["## Repeat it", "", "```bash", checkout, *commands, "```", ""]
 

@@ -14,15 +14,15 @@ from typing import NamedTuple
 import nbformat
 import pandas as pd
 
-from verydeep import files, machine, notebooks, paths, results, runs
+from verydeep import files, machine, paths, results, runs
 from verydeep.book.pages.numbers import numbers_page
 from verydeep.book.pages.parts import DOWNLOADS
 from verydeep.book.pages.reference import reference_pages
 from verydeep.book.pages.runs import fusion_page, run_page, transfer_page, tuning_page
 from verydeep.book.pages.studies import study_page
 from verydeep.chapters import figures, formats
-from verydeep.results import citation, publication
-from verydeep.runs import provenance
+from verydeep.results import citation
+from verydeep.runs import provenance, publication, templates
 from verydeep.studies import Recorded, Run, Study, load, names
 
 #: Lines of the source that a template shows: a run was made by those of its day, which may be gone.
@@ -164,7 +164,7 @@ def _write_run(folder: Path, run: Run) -> set[Path]:
 def _write_files(folder: Path, run: Recorded) -> set[Path]:
     """The executed notebooks as pages, and the files offered for download."""
     written = set()
-    for kind in notebooks.TEMPLATES:
+    for kind in templates.TEMPLATES:
         executed = run.folder / f"{kind}.ipynb"
         if executed.exists():
             written.add(_write(folder / f"{run.name}-{kind}.ipynb", _notebook_page(executed, run, kind)))
@@ -180,7 +180,7 @@ def _write_files(folder: Path, run: Recorded) -> set[Path]:
 
 def _notebook_page(executed: Path, run: Recorded, kind: str) -> str:
     """The executed notebook as a page of its own: not executed again, its links one level deeper."""
-    notebook, room = nbformat.read(executed, as_version=4), notebooks.template(run, kind).split("/")[0]
+    notebook, room = nbformat.read(executed, as_version=4), templates.template(run, kind).split("/")[0]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             deeper = _BESIDE.sub(rf"](../../{room}/\1", cell.source.replace("](../", "](../../"))

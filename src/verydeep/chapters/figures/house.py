@@ -6,7 +6,7 @@ from matplotlib.patches import FancyBboxPatch
 from verydeep.chapters.figures.style import BLOCKS, Picture, finished, ink_on, use_style
 
 #: Rooms of tools, which almost every other touches: their arrows would hide the rest.
-_TOOLS = {"errors", "files", "paths", "progress", "locks", "machine"}
+_TOOLS = {"errors", "files", "paths", "progress", "locks", "machine", "statistics"}
 
 
 def house(floors: list[list[str]], imports: dict[str, set[str]]) -> Picture:

@@ -1,4 +1,4 @@
-"""What the architecture chapters compute on real torch networks: receptive fields, normalisation, the dense form."""
+"""What the architecture chapters compute on real networks: receptive fields, signals, normalisation, the dense form."""
 
 import time
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from verydeep.chapters import display, figures
 from verydeep.chapters.figures import Picture, finished, use_style
-from verydeep.networks import anatomy, footprints, vgg
+from verydeep.networks import anatomy, footprints, signals, vgg
 from verydeep.networks.configurations import Size, configuration
 from verydeep.networks.dense import score_map
 from verydeep.networks.vgg import LRN_ALPHA, LRN_BETA, LRN_K, LRN_SIZE, LocalResponseNorm
@@ -58,6 +58,14 @@ def effective_field(config: str, layer: str, size: int, scheme: str) -> tuple[Pi
         index=[layer],
     )
     return picture, display.table(frame.round(1))
+
+
+def first_step(config: str, width_divisor: int, crop: int, seed: int) -> pd.DataFrame:
+    """How large signals are at the first step by each way of drawing weights, for 200 classes as `quarter` has them.
+
+    As :func:`verydeep.networks.signals.every_scheme` gives them.
+    """
+    return signals.every_scheme(config, Size(width_divisor, num_classes=200, crop=crop), seed=seed)
 
 
 def lrn_response(neighbours: tuple[float, ...] = (0, 50, 100, 200)) -> Picture:

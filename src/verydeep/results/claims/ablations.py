@@ -9,7 +9,7 @@ import yaml
 from verydeep.results.claims.evidence import Evidence
 from verydeep.results.claims.rulebook import Rule, rules
 from verydeep.results.claims.verdicts import Verdict, judge, pairs_of
-from verydeep.results.statistics import Interval
+from verydeep.statistics import Interval
 from verydeep.studies import Run
 
 #: Which row of a comparison has the change.

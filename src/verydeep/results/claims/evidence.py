@@ -10,7 +10,7 @@ from verydeep import paths, runs
 from verydeep.results import transfers
 from verydeep.results.numbers import BOX_TABLES, SINGLE_NETWORK_TABLES, Number, rows, unnamed_images, wrong
 from verydeep.results.printed import judged_cell, more_is_better
-from verydeep.results.statistics import Interval, mean_difference
+from verydeep.statistics import Interval, mean_difference
 from verydeep.studies import Run, Study, table6_fusions, table9_fusions
 from verydeep.studies.names import seed_of
 

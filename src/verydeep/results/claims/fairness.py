@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from verydeep.results import statistics
+from verydeep import statistics
 from verydeep.results.claims.evidence import Evidence
 from verydeep.studies.transfer import ON, PIXELS, UNTRAINED
 

@@ -7,7 +7,7 @@ from verydeep.results.claims.evidence import Evidence
 from verydeep.results.claims.fairness import CONDITIONS, Condition, unhurt
 from verydeep.results.claims.rulebook import Rule, earlier_rules, rules
 from verydeep.results.printed import judged_cell, more_is_better, printed_numbers
-from verydeep.results.statistics import Interval
+from verydeep.statistics import Interval
 
 # direction: what the interval of a difference says of the claim
 AGREES, OPPOSITE, UNDECIDED = "agrees", "opposite", "undecided"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from verydeep.results import statistics, transfers
+from verydeep import statistics
 
 
 def draws(n, *rates, seed=0):
@@ -133,9 +133,3 @@ def test_the_minimum_detectable_difference_is_found_with_its_power():
         only_first, only_second, _ = rng.multinomial(n, [share, discordant - share, 1 - discordant])
         found += stats.binomtest(only_first, only_first + only_second).pvalue < 0.05
     assert 0.72 < found / 500 < 0.86
-
-
-def test_the_interval_of_a_share_lies_between_0_and_100():
-    resampled = np.random.default_rng(0).binomial(100, 0.99, size=(1, 2000)).astype(float)
-    assert transfers.bootstrap(99.0, resampled).high > 100 and transfers.share(99.0, resampled).high == 100
-    assert transfers.bootstrap(1.0, 100 - resampled).low < 0 and transfers.share(1.0, 100 - resampled).low == 0

@@ -8,8 +8,8 @@ import pooch
 
 from verydeep import files, paths
 from verydeep.errors import RecordError, VerydeepError, in_one_line
-from verydeep.results import publication
-from verydeep.runs import SEAL, read_seal
+from verydeep.runs import publication
+from verydeep.runs.seals import SEAL, read_seal
 
 
 def cache() -> Path:

@@ -1,0 +1,17 @@
+"""The networks of VGG's time as torchvision has them, measured on this machine: apart, since torchvision takes seconds
+to import."""
+
+import pandas as pd
+
+from verydeep.chapters import display
+from verydeep.networks import peers
+
+
+def compared(size: int) -> pd.DataFrame:
+    """Size, work and depth of each network for an image of ``size`` x ``size`` pixels, a row each."""
+    return display.table(peers.compare(size).round(1))
+
+
+def speed(size: int, seconds: float) -> pd.DataFrame:
+    """Images that go through each network in a second, each measured for so many ``seconds``, a row each."""
+    return display.table(peers.speed(size, seconds).round(1))

@@ -1,0 +1,57 @@
+"""Which notebook makes a record, and how papermill is asked for it."""
+
+import json
+
+import yaml
+
+from verydeep.studies import Fusion, Recorded, Transfer, Tuning
+
+#: Kind of record -> the template that makes it.
+TEMPLATES = {
+    "train": "training/train.ipynb",
+    "evaluate": "evaluation/evaluate.ipynb",
+    "fuse": "evaluation/fuse.ipynb",
+    "transfer": "evaluation/transfer.ipynb",
+    "finetune": "training/finetune.ipynb",
+}
+#: The same of networks that give boxes in place of classes (Appendix A).
+BOX_TEMPLATES = TEMPLATES | {"train": "training/localise.ipynb", "evaluate": "evaluation/localise.ipynb"}
+
+
+def template(run: Recorded, kind: str) -> str:
+    """The template, below the book's folder, that makes the record ``kind`` of a run or of what is made of runs."""
+    return (BOX_TEMPLATES if run.boxes else TEMPLATES)[kind]
+
+
+def parameters(run: Recorded) -> dict:
+    """The papermill parameters that ask for ``run``."""
+    if isinstance(run, Fusion):
+        return {"members": run.addresses, "method": run.method}
+    if isinstance(run, Transfer):
+        return {"data": run.source, "members": run.addresses}
+    if isinstance(run, Tuning):
+        return {"network": f"{run.study.name}/{run.run.name}", "images": run.source}
+    asked = {
+        "study": run.study.name,
+        "config": run.config,
+        "train_scale": _plain(run.train_scale),
+        "seed": run.seed,
+    }
+    return asked if run.variant is None else asked | {"variant": run.variant}
+
+
+def _plain(scale: str) -> int | str:
+    return int(scale) if scale.isdigit() else scale
+
+
+def command(run: Recorded, kind: str) -> str:
+    """The plain papermill command that repeats one notebook of a run."""
+    shown = {name: f"[{', '.join(v)}]" if isinstance(v, list) else _in_yaml(v) for name, v in parameters(run).items()}
+    given = ", ".join(f"{name}: {value}" for name, value in shown.items())
+    return f"papermill book/{template(run, kind)} out.ipynb -y '{{{given}}}'"
+
+
+def _in_yaml(value) -> str:
+    """A value as YAML reads it back: a word that it would take for a number or for yes or no stands in quotes."""
+    text = str(value)
+    return json.dumps(text) if isinstance(value, str) and not isinstance(yaml.safe_load(text), str) else text

@@ -1,0 +1,26 @@
+"""The papermill commands that repeat the notebooks of a run."""
+
+import shlex
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from verydeep import studies
+from verydeep.runs import templates
+
+
+def test_the_command_repeats_the_run():
+    run = studies.find_run("quarter", "D", "jitter", 3)
+    command = templates.command(run, "train")
+    given = "{study: quarter, config: D, train_scale: jitter, seed: 3}"
+    assert command == f"papermill book/training/train.ipynb out.ipynb -y '{given}'"
+
+
+@pytest.mark.parametrize("name", ["off", "0.5", "12", "longer"])
+def test_the_command_tells_a_variant_as_a_word(name):
+    run = studies.find_run("quarter", "A", 256)
+    variant = studies.schema.Variant(networks=["A-256"], why="", set={})
+    run = replace(run, study=run.study.model_copy(update={"variants": {name: variant}}), variant=name)
+    given = shlex.split(templates.command(run, "train"))[-1]
+    assert yaml.safe_load(given) == templates.parameters(run) and yaml.safe_load(given)["variant"] == name
