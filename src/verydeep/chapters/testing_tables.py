@@ -122,11 +122,11 @@ def readings(study: str) -> pd.DataFrame:
             row["difference"] = display.difference(statistics.mean_difference([(wrong, before)]))
             row |= {"only this right": only_here, "only the study's right": only_before}
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["network", "way", "reading"])
-    units = {"top-1 error": "%", "difference": "points"}
-    images = {rates["n"] for rates in record["rates"].values()}
-    caption = f"Of {' or '.join(f'{n:,}' for n in sorted(images))} validation images, spread evenly over all."
     counts = frame.columns[2:]
     frame[counts] = frame[counts].astype("Int64")
+    units = {"top-1 error": "%", "difference": "points"} | dict.fromkeys(counts, "images")
+    tested = " or ".join(f"{n:,}" for n in sorted({rates["n"] for rates in record["rates"].values()}))
+    caption = f"Of {tested} validation images, spread evenly over all."
     return display.table(frame.round(2), units=units, caption=caption, missing="")
 
 
