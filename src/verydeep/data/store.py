@@ -67,6 +67,7 @@ class Store:
 
     @property
     def num_classes(self) -> int:
+        """Of the whole set, with or without images here."""
         return len(self.classes)
 
     def counts(self) -> dict[str, int]:

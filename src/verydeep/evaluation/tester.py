@@ -150,6 +150,7 @@ class LargeInput:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
+        """(1, 3, height, width), as the tensor that it stands for."""
         count, height, width, channels = self.images.shape
         return count, channels, height, width
 

@@ -101,6 +101,7 @@ class Step:
 
     @property
     def seconds(self) -> float:
+        """What one step takes: the slowest of three things that happen side by side."""
         return max(self.arithmetic, self.launching, self.preparing)
 
     @property

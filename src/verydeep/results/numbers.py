@@ -57,18 +57,22 @@ class Number:
 
     @property
     def study(self) -> str:
+        """The study that it is of."""
         return NumberId.parse(self.id).study
 
     @property
     def table(self) -> str:
+        """The paper's table, or the way of testing, that it stands in: ``table3``."""
         return NumberId.parse(self.id).table
 
     @property
     def row(self) -> str:
+        """Its row there: ``D-384``."""
         return NumberId.parse(self.id).row
 
     @property
     def metric(self) -> str:
+        """What is measured: ``top1``."""
         return NumberId.parse(self.id).metric
 
     @property

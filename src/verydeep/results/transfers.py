@@ -36,6 +36,7 @@ class TransferRow:
 
     @property
     def table(self) -> str:
+        """The paper's table that it belongs to, 11 or 12."""
         return self.transfer.target.table
 
     @property

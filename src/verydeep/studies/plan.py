@@ -94,6 +94,7 @@ class Run(Recorded):
 
     @property
     def recipe(self) -> Recipe:
+        """How it is trained: the study's recipe at its scale, with what its variant changes."""
         return self.study.resolve(self.train_scale, self.variant)
 
     @property
@@ -113,6 +114,7 @@ class Run(Recorded):
 
     @property
     def configuration(self) -> AnyConfiguration:
+        """Its column of Table 1."""
         return configuration(self.config)
 
     @property

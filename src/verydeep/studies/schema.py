@@ -213,6 +213,7 @@ class Study(Strict):
 
     @property
     def num_classes(self) -> int:
+        """Of its data set."""
         return SOURCES[self.data.source].num_classes
 
     def pixels(self, length: int) -> int:

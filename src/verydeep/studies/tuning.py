@@ -76,6 +76,7 @@ class OwnImages:
 
     @property
     def study(self) -> Study:
+        """That of the network that is tuned."""
         return self.run.study
 
 
