@@ -57,3 +57,16 @@ def test_every_reading_of_a_gap_in_testing_is_measured_beside_the_studys_own(tra
     changed = table.loc["A-256", dense, "interpolation: bicubic"]
     difference = rates[f"A-256, {dense}, interpolation: bicubic"]["top1_error"] - measured[dense].top1_error
     assert float(changed["difference"].split()[0]) == pytest.approx(difference, abs=0.006)
+
+
+def test_the_recorded_readings_are_as_their_chapter_says(repository):
+    """ "Departures and gaps": below half a point in ``narrow``, above one where ``quarter`` rescales."""
+    for study in ("narrow", "quarter"):
+        table = testing_tables.readings(study).dropna(subset="difference").reset_index()
+        points = table.set_index("reading")["difference"].str.split().str[0].astype(float)
+        matters = points[points.abs() >= 0.5]
+        assert len(points) == 7
+        assert sorted(matters.index) == (
+            [] if study == "narrow" else ["antialias: False", "grid: cells", "interpolation: bicubic"]
+        )
+    assert (matters[["antialias: False", "interpolation: bicubic"]] < -1).all() and matters["grid: cells"] > 0

@@ -1,6 +1,9 @@
 """The reference has a page for every room, and on it everything that a room offers."""
 
 import ast
+import functools
+import importlib
+import inspect
 import re
 
 import yaml
@@ -26,6 +29,23 @@ def test_every_public_function_has_a_docstring_and_stands_in_the_reference():
         assert names.split(", ") == [node.name for node in public]
         assert [node.name for node in public if not ast.get_docstring(node)] == [], module
     assert "verydeep.results.numbers" in text and "verydeep.files" in text
+
+
+def test_every_public_method_says_what_it_does_where_it_is_first_defined():
+    """Those that override another take its docstring: the reference shows it so."""
+    silent, seen = [], 0
+    for name in re.findall(r"automodule:: (\S+)\n", "\n".join(reference.reference_pages().values())):
+        module = importlib.import_module(name)
+        own = [one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == name]
+        for defined in (one for one in own if not one.__name__.startswith("_")):
+            for method, value in vars(defined).items():
+                described = inspect.isroutine(value) or isinstance(value, property | functools.cached_property)
+                first = not any(method in vars(base) for base in defined.__mro__[1:])
+                if described and first and not method.startswith("_"):
+                    seen += 1
+                    if not inspect.getdoc(getattr(defined, method)):
+                        silent.append(f"{name}.{defined.__name__}.{method}")
+    assert silent == [] and seen > 250
 
 
 def test_a_page_of_a_room_that_is_no_more_is_removed(checkout):

@@ -24,10 +24,11 @@ SHOWN = ("narrow", "quarter")
 
 
 class BookRole(SphinxRole):
-    """A role of this book; what it prints keeps the source, by which the check of lost text finds it.
+    """A role of this book; what it prints keeps the source, by which the check of lost text finds it."""
 
-    A role gives ``show()``: the nodes that it prints, and the messages of what is wrong with it.
-    """
+    def show(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The nodes that it prints, and the messages of what is wrong with it."""
+        raise NotImplementedError
 
     def run(self):
         shown, messages = self.show()

@@ -38,6 +38,7 @@ class Tuning(OfSeveral):
 
     @property
     def members(self) -> tuple[Run, ...]:
+        """The one network that is tuned."""
         return (self.run,)
 
     @property
