@@ -133,8 +133,7 @@ class Training:
         recipe, state, accelerator = self.run.recipe, self.state, self.accelerator
         first = state.epoch * self.images.steps + state.step
         loader = self.images.loader(recipe.epochs, first, accelerator.process_index, accelerator.num_processes)
-        with self.stop.listening(), self._with_others():
-            batches = iter(loader)
+        with self.stop.listening(), self._with_others(), contextlib.closing(loader) as batches:
             while not self.updates.schedule.finished:
                 self._epoch(batches)
         if self.accelerator.is_main_process:

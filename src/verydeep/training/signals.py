@@ -9,6 +9,8 @@ import torch
 
 from verydeep.training.accelerators import Accelerator
 
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
 
 class StopRequest:
     """Whether this process, or another of the launch, was asked to stop, and by which signal."""
@@ -28,7 +30,7 @@ class StopRequest:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self._note) for number in STOPS}
         try:
             yield
         finally:
@@ -47,3 +49,9 @@ class StopRequest:
         if agreed:  # a signal that came during the exchange is kept for the next step: no other process knows of it
             self._number = agreed
         return bool(agreed)
+
+
+def ignore_stops(worker: int) -> None:
+    """Ignore them, in a worker that prepares batches."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
