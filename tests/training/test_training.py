@@ -23,7 +23,7 @@ from verydeep import assembly, runs, studies, training
 from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
 from verydeep.networks import vgg, weights
 from verydeep.networks.configurations import Size
-from verydeep.training import accelerators, checkpoints, loop
+from verydeep.training import accelerators, checkpoints, launch, loop
 from verydeep.training.updates import Updates
 
 
@@ -52,7 +52,9 @@ def alone(tmp_path_factory):
 def trained_by(processes: int) -> tuple[pd.DataFrame, dict[str, torch.Tensor]]:
     """History and weights of a run of two epochs."""
     run = tiny_run(epochs=2)
+    handlers = [signal.getsignal(number) for number in launch.AGENT]
     training.train(run, processes=processes, report=silent)
+    assert [signal.getsignal(number) for number in launch.AGENT] == handlers
     assert runs.read_record(run, "train").device.processes == processes
     return pd.read_csv(run.folder / "history.csv"), load_file(run.weights)
 
