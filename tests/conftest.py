@@ -35,6 +35,7 @@ FIRST = (
     "tests/chapters/test_chapters.py",
     "tests/book/test_browser.py",
     "tests/training/test_training.py",
+    "tests/training/test_launch.py",
     "tests/notebooks/test_notebooks.py",
 )
 #: Files whose tests go to whichever process is free, each by itself; of other files one process has all tests.

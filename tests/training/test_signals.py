@@ -2,28 +2,31 @@
 
 import os
 import signal
-from types import SimpleNamespace
 
 import torch
 
-from verydeep.training.signals import StopRequest
+from verydeep.training import signals
+from verydeep.training.accelerators import largest
 
 
-def test_a_signal_that_comes_during_the_exchange_stops_at_the_next_step():
-    def exchanged(asked: torch.Tensor) -> torch.Tensor:
+def test_a_signal_that_comes_during_the_exchange_stops_at_the_next_step(monkeypatch):
+    def exchanged(values: torch.Tensor, *_) -> None:
+        assert values.device.type == "cpu", "a GPU would be waited for"
         if not calls:
             os.kill(os.getpid(), signal.SIGTERM)
-        calls.append(int(asked))
-        return torch.stack([asked, torch.tensor(0)])
+        calls.append(values.tolist())
 
-    calls: list[int] = []
-    stop = StopRequest(SimpleNamespace(num_processes=2, device="cpu", gather=exchanged))
+    calls: list[list[int]] = []
+    monkeypatch.setattr(torch.distributed, "all_reduce", exchanged)
+    stop = signals.StopRequest()
     with stop.listening():
-        assert not stop.made() and stop.made() and stop.name == "SIGTERM"
-    assert calls == [0, signal.SIGTERM]
+        assert largest(object(), stop.number) == [0]
+        assert largest(object(), stop.number) == [signal.SIGTERM]
+    assert calls == [[0], [signal.SIGTERM]]
 
 
-def test_a_signal_to_another_process_stops_this_one():
-    others = SimpleNamespace(num_processes=2, device="cpu", gather=lambda asked: torch.tensor([0, int(signal.SIGINT)]))
-    stop = StopRequest(others)
-    assert stop.made() and stop.name == "SIGINT"
+def test_handlers_that_others_leave_behind_are_taken_away():
+    before = signal.getsignal(signal.SIGTERM)
+    with signals.restored((signal.SIGTERM,)):
+        signal.signal(signal.SIGTERM, lambda *_: None)
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +23,7 @@ from verydeep import assembly, runs, studies, training
 from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
 from verydeep.networks import vgg, weights
 from verydeep.networks.configurations import Size
-from verydeep.training import accelerators, checkpoints, loop
+from verydeep.training import accelerators, checkpoints, launch, loop
 from verydeep.training.updates import Updates
 
 
@@ -53,7 +52,9 @@ def alone(tmp_path_factory):
 def trained_by(processes: int) -> tuple[pd.DataFrame, dict[str, torch.Tensor]]:
     """History and weights of a run of two epochs."""
     run = tiny_run(epochs=2)
+    handlers = [signal.getsignal(number) for number in launch.AGENT]
     training.train(run, processes=processes, report=silent)
+    assert [signal.getsignal(number) for number in launch.AGENT] == handlers
     assert runs.read_record(run, "train").device.processes == processes
     return pd.read_csv(run.folder / "history.csv"), load_file(run.weights)
 
@@ -107,6 +108,22 @@ def test_a_signal_saves_within_the_epoch_and_the_resumed_run_ends_in_the_same_bi
     assert digest(run) == reference
     sessions = runs.read_record(run, "train").sessions
     assert len(sessions) == 2 and {session.device for session in sessions} == {platform.machine()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_last_test_is_not_forgotten(checkout, monkeypatch, number):
+    """What is trained is kept, and nothing further is begun."""
+    child = tiny_run("D", epochs=1)
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), number)
+        return held_out_errors(*arguments)
+
+    held_out_errors = loop.held_out_errors
+    monkeypatch.setattr(loop, "held_out_errors", interrupted)
+    with pytest.raises(Interrupted, match=rf"A-256-s0: trained, then stopped by {number.name}; the same command goes"):
+        training.train(child, report=silent)
+    assert runs.check_folder(child.parent.folder) == [] and not child.folder.exists()
 
 
 def test_a_checkpoint_within_an_epoch_resumes_to_the_same_bits(checkout, reference, monkeypatch):
@@ -328,9 +345,8 @@ class Sum:
 def test_a_lost_process_is_told_by_a_sum_that_fails_at_once(monkeypatch, asked, lost):
     monkeypatch.setattr(accelerators, "_AT_ONCE", 0.1)
     monkeypatch.setattr(torch.distributed, "all_reduce", lambda *_, **__: asked)
-    launch = SimpleNamespace(num_processes=2, device=torch.device("cpu"))
-    assert accelerators.others_are_lost(launch) is lost
-    assert accelerators.others_are_lost(SimpleNamespace(num_processes=1)) is False
+    assert accelerators.others_are_lost(object()) is lost
+    assert accelerators.others_are_lost(None) is False
 
 
 def test_more_processes_than_images_in_a_batch_are_refused(checkout):

@@ -1,10 +1,12 @@
 """accelerate, of which nothing is taken but a process's device, its precision, and the others of its launch."""
 
+import atexit
 import os
 import time
 from datetime import timedelta
 
 import torch
+from torch.distributed import ProcessGroup
 
 from verydeep import assembly
 from verydeep.errors import VerydeepError
@@ -16,7 +18,7 @@ with variables.importing():
     from accelerate.state import AcceleratorState
     from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
 
-__all__ = ["Accelerator", "accelerator", "agreed", "others_are_lost"]
+__all__ = ["Accelerator", "accelerator", "agreed", "host_group", "largest", "leave_at_exit", "others_are_lost"]
 
 #: Seconds in which an answer of the others that cannot come any more says so.
 _AT_ONCE = 2.0
@@ -37,8 +39,9 @@ def accelerator(run: Run) -> Accelerator:
     AcceleratorState._reset_state()  # a parent trained before this may have had another precision
     # accelerate joins the processes of a machine without accelerators only when it is told that there are none
     on_cpu = variables.asks_for_cpu() or not torch.accelerator.is_available()
-    patience = variables.silence()
-    handlers = [InitProcessGroupKwargs(timeout=timedelta(seconds=patience))] if patience else []
+    patience = _patience()
+    handlers = [InitProcessGroupKwargs(timeout=patience)] if patience else []
+    atexit.unregister(_leave)  # of a training that fails the others may be gone, and to leave would wait for them
     made = Accelerator(cpu=on_cpu, mixed_precision=precision, kwargs_handlers=handlers)
     if run.recipe.precision == "float16" and made.device.type != "cuda":
         raise VerydeepError(f"{run.name}: precision float16 needs a GPU; bfloat16 and float32 run anywhere")
@@ -46,6 +49,51 @@ def accelerator(run: Run) -> Accelerator:
     if parts > run.recipe.batch:
         raise VerydeepError(f"{run.name}: a batch of {run.recipe.batch} cannot be split over {parts} processes")
     return made
+
+
+def _patience() -> timedelta | None:
+    seconds = variables.silence()
+    return timedelta(seconds=seconds) if seconds else None
+
+
+def leave_at_exit() -> None:
+    """Leave the launch when this program ends. Until then another training may need it: nobody can join it again."""
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def host_group(accelerator: Accelerator) -> ProcessGroup | None:
+    """The processes of the launch as their hosts reach each other: what is exchanged there waits for no GPU.
+
+    ``None`` for one process.
+
+    Raises
+    ------
+    VerydeepError
+        When they do not reach each other.
+    """
+    if accelerator.num_processes == 1:
+        return None
+    try:
+        return torch.distributed.new_group(backend="gloo", timeout=_patience())
+    except RuntimeError as error:
+        raise VerydeepError(
+            f"rank {accelerator.process_index} of {accelerator.num_processes} processes does not reach the others "
+            f"({str(error).splitlines()[0]}): set GLOO_SOCKET_IFNAME to the network that joins the hosts"
+        ) from error
+
+
+def largest(group: ProcessGroup | None, *values: int) -> list[int]:
+    """Of each value the largest over the processes of a :func:`host_group`; all must call this at the same step."""
+    if group is None:
+        return [*values]
+    exchanged = torch.tensor(values)
+    torch.distributed.all_reduce(exchanged, torch.distributed.ReduceOp.MAX, group)
+    return exchanged.tolist()
 
 
 def agreed(accelerator: Accelerator, value: dict[str, float]) -> dict[str, float]:
@@ -56,17 +104,18 @@ def agreed(accelerator: Accelerator, value: dict[str, float]) -> dict[str, float
     return first
 
 
-def others_are_lost(accelerator: Accelerator) -> bool:
+def others_are_lost(group: ProcessGroup | None) -> bool:
     """Whether another process of the launch can no longer be reached; asked after an error in an update.
 
-    Where a connection is broken a further sum over the processes fails at once. Where all are whole it would wait for
-    the others, which are elsewhere in their work: then the error was this process's own.
+    Where a connection is broken a further exchange fails at once. Where all are whole it may wait for the others,
+    which are elsewhere in their work: then the error was this process's own.
     """
-    if accelerator.num_processes == 1:
+    if group is None:
         return False
     until = time.monotonic() + _AT_ONCE
     try:
-        asked = torch.distributed.all_reduce(torch.zeros((), device=accelerator.device), async_op=True)
+        # of the same form as that after a step, in which the others may be
+        asked = torch.distributed.all_reduce(torch.zeros(2, dtype=int), torch.distributed.ReduceOp.MAX, group, True)
         while not asked.is_completed():
             if time.monotonic() > until:
                 return False

@@ -47,3 +47,8 @@ def load(path: Path, identity: dict) -> dict | None:
             f"{path}: was made with other {', '.join(changed)}; delete it to start again, or restore those"
         )
     return state
+
+
+def described(path: Path) -> str:
+    """What is left of a training that ended early, for a message."""
+    return f"state saved in {path}" if path.exists() else "no state saved yet"

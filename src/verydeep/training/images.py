@@ -1,5 +1,6 @@
 """The training images of a run: which rows of the store are trained on, which are held out, and how they are cut."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from verydeep.data.store import Store
 from verydeep.data.views import Batch, CentreCrop, TrainingBatches, TrainingViews, draw_epoch
 from verydeep.errors import VerydeepError
 from verydeep.studies import Run
+from verydeep.training import signals
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,21 @@ class TrainingImages:
     def steps(self) -> int:
         return len(self.rows) // self.batch
 
-    def loader(self, epochs: int, first: int, part: int, parts: int) -> DataLoader:
+    def loader(self, epochs: int, first: int, part: int, parts: int) -> Generator[Batch]:
         """The batches of ``epochs`` epochs, as far as process ``part`` of ``parts`` has them, from step ``first`` on.
 
-        One for the whole training: its workers prepare the next epoch while the held-out images are tested.
+        One for the whole training: its workers prepare the next epoch while the held-out images are tested. They end
+        when it is closed, and heed no signal: one that is sent to the whole group is for their parent to act on.
         """
-        batches = _AllBatches(self, part, parts)
-        steps = range(first, epochs * self.steps)
         on_gpu = torch.cuda.is_available()
-        return DataLoader(batches, batch_size=None, sampler=steps, num_workers=_workers(on_gpu), pin_memory=on_gpu)
+        yield from DataLoader(
+            _AllBatches(self, part, parts),
+            batch_size=None,
+            sampler=range(first, epochs * self.steps),
+            num_workers=_workers(on_gpu),
+            pin_memory=on_gpu,
+            worker_init_fn=signals.ignore_stops,
+        )
 
 
 @dataclass

@@ -1,22 +1,32 @@
 """Who trains: this process, or as many as a launch has or is asked for; parents first, and nothing twice."""
 
 import contextlib
+import functools
+import itertools
 import logging
 import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+from torch.distributed import PrefixStore, Store
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+from torch.distributed.rendezvous import rendezvous
 
 from verydeep import assembly, errors, machine, progress, runs
-from verydeep.errors import VerydeepError
+from verydeep.errors import Interrupted, ProcessLost, VerydeepError
 from verydeep.runs import variables
 from verydeep.studies import Run
-from verydeep.training import loop
+from verydeep.training import checkpoints, loop, signals
 
 #: Images that one device takes at once unless told otherwise; the rest of its part of a batch is accumulated.
 MICRO_BATCH = 256
+#: The signals for which torch's elastic agent installs handlers, which it leaves behind.
+AGENT = (*signals.STOPS, signal.SIGHUP, signal.SIGQUIT)
+_QUESTIONS = itertools.count()
 
 
 def train(
@@ -53,6 +63,8 @@ def train(
         When the device has not the memory for ``micro_batch`` images; names a number that fits.
     Interrupted
         After a signal, with the state saved.
+    ProcessLost
+        When another process of the launch has ended.
     VerydeepError
         For a study that trains nothing, and for a network with batch normalisation whose batch would be split.
     """
@@ -63,8 +75,9 @@ def train(
     if size > 1 and processes > 1:
         raise VerydeepError(f"a launcher has started {size} processes already: leave --processes at 1")
     if _is_trained(run):
-        runs.seal_training(run)
-        report(f"{run.name}: already trained")
+        if rank == 0:
+            runs.seal_training(run)
+            report(f"{run.name}: already trained")
         return run.folder
     _require_whole_batch(run, max(size, processes), micro_batch)
     if run.parent is not None:
@@ -91,7 +104,34 @@ def _require_whole_batch(run: Run, processes: int, micro_batch: int) -> None:
 
 
 def _is_trained(run: Run) -> bool:
-    return runs.read_record(run, "train") is not None and (run.pilot or run.weights.exists())
+    """Whether the run is trained, as the first process of a launch has it, for as long as that waits for the run.
+
+    A file may be there for one process a moment before another, and they must all train or none. Asked of the store of
+    the launch: processes that are joined give each other up sooner than the run may be free.
+    """
+    rank, size = variables.process()
+    trained = rank == 0 and runs.read_record(run, "train") is not None and (run.pilot or run.weights.exists())
+    if size == 1:
+        return trained
+    question = str(next(_QUESTIONS))
+    try:
+        if rank == 0:
+            _store().set(question, str(trained))
+            return trained
+        while not _store().check([question]):
+            time.sleep(0.5)
+        return _store().get(question) == b"True"
+    except RuntimeError as error:
+        raise ProcessLost(
+            f"{run.name}: rank {rank} of {size} processes lost the first before training: it ended or its host went "
+            f"away; the same command goes on"
+        ) from error
+
+
+@functools.cache
+def _store() -> Store:
+    store, _, _ = next(rendezvous("env://"))
+    return PrefixStore("verydeep", store)
 
 
 def _launch(processes: int, run: Run, *arguments) -> None:
@@ -114,10 +154,13 @@ def _launch(processes: int, run: Run, *arguments) -> None:
     logging.disable(logging.CRITICAL)  # what went wrong is said below, once
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, machine.cores() // processes)))
     try:
-        with variables.undisturbed():
+        with variables.undisturbed(), signals.restored(AGENT):
             elastic_launch(config, loop.fit)(run, *arguments)
     except ChildFailedError as error:
         raise VerydeepError(_why_failed(run, error, processes)) from None
+    except SignalException as error:
+        last = "trained" if _is_trained(run) else checkpoints.described(run.workspace / loop.CHECKPOINT)
+        raise Interrupted(f"{run.name}: stopped by {error.sigval.name}, {last}; the same command goes on") from None
     finally:
         logging.disable(level)
         if threads is None:

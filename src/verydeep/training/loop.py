@@ -1,6 +1,7 @@
 """The loop over epochs: from a run's start or its checkpoint to its record."""
 
 import contextlib
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -10,18 +11,26 @@ import torch
 
 from verydeep import assembly, files, machine, progress
 from verydeep.data.views import Batch
-from verydeep.errors import Interrupted, OutOfMemory, ProcessLost, TrainingDiverged
+from verydeep.errors import Interrupted, OutOfMemory, ProcessLost, TrainingDiverged, VerydeepError
 from verydeep.runs import provenance, variables
 from verydeep.studies import Run
 from verydeep.studies.parts import Network, Recipe
 from verydeep.training import checkpoints, record
-from verydeep.training.accelerators import accelerator, agreed, others_are_lost
+from verydeep.training.accelerators import (
+    accelerator,
+    agreed,
+    host_group,
+    largest,
+    leave_at_exit,
+    others_are_lost,
+)
 from verydeep.training.images import TrainingImages
 from verydeep.training.signals import StopRequest
 from verydeep.training.steps import Step, Steps
 from verydeep.training.updates import Updates
 from verydeep.training.validation import held_out_errors
 
+CHECKPOINT = "checkpoint.pt"
 #: A checkpoint is written after an epoch, and within an epoch when this many seconds have passed.
 CHECKPOINT_SECONDS = 300
 #: After an epoch it is left out where writing takes long (a gigabyte for D of the paper) and more than this part of
@@ -65,10 +74,11 @@ class Training:
         # each other up sooner.
         self.images = TrainingImages.of(run)
         self.accelerator = accelerator(run)
+        self.hosts = host_group(self.accelerator)
         self.updates = Updates(run, self.images, self.accelerator, micro_batch)
         self.steps = Steps(self.accelerator.device)
-        self.stop = StopRequest(self.accelerator)
-        self.checkpoint = run.workspace / "checkpoint.pt"
+        self.stop = StopRequest()
+        self.checkpoint = run.workspace / CHECKPOINT
         self.state = self._resumed()
         self.session = {
             "started": self.started,
@@ -101,6 +111,13 @@ class Training:
 
     def _resumed(self) -> State:
         kept = checkpoints.load(self.checkpoint, self.identity())
+        made = kept["progress"]["epoch"] * self.images.steps + kept["progress"]["step"] if kept else 0
+        most, least = largest(self.hosts, made, -made)
+        if most != -least:
+            raise VerydeepError(
+                f"{self.run.name}: {self.checkpoint} is not the same for all processes: all hosts must see the same "
+                f"files"
+            )
         if kept is None:
             return State()
         self.updates.load(kept)
@@ -125,6 +142,10 @@ class Training:
         affordable = max(CHECKPOINT_QUICK, CHECKPOINT_SHARE * (time.monotonic() - self.saved))
         return self.saving <= affordable or self.updates.schedule.finished
 
+    def _is_overdue(self) -> bool:
+        """Whether a checkpoint is to be written within an epoch, by the clock of the process that writes it."""
+        return self.accelerator.is_main_process and time.monotonic() - self.saved > CHECKPOINT_SECONDS
+
     def _count_session(self) -> None:
         self.session["seconds"] = time.monotonic() - self.begun
         self.session["load_average"] = provenance.load_average()
@@ -133,19 +154,23 @@ class Training:
         recipe, state, accelerator = self.run.recipe, self.state, self.accelerator
         first = state.epoch * self.images.steps + state.step
         loader = self.images.loader(recipe.epochs, first, accelerator.process_index, accelerator.num_processes)
-        with self.stop.listening(), self._with_others():
-            batches = iter(loader)
+        with self.stop.listening(), self._with_others(), contextlib.closing(loader) as batches:
             while not self.updates.schedule.finished:
                 self._epoch(batches)
-        if self.accelerator.is_main_process:
-            self._count_session()
-            record.write(
-                self.run, self.updates.result, self.images, self.state.history, self.state.sessions, self.made_by,
-                self.accelerator.device, self.accelerator.num_processes,
-            )  # fmt: skip
-            self.checkpoint.unlink(missing_ok=True)
-        self.accelerator.wait_for_everyone()
-        self.accelerator.end_training()
+            if accelerator.is_main_process:
+                self._count_session()
+                record.write(
+                    self.run, self.updates.result, self.images, state.history, state.sessions, self.made_by,
+                    accelerator.device, accelerator.num_processes,
+                )  # fmt: skip
+                self.checkpoint.unlink(missing_ok=True)
+            accelerator.wait_for_everyone()
+            (number,) = largest(self.hosts, self.stop.number)
+        leave_at_exit()
+        if number:  # it came in the last epoch's test, or later
+            raise Interrupted(
+                f"{self.run.name}: trained, then stopped by {signal.Signals(number).name}; the same command goes on"
+            )
 
     @contextlib.contextmanager
     def _with_others(self) -> Iterator[None]:
@@ -153,17 +178,17 @@ class Training:
         try:
             yield
         except RuntimeError as error:  # gloo has no other type; NCCL's is derived from it
-            if not others_are_lost(self.accelerator):
+            if not others_are_lost(self.hosts):
                 raise
             here, parts = self.accelerator.process_index, self.accelerator.num_processes
-            last = f"state saved in {self.checkpoint}" if self.checkpoint.exists() else "no state saved yet"
+            last = checkpoints.described(self.checkpoint)
             raise ProcessLost(
                 f"{self.run.name}: rank {here} of {parts} processes lost another in epoch {self.state.epoch + 1}: it "
                 f"ended or its host went away; {last}; the same command goes on"
             ) from error
 
     def _epoch(self, batches: Iterator[Batch]) -> None:
-        state, parts = self.state, self.accelerator.num_processes
+        state = self.state
         left = self.images.steps - state.step
         started, before = time.monotonic(), state.seconds
         title = f"{self.run.name} epoch {state.epoch + 1}/{self.run.recipe.epochs}"
@@ -174,15 +199,15 @@ class Training:
             state.step += 1
             state.seconds = before + time.monotonic() - started
             self.session["images"] += self.run.recipe.batch
-            if self.stop.made():
+            number, overdue = largest(self.hosts, self.stop.number, self._is_overdue())
+            if number or overdue:
                 self.save()
+            if number:
                 self.accelerator.wait_for_everyone()  # whoever leaves first has the others ended
                 raise Interrupted(
-                    f"{self.run.name}: stopped by {self.stop.name} in epoch {state.epoch + 1}, state saved in "
-                    f"{self.checkpoint}; the same command goes on"
+                    f"{self.run.name}: stopped by {signal.Signals(number).name} in epoch {state.epoch + 1}, state "
+                    f"saved in {self.checkpoint}; the same command goes on"
                 )
-            if parts == 1 and time.monotonic() - self.saved > CHECKPOINT_SECONDS:
-                self.save()
         self._fetch()
         state.seconds = before + time.monotonic() - started
         row = self._row()

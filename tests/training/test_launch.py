@@ -1,0 +1,137 @@
+"""Trainings on several processes: they begin, save, go on and stop together, as one does."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import digest, tiny_run
+
+from conftest import REPOSITORY, entered, make_checkout
+from faults.machine import wait_for_epoch
+from verydeep import runs, studies
+from verydeep.training import loop
+
+IMPORTS = """
+import os, signal, sys
+from tiny import tiny_run
+from verydeep import training
+from verydeep.training import images, loop
+from verydeep.training.updates import Updates
+"""
+
+#: The second of two processes gets a signal before an update: its number, and that of the update in this launch.
+SIGNALLED = """
+original, calls, loop.CHECKPOINT_SECONDS = Updates.update, [], 0.0
+
+def update(self, *where):
+    calls.append(where)
+    if len(calls) == int(sys.argv[2]) and os.environ["RANK"] == "1":
+        os.kill(os.getpid(), int(sys.argv[1]))
+    return original(self, *where)
+
+Updates.update = update
+training.train(tiny_run(dropout=0.5, epochs=2))
+"""
+
+UNDISTURBED = "training.train(tiny_run(dropout=0.5, epochs=2))"
+
+#: As on two hosts that do not share their files.
+UNSEEN = """
+from verydeep.training import checkpoints
+if os.environ["RANK"] == "1":
+    checkpoints.load = lambda *_: None
+training.train(tiny_run(dropout=0.5, epochs=2))
+"""
+
+
+def start(program: str, *arguments: object, processes: int = 2, **environment: str) -> subprocess.Popen:
+    """A program as torchrun starts it, or with ``processes=1`` alone; the leader of a group of processes."""
+    file = Path("launched.py")
+    file.write_text(IMPORTS + program)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    path = os.pathsep.join([str(REPOSITORY / "tests" / "training"), *filter(None, sys.path)])
+    return subprocess.Popen(
+        [sys.executable, *(launcher if processes > 1 else []), str(file), *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": path} | environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def said(started: subprocess.Popen, status: int = 0) -> str:
+    """What a program wrote to its end."""
+    try:
+        out, error = started.communicate(timeout=200)
+    except subprocess.TimeoutExpired:
+        os.killpg(started.pid, signal.SIGKILL)
+        raise
+    assert started.returncode == status, error[-3000:]
+    return out + error
+
+
+def saved(run) -> tuple[int, int]:
+    """Epoch and step of a checkpoint."""
+    progress = torch.load(run.workspace / "checkpoint.pt", weights_only=True)["progress"]
+    return progress["epoch"], progress["step"]
+
+
+def test_a_parent_and_its_child_are_trained_in_one_launch(checkout):
+    child, program = tiny_run("D", epochs=1), 'training.train(tiny_run("D", epochs=1))'
+    out = said(start(program))
+    trained = runs.read_record(child, "train")
+    assert trained.device.processes == 2 and trained.parent.weights_sha256 == digest(child.parent)
+    assert "destroy_process_group" not in out, "it was left without being ended"
+    assert said(start(program)).count("D-256-s0: already trained") == 1
+
+
+def test_two_processes_save_within_an_epoch_stop_together_and_go_on_to_the_same_bits(checkout, tmp_path):
+    run = tiny_run(dropout=0.5, epochs=2)
+    killed = said(start(SIGNALLED, int(signal.SIGKILL), 60), status=1)
+    assert "rank 0 of 2 processes lost another in epoch 2: it ended or its host went away; state saved in" in killed
+    assert saved(run) == (1, 18)
+    stopped = said(start(SIGNALLED, int(signal.SIGTERM), 10), status=1)
+    assert stopped.count("stopped by SIGTERM in epoch 2, state saved in") == 2 and saved(run) == (1, 28)
+    refused = said(start(UNSEEN), status=1)
+    assert "checkpoint.pt is not the same for all processes: all hosts must see the same files" in refused
+    said(start(UNDISTURBED))
+    resumed = digest(run)
+    with entered(make_checkout(tmp_path / "undisturbed")):
+        said(start(UNDISTURBED))
+        assert digest(run) == resumed
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_signal_to_the_whole_group_stops_with_the_state_saved(checkout, processes):
+    """As Slurm, systemd and Ctrl-C send it: workers that prepare views get it too, and so does who waits for others."""
+    program = """
+from verydeep.cli import main
+images._workers = lambda on_gpu: 2
+if __name__ == "__main__":
+    main()
+"""
+    training = start(program, "train", "smoke", "A", "256", "--processes", processes, processes=1)
+    wait_for_epoch(training, 1)
+    os.killpg(training.pid, signal.SIGTERM)
+    lines = said(training, status=1).splitlines()
+    assert re.fullmatch(
+        r"error: A-256-s0: stopped by SIGTERM.*, state saved in .*checkpoint\.pt; the same command goes on", lines[-1]
+    )
+    assert all("epoch" in line for line in lines[:-1]), lines
+    assert saved(studies.find_run("smoke", "A", 256)) > (0, 0)
+
+
+def test_a_launch_waits_for_a_run_and_ends_where_it_was_trained_meanwhile(checkout):
+    """However long the first process waits, the others do not give it up, here after three seconds."""
+    run = tiny_run(epochs=1)
+    with runs.working_on(run):
+        waiting = start("training.train(tiny_run(epochs=1))", VERYDEEP_WAIT="1", VERYDEEP_SILENCE="3")
+        time.sleep(15)
+        loop.fit(run, 256, lambda line: None)
+        assert waiting.poll() is None
+    said(waiting)
+    assert runs.read_record(run, "train").device.processes == 1
