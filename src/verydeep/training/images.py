@@ -45,6 +45,7 @@ class TrainingImages:
 
     @property
     def steps(self) -> int:
+        """In an epoch: as many as whole batches."""
         return len(self.rows) // self.batch
 
     def loader(self, epochs: int, first: int, part: int, parts: int) -> Generator[Batch]:

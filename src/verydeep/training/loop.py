@@ -51,6 +51,7 @@ class State:
     sessions: list[dict] = field(default_factory=list)
 
     def next_epoch(self) -> None:
+        """Begin another: what is counted within an epoch starts anew."""
         self.epoch, self.step, self.loss_sum, self.correct, self.seconds = self.epoch + 1, 0, 0.0, 0, 0.0
 
 
@@ -151,6 +152,7 @@ class Training:
         self.session["load_average"] = provenance.load_average()
 
     def fit(self) -> None:
+        """Train from where it stands to the record; raises as :func:`fit` does."""
         recipe, state, accelerator = self.run.recipe, self.state, self.accelerator
         first = state.epoch * self.images.steps + state.step
         loader = self.images.loader(recipe.epochs, first, accelerator.process_index, accelerator.num_processes)

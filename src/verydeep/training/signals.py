@@ -39,7 +39,7 @@ def restored(numbers: tuple[signal.Signals, ...]) -> Iterator[bool]:
         yield True
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set by Python
 
 
 def ignore_stops(worker: int) -> None:
