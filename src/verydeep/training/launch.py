@@ -84,12 +84,9 @@ def train(
         train(run.parent, processes=processes, micro_batch=micro_batch, report=report)
     # Of the processes that torchrun has started, the first holds the run for all.
     with runs.working_on(run) if rank == 0 else contextlib.nullcontext():
-        if _is_trained(run):
-            pass  # by the process that had it until now
-        elif processes > 1:
-            _launch(processes, run, micro_batch, report)
-        else:
-            loop.fit(run, micro_batch, report)
+        if not _is_trained(run):  # by the process that had it until now
+            fit = functools.partial(_launch, processes) if processes > 1 else loop.fit
+            fit(run, micro_batch, report)
     return run.folder
 
 
