@@ -216,8 +216,10 @@ def test_marks_lie_at_the_numbers_that_they_are_of_and_each_in_its_row():
 def test_cells_say_the_numbers_that_they_are_of():
     (axes, _) = shown("numbers.heat_map").figure.axes
     assert words(axes) == [f"{k}.0" for k in range(9)]
-    first, second = functions()["images.crop_posteriors"]([np.eye(2), np.full((1, 2), 0.6)], ["a", "b"], "").figure.axes
-    assert (words(first), words(second)) == (["100", "0", "0", "100"], ["60", "60"])
+    first, second = functions()["images.crop_posteriors"](
+        [np.eye(2) * 0.8, np.full((1, 2), 0.6)], ["a", "b"], ""
+    ).figure.axes
+    assert (words(first), words(second)) == (["80", "0", "0", "80"], ["60", "60"])
     _, below, _ = shown("images.score_maps").figure.axes
     assert words(below) == ["100", "0", "0", "0", "100", "0", "0", "0", "100"]
     assert below.get_title() == "2x2 of 3x3 positions count" and len(below.lines) == 9 - 4
