@@ -56,6 +56,7 @@ class Chapter(NamedTuple):
 
     @property
     def anchor(self) -> str:
+        """The name that links within the PDF lead to: ``results.table3``."""
         return self.name.replace("/", ".")
 
 

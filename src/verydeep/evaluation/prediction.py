@@ -42,6 +42,7 @@ class OnePicture:
         self.manifest = pd.DataFrame({"name": [name]})
 
     def image(self, row: int) -> np.ndarray:
+        """The picture, uint8 (height, width, 3), whatever the row."""
         return self._image
 
 

@@ -47,10 +47,12 @@ class Layer:
 
     @property
     def parameters(self) -> int:
+        """Weights and biases together."""
         return self.weights + self.biases
 
     @property
     def activations(self) -> int:
+        """Outputs for one image: channels x height x width."""
         channels, height, width = self.shape
         return channels * height * width
 

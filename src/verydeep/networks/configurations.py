@@ -47,6 +47,7 @@ class Convolution:
 
     @property
     def padding(self) -> int:
+        """Pixels of zeros at each side of the map."""
         return self.kernel // 2 if self.pad is None else self.pad
 
     def output(self, side: int) -> int:

@@ -14,6 +14,7 @@ class Stack:
 
     @property
     def name(self) -> str:
+        """As the tables have it: ``3 x conv3``."""
         return f"{self.layers} x conv{self.kernel}"
 
     @property

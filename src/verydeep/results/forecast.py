@@ -101,6 +101,7 @@ class Step:
 
     @property
     def seconds(self) -> float:
+        """What takes longest: the three go on side by side."""
         return max(self.arithmetic, self.launching, self.preparing)
 
     @property

@@ -36,6 +36,7 @@ class TransferRow:
 
     @property
     def table(self) -> str:
+        """``table11``, or ``table12`` of actions."""
         return self.transfer.target.table
 
     @property

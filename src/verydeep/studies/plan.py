@@ -91,6 +91,7 @@ class Run(Recorded):
 
     @property
     def recipe(self) -> Recipe:
+        """How it is trained: the paper's recipe with what study, scale and variant change (Sect. 3.1)."""
         return self.study.resolve(self.train_scale, self.variant)
 
     @property
@@ -110,6 +111,7 @@ class Run(Recorded):
 
     @property
     def configuration(self) -> AnyConfiguration:
+        """Its layers at the paper's size; ``size`` says how small it is built."""
         return configuration(self.config)
 
     @property

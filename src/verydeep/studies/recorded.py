@@ -48,6 +48,7 @@ class OfSeveral(Recorded):
 
     @property
     def study(self) -> Study:
+        """The study of its members, which is one."""
         return self.members[0].study
 
     @property

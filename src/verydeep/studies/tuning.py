@@ -38,10 +38,12 @@ class Tuning(OfSeveral):
 
     @property
     def members(self) -> tuple[Run, ...]:
+        """The one network that is tuned."""
         return (self.run,)
 
     @property
     def row(self) -> str:
+        """The network's row and the data set, without the seed: ``D-jitter-tuned-on-caltech101``."""
         return f"{self.run.row}{TUNED_ON}{self.source}"
 
     @property
@@ -76,6 +78,7 @@ class OwnImages:
 
     @property
     def study(self) -> Study:
+        """The study of the network, by whose settings it is tuned."""
         return self.run.study
 
 
