@@ -24,8 +24,9 @@ from verydeep.chapters import (
     house,
     training_tables,
 )
-from verydeep.chapters.figures import Picture, numbers
-from verydeep.networks import peers
+from verydeep.chapters.figures import Picture, numbers, style
+from verydeep.networks import peers, vgg
+from verydeep.networks.configurations import Size
 
 pytestmark = pytest.mark.usefixtures("repository")
 
@@ -151,6 +152,117 @@ def test_a_learning_curve_says_what_the_network_learns(boxes, titles, curves):
     loss, errors, _ = numbers.learning_curve(_history(), "A", boxes).figure.axes
     assert [loss.get_title(), errors.get_title()] == titles
     assert [line.get_label() for line in errors.lines] == curves
+
+
+def drawn(picture: Picture) -> list[list[list]]:
+    """What the lines of each of its axes lie on: ``[x, y]`` of every line."""
+    return [
+        [[np.ravel(line.get_xdata()).tolist(), np.ravel(line.get_ydata()).tolist()] for line in axes.lines]
+        for axes in picture.figure.axes
+    ]
+
+
+def words(axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def test_curves_lie_on_the_numbers_that_they_are_of():
+    history = _history()
+    curves = ["train_loss", "held_out_loss"], ["train_top1_error", "held_out_top1_error", "held_out_top5_error"]
+    expected = [[[history["epoch"].tolist(), history[name].tolist()] for name in of] for of in curves]
+    expected.append([[history["epoch"].tolist(), history["learning_rate"].tolist()]])
+    assert drawn(numbers.learning_curve(history, "A")) == expected
+    assert drawn(functions()["learning.loss_curve"]([2.0, 1.0, 0.5])) == [[[[1, 2, 3], [2.0, 1.0, 0.5]]]]
+    said = functions()["networks.signals"](_signals() * [1, 2, 3, 4], "gradient", "A")
+    assert drawn(said) == [[[[0, 1, 2], [1.0] * 3], [[0, 1, 2], [2.0] * 3]]]
+    posteriors, average = np.array([[0.1, 0.7], [0.3, 0.5]]), np.array([0.2, 0.6])
+    (lines,) = drawn(functions()["images.posteriors_by_scale"]([224, 256], posteriors, average, ["cat", "dog"]))
+    assert [y for _, y in lines] == [pytest.approx(y) for y in ([10, 30], [20, 20], [70, 50], [60, 60])]
+    (axes,) = functions()["learning.error_by_images"](_by_images()).figure.axes
+    assert [bars[0].get_xydata().tolist() for bars in axes.containers] == [[[5, 50], [30, 50]]] * 3
+    spread = [[[5, 45], [5, 56]], [[30, 45], [30, 56]]]
+    assert [[one.tolist() for one in bars[2][0].get_segments()] for bars in axes.containers] == [spread] * 3
+
+
+def test_marks_lie_at_the_numbers_that_they_are_of_and_each_in_its_row():
+    frame = pd.DataFrame({"A-256": [30.0, 5.0], "D-256": [20.0, 10.0]}, ["cat", "dog"])
+    picture = numbers.errors_by_class(frame)
+    assert drawn(picture) == [[[[30, 5], [0, 1]], [[20, 10], [0, 1]]]]
+    assert [label.get_text() for label in picture.figure.axes[0].get_yticklabels()] == ["cat", "dog"]
+    verdicts = [one for one in results.read("quarter").verdicts if one.rule]
+    tested = [(place, one) for place, one in enumerate(verdicts) if one.ours and one.rule.margin == 0 and one.paper]
+    (lines,) = drawn(numbers.forest(verdicts))
+    assert len(tested) > 5
+    for place, one in tested:
+        row = [x for x, y in lines if set(y) == {place}]
+        assert row == [[one.ours.low, one.ours.high], [one.ours.value], [one.paper]]
+    told = [effect for effect in results.read("quarter").effects if effect.value]
+    (lines,) = drawn(numbers.effects(told))
+    for place, effect in enumerate(told):
+        interval, value = (x for x, y in lines if set(y) == {place})
+        assert interval == [effect.value.low, effect.value.high] and value == [effect.value.value]
+    tried = pd.DataFrame(
+        {"aimed at": ["a", "b", "a"], "met": [True, True, False], "seconds": [1.0, 2.0, 3.0], "survived": True}
+    )
+    met, missed = numbers.kills(tried).figure.axes[0].collections
+    assert met.get_offsets().tolist() == [[1, 0], [2, 1]] and missed.get_offsets().tolist() == [[3, 0]]
+    compared = peers.compare(64, ("AlexNet", "ResNet-50"))
+    (axes,) = functions()["networks.peers_picture"](compared).figure.axes
+    (places,) = zip(*(marks.get_offsets().tolist() for marks in axes.collections), strict=True)
+    assert list(places) == compared[["multiply-adds (billions)", "parameters (millions)"]].to_numpy().tolist()
+    assert [marks.get_sizes().tolist() for marks in axes.collections] == [[6 * 8], [6 * 50]]
+
+
+def test_cells_say_the_numbers_that_they_are_of():
+    (axes, _) = shown("numbers.heat_map").figure.axes
+    assert words(axes) == [f"{k}.0" for k in range(9)]
+    first, second = functions()["images.crop_posteriors"](
+        [np.eye(2) * 0.8, np.full((1, 2), 0.6)], ["a", "b"], ""
+    ).figure.axes
+    assert (words(first), words(second)) == (["80", "0", "0", "80"], ["60", "60"])
+    _, below, _ = shown("images.score_maps").figure.axes
+    assert words(below) == ["100", "0", "0", "0", "100", "0", "0", "0", "100"]
+    assert below.get_title() == "2x2 of 3x3 positions count" and len(below.lines) == 9 - 4
+    titles = [axes.get_title() for axes in shown("images.prediction_grid").figure.axes[:2]]
+    assert titles == ["cat 90%", "cat 40%\n(dog)"]
+
+
+def test_boxes_lie_where_they_are_and_are_green_where_they_are_right():
+    def rectangles(axes):
+        return [(patch.get_bbox().extents.tolist(), to_rgb(patch.get_edgecolor())) for patch in axes.patches]
+
+    box = pytest.approx([0.1, 0.2, 0.7, 0.9])
+    for name, ground, boxes in (("boxes.box_grid", 0, 3), ("boxes.extremes", 1, 2), ("boxes.merging", 0, 4)):
+        assert [place for place, _ in rectangles(shown(name).figure.axes[0])[ground:]] == [box] * boxes
+    right, wrong = ([colour for _, colour in rectangles(axes)][-1] for axes in shown("boxes.box_grid").figure.axes[:2])
+    assert (right, wrong) == (to_rgb(style.RIGHT), to_rgb(style.WRONG))
+    right, wrong = ([colour for _, colour in rectangles(axes)][-1] for axes in shown("boxes.extremes").figure.axes[:2])
+    assert (right, wrong) == (to_rgb(style.RIGHT), to_rgb(style.WRONG))
+    counted, left_out = shown("boxes.crops_with_boxes").figure.axes[:2]
+    assert rectangles(counted)[0][0] == pytest.approx([-0.2, 0.1, 0.6, 1.2]) and not left_out.patches
+    assert [r[0] for r in rectangles(shown("images.crop_grid").figure.axes[0])] == [
+        [left, top, left + 32, top + 32] for top in (0, 8) for left in (0, 8)
+    ]
+
+
+def test_the_networks_are_drawn_as_torch_has_them():
+    layers = vgg.build("D", Size(width_divisor=64)).eval()
+    weights = [one.weight.numel() / 1e6 for one in (layers.convolutions() | layers.fully_connected()).values()]
+    bars = functions()["networks.shares"]("D", Size(width_divisor=64)).figure.axes[0].patches
+    assert [bar.get_width() for bar in bars if bar.get_width()] == pytest.approx(weights)
+    (axes,) = shown("networks.receptive_fields").figure.axes
+    fields = {line.get_label(): line.get_ydata()[-1] for line in axes.lines}
+    # a block of n layers of 3x3 adds 2 n jumps, its pooling one: jumps of 1, 2, 4, 8 and 16 pixels
+    blocks = {"A": (1, 1, 2, 2, 2), "B": (2,) * 5, "C": (2,) * 5, "D": (2, 2, 3, 3, 3), "E": (2, 2, 4, 4, 4)}
+    for name, convolutions in blocks.items():
+        assert fields[name] == 1 + sum((2 * n + 1) * 2**k for k, n in enumerate(convolutions))
+    titles = [axes.get_title() for axes in shown("networks.stacks_in_one_dimension").figure.axes]
+    assert titles == ["3 x conv3: 2 outputs", "1 x conv7: 2 outputs", "2 x conv3: 4 outputs", "1 x conv5: 4 outputs"]
+    said = words(shown("networks.configurations_diagram").figure.axes[0])
+    counts = {"conv3-64": 10, "conv3-512": 30, "conv1-256": 1, "conv1-512": 2, "LRN": 1, "maxpool": 30, "FC-4096": 12}
+    assert {text: said.count(text) for text in counts} == counts
+    weights = np.array([[[[-0.5]], [[0.0]], [[0.25]]]])
+    assert functions()["insides.filters"](weights).figure.axes[0].images[0].get_array().tolist() == [[[0, 0.5, 0.75]]]
 
 
 def test_a_network_that_never_starts_does_not_hide_the_other_effects():

@@ -49,15 +49,29 @@ def test_the_markdown_table_links_what_was_run(trained):
     assert text.count(display.NOT_RUN) == 2 * 11
 
 
-@pytest.mark.parametrize(("table", "rows"), [(3, 12), (4, 10), (5, 6), (6, 4), (7, 15)])
-def test_every_table_stands_in_the_papers_row_order_with_its_errors(checkout, table, rows):
+#: The rows of each table as the paper has them.
+ROWS = {
+    3: "A-256 A-LRN-256 B-256 C-256 C-384 C-jitter D-256 D-384 D-jitter E-256 E-384 E-jitter",
+    4: "B-256 C-256 C-384 C-jitter D-256 D-384 D-jitter E-256 E-384 E-jitter",
+    5: "D-jitter-dense D-jitter-multi-crop D-jitter-both E-jitter-dense E-jitter-multi-crop E-jitter-both",
+    6: "7-dense 2-dense 2-multi-crop 2-both",
+    7: "VGG-2 VGG-1 VGG-7 GoogLeNet-1 GoogLeNet-7 MSRA-11 MSRA-1 Clarifai-multiple Clarifai-1 Zeiler-Fergus-6 "
+    "Zeiler-Fergus-1 OverFeat-7 OverFeat-1 Krizhevsky-et-al-5 Krizhevsky-et-al-1",
+}
+
+
+@pytest.mark.parametrize("table", ROWS)
+def test_every_table_stands_in_the_papers_row_order_with_its_errors(checkout, table):
     printed = paper.table(table)
     frame = error_tables.errors(table, ["quarter"])
-    assert len(frame) == len(printed) == rows
-    assert frame["paper", "top-1"].fillna(-1).tolist() == printed["top1_val_error"].fillna(-1).tolist()
+    assert frame.index.tolist() == ROWS[table].split()
+    columns = {"top-1": "top1_val_error", "top-5": "top5_val_error", "top-5, test images": "top5_test_error"}
+    assert set(frame["paper"]) == {*columns} if table > 5 else {"top-1", "top-5"}
+    for heading in frame["paper"]:
+        assert frame["paper", heading].fillna(-1).tolist() == printed[columns[heading]].fillna(-1).tolist()
     assert frame["quarter", "top-1"].isna().all()
     text = error_tables.errors_markdown(table, ["quarter"], lambda one: one.id)
-    ours = 3 if table == 7 else rows
+    ours = 3 if table == 7 else len(frame)
     assert text.count(display.NOT_RUN) == 2 * ours
 
 
@@ -140,7 +154,7 @@ def test_the_cost_of_testing_is_that_of_the_record(trained):
     assert costs.testing_cost("smoke").index.get_level_values("method").tolist() == [
         "centre-crop", "dense", "dense", "multi-crop",
     ]  # fmt: skip
-    assert costs.testing_cost("quarter").empty == (not list((trained / "runs").glob("quarter/*")))
+    assert costs.testing_cost("quarter").empty
 
 
 def test_the_cost_at_the_papers_size_is_counted():

@@ -11,6 +11,7 @@ from torchvision.ops import box_iou
 
 from conftest import enter, gone_on
 from evaluation import localised
+from evaluation.test_merging import naive
 from verydeep import evaluation, files, results, runs, training
 from verydeep.data.boxes import Boxes
 from verydeep.data.normaliser import Normaliser
@@ -165,6 +166,8 @@ def test_the_record_is_what_the_boxes_yield(tested):
         assert dict(record.measurements[name]) == boxes.errors(part) and len(part) == 364
     assert record.measurements["centre-boxes-256"].top1_error < 60
     assert record.parameters["classes"]["run"] == "A-256-s0" and record.parameters["rated_by"]["run"] == "A-256-s0"
+    assert record.parameters["rated_by"]["weights_sha256"] == files.sha256(tested.parent.weights)
+    assert record.weights_sha256 == files.sha256(tested.weights) != files.sha256(tested.parent.weights)
     assert record.protocol["localisation"]["overlap"] == 0.5
     recorded = pd.read_parquet(tested.parent.folder / "predictions.parquet")
     named = recorded[recorded["measurement"] == "dense-256"]
@@ -216,28 +219,35 @@ def test_boxes_given_to_other_classes_than_the_systems_of_now_are_not_used(teste
     assert kept.path(single).read_bytes() != before
 
 
-def test_two_networks_boxes_are_merged_as_if_of_one(tested):
-    passes = localisation.BoxPasses(tested, record=runs.read_record(tested, "evaluate"))
-    single = measured_by(tested)[1]
-    alone = passes.table(single)
-    arrays = passes.arrays(single)
-    options = tested.study.localisation
-    twice = localisation.merged(localisation.union([arrays, arrays]), slice(-1), options)
-    judged = passes.judged("boxes", False, twice)
-    assert judged["iou_1"].to_numpy() == pytest.approx(alone["iou_1"].to_numpy(), abs=1e-6)
+def test_a_fusion_of_boxes_is_of_the_windows_of_both_and_leaves_its_record(tested, monkeypatch):
+    """The second network's boxes lie elsewhere and are twice as sure; merged by the plain loops of ``test_merging``."""
+    again, arrays = localised.run("pcr-again"), localisation.BoxPasses.arrays
 
+    def elsewhere(passes, single):
+        said = arrays(passes, single)
+        return said if passes.run == tested else said | {"boxes": said["boxes"] * 0.7, "scores": said["scores"] * 2}
 
-def test_a_fusion_of_boxes_leaves_its_record(tested):
-    """Two that say the same say what each says alone."""
-    again = localised.run("pcr-again")
+    monkeypatch.setattr(localisation.BoxPasses, "arrays", elsewhere)
     shutil.copytree(tested.folder, again.folder)
     for kind in ("train", "evaluate"):
         runs.write_record(again, runs.read_record(tested, kind).model_copy(update={"variant": "pcr-again"}))
     runs.seal(again.folder, ["train.json", "evaluate.json"])
     both = Fusion((tested, again), "boxes")
     measured = fusion.fuse(both, report=quiet)
-    alone = runs.read_record(tested, "evaluate").measurements["dense-boxes-256"]
-    assert dict(measured["together"]) == pytest.approx(dict(alone))
+    table, single = pd.read_parquet(both.folder / boxes.FILE), measured_by(tested)[1].passes[0]
+    passes = [localisation.BoxPasses(run, record=runs.read_record(run, "evaluate")) for run in (tested, again)]
+    windows = [list(localisation.union([one.arrays(single)])) for one in passes]
+    for row, first, second in list(zip(table.itertuples(), *windows, strict=True))[::9]:
+        for k in range(5):
+            said = [np.concatenate([one[k] for one in each]) for each in (
+                (first.boxes.swapaxes(0, 1), second.boxes.swapaxes(0, 1)), (first.scores.T, second.scores.T)
+            )]  # fmt: skip
+            (best, *_), *_ = naive(*said, tested.localisation)
+            found = [getattr(row, f"{side}_{k + 1}") for side in ("left", "top", "right", "bottom")]
+            assert found == pytest.approx(np.clip(best, 0, 1), abs=1e-5)
+    wrong = 1 - (table[[f"class_{k}" for k in range(1, 6)]].eq(table["label"], axis=0).to_numpy()
+                 & (table[[f"iou_{k}" for k in range(1, 6)]].to_numpy() > 0.5)).any(1).mean()  # fmt: skip
+    assert measured["together"].top5_error == pytest.approx(100 * wrong)
     record = runs.read_fusion(both)
     assert record.members[tested.name].measurement == "dense-boxes-256" and runs.is_complete(both, "fuse")
     assert sorted(path.name for path in both.folder.iterdir()) == ["SHA256SUMS", "boxes.parquet", "fuse.json"]

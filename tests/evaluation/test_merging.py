@@ -94,7 +94,8 @@ def distance(one, other, match):
     width = max(0, min(one[2], other[2]) - max(one[0], other[0]))
     height = max(0, min(one[3], other[3]) - max(one[1], other[1]))
     areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    apart = 1 - width * height / (areas - width * height)
+    union = areas - width * height
+    apart = 1 - (width * height / union if union else 0)
     if match == "overfeat":
         x, y = ((one[k] + one[k + 2] - other[k] - other[k + 2]) / 2 for k in (0, 1))
         w, h = ((one[k + 2] - one[k] + other[k + 2] - other[k]) / 2 for k in (0, 1))

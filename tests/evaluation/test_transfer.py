@@ -332,9 +332,11 @@ def test_a_pair_stacks_its_networks_and_takes_their_passes(carried, monkeypatch)
     alone = transfer.Material(carried, 2**19)
     monkeypatch.setattr(features, "describe", lambda *_: pytest.fail("made again"))
     usual = carried.usual
+    joined = material.networks[1].joined
+    monkeypatch.setattr(material.networks[1], "joined", lambda features: joined(features)[:, ::-1])  # another's
     both, one = material.describe(usual), alone.describe(usual)
-    assert both.shape == (120, 2 * one.shape[1])
-    assert np.allclose(both, np.concatenate([one, one], 1) / np.sqrt(2), atol=1e-6)
+    assert both.shape == (120, 2 * one.shape[1]) and not np.allclose(one, one[:, ::-1], atol=1e-2)
+    assert np.allclose(both, np.concatenate([one, one[:, ::-1]], 1) / np.sqrt(2), atol=1e-6)
 
 
 def test_numbers_and_tables_say_what_was_recorded(carried):

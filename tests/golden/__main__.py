@@ -1,6 +1,7 @@
 """``PYTHONPATH=tests python -m golden``: write anew what the recorded studies say, when it is meant to have changed.
 
-Of the runs that are written out already; with ``--all``, of every run of `quarter` that there is now.
+Of the runs that ``runs.json`` names; with ``--all``, of every run of `quarter` that there is now too. Of `narrow` it
+names the kinds that `quarter` lacks: several seeds, an ablation, a transfer, a tuning.
 """
 
 import json
@@ -11,8 +12,8 @@ from pathlib import Path
 import golden
 from conftest import REPOSITORY
 
-there = sorted(path.relative_to(REPOSITORY / "runs").as_posix() for path in (REPOSITORY / "runs").glob("quarter/*"))
-names = there if "--all" in sys.argv else golden.recorded()
+there = {path.relative_to(REPOSITORY / "runs").as_posix() for path in (REPOSITORY / "runs").glob("quarter/*")}
+names = sorted({*golden.recorded(), *(there if "--all" in sys.argv else ())})
 with tempfile.TemporaryDirectory() as folder:
     found = golden.collect(golden.checkout(Path(folder) / "checkout", names))
 (golden.FOLDER / "runs.json").write_text(json.dumps(names, indent=0) + "\n")

@@ -38,7 +38,13 @@ def test_a_number_is_what_its_record_says(trained):
         "A-256-s0",
     )
     assert number.measurement == "dense-256"
-    assert number.low < number.value < number.high
+    centre = runs.read_record(run, "evaluate").measurements["centre-crop-256"]
+    for identity, error in {"table3.A-256.top1": measured.top1_error, "table3.A-256.top5": measured.top5_error,
+                            "centre-crop.A-256.top1": centre.top1_error}.items():  # fmt: skip
+        found, p, z, n = results.number(f"smoke.{identity}"), error / 100, 1.959964, 364
+        middle, half = p + z**2 / (2 * n), z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5  # Wilson (1927)
+        ends = [100 * (middle + sign * half) / (1 + z**2 / n) for sign in (-1, 1)]
+        assert (found.low, found.high) == (pytest.approx(ends[0], abs=1e-4), pytest.approx(ends[1], abs=1e-4))
 
 
 def test_every_table_reads_its_own_measurement(trained):

@@ -55,7 +55,7 @@ class Chapter(NamedTuple):
 
     @property
     def anchor(self) -> str:
-        """Where links within the one document lead: ``results.table3``."""
+        """The name that links within the PDF lead to: ``results.table3``."""
         return self.name.replace("/", ".")
 
 

@@ -49,6 +49,7 @@ class ResultRole(BookRole):
     forms = frozenset({"bare", "cell", "required"})
 
     def show(self):
+        """The number and its link, or the warning that it is unknown, or required and not run."""
         identity, *asked = self.text.split()
         if unknown := sorted(set(asked) - self.forms):
             return self._warn(f"unknown option {unknown[0]!r} of {{result}}: choose of {', '.join(sorted(self.forms))}")
@@ -80,6 +81,7 @@ class PaperRole(BookRole):
     """A number as the paper printed it."""
 
     def show(self):
+        """The number as it is printed, or the warning that the paper has none of that identity."""
         try:
             text = f"{results.paper_number(self.text)}"
         except VerydeepError as error:
@@ -94,6 +96,7 @@ class VerdictRole(BookRole):
     """
 
     def show(self):
+        """The verdict and its link, or the warning that the claim or the option is unknown."""
         claim, *asked = self.text.split()
         study, _, number = claim.partition(".")
         number = int(number) if number.isdigit() else number

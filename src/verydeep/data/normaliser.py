@@ -21,7 +21,7 @@ class Normaliser:
 
     @classmethod
     def of(cls, store: Store, unit_variance: bool, device="cpu") -> "Normaliser":
-        """For the images of ``store``: its mean RGB value, and its deviation where the study divides by that."""
+        """What a network learns from that is trained on these images; divided by their deviation where asked for."""
         mean = torch.tensor(store.statistics.mean, dtype=torch.float32, device=device)
         return cls(mean, store.statistics.deviation if unit_variance else 1.0)
 

@@ -67,7 +67,7 @@ class Store:
 
     @property
     def num_classes(self) -> int:
-        """Of the whole set, with or without images here."""
+        """How many classes the data set has."""
         return len(self.classes)
 
     def counts(self) -> dict[str, int]:
@@ -254,6 +254,7 @@ class _ColourSums:
         self.second = np.zeros((3, 3))
 
     def add(self, moments: tuple[np.ndarray, np.ndarray] | None) -> None:
+        """Count one image by its moments, (3,) and (3, 3); ``None`` is an image that does not count."""
         if moments is None:
             return
         self.images += 1
@@ -261,6 +262,7 @@ class _ColourSums:
         self.second += moments[1]
 
     def result(self) -> dict | None:
+        """The keys of :class:`ColourStatistics`, of values from 0 to 255; ``None`` where no image was counted."""
         if not self.images:
             return None
         mean = self.first / self.images

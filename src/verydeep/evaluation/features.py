@@ -122,7 +122,7 @@ class Descriptors:
         return {}
 
     def path(self, name: str) -> Path:
-        """Where the descriptors of this name are kept, ``.safetensors`` in the run's workspace."""
+        """Where the descriptors of the pass ``name`` are kept, in the run's workspace."""
         return self.run.workspace / "features" / self.transfer.source / f"{name}.safetensors"
 
     def at(self, of: str, view: str, scale: int) -> np.ndarray:

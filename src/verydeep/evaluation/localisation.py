@@ -60,7 +60,7 @@ class Localiser:
 
     @property
     def net(self) -> VGG:
-        """The network that gives boxes."""
+        """The network that gives boxes; the other is ``rater.net``."""
         return self.tester.net
 
     def make(self, method: str, store: Store, rows: np.ndarray, shorter: int, classes: np.ndarray) -> Pass:

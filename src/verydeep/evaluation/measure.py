@@ -86,6 +86,7 @@ class _Evaluation:
         self.passes = passes_of(run, pixels_per_batch)
 
     def finish(self) -> runs.EvaluateRecord:
+        """Write what was answered and ``evaluate.json``, seal them, and return the record."""
         run, passes = self.run, self.passes
         parts, measured = [], {}
         for measurement in measured_by(run):

@@ -81,7 +81,7 @@ class Passes:
         return self.run.study.pixels(Measurement.named(name).test_scales[0])
 
     def path(self, single: Measurement) -> Path:
-        """Where the arrays of one pass are kept, ``.safetensors`` in the run's workspace."""
+        """Where a single pass is kept, in the run's workspace."""
         return self.run.workspace / self.kept_in / f"{single.name}.safetensors"
 
     def arrays(self, single: Measurement) -> dict[str, np.ndarray]:

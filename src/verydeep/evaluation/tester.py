@@ -150,7 +150,7 @@ class LargeInput:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(1, 3, height, width), as the tensor that it stands for."""
+        """That of the tensor which it stands for: (1, 3, height, width)."""
         count, height, width, channels = self.images.shape
         return count, channels, height, width
 

@@ -171,6 +171,7 @@ class _Carrying(OnOtherData):
         super().__init__(transfer, transfer, pixels_per_batch, report)
 
     def finish(self) -> runs.TransferRecord:
+        """Train and test in every way of describing images; write the record ``transfer`` and return it."""
         transfer = self.made
         tables, resampled, measured = [], {}, {}
         for features in transfer.measured():

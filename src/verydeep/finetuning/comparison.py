@@ -72,6 +72,7 @@ class _Comparison(OnOtherData):
         return Split(random_split(self.targets, 0, count, None).train, most.test)
 
     def finish(self) -> runs.TuningRecord:
+        """Learn in every way from every number of images; write the record ``finetune`` and return it."""
         tables, resampled, measured, work, splits = [], {}, {}, {}, []
         labels, names = self.targets.labels, self.targets.names
         rates = {way: self._rate(way) for way in WAYS if way != FROZEN}

@@ -52,7 +52,7 @@ class Layer:
 
     @property
     def activations(self) -> int:
-        """How many numbers the layer gives for one image: channels x height x width."""
+        """Outputs for one image: channels x height x width."""
         channels, height, width = self.shape
         return channels * height * width
 

@@ -47,7 +47,7 @@ class Convolution:
 
     @property
     def padding(self) -> int:
-        """Zeros on each side, in pixels; half of the filter unless Table 1's network says otherwise."""
+        """Pixels of zeros at each side of the map."""
         return self.kernel // 2 if self.pad is None else self.pad
 
     def output(self, side: int) -> int:

@@ -14,7 +14,7 @@ class Stack:
 
     @property
     def name(self) -> str:
-        """``3 x conv3``."""
+        """As the tables have it: ``3 x conv3``."""
         return f"{self.layers} x conv{self.kernel}"
 
     @property

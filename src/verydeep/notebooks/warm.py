@@ -82,6 +82,7 @@ class _World:
         self.begin()
 
     def begin(self) -> None:
+        """Start the process, which begins with its imports; nothing where it runs already."""
         with self._lock, socket.socket(socket.AF_UNIX) as listening:
             if self._process is not None:
                 return
@@ -98,6 +99,7 @@ class _World:
             )
 
     def end(self) -> None:
+        """End the process: at once where no kernel was asked for, otherwise as soon as it has imported."""
         if self._process is not None:
             self._process.stdin.close()
             if not self._is_used:  # it may import for seconds yet, for nobody
@@ -155,6 +157,7 @@ class _Kernel:
         return self.returncode
 
     def wait(self) -> int:
+        """Wait until it has ended; 0, since how it ended is not known."""
         if self.returncode is None:
             with contextlib.suppress(ConnectionError):
                 self._connection.recv(1)
@@ -163,13 +166,16 @@ class _Kernel:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
+        """Send it a signal; nothing where it has ended."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
     def kill(self) -> None:
+        """End it at once."""
         self.send_signal(signal.SIGKILL)
 
     def terminate(self) -> None:
+        """Ask it to end."""
         self.send_signal(signal.SIGTERM)
 
 

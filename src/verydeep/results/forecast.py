@@ -101,7 +101,7 @@ class Step:
 
     @property
     def seconds(self) -> float:
-        """What one step takes: the slowest of three things that happen side by side."""
+        """What takes longest: the three go on side by side."""
         return max(self.arithmetic, self.launching, self.preparing)
 
     @property

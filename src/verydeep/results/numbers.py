@@ -57,22 +57,22 @@ class Number:
 
     @property
     def study(self) -> str:
-        """The study that it is of."""
+        """The study that it is of: ``quarter`` of ``quarter.table3.D-384.top1``."""
         return NumberId.parse(self.id).study
 
     @property
     def table(self) -> str:
-        """The paper's table, or the way of testing, that it stands in: ``table3``."""
+        """The table of the paper that it belongs to, ``table3``, or ``centre-crop``."""
         return NumberId.parse(self.id).table
 
     @property
     def row(self) -> str:
-        """Its row there: ``D-384``."""
+        """Its row in that table: ``D-384``."""
         return NumberId.parse(self.id).row
 
     @property
     def metric(self) -> str:
-        """What is measured: ``top1``."""
+        """What was measured or counted: ``top1``, ``top5``, ``true_class``, ``parameters``, ``map`` or ``recall``."""
         return NumberId.parse(self.id).metric
 
     @property

@@ -36,7 +36,7 @@ class TransferRow:
 
     @property
     def table(self) -> str:
-        """The paper's table that it belongs to, 11 or 12."""
+        """``table11``, or ``table12`` of actions."""
         return self.transfer.target.table
 
     @property

@@ -32,6 +32,7 @@ class Fusion(OfSeveral):
 
     @property
     def row(self) -> str:
+        """Its members' rows and the method, without seeds: ``D-jitter+E-jitter-both``."""
         return f"{'+'.join(run.row for run in self.members)}-{self.method}"
 
     @property

@@ -94,7 +94,7 @@ class Run(Recorded):
 
     @property
     def recipe(self) -> Recipe:
-        """How it is trained: the study's recipe at its scale, with what its variant changes."""
+        """How it is trained: the paper's recipe with what study, scale and variant change (Sect. 3.1)."""
         return self.study.resolve(self.train_scale, self.variant)
 
     @property
@@ -114,7 +114,7 @@ class Run(Recorded):
 
     @property
     def configuration(self) -> AnyConfiguration:
-        """Its column of Table 1."""
+        """Its layers at the paper's size; ``size`` says how small it is built."""
         return configuration(self.config)
 
     @property

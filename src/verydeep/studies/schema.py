@@ -213,7 +213,7 @@ class Study(Strict):
 
     @property
     def num_classes(self) -> int:
-        """Of its data set."""
+        """Classes of its data set; 1,000 in the paper."""
         return SOURCES[self.data.source].num_classes
 
     def pixels(self, length: int) -> int:

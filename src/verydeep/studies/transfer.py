@@ -60,6 +60,7 @@ class Transfer(OfSeveral):
 
     @property
     def row(self) -> str:
+        """Its members' rows and the data set, without seeds: ``D-jitter-on-caltech101``."""
         return f"{'+'.join(run.row for run in self.members)}{ON}{self.source}"
 
     @property

@@ -43,6 +43,7 @@ class Tuning(OfSeveral):
 
     @property
     def row(self) -> str:
+        """The network's row and the data set, without the seed: ``D-jitter-tuned-on-caltech101``."""
         return f"{self.run.row}{TUNED_ON}{self.source}"
 
     @property
@@ -77,7 +78,7 @@ class OwnImages:
 
     @property
     def study(self) -> Study:
-        """That of the network that is tuned."""
+        """The study of the network, by whose settings it is tuned."""
         return self.run.study
 
 

@@ -47,7 +47,7 @@ class Rule:
 
     @property
     def levels(self) -> int:
-        """How many alternatives the longest reference has, of which the first that was run is taken."""
+        """How many alternatives the row that has the most of them names; see :meth:`at_level`."""
         return max(len(_alternatives(reference)) for pair in self.compare for reference in pair)
 
     def within_table3(self) -> "Rule":
