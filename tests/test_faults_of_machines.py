@@ -1,4 +1,4 @@
-"""Kills and faults of the machine: a short version of ``make faults``."""
+"""Kills and faults of the machine: a short version of ``make faults``; of lost processes ``test_launch.py`` has one."""
 
 import random
 
@@ -21,10 +21,9 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(whole, tmp_p
 
 
 @pytest.mark.parametrize("fault", [
-    machine.disk_full_in_training, machine.worker_killed, around.variables_from_the_start,
-    around.notebooks_of_another_world, around.no_home_directory, around.interrupted, around.workflow_killed,
-    around.litter_of_desktops, around.broken_environment,
-    around.workflow_with_other_settings, around.workflow_on_a_cluster,
+    machine.disk_full_in_training, around.variables_from_the_start, around.notebooks_of_another_world,
+    around.no_home_directory, around.interrupted, around.workflow_killed, around.litter_of_desktops,
+    around.broken_environment, around.workflow_with_other_settings, around.workflow_on_a_cluster,
 ], ids=lambda fault: fault.__name__)  # fmt: skip
 def test_a_fault_of_the_machine_is_survived(whole, tmp_path, fault):
     try:

@@ -307,14 +307,13 @@ def test_a_recorded_pilot_is_not_trained_again_for_want_of_its_weights(checkout)
     assert lines == ["A-256-pilot-s0: already trained"]
 
 
-@pytest.mark.parametrize("processes", [2, 3])
-def test_processes_train_the_network_of_one(checkout, alone, processes):
+def test_processes_train_the_network_of_one(checkout, alone):
     """Synchronous data parallelism equals one device (Sect. 3.3), to the rounding of the sums.
 
     Over two epochs; later a unit at the kink of a ReLU may fall to the other side, see benchmarks/processes.py. A
     batch of 32 makes parts of 11, 11 and 10 images.
     """
-    (curves, mine), (together, theirs) = alone, trained_by(processes)
+    (curves, mine), (together, theirs) = alone, trained_by(3)
     assert together["train_loss"].tolist() == pytest.approx(curves["train_loss"].tolist(), rel=1e-5)
     assert together["held_out_loss"].tolist() == pytest.approx(curves["held_out_loss"].tolist(), rel=1e-4)
     errors = [column for column in curves if column.endswith("_error")]
