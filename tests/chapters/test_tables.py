@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from conftest import REPOSITORY
 from verydeep import paper, results, runs, studies
@@ -15,10 +16,12 @@ from verydeep.chapters import (
     figures,
     paper_tables,
     result_tables,
+    settings,
     testing_tables,
     training_tables,
     transfer_tables,
 )
+from verydeep.studies import schema
 
 
 def test_table1_stands_as_printed():
@@ -168,6 +171,18 @@ def test_each_class_has_its_recall_over_the_splits_the_largest_gain_of_training_
     for title, name in titles.items():
         assert shown[title].sort_index().tolist() == pytest.approx(recall[name].tolist(), abs=0.051)
     assert (shown["at one scale"] - shown["untrained"]).round(1).is_monotonic_decreasing
+
+
+def test_a_recipe_is_that_of_the_studys_file_beside_section_3_1(repository):
+    shown, file = settings.recipe("quarter"), yaml.safe_load((schema.FOLDER / "quarter.yaml").read_text())
+    papers = {"batch": 256, "momentum": 0.9, "weight_decay": 5e-4, "dropout": 0.5, "learning_rate": 0.01,
+              "rate_drops": 3, "epochs": 74}  # fmt: skip
+    assert {key: shown.loc[key, "paper"] for key in papers} == papers
+    assert {key: shown.loc[key, "study"] for key in file["recipe"]} == file["recipe"]
+    assert shown.loc["momentum", ["study", "why"]].tolist() == [0.9, ""]
+    departures = settings.departures("quarter")
+    assert set(departures.index) == {*file["recipe"]}
+    assert departures["why"].to_dict() == {key: " ".join(file["why"][key].split()) for key in file["recipe"]}
 
 
 def test_what_the_text_alone_says_has_its_unit():
