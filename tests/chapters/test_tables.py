@@ -3,8 +3,11 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
+import yaml
 
+from conftest import REPOSITORY
 from verydeep import paper, results, runs, studies
 from verydeep.chapters import (
     costs,
@@ -13,9 +16,12 @@ from verydeep.chapters import (
     figures,
     paper_tables,
     result_tables,
+    settings,
     testing_tables,
     training_tables,
+    transfer_tables,
 )
+from verydeep.studies import schema
 
 
 def test_table1_stands_as_printed():
@@ -126,6 +132,65 @@ def test_what_networks_gain_together_is_the_difference_to_the_best_of_them():
     shown = re.fullmatch(r"(\S+) \[(\S+), (\S+)\]", row["gain over the best"])
     value, low, high = map(float, shown.groups())
     assert value == pytest.approx(min(alone) - row["together"], abs=0.006) and low < value < high
+
+
+def test_ways_of_testing_that_say_otherwise_are_counted_image_by_image(repository):
+    run = studies.find_run("narrow", "D", 256)
+    table = pd.read_parquet(run.folder / "predictions.parquet")
+    best = table.pivot(index="image", columns="measurement", values="class_1")
+    true = table.drop_duplicates("image").set_index("image")["label"].loc[best.index].to_numpy()
+    dense, shown = best["dense-256"].to_numpy(), testing_tables.ways_apart(run)
+    assert set(shown.index) == {*best} - {"dense-256"}
+    for way, row in shown.iterrows():
+        other = best[way].to_numpy()
+        counted = [dense != other, (dense == true) & (other != true), (dense != true) & (other == true)]
+        assert row.tolist() == pytest.approx([100 * images.mean() for images in counted], abs=0.0051)
+
+
+def test_networks_together_stand_below_each_of_them_with_the_errors_of_their_predictions(repository):
+    shown = testing_tables.fused(studies.find_fusion(["quarter/D-jitter", "quarter/E-jitter"], "both"))
+    folders = {"D-jitter-s0": "D-jitter-s0", "E-jitter-s0": "E-jitter-s0", "together": "D-jitter+E-jitter-both-s0"}
+    assert shown.index.tolist() == [*folders]
+    for name, folder in folders.items():
+        table = pd.read_parquet(REPOSITORY / "runs/quarter" / folder / "predictions.parquet")
+        table = table[table["measurement"].str.startswith("both")]
+        five = table[[f"class_{k}" for k in range(1, 6)]].eq(table["label"], axis=0)
+        errors = [100 * (1 - right.mean()) for right in (five["class_1"], five.any(axis=1))]
+        assert shown.loc[name, ["top1_error", "top5_error"]].tolist() == pytest.approx(errors)
+
+
+def test_each_class_has_its_recall_over_the_splits_the_largest_gain_of_training_first(repository):
+    transfer = studies.find_transfer(["narrow/D-jitter"], "caltech101")
+    shown, answers = transfer_tables.by_class(transfer), pd.read_parquet(transfer.folder / "transfer.parquet")
+    answers["right"] = answers["label"] == answers["class_1"]
+    by_split = answers.groupby(["measurement", "split", "label"], observed=True)["right"].mean()
+    recall = 100 * by_split.groupby(level=["measurement", "label"], observed=True).mean()
+    titles = {"the paper's way": "stack-256+384+512", "at one scale": "average-256",
+              "untrained": "untrained-average-256", "pixels": "pixels"}  # fmt: skip
+    assert list(shown) == [*titles]
+    for title, name in titles.items():
+        assert shown[title].sort_index().tolist() == pytest.approx(recall[name].tolist(), abs=0.051)
+    assert (shown["at one scale"] - shown["untrained"]).round(1).is_monotonic_decreasing
+
+
+def test_a_recipe_is_that_of_the_studys_file_beside_section_3_1(repository):
+    shown, file = settings.recipe("quarter"), yaml.safe_load((schema.FOLDER / "quarter.yaml").read_text())
+    papers = {"batch": 256, "momentum": 0.9, "weight_decay": 5e-4, "dropout": 0.5, "learning_rate": 0.01,
+              "rate_drops": 3, "epochs": 74}  # fmt: skip
+    assert {key: shown.loc[key, "paper"] for key in papers} == papers
+    assert {key: shown.loc[key, "study"] for key in file["recipe"]} == file["recipe"]
+    assert shown.loc["momentum", ["study", "why"]].tolist() == [0.9, ""]
+    departures = settings.departures("quarter")
+    assert set(departures.index) == {*file["recipe"]}
+    assert departures["why"].to_dict() == {key: " ".join(file["why"][key].split()) for key in file["recipe"]}
+
+
+def test_what_the_text_alone_says_has_its_unit():
+    said = dict(zip(paper_tables.in_text()["what"], paper_tables.in_text()["paper"], strict=True))
+    for what, printed in {"batch size": "256 images", "momentum": "0.9", "weight decay (L2 multiplier)": "0.0005",
+                          "training iterations": "370,000 iterations", "crops in total over 3 scales": "150 crops",
+                          "VOC gain of five test scales over three": "0.3 %"}.items():  # fmt: skip
+        assert said[what] == printed
 
 
 def test_a_study_without_networks_tested_together_has_an_empty_table(checkout):
