@@ -121,6 +121,7 @@ def test_chapters_are_committed_without_outputs(path):
     nbformat.validate(notebook)
     for cell in notebook.cells:
         assert not cell.get("outputs") and cell.get("execution_count") is None
+        assert "`" not in cell.metadata.get("table", {}).get("caption", ""), "a caption is shown as it is written"
         assert (
             "\ndef " not in f"\n{cell.source}" and "\nclass " not in f"\n{cell.source}"
         )  # helpers live in the package
