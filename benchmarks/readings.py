@@ -16,6 +16,7 @@ from common import Record
 
 from verydeep import paper
 from verydeep.assembly import device, device_record, load_network, normaliser, open_data
+from verydeep.chapters.testing_tables import AS_TESTED
 from verydeep.evaluation.tester import Tester
 from verydeep.evaluation.verification import spread
 from verydeep.runs import predictions
@@ -54,7 +55,7 @@ def main(study: str, names: tuple[str, ...], images: int) -> None:
         tester = partial(Tester, load_network(run), normaliser(run, store, on))
         for way, scales in (("dense", several_scales(run.train_scale)), (CROPS, (single_scale(run.train_scale),))):
             sides, before = [run.study.pixels(scale) for scale in scales], None
-            for reading, testing in {"as tested": run.testing, **others(run.testing, way)}.items():
+            for reading, testing in {AS_TESTED: run.testing, **others(run.testing, way)}.items():
                 by = tester(testing, run.recipe.flip)
                 posteriors = np.mean([by.make(way, store, rows, side).posteriors for side in sides], axis=0)
                 title = f"{run.row}, {way}-{'+'.join(map(str, scales))}, {reading}"

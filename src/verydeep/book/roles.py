@@ -8,6 +8,8 @@ An unknown identity is a warning, which the strict build turns into a failure. I
     {verdict}`quarter.3 centre-crop`       what it says of the same networks on one crop
 """
 
+from abc import ABC, abstractmethod
+
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxRole
@@ -23,12 +25,12 @@ from verydeep.results.claims import Verdict
 SHOWN = ("narrow", "quarter")
 
 
-class BookRole(SphinxRole):
+class BookRole(SphinxRole, ABC):
     """A role of this book; what it prints keeps the source, by which the check of lost text finds it."""
 
+    @abstractmethod
     def show(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """The nodes that it prints, and the messages of what is wrong with it."""
-        raise NotImplementedError
 
     def run(self):
         shown, messages = self.show()
