@@ -39,7 +39,7 @@ FIRST = (
     "tests/notebooks/test_notebooks.py",
 )
 #: Files whose tests go to whichever process is free, each by itself; of other files one process has all tests.
-DIVIDED = frozenset({"tests/test_faults_of_machines.py"})
+DIVIDED = frozenset({"tests/test_faults_of_machines.py", "tests/test_recorded.py"})
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

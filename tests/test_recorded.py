@@ -1,5 +1,7 @@
 """The runs that are in git: whole, made from committed sources, and repeatable from their published weights."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,12 +72,17 @@ def test_a_at_quarter_size_learns():
     assert number.status == "done" and number.n == 10_000 and number.value < 75
 
 
+@functools.cache
+def entries(source: str) -> dict[str, sources.Entry]:
+    """The validation images of a source by name."""
+    return {entry.name: entry for entry in sources.source(source).entries() if entry.split == "val"}
+
+
 class Listed:
     """Images of a source by their place in a list of names, as a store gives them."""
 
     def __init__(self, source, names):
-        entries = {entry.name: entry for entry in source.entries() if entry.split == "val"}
-        self.source, self.entries = source, [entries[name] for name in names]
+        self.source, self.entries = source, [entries(source.name)[name] for name in names]
         self.manifest = pd.DataFrame({"name": names})
 
     def image(self, row):
@@ -101,7 +108,7 @@ def test_published_weights_give_the_recorded_boxes(run, images=48):
 
 @pytest.mark.data
 @pytest.mark.parametrize("run", with_weights(recorded("evaluate")), ids=lambda run: f"{run.study.name}-{run.name}")
-def test_published_weights_give_the_recorded_predictions(run, images=48):
+def test_published_weights_give_the_recorded_predictions(run, images=16, cut_up=4):
     source = sources.source(run.study.data.source)
     if not source.folder.is_dir():
         pytest.skip(f"{source.name} is not at {source.folder}; verydeep data get {source.name}")
@@ -115,8 +122,9 @@ def test_published_weights_give_the_recorded_predictions(run, images=48):
     asked = (measurements.single(scale), measurements.several(scale), measurements.several(scale, "both"))
     for measurement in [one for one in asked if one in measurements.measured_by(run)]:
         part = table[table["measurement"] == measurement.name]
-        sample = part.iloc[np.linspace(0, len(part) - 1, images, dtype=int)]
-        store, rows = Listed(source, sample["image"]), np.arange(images)
+        count = images if measurement.method == "dense" else cut_up  # a hundred crops and more of each
+        sample = part.iloc[np.linspace(0, len(part) - 1, count, dtype=int)]
+        store, rows = Listed(source, sample["image"]), np.arange(count)
         passes = [
             tester.make(one.method, store, rows, run.study.pixels(one.test_scales[0])).posteriors
             for one in measurement.passes

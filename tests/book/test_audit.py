@@ -21,7 +21,7 @@ AUDITED = (
     "index", "findings", "paper/claims", "networks/shapes", "networks/peers", "training/recipe",
     "training/train", "evaluation/cost", "evaluation/touch", "results/table3", "results/claims", "reproduce",
     "cite", "departures", "faults", "runs/numbers", "runs/smoke", "runs/smoke/A-256-s0", "building/how",
-    "reference/data", "references", "search",
+    "reference/finetuning", "references", "search",
 )  # fmt: skip
 
 

@@ -3,9 +3,12 @@
 from urllib.parse import urljoin
 
 import pytest
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, SoupStrainer
 
 from verydeep.book.contents import seen_from
+
+#: All that is read of a page: most of it is sources of modules, which take long.
+NAVIGATION = SoupStrainer("nav")
 
 CONTENTS = """<p aria-level="2" class="caption" role="heading"><span class="caption-text">Part</span></p>
 <ul class="nav bd-sidenav">
@@ -59,7 +62,7 @@ def test_on_every_page_they_lead_to_pages_and_mark_the_one_that_is_shown(html):
     titles, marked = None, set()
     for path in sorted(html.rglob("*.html")):
         page = path.relative_to(html).as_posix()
-        navigation = BeautifulSoup(path.read_text(), "html.parser").select_one("nav.bd-links")
+        navigation = BeautifulSoup(path.read_text(), "html.parser", parse_only=NAVIGATION).select_one("nav.bd-links")
         if navigation is None:
             continue
         links = [(urljoin(f"/{page}", link["href"]).partition("#")[0], link.get_text()) for link in navigation("a")]
