@@ -256,6 +256,19 @@ def test_how_long_a_network_was_trained_counts_what_it_starts_from(trained):
     assert table.loc["D-jitter", "training loss"] == display.NOT_RUN
 
 
+@pytest.mark.usefixtures("repository")
+def test_depth_against_budget_leaves_out_a_recipe_of_one_depth():
+    """A alone was trained with other pooling or initial weights, and never learned with some of these."""
+    frame = training_tables.budget("narrow")
+    kept = frame.groupby("changes")["config"].apply(set)
+    assert kept[""] == set("ABCDE") and {"A-256-longer", "D-256-ladder-1"} <= set(frame["network"])
+    assert kept["transfer_from_a: False, batch_norm: True"] == set("ADE")
+    one_depth = {"A-256-pool-3x3", "A-256-no-dropout", "A-256-paper-std"}
+    assert one_depth.isdisjoint(frame["network"]) and one_depth <= {run.row for run in studies.planned_runs(
+        studies.load("narrow")) if runs.read_record(run, "train")}  # fmt: skip
+    assert frame["training"].max() < 40
+
+
 def test_a_network_of_a_further_seed_has_a_line_of_its_own(checkout):
     table = training_tables.training("narrow")
     assert table.index.is_unique

@@ -77,7 +77,6 @@ def ladder(study: str) -> display.Table:
             {
                 "rung": run.row,
                 "adds": ", ".join(f"{key}: {value}" for key, value in told.items()) or "the study's recipe",
-                "why": spec.variants[run.variant].why,
                 "held-out top-1": training_tables.held_out(record, "top1"),
                 "taken": said[kept],
                 "top-1": display.measured(snapshot.number(f"{study}.table3.{run.row}.top1")),

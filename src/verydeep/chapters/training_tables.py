@@ -82,9 +82,11 @@ def training(study: str, trained: bool = False) -> pd.DataFrame:
 def budget(study: str) -> pd.DataFrame:
     """How far each classifier A to E of a study came at S=256, against how many updates it and what it starts from had.
 
-    A row a network of the study's first seed that was trained: ``network``, ``config``, ``updates``, ``changes`` (of
-    the study's recipe, but for its length, and of its networks), ``training`` (top-1 error in percent on the crops of
-    the last epoch), and ``held_out`` with ``low`` and ``high``, that on the held-out images with its 95 % interval.
+    Those of the study's own recipe, and of each other by which networks of two depths were trained: one of a single
+    depth says nothing of depth. A row a network of the study's first seed that was trained: ``network``, ``config``,
+    ``updates``, ``changes`` (of the study's recipe, but for its length, and of its networks), ``training`` (top-1 error
+    in percent on the crops of the last epoch), and ``held_out`` with ``low`` and ``high``, that on the held-out images
+    with its 95 % interval.
     """
     rows = []
     for run in planned_runs(load(study)):
@@ -108,7 +110,9 @@ def budget(study: str) -> pd.DataFrame:
             }
         )
     columns = ["network", "config", "updates", "changes", "training", "held_out", "low", "high"]
-    return pd.DataFrame(rows, columns=columns).sort_values(["config", "updates"], ignore_index=True)
+    frame = pd.DataFrame(rows, columns=columns)
+    depths = frame.groupby("changes")["config"].transform("nunique")
+    return frame[(frame["changes"] == "") | (depths > 1)].sort_values(["config", "updates"], ignore_index=True)
 
 
 def histories(study: str, variant: str | None = None) -> dict[str, pd.DataFrame]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from verydeep import files
-from verydeep.errors import VerydeepError
+from verydeep.errors import VerydeepError, first_line
 
 
 def save(path: Path, state: dict) -> None:
@@ -39,8 +39,9 @@ def load(path: Path, identity: dict) -> dict | None:
         state = torch.load(path, map_location="cpu", weights_only=True)
         saved = state["identity"]
     except Exception as error:  # torch.load raises whatever its unpickler and zip reader raise
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise VerydeepError(f"{path}: not a readable checkpoint ({reason}); delete it to start again") from None
+        raise VerydeepError(
+            f"{path}: not a readable checkpoint ({first_line(error)}); delete it to start again"
+        ) from None
     if saved != identity:
         changed = sorted(key for key in saved.keys() | identity.keys() if saved.get(key) != identity.get(key))
         raise VerydeepError(

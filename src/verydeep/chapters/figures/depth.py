@@ -90,14 +90,20 @@ def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
     use_style()
     size = (8.6, 2.9 * len(frames))
     figure, panels = plt.subplots(
-        len(frames), 2, figsize=size, layout="constrained", squeeze=False, sharey="row", sharex=True
+        len(frames), 2, figsize=size, layout="constrained", squeeze=False, sharey="row", sharex="row"
     )
     configs = sorted({config for frame in frames.values() for config in frame["config"]})
     colours = dict(zip(configs, sns.color_palette("viridis", len(configs) + 1), strict=False))
     for (left, right), (study, frame) in zip(panels, frames.items(), strict=True):
         markers = dict(zip(frame["changes"].unique(), "oDs^vP*X", strict=False))
         for (config, changes), part in frame.groupby(["config", "changes"], sort=False):
-            style = {"color": colours[config], "marker": markers[changes], "markersize": 6, "linewidth": 1.4}
+            style = {
+                "color": colours[config],
+                "marker": markers[changes],
+                "markersize": 6,
+                "linewidth": 1.4,
+                "clip_on": False,
+            }
             left.plot(part["updates"] / 1000, part["training"], **style)
             spread = np.array([part["held_out"] - part["low"], part["high"] - part["held_out"]])
             right.errorbar(part["updates"] / 1000, part["held_out"], spread, elinewidth=1, **style)
@@ -113,8 +119,7 @@ def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
             ]
         right.legend(handles=handles, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
         left.set(xlim=(0, None), ylim=(0, None))
-    for axes in panels[-1]:
-        axes.set_xlabel("thousand updates, its parents' too")
+    figure.supxlabel("thousand updates, those of its parents too", fontsize="medium")
     return finished(figure)
 
 
