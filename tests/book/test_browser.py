@@ -204,6 +204,17 @@ def test_a_table_is_copied_as_cells(page, address):
 
 
 @pytest.mark.browser
+def test_a_wide_table_takes_the_room_beside_the_text(page, address):
+    """Lines of text stay as long as they are easy to read; a table is not cut where the window has room for it."""
+    page.goto(f"{address}/results/table6.html")
+    longest = "Math.max(...[...document.querySelectorAll('article p')].map(one => one.offsetWidth))"
+    for width, room in {1280: 850, 1440: 1010, 1920: 1170}.items():
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.locator("article").evaluate("article => article.clientWidth") >= room, width
+        assert page.evaluate(longest) <= 52 * 16, width
+    assert page.locator("article .numbered-table table").first.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
 def test_on_a_phone_the_first_column_stays_and_an_edge_that_goes_on_fades(page, address):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{address}/results/claims.html")
