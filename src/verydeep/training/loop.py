@@ -195,7 +195,8 @@ class Training:
         started, before = time.monotonic(), state.seconds
         title = f"{self.run.name} epoch {state.epoch + 1}/{self.run.recipe.epochs}"
         self.updates.learn()
-        for batch in progress.bar(islice(batches, left), title, left, unit="batch"):
+        shown = self.accelerator.is_main_process
+        for batch in progress.bar(islice(batches, left), title, left, unit="batch", shown=shown):
             if self.steps.add(self._update(batch)):
                 self._fetch()
             state.step += 1
