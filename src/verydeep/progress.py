@@ -38,7 +38,8 @@ class _Lines(tqdm):
     monitor_interval = 0  # no thread that looks whether a bar moves
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        if msg is None:  # otherwise it is the empty one that clears a bar
+        """Print the line; an empty ``msg``, which clears a bar, says nothing."""
+        if msg is None:
             elapsed = self.format_dict["elapsed"]
             said = f"{self.desc}: {self.n:,} of {self.total:,} {self.unit}s after {duration(elapsed)}"
             line(f"{said}, {duration(elapsed * (self.total - self.n) / self.n)} left")
