@@ -102,7 +102,7 @@ def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
                 "marker": markers[changes],
                 "markersize": 6,
                 "linewidth": 1.4,
-                "clip_on": False,
+                "clip_on": False,  # an error of nearly nothing lies on the axis
             }
             left.plot(part["updates"] / 1000, part["training"], **style)
             spread = np.array([part["held_out"] - part["low"], part["high"] - part["held_out"]])
