@@ -9,7 +9,7 @@ import torch
 from torch.distributed import ProcessGroup
 
 from verydeep import assembly
-from verydeep.errors import VerydeepError
+from verydeep.errors import VerydeepError, first_line
 from verydeep.runs import variables
 from verydeep.studies import Run
 
@@ -83,7 +83,7 @@ def host_group(accelerator: Accelerator) -> ProcessGroup | None:
     except RuntimeError as error:
         raise VerydeepError(
             f"rank {accelerator.process_index} of {accelerator.num_processes} processes does not reach the others "
-            f"({str(error).splitlines()[0]}): set GLOO_SOCKET_IFNAME to the network that joins the hosts"
+            f"({first_line(error)}): set GLOO_SOCKET_IFNAME to the network that joins the hosts"
         ) from error
 
 
