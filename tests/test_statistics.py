@@ -83,6 +83,13 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     assert 182 <= covered <= 198  # 95 % of 200 within three standard deviations
 
 
+def test_a_difference_of_counts_is_that_of_the_images():
+    first, second = (wrong[0] for wrong in draws(3000, 0.50, 0.45))
+    counts = int((first & ~second).sum()), int((second & ~first).sum())
+    assert statistics.difference_of_counts(*counts, 3000) == statistics.mean_difference([(first, second)])
+    assert statistics.difference_of_counts(0, 0, 10) == statistics.Interval(0.0, 0.0, 0.0)
+
+
 def test_pairs_that_say_the_same_are_not_counted_twice():
     first, second = draws(2000, 0.50, 0.47)
     once = statistics.mean_difference([(first, second)])

@@ -134,9 +134,12 @@ def training_views(run: Run) -> TrainingViews:
 
 
 def device() -> torch.device:
-    """The GPU where there is one, computing float32 in float32."""
+    """Where this process computes: the GPU where CUDA has one, unless a launch asks for the processor.
+
+    Another accelerator (a Mac's) is left alone: nobody has seen a training resumed there to the bit.
+    """
     exact_float32()
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device("cuda" if torch.cuda.is_available() and not variables.asks_for_cpu() else "cpu")
 
 
 def exact_float32() -> None:

@@ -96,6 +96,14 @@ def mean_difference(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Interval:
     return _resampled(np.mean(differences, axis=0))
 
 
+def difference_of_counts(only_first: int, only_second: int, n: int) -> Interval:
+    """As :func:`mean_difference` of two networks with a seed each, from how many of ``n`` images only that one answers
+    wrongly."""
+    values, counts = np.array([-100.0, 0.0, 100.0]), np.array([only_second, n - only_first - only_second, only_first])
+    bounds = _bounds(values[None, counts > 0], counts[counts > 0])
+    return Interval(100 * (only_first - only_second) / n, *bounds)
+
+
 def _difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     if first.shape != second.shape:
         raise ValueError(f"(seeds, images) {first.shape} cannot be paired with {second.shape}")
@@ -103,21 +111,25 @@ def _difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _resampled(values: np.ndarray) -> Interval:
-    """Mean of values (seeds, images) with its percentile bootstrap interval over images; over seeds too, if several.
+    """Mean of values (seeds, images) with its percentile bootstrap interval over images; over seeds too, if several."""
+    return Interval(float(values.mean()), *_bounds(*np.unique(values, axis=1, return_counts=True)))
+
+
+def _bounds(kinds: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """The interval of a mean, of each kind of images its values, (seeds, kinds), and how many images it has.
 
     Images that have the same value under every seed are one kind, and how many of each kind fall into a resample is
     multinomial. That is the bootstrap itself, without drawing every image: there are few kinds, since a value is an
     answer that is wrong or right, or the mean of a few differences of such.
     """
-    seeds, images = values.shape
-    kinds, counts = np.unique(values, axis=1, return_counts=True)
+    seeds, images = len(kinds), counts.sum()
     rng = np.random.default_rng(_SEED)
     drawn = rng.multinomial(images, counts / images, RESAMPLES) / images
     weights = seeds_drawn(rng, seeds, RESAMPLES)
     means = (drawn @ kinds.T * weights).sum(1)
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(means, [tail, 100 - tail])
-    return Interval(float(values.mean()), float(low), float(high))
+    return float(low), float(high)
 
 
 def seeds_drawn(rng: np.random.Generator, seeds: int, resamples: int) -> np.ndarray:

@@ -1,6 +1,5 @@
 """The ways of testing against each other: dense and multi-crop, one scale and several, one network and several."""
 
-import numpy as np
 import pandas as pd
 
 from verydeep import paper, results, runs, statistics
@@ -115,11 +114,9 @@ def readings(study: str) -> pd.DataFrame:
         network, way, reading = title.split(", ", 2)
         row = rows[network, way, reading] = {"top-1 error": rates["top1_error"]}
         if reading != AS_TESTED:
-            only_here, only_before = rates["only_here"], rates["only_before"]
-            both = np.zeros(rates["n"] - only_here - only_before)  # images on which both are right, or both wrong
-            wrong = np.concatenate([np.zeros(only_here), np.ones(only_before), both])
-            before = np.concatenate([np.ones(only_here), np.zeros(only_before), both])
-            row["difference"] = display.difference(statistics.mean_difference([(wrong, before)]))
+            only_here, only_before = rates["only_here"], rates["only_before"]  # images named rightly
+            difference = statistics.difference_of_counts(only_before, only_here, rates["n"])
+            row["difference"] = display.difference(difference)
             row |= {"only this right": only_here, "only the study's right": only_before}
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["network", "way", "reading"])
     counts = frame.columns[2:]

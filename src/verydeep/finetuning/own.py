@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from verydeep import files, progress
-from verydeep.assembly import device, exact_float32, recorded_normaliser
+from verydeep.assembly import device, recorded_normaliser
 from verydeep.data.images import decode
 from verydeep.data.targets import aside, of_one_class
 from verydeep.data.views import require_rescalable
@@ -175,7 +175,6 @@ def tune(
     if epochs < 1:
         raise VerydeepError(f"epochs must be a whole number from 1 upwards, not {epochs}")
     require_trained(run)
-    exact_float32()
     images = OwnFolder(folder)
     images.require_scale(run.study.pixels(256))
     train, test = images.split(held_out)

@@ -35,10 +35,9 @@ def accelerator(run: Run) -> Accelerator:
     """
     precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[run.recipe.precision]
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # without it cuBLAS is not deterministic
-    assembly.exact_float32()
     AcceleratorState._reset_state()  # a parent trained before this may have had another precision
     # accelerate joins the processes of a machine without accelerators only when it is told that there are none
-    on_cpu = variables.asks_for_cpu() or not torch.accelerator.is_available()
+    on_cpu = assembly.device().type == "cpu"
     patience = _patience()
     handlers = [InitProcessGroupKwargs(timeout=patience)] if patience else []
     atexit.unregister(_leave)  # of a training that fails the others may be gone, and to leave would wait for them

@@ -4,7 +4,6 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch.utils.data import DataLoader
 
 from verydeep import assembly, machine
@@ -54,7 +53,7 @@ class TrainingImages:
         One for the whole training: its workers prepare the next epoch while the held-out images are tested. They end
         when it is closed, and heed no signal: one that is sent to the whole group is for their parent to act on.
         """
-        on_gpu = torch.cuda.is_available()
+        on_gpu = assembly.device().type == "cuda"
         yield from DataLoader(
             _AllBatches(self, part, parts),
             batch_size=None,
