@@ -25,6 +25,9 @@ EVERY = settings(max_examples=150, deadline=None, suppress_health_check=list(Hea
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+STARTUP = str(REPOSITORY / "tests" / "startup")  # whose sitecustomize every Python finds
+if STARTUP not in os.environ.get("PYTHONPATH", ""):
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [STARTUP, os.environ.get("PYTHONPATH")]))
 
 #: Begun first, in this order: what takes longest, or what others wait for.
 FIRST = (
