@@ -156,7 +156,8 @@ class Training:
         recipe, state, accelerator = self.run.recipe, self.state, self.accelerator
         first = state.epoch * self.images.steps + state.step
         loader = self.images.loader(recipe.epochs, first, accelerator.process_index, accelerator.num_processes)
-        with self.stop.listening(), self._with_others(), contextlib.closing(loader) as batches:
+        listening = self.stop.listening(launched=accelerator.num_processes > 1)
+        with listening, self._with_others(), contextlib.closing(loader) as batches:
             while not self.updates.schedule.finished:
                 self._epoch(batches)
             if accelerator.is_main_process:
@@ -168,11 +169,11 @@ class Training:
                 self.checkpoint.unlink(missing_ok=True)
             accelerator.wait_for_everyone()
             (number,) = largest(self.hosts, self.stop.number)
-        leave_at_exit()
-        if number:  # it came in the last epoch's test, or later
-            raise Interrupted(
-                f"{self.run.name}: trained, then stopped by {signal.Signals(number).name}; the same command goes on"
-            )
+            leave_at_exit()
+            if number:  # it came in the last epoch's test, or later
+                raise Interrupted(
+                    f"{self.run.name}: trained, then stopped by {signal.Signals(number).name}; the same command goes on"
+                )
 
     @contextlib.contextmanager
     def _with_others(self) -> Iterator[None]:
