@@ -136,7 +136,8 @@ def training_views(run: Run) -> TrainingViews:
 def device() -> torch.device:
     """Where this process computes: the GPU where CUDA has one, unless a launch asks for the processor.
 
-    Another accelerator (a Mac's) is left alone: nobody has seen a training resumed there to the bit.
+    There float32 is computed in float32 from now on (:func:`exact_float32`). Another accelerator (a Mac's) is left
+    alone: nobody has seen a training resumed there to the bit.
     """
     exact_float32()
     return torch.device("cuda" if torch.cuda.is_available() and not variables.asks_for_cpu() else "cpu")
