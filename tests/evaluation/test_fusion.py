@@ -207,6 +207,9 @@ def test_table_6_has_the_papers_members():
         "D-256", "D-384", "D-jitter-fc-only", "C-256", "C-384", "E-256", "E-384",
     ]  # fmt: skip
     assert [run.row for run in found["2-both"].members] == ["D-jitter", "E-jitter"]
+    assert [run.row for run in table6_fusions(studies.load("narrow"))["7-dense"].members] == [
+        "D-256", "D-384", "D-jitter-fc-only", "C-256", "C-384-again", "E-256", "E-384-again",
+    ]  # fmt: skip
     of_the_authors = table6_fusions(studies.load("released"))
     assert list(of_the_authors) == ["2-dense", "2-multi-crop", "2-both"]
     assert {run.row for fusion in of_the_authors.values() for run in fusion.members} == {"D-authors", "E-authors"}

@@ -14,6 +14,8 @@ from verydeep.studies.schema import Study, load
 
 #: The variant that stands for the jittered D of the paper's submission.
 FC_ONLY = "fc-only"
+#: The variant of a network that was trained once more, because a fusion needs weights and its first were not kept.
+AGAIN = "again"
 #: How networks that give boxes are tested together: the union of their boxes is merged.
 BOXES = "boxes"
 #: The variant whose networks Table 9 tests, and its row of both together.
@@ -99,7 +101,8 @@ def table6_fusions(study: Study) -> dict[str, Fusion]:
     """The rows of Table 6 that a study can fill: row name (``7-dense``, ``2-both``) -> fusion.
 
     The jittered D of the submission had only its FC layers fine-tuned with jitter (Sect. 4.4); it is the study's
-    variant ``fc-only``. In a study of published weights the authors' own stand for the jittered networks that the
+    variant ``fc-only``. A network that the study has trained ``again`` is a member in place of the first, whose weights
+    were not kept. In a study of published weights the authors' own stand for the jittered networks that the
     authors say they are.
     """
     seed, fusions = study.seeds[0], {}
@@ -109,12 +112,19 @@ def table6_fusions(study: Study) -> dict[str, Fusion]:
         for member in every[every["fusion_id"] == row.fusion_id].itertuples():
             scale = paper.scale_name(member.train_min, member.train_max)
             scale = AUTHORS if not study.train and scale == "jitter" else scale
-            variant = FC_ONLY if isinstance(member.notes, str) and member.notes.startswith("FC layers only") else None
+            variant = _member_variant(study, f"{member.config}-{scale}", member.notes)
             if member.config in study.networks.get(scale, []) and (variant is None or variant in study.variants):
                 members.append(Run(study, member.config, scale, seed, variant))
         if len(members) == row.n_models:
             fusions[table6_row(row)] = Fusion(tuple(members), method_of(row.evaluation))
     return fusions
+
+
+def _member_variant(study: Study, network: str, notes: str | float) -> str | None:
+    """The variant that stands for a member of the paper's fusions; ``notes`` is the paper's remark on it, or NaN."""
+    if isinstance(notes, str) and notes.startswith("FC layers only"):
+        return FC_ONLY
+    return AGAIN if AGAIN in study.variants and network in study.variants[AGAIN].networks else None
 
 
 def table9_fusions(study: Study) -> dict[str, Fusion]:
