@@ -62,7 +62,7 @@ OTHERS = {
         (12, "(%)", "VOC-2012 actions* | VGG Net-D & Net-E, image-only | * | 79.2 | *"),
     )},
     "results/budget": ({"studies": ["smoke"]}, ["A-256 | A | 492 | *"]),  # 12 epochs of 41 steps of 32 images of 1,333
-    "results/ablations": ({"study": "smoke"}, ["3x3 in place of those 1x1 | not run | D-256 against C-256; *"]),
+    "results/ablations": ({"study": "smoke"}, ["3x3 in place of 1x1 in blocks 3 to 5 | not run | *"]),
     "results/ladder": ({"study": "smoke"}, ["*has no ladder*"]),
     "results/classes": ({"study": "smoke", "networks": ["A-256"]}, ["classes | A-256 (%)", "harder half | *"]),
     "training/recipe": ({"study": "smoke"}, ["batch | * | 256 | 32 | *", "epochs | * | 74 | 12 | *"]),

@@ -71,6 +71,7 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"data__source": "cifar"}, "unknown data set 'cifar'"),
     ({"why__batch": None}, "says no reason for batch"),
     ({"why__momentum": "none"}, "gives a reason for momentum, which does not depart"),
+    ({"why__stages.dropout": "none"}, "gives a reason for stages.dropout, which does not depart"),
     ({"networks": {"256": ["F"]}}, "unknown config 'F'"),
     ({"variants": {"x": {"networks": ["A-384"], "why": "", "set": {}}}}, "unknown network 'A-384'"),
     ({"variants": {"x": {"networks": ["A-256"], "why": "", "set": {"bach": 1}}}}, "variants.x.set.bach: unknown key"),
@@ -411,6 +412,10 @@ def test_small_images_are_said_to_be_enlarged():
     assert "enlarged 1.14 times at S=256, enlarged 1.71 times" in settings.all_departures("narrow").iloc[0]["here"]
     assert "data" not in settings.all_departures("full").index
     assert "20 training images" in settings.all_departures("full").loc["held out", "here"]
+    reasons = settings.all_departures("narrow").set_index("setting", append=True)["why"]
+    assert reasons["training, jitter", "learning_rate"] == "a tenth of the rate at S=256, as in the paper"
+    assert reasons["training, 256", "learning_rate"].startswith("in trials before the study")
+    assert reasons["training, 384", "batch"] == reasons["training, 256", "batch"]  # what no stage sets anew
     boxes = settings.all_departures("quarter").filter(like="boxes, ", axis="index")
     rates = boxes[boxes["setting"] == "learning_rate"]
     assert set(zip(rates["paper"], rates["here"], strict=True)) == {(0.001, 0.03)}

@@ -185,6 +185,8 @@ def coverage(verdicts: Iterable[Verdict]) -> str:
     tested = [verdict for verdict in verdicts if verdict.n is not None]
     if not tested:
         return ""
+    if len({verdict.n for verdict in tested}) > 1:
+        return display.covered("the images tested on", [verdict.seeds for verdict in tested])
     kind = "test" if more_is_better(tested[0].compared[0].first) else "validation"
     return display.coverage(tested[0].n, [verdict.seeds for verdict in tested], kind)
 

@@ -87,5 +87,10 @@ def ladder(study: str) -> display.Table:
         )
     frame = pd.DataFrame(rows, dtype=object).set_index("rung")
     first = next((record for record in records if record), None)
-    caption = display.coverage(first.data.held_out.count, [1], "held-out") if first else ""
+    caption = ""
+    if first:
+        held_out, tested = first.data.held_out.count, first.data.counts["val"]
+        caption = display.covered(
+            f"the {held_out:,} held-out images and, of top-1, the {tested:,} validation images", [1]
+        )
     return display.table(frame, units={"held-out top-1": "%", "top-1": "%"}, caption=caption)

@@ -54,20 +54,23 @@ def all_departures(study: str) -> pd.DataFrame:
     spec = load(study)
     every = [_data(spec), *_held_out(spec)]
     for key, field in type(spec.network).model_fields.items():
-        every.append(_departure("network", key, field.description, field.default, getattr(spec.network, key), spec))
+        every.append(
+            _departure("network", key, field.description, field.default, getattr(spec.network, key), spec.reason(key))
+        )
     for scale in spec.networks if spec.train else ():
         for row in recipes.recipe_rows(spec, scale, spec.resolve(scale)):
             if not row["differs"]:
                 continue
             where = f"training, {scale}"
-            every.append(_departure(where, row["setting"], row["meaning"], row["paper"], row["study"], spec))
+            every.append(_departure(where, row["setting"], row["meaning"], row["paper"], row["study"], row["why"]))
     every += _of_boxes(spec)
     for name in ("testing", "localisation", "transfer"):
         for key, field in type(getattr(spec, name)).model_fields.items():
             if (name, key) == ("transfer", "data"):  # which data sets are asked for is no reading of the paper
                 continue
             ours = getattr(getattr(spec, name), key)
-            every.append(_departure(name, f"{name}.{key}", field.description, field.default, ours, spec))
+            why = spec.reason(f"{name}.{key}")
+            every.append(_departure(name, key, field.description, field.default, ours, why))
     for scale, settings in spec.settings.items():
         every += _of_scale(scale, settings, spec)
     rows = [row for row in every if row["paper"] != row["here"]]
@@ -93,8 +96,8 @@ def _of_boxes(study: Study) -> list[dict]:
             for row in recipes.recipe_rows(study, scale, study.resolve(scale, name), boxes=True):
                 if row["setting"] in {*variant.set} - {"trained_layers"}:  # the paper has networks of both kinds
                     where = f"boxes, {name}, {scale}"
-                    told = _departure(where, row["setting"], row["meaning"], row["paper"], row["study"], study)
-                    rows.append(told | {"why": variant.why})
+                    values = row["meaning"], row["paper"], row["study"]
+                    rows.append(_departure(where, row["setting"], *values, variant.why))
     return rows
 
 
@@ -105,7 +108,8 @@ def _of_scale(scale: str, settings: Settings, study: Study) -> list[dict]:
         kind, prefix = (Network, "") if part == "network" else (Testing, "testing.")
         for key, ours in keys.items():
             field = kind.model_fields[key]
-            rows.append(_departure(f"{part}, {scale}", prefix + key, field.description, field.default, ours, study))
+            why = study.reason(prefix + key)
+            rows.append(_departure(f"{part}, {scale}", key, field.description, field.default, ours, why))
     return rows
 
 
@@ -137,12 +141,12 @@ def _times(scale: str, low: float, high: float) -> str:
     return f"enlarged {low:.2f} to {high:.2f} times {scale}"
 
 
-def _departure(where: str, key: str, meaning: str, paper_value, ours, study: Study) -> dict:
+def _departure(where: str, key: str, meaning: str, paper_value, ours, why: str) -> dict:
     return {
         "where": where,
-        "setting": key.rpartition(".")[2],
+        "setting": key,
         "meaning": meaning,
         "paper": paper_value,
         "here": ours,
-        "why": study.why.get(key, ""),
+        "why": why,
     }

@@ -24,7 +24,7 @@ def recipe_rows(study: Study, train_scale: str, ours: Recipe, boxes: bool = Fals
                 "paper": f"not printed, read as {printed}" if (train_scale, key) in NOT_PRINTED else printed,
                 "study": mine,
                 "differs": mine != printed,
-                "why": study.why.get(key, "") if mine != printed else "",
+                "why": study.reason(key, train_scale) if mine != printed else "",
             }
         )
     return rows

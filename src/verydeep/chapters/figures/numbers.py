@@ -147,7 +147,7 @@ def forest(verdicts: list) -> Picture:
     axes.invert_yaxis()
     cells = [judged_cell(pair.first) for verdict in shown if verdict.ours is not None for pair in verdict.compared]
     of = " in top-1 error" if all(cell.endswith(".top1") for cell in cells) else ""  # others: of boxes, of precision
-    axes.set(xlabel=f"difference{of} (percentage points), positive as the paper has it")
+    axes.set(xlabel=f"difference{of} (percentage points)")
     handles = [
         plt.Line2D([], [], color="black", marker="|", linestyle="", markersize=11, markeredgewidth=1.6, label="paper"),
         plt.Line2D([], [], color="#555555", marker="o", linewidth=2.4, label="ours, 95 % interval"),

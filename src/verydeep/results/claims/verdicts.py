@@ -61,8 +61,10 @@ class Verdict:
 
     @property
     def size(self) -> str | None:
-        """The paper's difference lies inside our interval, or ours is larger or smaller."""
-        return None if self.ours is None or self.paper is None else size(self.paper, self.ours)
+        """The paper's difference lies inside our interval, or ours is larger or smaller; none where it is opposite."""
+        if self.ours is None or self.paper is None or self.direction == OPPOSITE:
+            return None
+        return size(self.paper, self.ours)
 
     @property
     def fair(self) -> bool | None:
