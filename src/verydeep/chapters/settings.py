@@ -55,7 +55,9 @@ def all_departures(study: str) -> pd.DataFrame:
     every = [_data(spec), *_held_out(spec)]
     for key, field in type(spec.network).model_fields.items():
         every.append(
-            _departure("network", key, field.description, field.default, getattr(spec.network, key), spec.reason(key))
+            _departure(
+                "network", key, field.description, field.default, getattr(spec.network, key), recipes.reason(spec, key)
+            )
         )
     for scale in spec.networks if spec.train else ():
         for row in recipes.recipe_rows(spec, scale, spec.resolve(scale)):
@@ -69,7 +71,7 @@ def all_departures(study: str) -> pd.DataFrame:
             if (name, key) == ("transfer", "data"):  # which data sets are asked for is no reading of the paper
                 continue
             ours = getattr(getattr(spec, name), key)
-            why = spec.reason(f"{name}.{key}")
+            why = recipes.reason(spec, f"{name}.{key}")
             every.append(_departure(name, key, field.description, field.default, ours, why))
     for scale, settings in spec.settings.items():
         every += _of_scale(scale, settings, spec)
@@ -108,7 +110,7 @@ def _of_scale(scale: str, settings: Settings, study: Study) -> list[dict]:
         kind, prefix = (Network, "") if part == "network" else (Testing, "testing.")
         for key, ours in keys.items():
             field = kind.model_fields[key]
-            why = study.reason(prefix + key)
+            why = recipes.reason(study, prefix + key)
             rows.append(_departure(f"{part}, {scale}", key, field.description, field.default, ours, why))
     return rows
 

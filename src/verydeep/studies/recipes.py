@@ -24,10 +24,16 @@ def recipe_rows(study: Study, train_scale: str, ours: Recipe, boxes: bool = Fals
                 "paper": f"not printed, read as {printed}" if (train_scale, key) in NOT_PRINTED else printed,
                 "study": mine,
                 "differs": mine != printed,
-                "why": study.reason(key, train_scale) if mine != printed else "",
+                "why": reason(study, key, train_scale) if mine != printed else "",
             }
         )
     return rows
+
+
+def reason(study: Study, key: str, train_scale: str | None = None) -> str:
+    """Why a key of a study departs from the paper, or nothing; a stage that sets it anew may have its own reason."""
+    anew = key in study.stages.get(train_scale, {})
+    return study.why.get(f"stages.{key}" if anew else key) or study.why.get(key, "")
 
 
 def held_out_words(study: Study) -> str:

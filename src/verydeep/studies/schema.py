@@ -61,10 +61,7 @@ class Study(Strict):
     multi_crop: Literal["paper", "all"] = Field(
         "paper", description="networks tested on many crops: those that the paper tests so (Table 5), or all"
     )
-    why: dict[str, str] = Field(
-        default={},
-        description="the reason for each key that departs from the paper; stages.<key> for one that a stage sets anew",
-    )
+    why: dict[str, str] = Field(default={}, description="reasons for each departure; stages.<key>: why a stage sets it")
     networks: dict[Scale, list[str]] = Field(default_factory=lambda: dict(paper_networks()))
     variants: dict[str, Variant] = Field(default={}, description="deliberate deviations, by name")
     assumed_rate: Positive = Field(1e11, description="multiply-adds a second, until runs of the study tell")
@@ -88,20 +85,19 @@ class Study(Strict):
                 if config not in all_configurations():
                     raise ValueError(f"networks.{scale}: {UnknownName('config', config, all_configurations())}")
         self._check_keys("recipe", self.recipe)
-        departed, of_stages = self._departed_settings(), set()
+        departed = self._departed_settings()
         self._check_purpose()
         self._check_sizes()
         for scale in self.networks if self.train else ():
             self._check_keys(f"stages.{scale}", self.stages.get(scale, {}))
             ours, papers = self.resolve(scale), paper_recipe(scale)
-            otherwise = {key for key, value in ours if getattr(papers, key) != value}
-            departed |= otherwise
-            of_stages |= {f"stages.{key}" for key in otherwise & {*self.stages.get(scale, {})}}
+            departed |= {key for key, value in ours if getattr(papers, key) != value}
         self._check_variants()
         self._check_further_seeds()
         self._check_published()
         if unexplained := sorted(departed - set(self.why)):
             raise ValueError(f"why: says no reason for {', '.join(unexplained)}, which departs from the paper")
+        of_stages = {f"stages.{key}" for keys in self.stages.values() for key in keys}
         if idle := sorted(set(self.why) - departed - of_stages):
             raise ValueError(f"why: gives a reason for {', '.join(idle)}, which does not depart from the paper")
         return self
@@ -271,11 +267,6 @@ class Study(Strict):
         if variant is not None:
             keys |= ({"learning_rate": RATE} if self.variants[variant].boxes else {}) | self.variants[variant].set
         return Recipe.model_validate(keys)
-
-    def reason(self, key: str, train_scale: str | None = None) -> str:
-        """Why a key departs from the paper, or nothing; a stage that sets it anew may have a reason of its own."""
-        anew = key in self.stages.get(train_scale, {})
-        return self.why.get(f"stages.{key}" if anew else key) or self.why.get(key, "")
 
     def publishes(self, row: str) -> bool:
         """Whether the weights of a network are kept in its run folder, for its first seed."""
