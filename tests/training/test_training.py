@@ -27,10 +27,15 @@ from verydeep.training import accelerators, checkpoints, launch, loop
 from verydeep.training.updates import Updates
 
 
+def built(run: studies.Run, **otherwise) -> studies.Run:
+    """The same run with other keys of the network."""
+    network = run.study.network.model_copy(update=otherwise)
+    return replace(run, study=run.study.model_copy(update={"network": network}))
+
+
 def normalised(run: studies.Run) -> studies.Run:
     """The same run with batch normalisation."""
-    network = run.study.network.model_copy(update={"batch_norm": True})
-    return replace(run, study=run.study.model_copy(update={"network": network}))
+    return built(run, batch_norm=True)
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +208,18 @@ def test_running_statistics_are_part_of_a_checkpoint(checkout, monkeypatch, run,
     train_until(run, 60, monkeypatch)
     saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)["net"]
     assert saved[f"{norm}.num_batches_tracked"] == 59 and saved[f"{norm}.running_mean"].abs().max() > 0
+    training.train(run, report=silent)
+    assert digest(run) == reference
+
+
+def test_alexnet_interrupted_ends_in_the_bits_of_an_uninterrupted_one(checkout, monkeypatch):
+    """At crops of 75 pixels: smaller ones leave nothing to its FC6."""
+    run = built(tiny_run("AlexNet", epochs=1, warmup_epochs=0), length_divisor=3)
+    training.train(run, report=silent)
+    reference = digest(run)
+    for path in run.folder.iterdir():
+        path.unlink()
+    train_until(run, 25, monkeypatch)
     training.train(run, report=silent)
     assert digest(run) == reference
 
