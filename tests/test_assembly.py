@@ -1,8 +1,12 @@
 """From a study to what trains and tests it."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 
-from verydeep import assembly
+from verydeep import assembly, runs, studies
+from verydeep.errors import VerydeepError
 
 
 def test_a_launch_that_asks_for_the_processor_gets_it_in_training_and_in_testing(monkeypatch):
@@ -10,3 +14,28 @@ def test_a_launch_that_asks_for_the_processor_gets_it_in_training_and_in_testing
     assert assembly.device().type == "cuda"
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     assert assembly.device().type == "cpu"
+
+
+@pytest.mark.parametrize(("part", "key", "value", "told"), [
+    ("network", "lrn_alpha", "caffe", "network.lrn_alpha: unit-variance, now caffe"),
+    ("network", "pooling", "ceil", "network.pooling: floor, now ceil"),
+    ("recipe", "unit_variance", False, "recipe.unit_variance: True, now False"),
+])  # fmt: skip
+def test_weights_are_not_loaded_into_a_network_that_was_not_trained_so(trained, part, key, value, told):
+    """They would fit, and the error be that of a network that nobody has trained."""
+    run = studies.find_run("smoke", "A", 256)
+    study = run.study
+    other = study.recipe | {key: value} if part == "recipe" else study.network.model_copy(update={key: value})
+    changed = replace(run, study=study.model_copy(update={part: other}))
+    with pytest.raises(VerydeepError, match=rf"smoke/A-256-s0: was trained otherwise than its .* \({told}\); put"):
+        assembly.load_network(changed)
+    assembly.load_network(run)
+
+
+def test_what_was_no_key_when_a_run_was_trained_was_as_it_is_by_default(trained):
+    run = studies.find_run("smoke", "A", 256)
+    record = runs.read_record(run, "train")
+    network = {key: value for key, value in record.parameters["network"].items() if key != "pooling_window"}
+    assembly.require_as_recorded(
+        run, record.model_copy(update={"parameters": record.parameters | {"network": network}})
+    )

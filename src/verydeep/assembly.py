@@ -77,6 +77,8 @@ def load_network(run: Run) -> Network:
 def _load_trained(net: Network, run: Run) -> None:
     """Load the weights that ``run`` was trained to, and no others that may lie in their place."""
     record = runs.read_record(run, "train")
+    if record:
+        require_as_recorded(run, record)
     if record and run.weights.exists() and files.sha256(run.weights) != record.artefacts["weights.safetensors"]:
         raise VerydeepError(
             f"{run.weights}: not the weights that {run.name} was trained to; restore them (git checkout), or delete "
@@ -88,6 +90,25 @@ def _load_trained(net: Network, run: Run) -> None:
             f"{run.command_line('train')} trains it anew, and replaces its record"
         )
     weights.load_into(net, run.weights)
+
+
+def require_as_recorded(run: Run, record: runs.TrainRecord) -> None:
+    """Refuse a run that its study would now build otherwise, or show otherwise scaled pixels, than it was trained.
+
+    Weights fit many networks: what pooling does, or a normalisation, is not in them.
+
+    Raises
+    ------
+    VerydeepError
+        Naming each key.
+    """
+    otherwise = runs.trained_otherwise(run, record)
+    built = [key for key in otherwise if key.startswith("network.") or key == "recipe.unit_variance"]
+    if told := ", ".join(f"{key}: {otherwise[key][0]}, now {otherwise[key][1]}" for key in built):
+        raise VerydeepError(
+            f"{run.study.name}/{run.name}: was trained otherwise than its study says now ({told}); put the study back, "
+            f"or train it again"
+        )
 
 
 def normaliser(run: Run, store: Store, device="cpu") -> Normaliser:

@@ -1,6 +1,7 @@
 """Files that are either whole or absent, and their hashes."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -36,8 +37,8 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=paths.staging(path), prefix=f".{path.name}.", suffix=_PART)
-        os.close(handle)
         part = Path(name)
+        _lock(handle)
         yield part
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -48,6 +49,13 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+            os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    """Hold an open file until it is closed or the process ends, where the file system has locks."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextlib.contextmanager
@@ -91,9 +99,22 @@ def require_writable(folder: Path) -> None:
 
 
 def clear_parts(folder: Path) -> None:
-    """Remove from ``folder`` the temporary files that a killed process left there."""
+    """Remove from ``folder`` the temporary files that a killed process left there; not those that one is writing."""
     for part in folder.rglob(f".*{_PART}"):
-        part.unlink(missing_ok=True)
+        if not _is_held(part):
+            part.unlink(missing_ok=True)
+
+
+def _is_held(part: Path) -> bool:
+    """Whether a living process has a file of :func:`atomic` open: its lock ends with it."""
+    try:
+        with part.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # gone by now, or a file system without locks
+        return False
+    return False
 
 
 def shown(path: Path | str) -> str:

@@ -180,6 +180,10 @@ def test_networks_are_fused_from_the_command_line(trained, monkeypatch, capsys):
     assert status == 2 and "give the MEMBERS" in err
     status, _, err = call(monkeypatch, capsys, "fuse", "smoke/A-256", "smoke/D-256", "--method", "vote")
     assert status == 1 and "unknown method 'vote'" in err
+    status, _, err = call(monkeypatch, capsys, "fuse", "--table9", "wide")
+    assert (status, err) == (1, "error: the study wide has not the networks for any row of Table 9\n")
+    status, _, err = call(monkeypatch, capsys, "fuse", "--table6", "smoke", "--method", "both")
+    assert status == 2 and "--method is for MEMBERS; the rows of Table 6 say how they are tested" in err
     assert not list((trained / "runs/smoke").glob("*+*"))
 
 
@@ -213,6 +217,8 @@ def test_only_weights_that_can_be_had_are_verified_unasked(trained, monkeypatch,
 def test_a_run_is_verified_and_written_as_a_crate(trained, monkeypatch, capsys):
     status, out, _ = call(monkeypatch, capsys, "verify", "smoke", "A-256-s0", "--images", "40")
     assert status == 0 and "A-256-s0: agrees with its record" in out
+    status, _, err = call(monkeypatch, capsys, "verify", "smoke", "A-256-tuned-on-photographs-s0")
+    assert status == 1 and "is trained and not only tested; verydeep finetune makes all of it anew" in err
     status, _, err = call(monkeypatch, capsys, "verify", "full")
     assert status == 1 and "the study full has no tested run" in err
     status, out, _ = call(monkeypatch, capsys, "crate", "smoke", "--to", str(trained / "crate"))

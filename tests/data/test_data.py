@@ -1,5 +1,6 @@
 """Sources, archives, the store and the views drawn from it."""
 
+import contextlib
 import hashlib
 import io
 import os
@@ -194,6 +195,17 @@ def test_get_downloads_checks_and_unpacks(small, tmp_path, monkeypatch):
     assert [entry.name for entry in Small().entries()] == [entry.name for entry in small.entries()]
     assert sorted(path.name for path in got.parent.iterdir()) == ["downloads", "small"]
     assert sorted(path.name for path in (got.parent / "downloads").iterdir()) == [".small.lock", "small.zip"]
+
+
+def test_data_sets_of_one_folder_are_unpacked_one_at_a_time(tmp_path, monkeypatch):
+    """VOC-2012 and its actions: the second would clear away what the first is unpacking."""
+    held = []
+    monkeypatch.setenv("VERYDEEP_DATA", str(tmp_path))
+    monkeypatch.setattr(downloads.locks, "hold", lambda path, _: held.append(path) or contextlib.nullcontext())
+    (tmp_path / "VOC2012").mkdir()
+    for name in ("voc2012", "voc2012-action"):
+        downloads.download(name, (), tmp_path / "VOC2012", pytest.fail)
+    assert len(held) == 2 and held[0] == held[1]
 
 
 def test_a_download_with_another_checksum_is_refused(small, tmp_path, monkeypatch):

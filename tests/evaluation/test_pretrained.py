@@ -187,7 +187,7 @@ def test_weights_that_are_others_than_recorded_or_asked_for_are_refused(outside)
     record["parameters"]["network"]["pooling"] = "floor"
     (folder / "train.json").write_text(json.dumps(record))
     (folder / runs.SEAL).unlink()
-    with pytest.raises(VerydeepError, match=r"built otherwise than its study says now \(pooling\)"):
+    with pytest.raises(VerydeepError, match=r"than its study says now \(network.pooling: floor, now ceil\)"):
         verydeep.pretrained(folder)
 
 

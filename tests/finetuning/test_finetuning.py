@@ -26,6 +26,7 @@ from verydeep.data.sources import source
 from verydeep.errors import DataError, StorageError, TrainingDiverged, UnknownName, VerydeepError
 from verydeep.evaluation.pretrained import pretrained
 from verydeep.finetuning import comparison, loop, own, rates
+from verydeep.networks import anatomy
 from verydeep.results import status
 from verydeep.studies.tuning import Tuning
 
@@ -67,6 +68,7 @@ def test_three_ways_are_recorded_at_one_cost_and_on_the_same_images(compared, mo
     jsonschema.Draft7Validator(formats.schema("finetune")).validate(written)
     assert set(written) <= set(formats.keys("finetune").index)
     record = runs.read_tuning(compared)
+    assert record.environment.packages["scikit-learn"]  # it decides the numbers of frozen features
     assert [*record.measurements] == compared.measured() == [
         f"{way}-{count}" for count in (5, 15) for way in ("frozen", "tuned", "random")
     ]  # fmt: skip
@@ -74,6 +76,8 @@ def test_three_ways_are_recorded_at_one_cost_and_on_the_same_images(compared, mo
     for count in (5, 15):
         work = [record.work[f"{way}-{count}"].multiply_adds for way in ("frozen", "tuned", "random")]
         assert work[1] == work[2] and 0.6 < work[0] / work[1] < 1.6
+        outputs = replace(compared.run.size, num_classes=source(compared.source).num_classes)
+        assert work[1] % (3 * anatomy.multiply_adds(compared.run.configuration, outputs)) == 0
     said = pd.read_parquet(compared.folder / "transfer.parquet")
     assert said.groupby("measurement", observed=True)["image"].apply(frozenset).nunique() == 1
     monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("executed again"))

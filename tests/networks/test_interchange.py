@@ -112,6 +112,7 @@ def test_what_torchvision_has_no_constructor_for_is_told():
                 "D", Size(head="average")
             ),
             "its last map is 4x4, torchvision's 7x7": vgg.build("E", Size(crop=128)),
+            "it pools windows of 3x3, torchvision's 2x2": vgg.build("A", Size(pooling_window=3)),
             "": vgg.build("D", Size(batch_norm=True)),
         }
     assert {fault: interchange.torchvision_fault(net) for fault, net in built.items()} == {key: key for key in built}

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ from verydeep import studies
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.evaluation import ways
 from verydeep.networks import anatomy
-from verydeep.results import forecast
+from verydeep.results import forecast, status
 from verydeep.training import images
 
 RECORD = json.loads((REPOSITORY / "benchmarks" / "gpu.json").read_text())
@@ -94,8 +95,11 @@ def test_launching_rests_on_trainings_that_were_bound_by_nothing_else(repository
 def test_layers_that_do_not_learn_cost_no_gradients():
     every, some = full("D", "jitter"), full("D", "jitter", "fc-only")
     fc = sum(layer.multiply_adds for layer in anatomy.layers(every.configuration, every.size) if layer.kind == "fc")
-    assert forecast.learning_multiply_adds(every) == 3 * every.multiply_adds
-    assert forecast.learning_multiply_adds(some) == every.multiply_adds + 2 * fc
+    assert every.training_multiply_adds == 3 * every.multiply_adds
+    assert some.training_multiply_adds == every.multiply_adds + 2 * fc
+    # a record that counted gradients of all layers is read by the crops that it saw
+    old = SimpleNamespace(cost=SimpleNamespace(images_seen=10, multiply_adds=10 * every.training_multiply_adds))
+    assert status.done_multiply_adds(some, old) == 10 * some.training_multiply_adds
 
 
 def test_passes_are_those_of_the_study_and_cost_what_they_multiply():

@@ -12,18 +12,20 @@ from verydeep.results import status
 def test_times_are_told_apart_by_device():
     """A study is trained on whatever is at hand; a card's minutes say nothing of a processor's hours."""
     narrow = studies.load("narrow")
-    recorded = [record for run in studies.planned_runs(narrow) if (record := runs.read_record(run, "train"))]
+    recorded = [(run, record) for run in studies.planned_runs(narrow) if (record := runs.read_record(run, "train"))]
     pace = status.pace(narrow)
     assert set(pace.rates) == {"on a CPU", "on a GPU"} and "measured" in pace.basis
     for kind, where in (("cpu", "on a CPU"), ("cuda", "on a GPU")):
-        made = [one.cost.multiply_adds / one.cost.seconds for one in recorded if one.device.type == kind]
+        made = [one.cost.images_seen * run.training_multiply_adds / one.cost.seconds
+                for run, one in recorded if one.device.type == kind]  # fmt: skip
         assert len(made) > 2 and pace.rates[where] == median(made)
     work = 60 * pace.rates["on a CPU"] * 60
     assert pace.time(work).startswith("60 min on a CPU, ") and pace.time(work).endswith("min on a GPU")
 
 
 def test_a_device_without_a_word_for_it_is_named(monkeypatch):
-    cost, device = SimpleNamespace(multiply_adds=6e12, seconds=60), SimpleNamespace(type="mps")
+    cost, device = SimpleNamespace(seconds=60), SimpleNamespace(type="mps")
+    monkeypatch.setattr(status, "done_multiply_adds", lambda *_: 6e12)
     monkeypatch.setattr(runs, "read_record", lambda *_: SimpleNamespace(cost=cost, device=device))
     assert status.pace(studies.load("narrow")).time(6e12) == "60 s on mps"
 

@@ -3,14 +3,15 @@
 import json
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 
 from conftest import REPOSITORY
-from verydeep import runs, studies
+from verydeep import files, runs, studies
 from verydeep.errors import RecordError
-from verydeep.runs import provenance
+from verydeep.runs import folders, provenance
 
 
 @pytest.fixture
@@ -250,3 +251,27 @@ def test_what_a_kill_left_half_written_is_cleared_away_wherever_it_lies_in_the_w
         path.touch()
     with runs.working_on(run):
         assert not any(path.exists() for path in left)
+
+
+def test_what_another_process_is_writing_into_a_workspace_is_left_alone(trained):
+    """Features and posteriors are written into the workspace of a network under the lock of a transfer or fusion."""
+    run = studies.find_run("smoke", "A", 256)
+    with files.atomic(run.workspace / "features" / "voc.safetensors") as part:
+        part.write_bytes(b"half")
+        with runs.working_on(run):
+            assert part.exists()
+    assert (run.workspace / "features" / "voc.safetensors").read_bytes() == b"half"
+    assert not list((run.workspace / "features").glob(".*"))
+
+
+def test_a_record_that_cannot_be_read_leaves_the_other_faults(trained, folder):
+    other = folder.with_name("A-torchvision-s0")
+    shutil.copytree(folder, other)
+    edit_record(other, "evaluate", train_scale="torchvision")
+    edit_record(folder, "evaluate", surprise=1)
+    fusion = SimpleNamespace(weights=lambda: {"A-256-s0": "0" * 64})
+    (fault,) = folders.stale_members(folder.with_name("A-256+B-256-dense-s0"), fusion)
+    assert "its member A-256-s0 has a record that cannot be read: " in fault and "surprise" in fault
+    faults = runs.check_all()
+    assert any("unknown train_scale 'torchvision'" in fault for fault in faults)
+    assert any("A-256-s0/evaluate.json: surprise" in fault for fault in faults)

@@ -67,6 +67,8 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"recipe__initialisation": "zeros"}, "initialisation: .*'paper'"),
     ({"stages__512": {}}, "stages.512"),
     ({"stages__384__epoch": 3}, "stages.384.epoch: unknown key, did you mean epochs"),
+    ({"networks": {"256": ["A"]}, "stages": {"384": {"epoch": 3}}}, "stages.384.epoch: unknown key"),
+    ({"variants": {"x": {"networks": ["A-256"], "why": "", "set": {"epochs": "3"}}}}, "variants.x.set.epochs: "),
     ({"data": None}, "data: this key is missing"),
     ({"data__source": "cifar"}, "unknown data set 'cifar'"),
     ({"why__batch": None}, "says no reason for batch"),
@@ -295,7 +297,8 @@ def test_a_variant_may_settle_the_keys_of_localisation_otherwise(monkeypatch):
 @pytest.mark.parametrize(("classes", "message"), [
     ("D-256", "unknown measurement ''|localisation.classes: 'D-256'"),
     ("F-256/dense-256", "unknown config 'F'"),
-    ("D-256+E-256/vote", "unknown method 'vote'"),
+    ("D-256+E-256/vote", "unknown method 'vote'"), ("D-jitter/dense-256+", "unknown measurement 'dense-256\\+'"),
+    ("D-256/dense-²", "unknown measurement"),
 ])  # fmt: skip
 def test_a_classification_system_that_is_none_names_the_key(classes, message):
     study = SMOKE.model_copy(update={"localisation": SMOKE.localisation.model_copy(update={"classes": classes})})

@@ -241,7 +241,7 @@ def test_too_little_memory_is_one_line_with_the_micro_batch_that_fits(checkout, 
     original = torch.nn.functional.cross_entropy
 
     def loss(outputs, targets, **options):
-        if outputs.requires_grad and len(outputs) > room:
+        if len(outputs) > room:  # in an update, or of the held-out images
             raise torch.OutOfMemoryError("no room")
         return original(outputs, targets, **options)
 
@@ -254,6 +254,18 @@ def test_too_little_memory_is_one_line_with_the_micro_batch_that_fits(checkout, 
     if room:
         training.train(run, micro_batch=int(advice.split()[4].strip(",")), report=silent)
         assert runs.read_record(run, "train").cost.images_seen == 41 * 32
+
+
+def test_a_batch_that_goes_whole_is_told_no_smaller_one(checkout, on, monkeypatch):
+    """Batch normalisation takes its means over it."""
+    on("cpu")
+
+    def loss(*_, **__):
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", loss)
+    with pytest.raises(OutOfMemory, match="for 32 images at once; batch normalisation takes its means over them, so"):
+        training.train(tiny_run("ResNet-18", epochs=1), report=silent)
 
 
 @gpu

@@ -23,6 +23,7 @@ from verydeep import assembly, runs, studies, training
 from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
 from verydeep.networks import vgg, weights
 from verydeep.networks.configurations import Size
+from verydeep.results import status
 from verydeep.training import accelerators, checkpoints, launch, loop
 from verydeep.training.updates import Updates
 
@@ -157,6 +158,30 @@ def test_a_checkpoint_says_of_what_images_and_of_which_parent_it_is(trained):
     assert saved.keys() == {"recipe", "network", "data", "held-out images", "parent"}
     assert saved["parent"] == digest(run.parent) and saved["held-out images"] == 10
     assert saved["data"] == assembly.open_data(run).manifest_sha256
+
+
+def test_a_run_of_a_recipe_that_has_changed_says_so_and_is_left_alone(trained):
+    run = tiny_run("A", epochs=2)  # the smoke study trains twelve
+    lines = []
+    training.train(run, report=lines.append)
+    assert lines == [
+        f"A-256-s0: already trained, otherwise than its study says now (recipe.epochs: 12, now 2); to train it again "
+        f"remove {run.folder}"
+    ]
+    assert (status.state(run), status.state(studies.find_run("smoke", "A", 256))) == ("stale", "done")
+
+
+def test_a_record_names_the_weights_that_its_network_started_from(trained):
+    """Not those that lie there hours later, when the parent has been trained anew."""
+    run = tiny_run("D", epochs=1)
+    first = digest(run.parent)
+
+    def replace_parent(line):
+        if "epoch 1/" in line:
+            run.parent.weights.write_bytes(b"others")
+
+    training.train(run, report=replace_parent)
+    assert digest(run.parent) != first and runs.read_record(run, "train").parent.weights_sha256 == first
 
 
 def test_a_network_starts_from_a_with_its_weights_and_biases_and_else_by_the_recipe(trained):

@@ -5,7 +5,7 @@ import pandas as pd
 from verydeep import paths, results, runs
 from verydeep.chapters import display, settings
 from verydeep.data.sources import SOURCES
-from verydeep.results import citation
+from verydeep.results import citation, status
 from verydeep.studies import Run, Study, load, planned_runs, recipes
 
 
@@ -120,7 +120,7 @@ def _machines(made: list[Run]) -> str:
 def _cost(made: list[Run]) -> str:
     records = [runs.read_record(run, "train") for run in made]
     hours = sum(record.cost.seconds for record in records) / 3600
-    work = sum(record.cost.multiply_adds for record in records)
+    work = sum(map(status.done_multiply_adds, made, records))
     tests = [record for run in made if (record := runs.read_record(run, "evaluate"))]
     testing = sum(record.cost.seconds for record in tests) / 3600
     return f"{hours:.1f} hours of training ({work:.2g} multiply-adds), {testing:.1f} hours of testing"

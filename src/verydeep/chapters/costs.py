@@ -9,6 +9,7 @@ from verydeep.chapters import display, error_tables
 from verydeep.errors import VerydeepError
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
+from verydeep.results import status
 from verydeep.studies import load, planned_runs
 from verydeep.studies.measurements import several_scales
 
@@ -21,7 +22,8 @@ def study_cost(study: str) -> dict[str, float]:
         [record for run in asked if (record := runs.read_record(run, kind))]
         for asked, kind in ((networks, "train"), (pilots, "train"), (networks, "evaluate"))
     )
-    operations = [record.cost.multiply_adds for record in trained + tried]
+    learned = [(run, runs.read_record(run, "train")) for run in networks + pilots]
+    operations = [status.done_multiply_adds(run, record) for run, record in learned if record]
     operations += [made.multiply_adds for record in tested for made in record.passes.values()]
     return {
         "networks": len(trained),

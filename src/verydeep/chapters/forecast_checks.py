@@ -200,7 +200,7 @@ def _of_scripts(rates: Rates) -> Iterator[Check]:
             training = script == "training"
             precision = run.recipe.precision if training else run.testing.precision
             environment, what = record["environment"], "training" if training else "test"
-            work = forecast.learning_multiply_adds(run) if training else rate["multiply_adds"]
+            work = run.training_multiply_adds if training else rate["multiply_adds"]
             speed = rates.get((environment["processor"], str(environment["cores"]), precision, what))
             if speed is not None:
                 device = f"{environment['processor']}, {environment['cores']} cores"
@@ -222,7 +222,7 @@ def _recorded(study: str) -> Iterator[Measured]:
     for run in runs.all_runs(load(study)):
         if record := runs.read_record(run, "train"):
             loads = [session.load_average for session in record.sessions if session.load_average is not None]
-            rate, work = record.cost.images_per_second, forecast.learning_multiply_adds(run)
+            rate, work = record.cost.images_per_second, run.training_multiply_adds
             most = max(loads, default=None)
             yield Measured(run, "training", run.name, record, rate, work, run.recipe.precision, most)
         if record := runs.read_record(run, "evaluate"):

@@ -74,12 +74,12 @@ def train(study: str, config: str, train_scale: str, seed: int, variant: str | N
 
 @cli.command()
 @click.argument("members", nargs=-1)
-@click.option("--method", default="dense", show_default=True, help="dense, multi-crop, both, or boxes.")
+@click.option("--method", show_default="dense", help="dense, multi-crop, both, or boxes.")
 @click.option("--table6", metavar="STUDY", help="In place of MEMBERS: every row of Table 6 that a study can fill.")
 @click.option("--table9", metavar="STUDY", help="In place of MEMBERS: the row of Table 9 for two networks.")
 @pixels_option
 @wait_option
-def fuse(members: tuple[str, ...], method: str, table6: str | None, table9: str | None, **machine) -> None:
+def fuse(members: tuple[str, ...], method: str | None, table6: str | None, table9: str | None, **machine) -> None:
     """Test several networks together.
 
     Their soft-max outputs are averaged, or their boxes merged.
@@ -91,12 +91,15 @@ def fuse(members: tuple[str, ...], method: str, table6: str | None, table9: str 
 
     if sum(map(bool, (members, table6, table9))) != 1:
         raise click.UsageError("give the MEMBERS of one fusion, or --table6 or --table9 and a study.")
-    if table6:
-        fusions = list(studies.table6_fusions(studies.load(table6)).values())
-    elif table9:
-        fusions = list(studies.table9_fusions(studies.load(table9)).values())
+    if table := next((number for number, study in ((6, table6), (9, table9)) if study), None):
+        if method is not None:
+            raise click.UsageError(f"--method is for MEMBERS; the rows of Table {table} say how they are tested.")
+        spec = studies.load(table6 or table9)
+        fusions = list((studies.table6_fusions if table == 6 else studies.table9_fusions)(spec).values())
+        if not fusions:
+            raise VerydeepError(f"the study {spec.name} has not the networks for any row of Table {table}")
     else:
-        fusions = [studies.find_fusion(list(members), method)]
+        fusions = [studies.find_fusion(list(members), method or "dense")]
     failed = []
     for fusion in fusions:
         try:
@@ -127,6 +130,7 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
     """
     from verydeep import assembly, finetuning
     from verydeep.evaluation import prediction, pretrained
+    from verydeep.runs import predictions
 
     if finetuning.is_own(Path(name)):
         if target or shown or scales or method != "dense":
@@ -146,7 +150,7 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
     for picture in pictures:
         said = prediction.predict(model, picture, way)
         click.echo(f"{files.shown(picture)}: {model.name}, {way.name}")
-        for word, probability in said.head(prediction.BEST).items():
+        for word, probability in said.head(predictions.BEST).items():
             click.echo(f"{100 * probability:6.1f} %  {word}")
         if target:
             _draw(model, picture, shown or said.index[0], way.test_scales, target)
@@ -156,11 +160,12 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
 def _predict_own(folder: Path, pictures: tuple[Path, ...]) -> None:
     from verydeep import finetuning
     from verydeep.evaluation import prediction
+    from verydeep.runs import predictions
 
     network = finetuning.load(folder)
     for picture in pictures:
         click.echo(f"{files.shown(picture)}: {network.name}, dense")
-        for word, probability in network.predict(prediction.read_picture(picture)).head(prediction.BEST).items():
+        for word, probability in network.predict(prediction.read_picture(picture)).head(predictions.BEST).items():
             click.echo(f"{100 * probability:6.1f} %  {word}")
 
 
@@ -198,7 +203,10 @@ def verify(study: str, names: tuple[str, ...], images: int | None, row: str | No
     from verydeep.evaluation.verification import verify as verified
     from verydeep.studies.plan import named_run
     from verydeep.studies.transfer import ON
+    from verydeep.studies.tuning import TUNED_ON
 
+    if tuned := next((name for name in names if TUNED_ON in name), None):
+        raise VerydeepError(f"{tuned}: is trained and not only tested; verydeep finetune makes all of it anew")
     spec, carried = studies.load(study), [name for name in names if ON in name]
     if carried and images:
         raise click.UsageError("--images is for tests on validation images; features are tested on all.")

@@ -63,7 +63,8 @@ def box(corners: list[str] | tuple, size: tuple[int, int], where: str, beyond: i
 
 def one_for_each(listed: dict[str, tuple], images: list[str], path: Path) -> Iterator[Annotation]:
     """The annotation of each of ``images``, when the file at ``path`` lists boxes for them all and for no others."""
-    if strange := next((name for name in listed if name not in set(images)), None):
+    there = set(images)
+    if strange := next((name for name in listed if name not in there), None):
         raise DataError(f"{path}: has a box for {strange}, which is not there")
     for name in images:
         if name not in listed:

@@ -125,7 +125,7 @@ class Source(ABC):
 
     @abstractmethod
     def entries(self) -> Iterator[Entry]:
-        """Every image, ordered by split, class and name."""
+        """Every image, the same order every time: by split, class and name, or by name alone where classes overlap."""
 
     def read(self, entry: Entry) -> bytes:
         """The encoded bytes of one image.

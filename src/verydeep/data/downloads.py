@@ -43,7 +43,8 @@ def download(name: str, archives: tuple[Archive, ...], folder: Path, check: Call
         finds a fault. What an archive without a checksum brought is then fetched anew the next time.
     """
     downloads = paths.data() / "downloads"
-    with locks.hold(downloads / f".{name}.lock", f"the download of {name}"):
+    # by the folder, not the name: of VOC-2012 several data sets have one
+    with locks.hold(downloads / f".{folder.name}.lock", f"the download of {name}"):
         if folder.exists():  # unpacked by the process that was waited for
             return
         files = [_retrieve(name, archive, folder, downloads) for archive in archives]

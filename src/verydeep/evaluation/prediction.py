@@ -16,9 +16,6 @@ from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
 from verydeep.networks import dense
 from verydeep.studies.measurements import METHODS, Measurement, single
 
-#: How many classes are named, the most probable first; as many as a top-5 error counts.
-BEST = 5
-
 
 @dataclass(frozen=True)
 class ScoreMap:

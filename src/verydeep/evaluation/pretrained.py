@@ -114,8 +114,7 @@ def pretrained(name: str | Path, *, sha256: str | None = None, device: str | tor
         record = _record(run, folder)
         _require_hash(path, record.artefacts[_WEIGHTS], f"the record of {run.name}")
         weights.load_into(net, path)
-        unit_variance = record.parameters["recipe"]["unit_variance"]
-        normaliser = Normaliser.recorded(record.data.statistics, unit_variance, device)
+        normaliser = Normaliser.recorded(record.data.statistics, run.recipe.unit_variance, device)
     if sha256 is not None:
         _require_hash(path, sha256, "who asked for it")
     scale = run.study.pixels(single(run.train_scale).test_scales[0])
@@ -176,9 +175,7 @@ def _record(run: Run, folder: Path) -> runs.TrainRecord:
         RunName.parse(run.name),
     ):
         raise VerydeepError(f"{path}: is the record of another run than {run.study.name}/{run.name}")
-    built = run.network
-    if changed := [key for key, value in record.parameters["network"].items() if getattr(built, key, None) != value]:
-        raise VerydeepError(f"{path}: of a network built otherwise than its study says now ({', '.join(changed)})")
+    assembly.require_as_recorded(run, record)
     return record
 
 

@@ -1,6 +1,7 @@
 """Three ways of learning a data set from few images, side by side and at one cost, from weights to a record."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from verydeep.evaluation.transfer import OnOtherData
 from verydeep.finetuning.loop import Lesson, batch_size, fit, new_network
 from verydeep.finetuning.rates import best_rate
 from verydeep.finetuning.testing import posteriors
+from verydeep.networks import anatomy
 from verydeep.runs import transfers
 from verydeep.runs.parts import TransferScore, WayCost
 from verydeep.studies import Transfer, Tuning
@@ -103,7 +105,8 @@ class _Comparison(OnOtherData):
             return WayCost(epochs=0, multiply_adds=round(self.describing * images), seconds=seconds)
         batch = batch_size(self.run, images)
         crops = images // batch * batch * self.epochs
-        work = 3 * crops * self.run.multiply_adds
+        outputs = replace(self.run.size, num_classes=self.store.num_classes)
+        work = 3 * crops * anatomy.multiply_adds(self.run.configuration, outputs)
         return WayCost(epochs=self.epochs, multiply_adds=work, seconds=seconds, rate=rate)
 
     def _frozen(self, split: Split) -> tuple[np.ndarray, list[float]]:

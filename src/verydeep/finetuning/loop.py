@@ -56,7 +56,8 @@ def fit(net: Network, run: Run, lesson: Lesson, normalise: Normaliser, trained: 
 
     Crops are of the scale S=256, mirrored where the study does so. ``trained`` says that all layers but the last were
     trained before: they learn at a fifth of ``rate``. After a warm-up over the first tenth the rate falls to
-    nothing along a cosine. Every draw hangs on the lesson's seed alone.
+    nothing along a cosine. The gradient's norm is kept to the recipe's ``clip_norm``, or to 1 where that is none. Every
+    draw hangs on the lesson's seed alone.
 
     Raises
     ------

@@ -10,6 +10,7 @@ from torch import nn
 
 from verydeep import files
 from verydeep.errors import VerydeepError
+from verydeep.networks import anatomy
 from verydeep.networks.network import Network
 from verydeep.networks.vgg import VGG, LocalResponseNorm
 
@@ -109,6 +110,8 @@ def torchvision_fault(net: VGG) -> str:
         return "it averages its last map, where torchvision's has three fully connected layers"
     if net.size.width_divisor != 1:
         return f"its widths are 1/{net.size.width_divisor} of torchvision's"
+    if (window := anatomy.pooling_window(net.config, net.size)) != 2:
+        return f"it pools windows of {window}x{window}, torchvision's 2x2"
     return "" if net.map_side == 7 else f"its last map is {net.map_side}x{net.map_side}, torchvision's 7x7"
 
 

@@ -5,7 +5,7 @@ import yaml
 from verydeep import results, runs
 from verydeep.data.sources import SOURCES
 from verydeep.errors import VerydeepError
-from verydeep.results import citation
+from verydeep.results import citation, status
 from verydeep.results.numbers import Number
 from verydeep.runs import publication
 from verydeep.studies import Recipe, Run, recipes
@@ -117,7 +117,8 @@ def _recipe(run: Run, trained: runs.TrainRecord) -> str:
     lines = [
         "## Recipe",
         "",
-        f"{cost.epochs} epochs, {cost.images_seen:,} crops, {cost.multiply_adds:.3g} multiply-adds. "
+        f"{cost.epochs} epochs, {cost.images_seen:,} crops, {status.done_multiply_adds(run, trained):.3g} "
+        "multiply-adds. "
         + (f"Started from `{trained.parent.run}`. " if trained.parent else "Started from random weights. ")
         + "What departs from the paper's recipe:",
         "",

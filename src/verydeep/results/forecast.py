@@ -152,7 +152,7 @@ class Model:
             run = Run(load(setting["study"]), config, "256", 0)
             update = _update(run, on) / setting["batch"]
             peak = on.multiply_adds(setting["precision"])
-            equations.append([learning_multiply_adds(run) / peak, _first_map(run)])
+            equations.append([run.training_multiply_adds / peak, _first_map(run)])
             seconds.append(1 / rate["images_per_second"] - update)
         inverse, first_map = np.linalg.lstsq(np.array(equations), np.array(seconds), rcond=None)[0]
         files = min((rates[f"{config}: our loop, JPEG files"] for config, _ in pairs), key=lambda rate: rate[_BUSY])
@@ -182,7 +182,7 @@ class Model:
         """
         precision = precision or run.recipe.precision
         images = -(-run.recipe.batch // cards)
-        image_seconds = learning_multiply_adds(run) / (self.share * on.multiply_adds(precision))
+        image_seconds = run.training_multiply_adds / (self.share * on.multiply_adds(precision))
         image_seconds += _first_map(run) * self.first_map * self._slower(on, precision)
         exchange = 2 * (cards - 1) / cards * GRADIENT_BYTES * _parameters(run) / (on.link * 1e9 / 2)
         layers = run.configuration.weight_layers
@@ -221,15 +221,6 @@ class Model:
 
 
 _BUSY = "ratio_to_bare_step"
-
-
-def learning_multiply_adds(run: Run) -> int:
-    """Multiply-adds that a crop costs in training; layers that do not learn cost no gradients."""
-    if run.recipe.trained_layers == "all":
-        return run.training_multiply_adds
-    layers = anatomy.layers(run.configuration, run.size)
-    learning = sum(layer.multiply_adds for layer in layers if layer.kind == "fc")
-    return run.multiply_adds + 2 * learning
 
 
 def _first_map(run: Run) -> int:

@@ -6,6 +6,7 @@ from statistics import median
 
 from verydeep import progress, runs
 from verydeep.data.sources import SOURCES
+from verydeep.runs import TrainRecord
 from verydeep.studies import (
     Recorded,
     Run,
@@ -32,8 +33,16 @@ def training_images(study: Study) -> int:
 
 
 def planned_multiply_adds(run: Run) -> int:
-    """Multiply-adds of the whole training: forward, and twice that for the gradients."""
+    """Multiply-adds of the whole training, as planned."""
     return run.recipe.epochs * training_images(run.study) * run.training_multiply_adds
+
+
+def done_multiply_adds(run: Run, record: TrainRecord) -> int:
+    """Multiply-adds of a training that is over, by the crops that it saw.
+
+    Its record has them too, but those of before 2026-11-28 count gradients of layers that did not learn.
+    """
+    return record.cost.images_seen * run.training_multiply_adds
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ def pace(study: Study) -> Pace:
     measured: dict[str, list[float]] = {}
     for run in planned_runs(study):
         if record := runs.read_record(run, "train"):
-            rate = record.cost.multiply_adds / record.cost.seconds
+            rate = done_multiply_adds(run, record) / record.cost.seconds
             kind = record.device.type
             measured.setdefault(_WHERE.get(kind, f"on {kind}"), []).append(rate)
     if not measured:
@@ -120,10 +129,16 @@ def _setting(value) -> str:
 
 
 def state(run: Run) -> str:
-    """``done``, ``trained``, ``running``, ``stopped`` (a checkpoint waits) or ``missing``."""
+    """How far a run is.
+
+    ``done``, ``stale`` (trained otherwise than the study says now), ``trained``, ``running``, ``stopped`` (a checkpoint
+    waits) or ``missing``.
+    """
     if run.published:
         return "done" if runs.is_complete(run, "evaluate") else "missing"
-    if runs.read_record(run, "train"):
+    if record := runs.read_record(run, "train"):
+        if runs.trained_otherwise(run, record):
+            return "stale"
         return "done" if run.pilot or runs.is_complete(run, "evaluate") else "trained"
     checkpoint = run.workspace / "checkpoint.pt"
     if not checkpoint.exists():

@@ -20,6 +20,7 @@ from verydeep.runs.folders import (
     recorded_tunings,
     run_folders,
     seal_training,
+    trained_otherwise,
     working_on,
 )
 from verydeep.runs.parts import Environment, Errors, Session, Sources
@@ -77,6 +78,7 @@ __all__ = [
     "run_folders",
     "seal",
     "seal_training",
+    "trained_otherwise",
     "unchecked",
     "unseal",
     "working_on",

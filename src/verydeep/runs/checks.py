@@ -7,7 +7,7 @@ import nbformat
 import pandas as pd
 
 from verydeep import files, paths
-from verydeep.errors import RecordError, first_line
+from verydeep.errors import RecordError, VerydeepError, first_line
 from verydeep.paths import short
 from verydeep.runs import answers, provenance, transfers
 from verydeep.runs.folders import run_folders, stale_members, tests_trained
@@ -196,7 +196,10 @@ def _weights_of_others_fault(record: EvaluateRecord) -> str:
     """Of a record that others may have sent: whether it tested other weights than were published under that name."""
     if record.train_scale not in RELEASED:
         return ""
-    others = find_run(record.study, record.config, record.train_scale, record.seed, record.variant).published
+    try:
+        others = find_run(record.study, record.config, record.train_scale, record.seed, record.variant).published
+    except VerydeepError as error:
+        return str(error)
     stated = others.file_sha256
     if record.weights_sha256.startswith(stated):
         return ""

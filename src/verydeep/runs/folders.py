@@ -107,6 +107,21 @@ def _is_tested(run: Run, record: EvaluateRecord) -> bool:
     return covers(run, record) and tests_trained(record, read_record(run, "train"))
 
 
+def trained_otherwise(run: Run, record: TrainRecord) -> dict[str, tuple]:
+    """What its study says otherwise of a run's network and recipe now than when it was trained: key -> (then, now).
+
+    A key that was none when the record was written was as it is by default.
+    """
+    changed = {}
+    for part, settings in (("network", run.network), ("recipe", run.recipe)):
+        usual = {key: field.default for key, field in type(settings).model_fields.items()}
+        then = usual | record.parameters[part]
+        for key, now in settings.model_dump(mode="json").items():
+            if then[key] != now:
+                changed[f"{part}.{key}"] = then[key], now
+    return changed
+
+
 def tests_trained(tested: EvaluateRecord, trained: TrainRecord | None) -> bool:
     """Whether a test is of the weights that the training left; of those of others nothing says otherwise.
 
@@ -226,7 +241,11 @@ def stale_members(folder: Path, record: FuseRecord) -> list[str]:
         if not path.exists():
             faults.append(f"{short(folder)}: its member {name} has no evaluate.json")
             continue
-        evaluated = parse(path, "evaluate")
+        try:
+            evaluated = parse(path, "evaluate")
+        except RecordError as error:
+            faults.append(f"{short(folder)}: its member {name} has a record that cannot be read: {error}")
+            continue
         if evaluated.weights_sha256 != digest:
             faults.append(f"{short(folder)}: was made from other weights of {name} than are there")
         elif evaluated.protocol != record.protocol:

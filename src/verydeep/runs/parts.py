@@ -169,7 +169,7 @@ class TrainingCost(Part):
     images_per_second: float
     """Crops a second, while epochs ran."""
     multiply_adds: int
-    """Multiply-adds: forward, and twice that for the gradients."""
+    """Multiply-adds: forward, and twice for the gradients of layers that learn (before 2026-11-28: of all layers)."""
 
 
 class TestingCost(Part):

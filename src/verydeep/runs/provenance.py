@@ -16,7 +16,7 @@ from verydeep import files, machine, paths
 from verydeep.errors import VerydeepError
 from verydeep.runs.parts import Environment, Sources
 
-PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow", "pandas", "verydeep")
+PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow", "pandas", "scikit-learn", "verydeep")
 #: The package's own files that count as sources.
 SOURCE_SUFFIXES = (".py", ".yaml", ".csv")
 

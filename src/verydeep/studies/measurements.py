@@ -3,6 +3,7 @@
 Test scales Q are in the paper's pixels; a study divides them by its own divisor.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -56,7 +57,7 @@ class Measurement:
     def named(cls, name: str) -> "Measurement":
         """The measurement of this :attr:`name`."""
         method, _, scales = name.rpartition("-")
-        if not scales.replace("+", "").isdigit():
+        if not re.fullmatch(r"[0-9]+(\+[0-9]+)*", scales):
             return cls(name, ())
         return cls(method, tuple(int(scale) for scale in scales.split("+")))
 

@@ -165,9 +165,13 @@ class Run(Recorded):
     @property
     def training_multiply_adds(self) -> int:
         """Multiply-adds that one training crop costs: forward, through side classifiers too, and twice that for the
-        gradients with respect to activations and weights."""
+        gradients with respect to activations and weights of the layers that learn."""
         beside = sum(layer.multiply_adds for layer in anatomy.side_layers(self.configuration, self.size))
-        return 3 * (self.multiply_adds + beside)
+        forward = learning = self.multiply_adds + beside
+        if self.recipe.trained_layers == "fc":
+            layers = anatomy.layers(self.configuration, self.size)
+            learning = beside + sum(layer.multiply_adds for layer in layers if layer.kind == "fc")
+        return forward + 2 * learning
 
 
 def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, variant: str | None = None) -> Run:
@@ -191,7 +195,7 @@ def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, var
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < SEEDS:
         raise VerydeepError(f"seed must be a whole number from 0 to 2^32 - 1, not {seed!r}")
     if variant is not None and (not isinstance(variant, str) or variant not in spec.variants):
-        raise UnknownName("variant", variant, spec.variants or ["none: this study has no variants"])
+        raise UnknownName("variant", variant, spec.variants)
     scale = str(train_scale)
     if config not in spec.networks.get(scale, []):
         trained = [f"{c}-{s}" for s, configs in spec.networks.items() for c in configs]

@@ -88,8 +88,9 @@ class Study(Strict):
         departed = self._departed_settings()
         self._check_purpose()
         self._check_sizes()
+        for scale, keys in self.stages.items():
+            self._check_keys(f"stages.{scale}", keys)
         for scale in self.networks if self.train else ():
-            self._check_keys(f"stages.{scale}", self.stages.get(scale, {}))
             ours, papers = self.resolve(scale), paper_recipe(scale)
             departed |= {key for key, value in ours if getattr(papers, key) != value}
         self._check_variants()
@@ -210,7 +211,10 @@ class Study(Strict):
         for key in keys:
             if key not in Recipe.model_fields:
                 raise ValueError(f"{where}.{key}: {_unknown_key(key, Recipe.model_fields)}")
-        Recipe.model_validate(keys)
+        try:
+            Recipe.model_validate(keys)
+        except ValidationError as error:
+            raise ValueError("; ".join(f"{where}.{_describe(fault)}" for fault in error.errors())) from None
 
     @property
     def num_classes(self) -> int:
@@ -234,15 +238,8 @@ class Study(Strict):
     def size_at(self, train_scale: str | None, variant: str | None = None) -> Size:
         """How it builds those of one training scale and variant: how large, and in what they depart from Table 1."""
         built = self.network_at(train_scale, variant)
-        return Size(
-            built.width_divisor,
-            self.num_classes,
-            self.crop,
-            built.pooling,
-            built.pooling_window,
-            built.batch_norm,
-            built.head,
-        )
+        otherwise = built.pooling, built.pooling_window, built.batch_norm, built.head
+        return Size(built.width_divisor, self.num_classes, self.crop, *otherwise)
 
     def network_at(self, train_scale: str | None, variant: str | None = None) -> Network:
         """The keys by which the networks of one training scale and variant are built."""

@@ -94,7 +94,7 @@ class Transfer(OfSeveral):
         if len(self.members) > 1:
             return features
         first = self.members[0]
-        if first.train_scale in SINGLE_SCALE and (first.config, first.train_scale) not in SHALLOW:
+        if first.train_scale in SINGLE_SCALE:
             joins = JOINS if self.target.metric == "recall" else JOINS[:2]
             view = "image" if self.target.boxes else ""
             features += [Features(join, self.scales, view=view) for join in joins]

@@ -34,8 +34,9 @@ def train(
 ) -> Path:
     """Train ``run``, and first whatever it starts from; do nothing for what is finished already.
 
-    Leaves ``history.csv``, ``weights.safetensors`` and ``train.json`` in the run's folder, and a checkpoint in
-    its workspace until then. Interrupted by SIGINT, SIGTERM or a kill, the same call goes on where it was.
+    Leaves ``history.csv`` and ``train.json`` in the run's folder, ``weights.safetensors`` there or, where they are not
+    published, in its workspace, and a checkpoint in its workspace until then. Interrupted by SIGINT, SIGTERM or a kill,
+    the same call goes on where it was.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def train(
     if _is_trained(run):
         if rank == 0:
             runs.seal_training(run)
-            report(f"{run.name}: already trained")
+            report(f"{run.name}: already trained{_otherwise(run)}")
         return run.folder
     _require_whole_batch(run, max(size, processes), micro_batch)
     if run.parent is not None:
@@ -88,6 +89,14 @@ def train(
             fit = functools.partial(_launch, processes) if processes > 1 else loop.fit
             fit(run, micro_batch, report)
     return run.folder
+
+
+def _otherwise(run: Run) -> str:
+    record = runs.read_record(run, "train")
+    if not (changed := record and runs.trained_otherwise(run, record)):
+        return ""
+    told = ", ".join(f"{key}: {then}, now {now}" for key, (then, now) in changed.items())
+    return f", otherwise than its study says now ({told}); to train it again remove {run.folder}"
 
 
 def _require_whole_batch(run: Run, processes: int, micro_batch: int) -> None:

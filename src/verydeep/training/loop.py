@@ -76,6 +76,7 @@ class Training:
         self.images = TrainingImages.of(run)
         self.accelerator = accelerator(run)
         self.hosts = host_group(self.accelerator)
+        self.identity = self._identity()  # of the parent's weights as they are loaded now: they may change later
         self.updates = Updates(run, self.images, self.accelerator, micro_batch)
         self.steps = Steps(self.accelerator.device)
         self.stop = StopRequest()
@@ -93,7 +94,7 @@ class Training:
         self.begun = self.saved = time.monotonic()
         self.saving = 0.0  # seconds that writing the last checkpoint took
 
-    def identity(self) -> dict:
+    def _identity(self) -> dict:
         """What must be the same for a checkpoint to be gone on with."""
         parent, boxes = self.run.parent, self.images.boxes
         of_boxes = {}
@@ -111,7 +112,7 @@ class Training:
         }
 
     def _resumed(self) -> State:
-        kept = checkpoints.load(self.checkpoint, self.identity())
+        kept = checkpoints.load(self.checkpoint, self.identity)
         made = kept["progress"]["epoch"] * self.images.steps + kept["progress"]["step"] if kept else 0
         most, least = largest(self.hosts, made, -made)
         if most != -least:
@@ -124,7 +125,8 @@ class Training:
         self.updates.load(kept)
         state = State(**kept["progress"])
         self.updates.schedule.errors = [row["held_out_top1_error"] for row in state.history]
-        self.report(f"{self.run.name}: goes on at epoch {state.epoch + 1}, step {state.step}")
+        if self.accelerator.is_main_process:
+            self.report(f"{self.run.name}: goes on at epoch {state.epoch + 1}, step {state.step}")
         return state
 
     def save(self) -> None:
@@ -133,7 +135,7 @@ class Training:
         begun = time.monotonic()
         self._count_session()
         if self.accelerator.is_main_process:
-            saved = {"identity": self.identity(), "progress": asdict(self.state)} | self.updates.state()
+            saved = {"identity": self.identity, "progress": asdict(self.state)} | self.updates.state()
             checkpoints.save(self.checkpoint, saved)
         self.saved = time.monotonic()
         self.saving = self.saved - begun
@@ -164,7 +166,7 @@ class Training:
                 self._count_session()
                 record.write(
                     self.run, self.updates.result, self.images, state.history, state.sessions, self.made_by,
-                    accelerator.device, accelerator.num_processes,
+                    accelerator.device, accelerator.num_processes, self.identity["parent"],
                 )  # fmt: skip
                 self.checkpoint.unlink(missing_ok=True)
             accelerator.wait_for_everyone()
@@ -229,6 +231,11 @@ class Training:
             return self.updates.update(batch, *where)
         # only here, with the error gone, is what the update had allocated free
         tried, parts = min(self.updates.micro_batch, len(batch.labels)), self.accelerator.num_processes
+        if self.run.normalises:
+            raise OutOfMemory(
+                f"{self.run.name}: the device has not the memory for {tried} images at once; batch normalisation takes "
+                f"its means over them, so it takes a larger device"
+            )
         # several processes cannot try by themselves: each waits for the others in every update
         fits = self.updates.largest_that_fits(batch, *where) if parts == 1 else tried // 2
         remedy = f"run it with --micro-batch {fits}, which gives the same updates"
@@ -255,7 +262,9 @@ class Training:
         state, images, updates = self.state, self.images, self.updates
         seen = images.steps * self.run.recipe.batch
         updates.net.eval()
-        held_out = held_out_errors(updates.result, images, updates.objective, updates.normalise, self.accelerator)
+        held_out = held_out_errors(
+            updates.result, images, updates.objective, updates.normalise, self.accelerator, updates.micro_batch
+        )
         held_out = agreed(self.accelerator, held_out)  # by it the rate falls and training ends, in all or in none
         return {
             "epoch": state.epoch + 1,

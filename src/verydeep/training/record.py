@@ -14,7 +14,7 @@ from verydeep.training.images import TrainingImages
 
 def write(
     run: Run, net: Network, images: TrainingImages, history: list[dict], sessions: list[dict], made_by: runs.Sources,
-    device: torch.device, processes: int,
+    device: torch.device, processes: int, parent_sha256: str | None,
 ) -> None:  # fmt: skip
     """Write and seal ``weights.safetensors``, ``history.csv`` and ``train.json``.
 
@@ -24,6 +24,8 @@ def write(
         A row for each epoch; the last one's errors (percent) are the record's metrics.
     made_by
         The sources that were imported (:func:`verydeep.runs.provenance.sources`).
+    parent_sha256
+        The hash of the weights that it started from, as they were then; ``None`` where it has no parent.
     """
     kept = ["weights.safetensors"] if run.weights.parent == run.folder else []
     runs.unseal(run.folder, ["train.json", "history.csv", *kept])
@@ -34,7 +36,7 @@ def write(
     record = runs.TrainRecord(
         **runs.identity(run),
         parameters=_parameters(run),
-        parent={"run": parent.name, "weights_sha256": files.sha256(parent.weights)} if parent else None,
+        parent={"run": parent.name, "weights_sha256": parent_sha256} if parent else None,
         sources=made_by,
         environment=provenance.environment(),
         device=assembly.device_record(device, processes),

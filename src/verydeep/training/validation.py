@@ -13,16 +13,22 @@ _BATCH = 256
 
 
 def held_out_errors(
-    net: Network, images: TrainingImages, objective: Objective, normalise: Normaliser, accelerator: Accelerator
+    net: Network,
+    images: TrainingImages,
+    objective: Objective,
+    normalise: Normaliser,
+    accelerator: Accelerator,
+    micro_batch: int,
 ) -> dict[str, float]:
     """Loss and errors (percent) on the centre crops of the held-out images, every process the same.
 
+    No more than ``micro_batch`` images go through the network at once: what a device can train on it can test on.
     Of a network that gives boxes the class is given, so that its top-1 and top-5 errors are one.
     """
     loss, wrong = 0.0, {1: 0, 5: 0}
     rows = images.held_out_rows
     with torch.inference_mode():
-        for batch in centre_batches(images.store, rows, images.centre, _BATCH, images.boxes):
+        for batch in centre_batches(images.store, rows, images.centre, min(_BATCH, micro_batch), images.boxes):
             with accelerator.autocast():
                 outputs = net(normalise(batch.images))
             targets = objective.targets(batch, accelerator.device)

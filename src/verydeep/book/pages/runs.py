@@ -3,7 +3,7 @@
 from verydeep import results, runs
 from verydeep.book import examples
 from verydeep.book.pages.parts import DOWNLOADS, FRONT_MATTER, SHORT, errors, recipe_table, two_columns
-from verydeep.results import cards, citation
+from verydeep.results import cards, citation, status
 from verydeep.runs import provenance, publication, templates
 from verydeep.statistics import error_interval
 from verydeep.studies import Fusion, Recipe, Recorded, Run, Transfer, Tuning
@@ -42,7 +42,7 @@ def run_page(run: Run) -> str:
             "",
         ]
     lines += _notebooks(run)
-    lines += ["## Made by", "", *two_columns({**(_trained(trained) if trained else {}), **_tested(evaluated)}), ""]
+    lines += ["## Made by", "", *two_columns({**(_trained(run, trained) if trained else {}), **_tested(evaluated)}), ""]
     if trained:
         lines += [
             "## Recipe",
@@ -213,7 +213,7 @@ def _sessions(trained: runs.TrainRecord) -> str:
     return f"{count} session" + ("" if count == 1 else "s") + on
 
 
-def _trained(trained: runs.TrainRecord) -> dict[str, str]:
+def _trained(run: Run, trained: runs.TrainRecord) -> dict[str, str]:
     cost, data, counts = trained.cost, trained.data, trained.data.counts
     sources, machine, device = trained.sources, trained.environment, trained.device
     rows = {"started from": "random weights"}
@@ -226,8 +226,8 @@ def _trained(trained: runs.TrainRecord) -> dict[str, str]:
         f"`{data.held_out.sha256[:SHORT]}` ({data.held_out.rule})"
     )
     rows["trained"] = (
-        f"{cost.epochs} epochs, {cost.images_seen} images, {cost.multiply_adds:.3g} multiply-adds, "
-        f"{trained.parameters['recipe']['precision']}"
+        f"{cost.epochs} epochs, {cost.images_seen} images, "
+        f"{status.done_multiply_adds(run, trained):.3g} multiply-adds, {trained.parameters['recipe']['precision']}"
     )
     load = trained.sessions[-1].load_average
     rows["wall time"] = (
