@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -231,6 +232,12 @@ def test_differences_and_intervals_are_said_in_one_way():
     assert display.difference(Interval(-0.5, -1.234, 0.2)) == "-0.50 [-1.23, +0.20]"
     assert (display.difference(None), display.signed(None), display.signed(2.0)) == ("not run", "", "+2.00")
     assert display.with_interval(63.82, 62.87, 64.76) == "63.8 [62.9, 64.8]"
+
+
+def test_a_lopsided_interval_is_not_halved():
+    """The bootstrap of a mean average precision is; half its width would hide that its lower side is the wider."""
+    assert display.spread(SimpleNamespace(value=45.52, low=43.30, high=46.64)) == "(43.3–46.6)"
+    assert display.spread(SimpleNamespace(value=29.36, low=28.36, high=30.38)) == "± 1.0"
 
 
 def test_what_was_measured_is_shown_with_its_units():

@@ -66,7 +66,7 @@ class ResultRole(BookRole):
         text = f"{number.value:.1f}" if number.low is not None else f"{number.value:.3g}"
         shown = [nodes.inline(text, text, classes=["result"])]
         if number.low is not None and "cell" not in asked and "bare" not in asked:
-            spread = f" ± {(number.high - number.low) / 2:.1f}"
+            spread = f" {display.spread(number)}"
             shown.append(nodes.inline(spread, spread, classes=["spread"]))
         page, _, anchor = citation.page(number).partition(".html")
         address = self.env.app.builder.get_relative_uri(self.env.docname, page) + anchor
