@@ -5,6 +5,7 @@ measured: a variance may lie beyond what half precision holds, or below it, so t
 """
 
 import json
+import pickle
 from pathlib import Path
 
 import torch
@@ -122,9 +123,8 @@ def load_torchvision(net: Network, path: Path) -> None:
     try:
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch raises what zipfile, pickle and itself raise
-        raise VerydeepError(
-            f"{path}: not the weights of torchvision's {net.config.name} ({first_line(error)})"
-        ) from None
+        why = "it holds more than tensors" if isinstance(error, pickle.UnpicklingError) else first_line(error)
+        raise VerydeepError(f"{path}: not the weights of torchvision's {net.config.name} ({why})") from None
 
 
 def load_into(net: Network, path: Path, dtype: torch.dtype | None = None) -> None:

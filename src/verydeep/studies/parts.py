@@ -28,7 +28,7 @@ class Recipe(Strict):
     batch: Count = Field(256, description="images in a mini-batch, over all devices and accumulation steps")
     learning_rate: Positive = Field(1e-2, description="starting rate")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of SGD")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(5e-4, description="L2 multiplier, on weights and biases")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(5e-4, description="L2 multiplier; here on weights and biases")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="dropped share of FC6 and FC7")
     epochs: Count = Field(74, description="passes over the training images")
     schedule: Literal["plateau", "cosine"] = Field("plateau", description="how the rate falls")

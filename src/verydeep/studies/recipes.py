@@ -1,10 +1,12 @@
 """A study's recipe beside the paper's, setting by setting."""
 
-from verydeep.studies import Recipe, Run, Study
+from verydeep.studies import PAPER_SCALES, Recipe, Run, Study
 from verydeep.studies.schema import paper_recipe
 
-#: What the paper does not print of the stages after the first (Sect. 3.1.1): by training scale and setting.
+#: What the paper does not print, by training scale and setting: of the stages after the first (Sect. 3.1.1), and of all
+#: when a plateau has been reached.
 NOT_PRINTED = {("384", "epochs"), ("jitter", "epochs"), ("jitter", "learning_rate")}
+NOT_PRINTED |= {(scale, "plateau_patience") for scale in PAPER_SCALES}
 
 
 def recipe_rows(study: Study, train_scale: str, ours: Recipe, boxes: bool = False) -> list[dict]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from verydeep import files
-from verydeep.errors import VerydeepError, first_line
+from verydeep.errors import VerydeepError
 
 
 def save(path: Path, state: dict) -> None:
@@ -40,7 +40,7 @@ def load(path: Path, identity: dict) -> dict | None:
         saved = state["identity"]
     except Exception as error:  # torch.load raises whatever its unpickler and zip reader raise
         raise VerydeepError(
-            f"{path}: not a readable checkpoint ({first_line(error)}); delete it to start again"
+            f"{path}: not a readable checkpoint ({type(error).__name__}); delete it to start again"
         ) from None
     if saved != identity:
         changed = sorted(key for key in saved.keys() | identity.keys() if saved.get(key) != identity.get(key))

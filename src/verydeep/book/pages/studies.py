@@ -145,8 +145,10 @@ def _settled(study: Study, part: str) -> list[str]:
     lines = ["| setting | value | usual | why |", "|:--|:--|:--|:--|"]
     for key, field in type(getattr(study, part)).model_fields.items():
         ours = getattr(getattr(study, part), key)
-        shown = f"**{ours}**" if ours != field.default else f"{ours}"
-        lines.append(f"| {field.description} | {shown} | {field.default} | {study.why.get(f'{part}.{key}', '')} |")
+        shown, why = f"{ours}", ""
+        if ours != field.default:
+            shown, why = f"**{ours}**", recipes.reason(study, f"{part}.{key}")
+        lines.append(f"| {field.description} | {shown} | {field.default} | {why} |")
     return lines
 
 
