@@ -29,7 +29,7 @@ def study_case(what: str, says: str, old: str = "", new: str = "", more: str | b
 study_case("unknown key", "epochs: unknown key", more="epochs: 3\n")
 study_case("key misspelt", "recipe.epoch: unknown key, did you mean epochs", more="recipe: {epoch: 3}\n")
 study_case("key missing", "title: this key is missing", "title: t\n", "")
-study_case("word for a number", r"batch: .*valid integer \(found 'many'\)", more="recipe: {batch: many}\n")
+study_case("word for a number", r"recipe.batch: .*valid integer \(found 'many'\)", more="recipe: {batch: many}\n")
 study_case("key given twice", "not YAML .*the key name is given twice", more="name: worse\n")
 study_case("number below zero", ".*greater than 0", "length_divisor: 7", "length_divisor: -7")
 study_case("number that is none", ".*finite number", more="assumed_rate: .nan\n")
