@@ -238,6 +238,7 @@ def test_a_lopsided_interval_is_not_halved():
     """The bootstrap of a mean average precision is; half its width would hide that its lower side is the wider."""
     assert display.spread(SimpleNamespace(value=45.52, low=43.30, high=46.64)) == "(43.3–46.6)"
     assert display.spread(SimpleNamespace(value=29.36, low=28.36, high=30.38)) == "± 1.0"
+    assert display.spread(SimpleNamespace(value=29.67, low=25.21, high=34.56)) == "± 4.7"  # Wilson's, over 364 images
 
 
 def test_what_was_measured_is_shown_with_its_units():

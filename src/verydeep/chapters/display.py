@@ -18,7 +18,7 @@ BUILDING = "VERYDEEP_BUILDS_BOOK"
 _WHOLE = {"display.max_colwidth": None, "display.max_rows": None, "display.max_columns": None}
 
 _SMALLEST_P = 1e-3
-_LOPSIDED = 0.3  # points by which the two sides of an interval differ
+_LOPSIDED = 1.3  # how many times as wide as the other one side of an interval is
 _GROUPED = 10_000  # from here on digits are grouped by thousands
 
 
@@ -49,7 +49,7 @@ def measured(number: Number, digits: int = 1) -> str:
 def spread(number: Number) -> str:
     """What stands behind a number in a sentence: half the width of its interval, or both ends where it is lopsided."""
     below, above = number.value - number.low, number.high - number.value
-    if abs(above - below) > _LOPSIDED:
+    if max(below, above) > _LOPSIDED * min(below, above):
         return f"({number.low:.1f}–{number.high:.1f})"
     return f"± {(below + above) / 2:.1f}"
 
