@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from verydeep import paper
+from verydeep.chapters import display
 from verydeep.results import claims
 
 pytestmark = pytest.mark.book
@@ -48,9 +49,9 @@ def test_the_front_page_tells_the_story_in_one_screen(page, address):
 def test_three_clicks_lead_from_a_number_in_a_sentence_to_its_record_and_command(page, address, numbers):
     page.goto(f"{address}/index.html")
     sentence = page.locator("article p", has_text="A, for one, has")
-    number = sentence.locator("a", has_text="±").first
+    number = sentence.locator("a:has(.spread)").first
     one = numbers["smoke.table3.A-256.top1"]
-    assert number.inner_text() == f"{one.value:.1f} ± {(one.high - one.low) / 2:.1f}"
+    assert number.inner_text() == f"{one.value:.1f} {display.spread(one)}"
     said = number.get_attribute("title")
     assert f"n = {one.n}" in said and "study smoke" in said and "95 % interval" in said and "dense" in said
     number.click()  # one
