@@ -25,7 +25,7 @@ def test_table3_shows_the_numbers_and_they_lead_to_the_record(page, address, num
         assert cell == f"{number.value:.1f} {number.low:.1f}–{number.high:.1f}"
     assert page.get_by_text("not run", exact=True).count() >= 22
     row.get_by_role("link").first.click()
-    assert page.url.endswith("/runs/smoke/A-256-s0.html#smoke.table3.A-256.top1")
+    page.wait_for_url("**/runs/smoke/A-256-s0.html#smoke.table3.A-256.top1")  # until it is loaded to its end
     text = page.inner_text("article")
     assert "verydeep verify smoke A-256-s0" in text and "verydeep check" in text
     with page.expect_download() as download:
@@ -55,7 +55,7 @@ def test_three_clicks_lead_from_a_number_in_a_sentence_to_its_record_and_command
     said = number.get_attribute("title")
     assert f"n = {one.n}" in said and "study smoke" in said and "95 % interval" in said and "dense" in said
     number.click()  # one
-    assert page.url.endswith(f"#{one.id}")
+    page.wait_for_url(f"**#{one.id}")
     text = page.inner_text("article")
     assert "papermill book/evaluation/evaluate.ipynb out.ipynb -y '{study: smoke, config: A" in text
     page.get_by_text(f"Cite {one.id}").click()  # two
