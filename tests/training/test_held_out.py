@@ -21,7 +21,10 @@ from verydeep.training.validation import held_out_errors
 
 
 def test_held_out_errors_are_those_of_the_centre_crops_at_the_middle_of_the_range(checkout):
-    """Of a network that is one matrix: S from 256 to 512, so 384, of which a seventh is 55 pixels; crops of 32."""
+    """Of a network that is one matrix: S from 256 to 512, so 384, of which a seventh is 55 pixels; crops of 32.
+
+    No more of them at once than a micro-batch, whatever that leaves for the last.
+    """
     run = tiny_run(scale="jitter")
     images = TrainingImages.of(run)
     matrix = torch.randn(10, 3 * 32 * 32, generator=torch.Generator().manual_seed(0)) / 55
@@ -37,14 +40,18 @@ def test_held_out_errors_are_those_of_the_centre_crops_at_the_middle_of_the_rang
         wrong[5] += better >= 5
         loss -= float(scores.log_softmax(0)[label])
 
+    at_once = []
+
     def net(x):
+        at_once.append(len(x))
         return x.flatten(1) @ matrix.T
 
     def normalise(crops):
         return crops.permute(0, 3, 1, 2).float() / 255
 
-    found = held_out_errors(net, images, Classes(0.1), normalise, accelerator(run))
+    found = held_out_errors(net, images, Classes(0.1), normalise, accelerator(run), micro_batch=48)
     n = len(images.held_out_rows)
+    assert at_once == [48, 48, 4]
     assert n == 100 and 0 < wrong[5] < wrong[1] < n
     assert found["held_out_top1_error"] == pytest.approx(100 * wrong[1] / n, abs=1.01)
     assert found["held_out_top5_error"] == pytest.approx(100 * wrong[5] / n, abs=1.01)
