@@ -43,3 +43,9 @@ def test_time_left_counts_what_a_run_starts_from(checkout, config):
     all_of_it = sum(map(status.planned_multiply_adds, studies.lineage(run)))
     assert all_of_it > 2 * alone
     assert status.time_left(run) == status.pace(run.study).time(all_of_it)
+
+
+def test_a_pace_is_told_however_small_or_large():
+    shown = str(status.Pace({"on a CPU": 5.73e9, "on a GPU": 2.04e13}, "assumed"))
+    assert shown == "5.7 G multiply-adds/s on a CPU, 20,400 G multiply-adds/s on a GPU, assumed"
+    assert status.Pace({"": 4.6e7}, "assumed").time(4.6e8) == "10 s" and "0.046 G" in str(status.Pace({"": 4.6e7}, ""))

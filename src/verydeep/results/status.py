@@ -53,7 +53,8 @@ class Pace:
     basis: str
 
     def __str__(self) -> str:
-        rates = [f"{rate / 1e9:.0f} G multiply-adds/s {where}".strip() for where, rate in self.rates.items()]
+        digits = {where: ",.0f" if rate >= 1e10 else ".2g" for where, rate in self.rates.items()}
+        rates = [f"{r / 1e9:{digits[where]}} G multiply-adds/s {where}".strip() for where, r in self.rates.items()]
         return f"{', '.join(rates)}, {self.basis}"
 
     def time(self, multiply_adds: float) -> str:
