@@ -46,13 +46,13 @@ pdf: $(STAMP)
 	test -e _build/html/index.html || $(MAKE) book
 	$(BIN)/verydeep pdf
 
-# Files of tests side by side (tests/conftest.py says how many), what takes longest first. Which files and which tests
-# took longest is said at the end. Ruff keeps no cache: what it remembers of a file does not change when another file
-# moves, and an import is sorted by which modules are ours.
+# Files of tests side by side, one a core (four at most: each may train a network), what takes longest first; see
+# tests/conftest.py. Which files and which tests took longest is said at the end. Ruff keeps no cache: what it remembers of
+# a file does not change when another file moves, and an import is sorted by which modules are ours.
 test: $(STAMP)
 	tests/browser.sh
 	$(BIN)/ruff check --no-cache src tests benchmarks
-	$(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
 
 # Kills, faults of the machine and bad input, all of them; writes the record that the chapter shows.
 faults: $(STAMP)

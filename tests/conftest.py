@@ -70,12 +70,6 @@ def _has_gpu() -> bool:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config) -> int:
-    """One more than cores, since a third of the time tests wait for a disk or a process; each may train a network."""
-    return min(4, len(os.sched_getaffinity(0)) + 1)
-
-
-@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Files side by side, in the order of the tests; those of ``DIVIDED`` test by test."""
     from xdist.scheduler import LoadScopeScheduling

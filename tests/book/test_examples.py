@@ -70,6 +70,14 @@ def test_several_networks_together_are_shown_too(repository):
     assert "../../evaluation/fuse.ipynb" in fusion_page(examples.example("fuse"))
 
 
+def test_what_fine_tuning_gains_is_told_of_a_record_that_is_older(repository):
+    text, asked = read("finetune"), code(template("finetune"))
+    cells = code(text)
+    assert [name for name in asked if not cells[name].outputs] == ["parameters"]
+    gained = cells["gains"].outputs[0]["data"]["text/html"]
+    assert "random weights (points)" in gained and "older than this cell" not in text
+
+
 @pytest.mark.parametrize("kind", RUNS)
 def test_the_chapters_of_boxes_show_a_network_that_gives_boxes(kind):
     run = examples.example(kind, boxes=True)

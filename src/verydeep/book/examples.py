@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 from verydeep import runs
-from verydeep.chapters import testing_tables
+from verydeep.chapters import testing_tables, tuning_tables
 from verydeep.runs import templates
 from verydeep.runs.records import Record
 from verydeep.studies import Fusion, Recorded, Transfer, Tuning, find_fusion, find_run, find_transfer, find_tuning
@@ -25,7 +25,11 @@ CARRIED = (["narrow/D-jitter"], "caltech101")
 TUNED = ("narrow/D-jitter", "caltech101")
 
 #: What the build computes from a record for cells that are younger than it, by their names.
-_COMPUTED = {"ways-apart": testing_tables.ways_apart, "together": testing_tables.fused}
+_COMPUTED = {
+    "ways-apart": testing_tables.ways_apart,
+    "together": testing_tables.fused,
+    "gains": tuning_tables.gains,
+}
 
 
 def example(kind: str, boxes: bool = False) -> Recorded:
@@ -73,7 +77,7 @@ def _with_outputs(cell: NotebookNode, outputs: dict[str, list], run: Recorded) -
         cell.outputs = outputs[cell.source]
         return []
     if cell.id not in _COMPUTED:
-        return [_markdown(f"{cell.id}-absent", "*This run is older than this cell: its record has no such picture.*")]
+        return [_markdown(f"{cell.id}-absent", "*This run is older than this cell, which shows nothing of it.*")]
     shown = _COMPUTED[cell.id](run)
     data = {"text/html": shown._repr_html_(), "text/plain": repr(shown)}
     cell.outputs = [nbformat.v4.new_output("display_data", data)]
