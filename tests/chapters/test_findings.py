@@ -1,12 +1,14 @@
 """What is said first: of the studies that are recorded, by what their records say."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from verydeep import paper, results
+from verydeep import paper, results, studies
 from verydeep.chapters import costs, figures, findings, training_tables
 from verydeep.results import claims
 
@@ -44,7 +46,7 @@ def test_in_short_every_claim_is_told_under_its_fairest_verdicts():
 
 def test_every_point_against_depth_is_a_number_of_the_book():
     frame = findings.by_depth()
-    assert {"paper", *findings.recorded()} == set(frame["source"])
+    assert {"paper", "narrow", "quarter"} <= set(frame["source"]) <= {"paper", *findings.recorded()}
     assert dict(zip(frame["config"], frame["layers"], strict=True)) == {"A": 11, "B": 13, "C": 16, "D": 16, "E": 19}
     for row in frame.itertuples():
         if row.source == "paper":
@@ -59,8 +61,23 @@ def test_networks_of_one_recipe_are_one_line_whatever_their_variants_are_called(
     """The first rung of the ladder changes what the variant ``batch-norm`` does, of D."""
     frame = findings.by_depth()
     lines = frame[frame["source"] == "narrow"].groupby("trained")["row"].agg(set)
-    assert lines["40 epochs (batch-norm)"] == {"A-256-batch-norm", "D-256-ladder-1", "E-256-batch-norm"}
+    assert lines["40 epochs, batch normalisation"] == {"A-256-batch-norm", "D-256-ladder-1", "E-256-batch-norm"}
     assert lines["80 epochs"] == {"A-256-longer"}
+    assert lines["40 epochs"] >= {"A-256", "D-256"}, "a variant that changes nothing has named them"
+
+
+def test_a_recipe_of_which_one_depth_is_measured_is_no_line_yet(monkeypatch):
+    """Glorot's weights have A alone, and so has the study ``wide``; where D is measured too, they are shown."""
+    measured = results.read("narrow").done
+    glorot = [number for number in measured if number.id == "narrow.table3.A-256-glorot.top1"]
+    assert len(glorot) == 1 and not any(findings.by_depth()["row"] == "A-256-glorot")
+    both = SimpleNamespace(
+        study=studies.load("narrow"), done=[*glorot, replace(glorot[0], id="narrow.table3.D-256-glorot.top1")],
+        verdict=lambda claim: SimpleNamespace(way=None),
+    )  # fmt: skip
+    shown = findings._measured(both)
+    assert [one["row"] for one in shown] == ["A-256-glorot", "D-256-glorot"]
+    assert {one["trained"] for one in shown} == {"40 epochs, Glorot's weights"}
 
 
 def test_the_panels_of_the_picture_are_equally_high_and_hold_their_points():

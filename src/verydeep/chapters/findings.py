@@ -14,6 +14,13 @@ from verydeep.studies import recipes
 #: Studies that are no reproduction: a test of the machinery, and networks that others trained.
 _NOT_OURS = ("smoke", "released")
 _DEPTH_CLAIM = 3
+#: Recipes of several networks in words; others go by the names of their variants.
+_RECIPES = {
+    "batch-norm": "batch normalisation",
+    "glorot": "Glorot's weights",
+    "long-0.01": "the paper's rate",
+    "random": "random weights",
+}
 
 
 def recorded() -> list[str]:
@@ -86,12 +93,12 @@ def in_short(names: Iterable[str]) -> str:
 
 
 def by_depth() -> pd.DataFrame:
-    """Top-1 error of A to E at S=256 against their depth, the paper's and every recorded study's.
+    """Top-1 error of A to E at S=256 against their depth, the paper's and every study's that has measured two depths.
 
     A row a network: ``source`` (``paper`` or a study), ``row`` (of its table), ``config``, ``layers`` (with weights),
     ``error``, ``low`` and ``high`` in percent, ``trained``: for how many epochs, without those of the network that it
-    starts from, and by which variant of several networks, and ``way``: how it was tested, on a centre crop in a study
-    whose networks dense testing harms, as its verdict on depth is.
+    starts from, and by which recipe of several networks, and ``way``: how it was tested, on a centre crop in a study
+    whose networks dense testing harms, as its verdict on depth is. A recipe that has one depth so far is left out.
     """
     rows = []
     printed = printed_numbers()
@@ -111,16 +118,17 @@ def _measured(snapshot: Snapshot) -> list[dict]:
     recipes_of_several = {
         recipes.changes(run): run.variant or "" for run in planned.values() if not run.variant or _is_shared(run)
     }
-    rows = []
+    points: dict[str, list[dict]] = {}
     for number in snapshot.done:
         config, scale = [*number.row.split("-", 2), ""][:2]
         if number.table == table and number.metric == "top1" and scale == "256" and config in "ABCDE":
             errors, run = (number.value, number.low, number.high), planned[number.row]
             changes = recipes.changes(run)
             if changes in recipes_of_several:
-                words = f"{run.recipe.epochs} epochs" + (f" ({recipes_of_several[changes]})" if changes else "")
-                rows.append(_point(snapshot.study.name, number.row, errors, words, way))
-    return rows
+                variant = recipes_of_several[changes] if changes else ""
+                words = ", ".join(filter(None, [f"{run.recipe.epochs} epochs", _RECIPES.get(variant, variant)]))
+                points.setdefault(changes, []).append(_point(snapshot.study.name, number.row, errors, words, way))
+    return [point for group in points.values() if len({one["layers"] for one in group}) > 1 for point in group]
 
 
 def _is_shared(run: studies.Run) -> bool:

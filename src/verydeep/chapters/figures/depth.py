@@ -15,47 +15,49 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
     """Top-1 error against depth, of :func:`verydeep.chapters.findings.by_depth`: the paper, and each recorded study.
 
     Every panel is as many percentage points high, so slopes compare; their places do not, since the data are others. A
-    hollow mark is a single network of another training, A for as long as the others with the A that they start from.
+    hollow mark is a single network, A trained for as long as the others of its line with the A that they start from.
     """
     use_style()
     sources = list(dict.fromkeys(frame["source"]))
-    rows = -(-len(sources) // 2)
-    figure, panels = plt.subplots(rows, 2, figsize=(5.4, 2.5 * rows), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(
+        len(sources), 1, figsize=(3.6, 2.2 * len(sources)), layout="constrained", squeeze=False, sharex=True
+    )
     parts = {source: frame[frame["source"] == source] for source in sources}
-    height = max((part["high"].max() - part["low"].min()) / (0.9 - _legend(part)) for part in parts.values())
-    for axes, source in zip(panels.flat, sources, strict=False):
+    height = max(part["high"].max() - part["low"].min() for part in parts.values()) / 0.75
+    for axes, source in zip(panels.flat, sources, strict=True):
         part = parts[source]
         _one_source(axes, part)
-        axes.set(
-            xlabel="layers with weights", xticks=sorted(frame["layers"].unique()), title=_TITLES.get(source, source)
-        )
-        # What is above or below the marks is room for the legend at the top.
-        middle = (part["low"].min() + part["high"].max()) / 2 + _legend(part) * height / 2
-        axes.set_ylim(middle - height / 2, middle + height / 2)
-        axes.set_xlim(10, 20)
+        middle = (part["low"].min() + part["high"].max()) / 2
+        axes.set(ylim=(middle - height / 2, middle + height / 2), xlim=(10, 20))
+        axes.set_xticks(sorted(frame["layers"].unique()))
+        axes.tick_params(labelbottom=True)
+        title = {"fontsize": 10, "fontweight": "bold"}
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=7, loc="upper left", borderaxespad=0)
-    for axes in panels.flat[len(sources) :]:
-        axes.axis("off")
+            style = {"frameon": False, "fontsize": 8.5, "labelspacing": 0.2, "borderaxespad": 0.2, "borderpad": 0}
+            legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1), title=source, alignment="left", **style)
+            legend.get_title().set(**title)
+        else:
+            axes.set_title(_TITLES.get(source, source), loc="left", **title)
+    panels.flat[-1].set_xlabel("layers with weights")
     figure.supylabel("top-1 error (%)", fontsize=10)
     return finished(figure)
-
-
-def _legend(part: pd.DataFrame) -> float:
-    """The share of a panel's height that its legend takes."""
-    return 0.085 * part.loc[part["trained"] != "", "trained"].nunique()
 
 
 def _one_source(axes: Axes, part: pd.DataFrame) -> None:
     """A line for each way in which several networks were trained, the last one named; a mark where it was one."""
     sizes = part.groupby("trained", sort=False).size()
     lines = sizes[sizes > 1].index.tolist()
+    looks = iter([("-", "o"), ("--", "s"), (":", "^"), ("-.", "v")])
+    hollow = iter("D^X*")
     for trained in sizes.index:
         group = part[part["trained"] == trained].sort_values(["layers", "config"])
         line, last = trained in lines, trained in lines[-1:]
-        style = (
-            {"linewidth": 1.5, "marker": "o"} if line else {"linestyle": "", "marker": "D", "markerfacecolor": "white"}
-        )
+        if last:
+            style = {"linewidth": 1.8, "marker": "o"}
+        elif line:
+            style = dict(zip(("linestyle", "marker"), next(looks), strict=True)) | {"linewidth": 1.4}
+        else:
+            style = {"linestyle": "", "marker": next(hollow), "markerfacecolor": "white"}
         spread = np.array([group["error"] - group["low"], group["high"] - group["error"]])
         axes.errorbar(
             *(group["layers"], group["error"], spread),
@@ -66,9 +68,18 @@ def _one_source(axes: Axes, part: pd.DataFrame) -> None:
             label=_label(group),
         )
         for row in group.itertuples() if last else ():
-            axes.annotate(
-                row.config, (row.layers, row.high), (0, 3), textcoords="offset points", ha="center", fontsize=8
-            )
+            place, aligned = _BESIDE_A_MARK[row.config]
+            axes.annotate(row.config, (row.layers, row.error), place, textcoords="offset points", **aligned, fontsize=8)
+
+
+#: Where a network's name stands: beside the ends of a line; of the two of 16 layers above one and below the other.
+_BESIDE_A_MARK = {
+    "A": ((-7, 0), {"ha": "right", "va": "center"}),
+    "B": ((0, 6), {"ha": "center", "va": "bottom"}),
+    "C": ((0, 6), {"ha": "center", "va": "bottom"}),
+    "D": ((0, -7), {"ha": "center", "va": "top"}),
+    "E": ((7, 0), {"ha": "left", "va": "center"}),
+}
 
 
 def _label(group: pd.DataFrame) -> str | None:
