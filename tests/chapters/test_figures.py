@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import io
+import math
 import pkgutil
 
 import numpy as np
@@ -191,11 +192,15 @@ def test_marks_lie_at_the_numbers_that_they_are_of_and_each_in_its_row():
     assert [label.get_text() for label in picture.figure.axes[0].get_yticklabels()] == ["cat", "dog"]
     verdicts = [one for one in results.read("quarter").verdicts if one.rule]
     tested = [(place, one) for place, one in enumerate(verdicts) if one.ours and one.rule.margin == 0 and one.paper]
-    (lines,) = drawn(numbers.forest(verdicts))
-    assert len(tested) > 5
+    picture = numbers.forest(verdicts)
+    (lines,) = drawn(picture)
+    far = {f"{one.ours.value:+.1f}": one.ours.value for _, one in tested if abs(one.ours.value) > numbers.FARTHEST}
+    assert len(tested) > 5 and far and set(far) < set(words(picture.figure.axes[0]))
     for place, one in tested:
         row = [x for x, y in lines if set(y) == {place}]
-        assert row == [[one.ours.low, one.ours.high], [one.ours.value], [one.paper]]
+        ours, border = one.ours, math.copysign(numbers.FARTHEST, one.ours.value)
+        at = [[border]] if ours.value in far.values() else [[ours.low, ours.high], [ours.value]]
+        assert row == [*at, [one.paper]]
     told = [effect for effect in results.read("quarter").effects if effect.value]
     (lines,) = drawn(numbers.effects(told))
     for place, effect in enumerate(told):

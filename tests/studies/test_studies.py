@@ -429,3 +429,14 @@ def test_weights_are_kept_of_the_networks_that_a_study_names():
     kept, left = (studies.Run(named, config, "256", 0) for config in "DA")
     assert kept.weights.parent == kept.folder and kept.weights_expected
     assert left.weights.parent == left.workspace and not left.weights_expected
+
+
+def test_what_a_run_changes_is_said_in_words_too():
+    said = {row: recipes.changes_in_words(studies.find_run("narrow", *row)) for row in (
+        ("A", 256), ("E", 256, 0, "batch-norm"), ("A", 256, 0, "no-dropout"), ("A", 256, 0, "no-flip"),
+        ("D", 256, 0, "ladder-5"),
+    )}  # fmt: skip
+    assert [*said.values()] == [
+        "", "random weights, batch normalisation", "dropout 0.0", "no flip",
+        "random weights, crops resized, label smoothing 0.1, weight average 0.999, batch normalisation, head average",
+    ]  # fmt: skip

@@ -14,13 +14,6 @@ from verydeep.studies import recipes
 #: Studies that are no reproduction: a test of the machinery, and networks that others trained.
 _NOT_OURS = ("smoke", "released")
 _DEPTH_CLAIM = 3
-#: Recipes of several networks in words; others go by the names of their variants.
-_RECIPES = {
-    "batch-norm": "batch normalisation",
-    "glorot": "Glorot's weights",
-    "long-0.01": "the paper's rate",
-    "random": "random weights",
-}
 
 
 def recorded() -> list[str]:
@@ -114,19 +107,16 @@ def _measured(snapshot: Snapshot) -> list[dict]:
     way = snapshot.verdict(_DEPTH_CLAIM).way or "dense"
     table = "centre-crop" if way == "centre-crop" else "table3"
     planned = {run.row: run for run in studies.planned_runs(snapshot.study)}
-    # a recipe of several networks, by what it changes; what changes anything else of one network alone is an ablation
-    recipes_of_several = {
-        recipes.changes(run): run.variant or "" for run in planned.values() if not run.variant or _is_shared(run)
-    }
+    # what changes anything of one network alone is an ablation
+    of_several = {recipes.changes(run) for run in planned.values() if not run.variant or _is_shared(run)}
     points: dict[str, list[dict]] = {}
     for number in snapshot.done:
         config, scale = [*number.row.split("-", 2), ""][:2]
         if number.table == table and number.metric == "top1" and scale == "256" and config in "ABCDE":
             errors, run = (number.value, number.low, number.high), planned[number.row]
             changes = recipes.changes(run)
-            if changes in recipes_of_several:
-                variant = recipes_of_several[changes] if changes else ""
-                words = ", ".join(filter(None, [f"{run.recipe.epochs} epochs", _RECIPES.get(variant, variant)]))
+            if changes in of_several:
+                words = ", ".join(filter(None, [f"{run.recipe.epochs} epochs", recipes.changes_in_words(run)]))
                 points.setdefault(changes, []).append(_point(snapshot.study.name, number.row, errors, words, way))
     return [point for group in points.values() if len({one["layers"] for one in group}) > 1 for point in group]
 

@@ -103,7 +103,7 @@ def budget(study: str) -> pd.DataFrame:
                 "network": run.row,
                 "config": run.config,
                 "updates": sum(trained.cost.steps for trained in chain),
-                "changes": recipes.changes(run),
+                "changes": recipes.changes_in_words(run),
                 "training": record.metrics.train_top1_error,
                 "held_out": error,
                 "low": low,

@@ -46,9 +46,30 @@ def held_out_words(study: Study) -> str:
 
 def changes(run: Run) -> str:
     """What a run changes of its study's recipe (not its length), of its networks and boxes: ``dropout: 0.5``."""
+    return ", ".join(f"{key}: {value}" for key, value in _changed(run).items())
+
+
+def changes_in_words(run: Run) -> str:
+    """:func:`changes` for a picture or a sentence: ``random weights, dropout 0.5``."""
+    words = []
+    for key, value in _changed(run).items():
+        name = _WORDS.get(key, key.replace("_", " "))
+        plain = name if value is True else f"no {name}" if value is False else f"{name} {value}"
+        words.append(_WORDS.get((key, value), plain))
+    return ", ".join(words)
+
+
+#: Settings in words, where those are not their names: a setting, or it and its value.
+_WORDS = {
+    "batch_norm": "batch normalisation",
+    ("transfer_from_a", False): "random weights",
+    ("initialisation", "glorot"): "Glorot's weights",
+}
+
+
+def _changed(run: Run) -> dict:
     base, built = run.study.resolve(run.train_scale), run.study.network_at(run.train_scale)
     changed = {key: value for key, value in run.recipe if key != "epochs" and value != getattr(base, key)}
     changed |= {key: value for key, value in run.network if value != getattr(built, key)}
     usual = run.study.localisation
-    changed |= {key: value for key, value in run.localisation if run.boxes and value != getattr(usual, key)}
-    return ", ".join(f"{key}: {value}" for key, value in changed.items())
+    return changed | {key: value for key, value in run.localisation if run.boxes and value != getattr(usual, key)}

@@ -1,14 +1,17 @@
 """Pictures of what depth does: error against depth, and how networks of different depth learn."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 
 from verydeep.chapters.figures.style import HELD_OUT, TRAIN, Picture, finished, use_style
 
 _TITLES = {"paper": "the paper, ILSVRC-2012"}
+#: A colour for each network, the same in every picture: the deeper the lighter.
+_COLOURS = dict(zip("ABCDE", plt.get_cmap("viridis")([0.0, 0.25, 0.45, 0.65, 0.85]), strict=True))
 
 
 def error_by_depth(frame: pd.DataFrame) -> Picture:
@@ -20,7 +23,7 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
     use_style()
     sources = list(dict.fromkeys(frame["source"]))
     figure, panels = plt.subplots(
-        len(sources), 1, figsize=(3.6, 2.2 * len(sources)), layout="constrained", squeeze=False, sharex=True
+        len(sources), 1, figsize=(4.2, 2.4 * len(sources)), layout="constrained", squeeze=False, sharex=True
     )
     parts = {source: frame[frame["source"] == source] for source in sources}
     height = max(part["high"].max() - part["low"].min() for part in parts.values()) / 0.75
@@ -85,7 +88,8 @@ _BESIDE_A_MARK = {
 def _label(group: pd.DataFrame) -> str | None:
     """How long the networks of a line, or the one of a mark, were trained."""
     words = group["trained"].iat[0]
-    return (words if len(group) > 1 else f"{group['config'].iat[0]}, {words}") if words else None
+    label = words if len(group) > 1 else f"{group['config'].iat[0]}, {words}"
+    return textwrap.fill(label, 50) if words else None  # a longer one would take the panel's width
 
 
 def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
@@ -103,13 +107,11 @@ def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
     figure, panels = plt.subplots(
         len(frames), 2, figsize=size, layout="constrained", squeeze=False, sharey="row", sharex="row"
     )
-    configs = sorted({config for frame in frames.values() for config in frame["config"]})
-    colours = dict(zip(configs, sns.color_palette("viridis", len(configs) + 1), strict=False))
     for (left, right), (study, frame) in zip(panels, frames.items(), strict=True):
         markers = dict(zip(frame["changes"].unique(), "oDs^vP*X", strict=False))
         for (config, changes), part in frame.groupby(["config", "changes"], sort=False):
             style = {
-                "color": colours[config],
+                "color": _COLOURS[config],
                 "marker": markers[changes],
                 "markersize": 6,
                 "linewidth": 1.4,
@@ -121,7 +123,7 @@ def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
         left.set(title=f"{study}: training crops", ylabel="top-1 error (%)")
         right.set(title=f"{study}: held-out images")
         handles = [
-            plt.Line2D([], [], color=colours[name], linewidth=4, label=name) for name in frame["config"].unique()
+            plt.Line2D([], [], color=_COLOURS[name], linewidth=4, label=name) for name in frame["config"].unique()
         ]
         if len(markers) > 1:
             handles += [
@@ -144,8 +146,8 @@ def curves_by_depth(histories: dict[str, pd.DataFrame], title: str = "") -> Pict
     """
     use_style()
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.4), layout="constrained", sharey=True)
-    colours = sns.color_palette("viridis", len(histories) + 1)[:-1]
-    for colour, (name, history) in zip(colours, histories.items(), strict=True):
+    for name, history in histories.items():
+        colour = _COLOURS[name[:1]]
         left.plot(history["epoch"], history["train_top1_error"], color=colour, linewidth=1.6)
         right.plot(history["epoch"], history["held_out_top1_error"], color=colour, linewidth=1.6, label=name)
     left.set(title="training crops", xlabel="epoch", ylabel="top-1 error (%)", ylim=(0, 100))

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import MaxNLocator
 
 from verydeep import paper
 from verydeep.chapters.figures.style import BLOCKS, Picture, finished, ink_on, use_style
@@ -86,6 +87,7 @@ def receptive_fields() -> Picture:
             color=colour,
             label=name,
         )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.axhline(224, color="#777777", linewidth=0.8, linestyle=":")
     axes.text(1, 226, "the whole crop", fontsize=8, color="#555555", va="bottom")
     axes.set(xlabel="layer (convolutions and poolings)", ylabel="receptive field (pixels)")

@@ -104,6 +104,8 @@ def errors_by_class(frame: pd.DataFrame) -> Picture:
 
 
 _BESIDE = {"va": "center", "fontsize": 8, "color": "#444444"}
+#: Up to where differences are drawn at their place, percentage points.
+FARTHEST = 15
 
 
 _VERDICTS = {
@@ -119,7 +121,7 @@ _VERDICTS = {
 def forest(verdicts: list) -> Picture:
     """Every tested claim: the paper's difference and ours with its interval, coloured by the verdict.
 
-    A test that was no fair one has a hollow mark.
+    A test that was no fair one has a hollow mark. One beyond :data:`FARTHEST` is an arrow at the border with its value.
 
     Parameters
     ----------
@@ -132,9 +134,16 @@ def forest(verdicts: list) -> Picture:
     for place, verdict in enumerate(shown):
         colour = _VERDICTS[verdict.verdict]
         if (ours := verdict.ours) is not None:
-            axes.plot([ours.low, ours.high], [place, place], color=colour, linewidth=2.4, solid_capstyle="round")
             inside = colour if verdict.fair else "white"
-            axes.plot(ours.value, place, "o", color=colour, markerfacecolor=inside, markersize=7)
+            style = {"color": colour, "markerfacecolor": inside, "markersize": 7}
+            if abs(ours.value) > FARTHEST:
+                side = np.sign(ours.value)
+                axes.plot(side * FARTHEST, place, "<" if side < 0 else ">", **style)
+                beside = {"textcoords": "offset points", "ha": "left" if side < 0 else "right"} | _BESIDE
+                axes.annotate(f"{ours.value:+.1f}", (side * FARTHEST, place), (-8 * side, 0), **beside)
+            else:
+                axes.plot([ours.low, ours.high], [place, place], color=colour, linewidth=2.4, solid_capstyle="round")
+                axes.plot(ours.value, place, "o", **style)
         if verdict.paper is not None:
             axes.plot(verdict.paper, place, "|", color="black", markersize=13, markeredgewidth=1.6)
         for side in (1, -1) if verdict.rule.rule == "same" else (1,) if verdict.rule.margin else ():
@@ -157,10 +166,6 @@ def forest(verdicts: list) -> Picture:
     place = {"loc": "lower center", "bbox_to_anchor": (0.3, 1.0), "ncols": len(handles), "columnspacing": 1.0}
     axes.legend(handles=handles, frameon=False, fontsize=9, **place)
     return finished(figure)
-
-
-#: Up to where effects are drawn at their place, percentage points.
-FARTHEST = 15
 
 
 def effects(told: list) -> Picture:
@@ -218,7 +223,8 @@ def cost_picture(frame: pd.DataFrame) -> Picture:
             axes.plot(row[work], row[error], METHOD_MARKERS[row["method"]], color=colour, markersize=6)
         if network in colours:
             end = (group[work].iat[-1], group[error].iat[-1])
-            axes.annotate(network, end, (8, 0), textcoords="offset points", va="center", fontsize=9)
+            ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # over lines of others
+            axes.annotate(network, end, (8, 0), textcoords="offset points", va="center", fontsize=9, bbox=ground)
     kinds = [plt.Line2D([], [], color="#555555", marker=m, linestyle="", label=k) for k, m in METHOD_MARKERS.items()]
     axes.legend(handles=kinds, frameon=False, fontsize=8, ncols=len(kinds), loc="lower left", bbox_to_anchor=(0, 1))
     axes.set(xscale="log", xlabel="multiply-adds an image (billions)", ylabel="top-1 error (%)")
