@@ -65,8 +65,8 @@ def test_several_networks_together_are_shown_too(repository):
     text, asked = read("fuse"), code(template("fuse"))
     cells = code(text)
     assert [name for name in asked if not cells[name].outputs] == ["cell-1"]
-    assert "together" in cells["together"].outputs[0]["data"]["text/html"]
-    assert "D-jitter and E-jitter, tested together by the method `both`, each of the study [quarter]" in text
+    assert "together" in cells["together"].outputs[-1]["data"]["text/html"]
+    assert "D-jitter and E-jitter, tested together by the method `both`, each of the study [narrow]" in text
     assert "../../evaluation/fuse.ipynb" in fusion_page(examples.example("fuse"))
 
 

@@ -50,7 +50,6 @@ CALLS = {
     "error_tables.gain": [(3, 4, ["quarter", "full"])],
     "testing_tables.dense_against_multi_crop": [("quarter",)],
     "testing_tables.ways_apart": [(studies.find_run("quarter", "A", 256),), (studies.find_run("narrow", "D", 256),)],
-    "testing_tables.fused": [(studies.find_fusion(["quarter/D-jitter", "quarter/E-jitter"], "both"),)],
     "testing_tables.fusion_gains": [("quarter",)],
     "testing_tables.protocol_gap": [()],
     "authors_tables.files": [()],

@@ -9,13 +9,19 @@ import numpy as np
 import pytest
 
 from verydeep import paper, results, studies
-from verydeep.chapters import costs, figures, findings, training_tables
+from verydeep.chapters import costs, figures, findings, result_tables, training_tables
 from verydeep.results import claims
 
 
 def test_studies_that_were_trained_here_are_recorded_and_no_others():
     assert {"quarter", "narrow"} <= set(findings.recorded())
     assert not {"smoke", "released", "full"} & set(findings.recorded())
+
+
+def test_beside_a_table_stand_the_studies_that_have_a_row_of_it():
+    """Those of Table 7 are rows of other tables: of the paper's two networks, its single one, AlexNet and GoogLeNet."""
+    assert [findings.others("quarter", table) for table in (3, 7, 9)] == [["narrow", "wide"], ["narrow"], []]
+    assert "narrow top-1 (%)" in result_tables.result_table(7, "quarter", *findings.others("quarter", 7)).head
 
 
 def test_a_cell_of_the_table_is_the_verdict_and_its_difference():

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from conftest import REPOSITORY
 from verydeep import paper, results, runs, studies
 from verydeep.chapters import (
     costs,
@@ -145,18 +144,6 @@ def test_ways_of_testing_that_say_otherwise_are_counted_image_by_image(repositor
         other = best[way].to_numpy()
         counted = [dense != other, (dense == true) & (other != true), (dense != true) & (other == true)]
         assert row.tolist() == pytest.approx([100 * images.mean() for images in counted], abs=0.0051)
-
-
-def test_networks_together_stand_below_each_of_them_with_the_errors_of_their_predictions(repository):
-    shown = testing_tables.fused(studies.find_fusion(["quarter/D-jitter", "quarter/E-jitter"], "both"))
-    folders = {"D-jitter-s0": "D-jitter-s0", "E-jitter-s0": "E-jitter-s0", "together": "D-jitter+E-jitter-both-s0"}
-    assert shown.index.tolist() == [*folders]
-    for name, folder in folders.items():
-        table = pd.read_parquet(REPOSITORY / "runs/quarter" / folder / "predictions.parquet")
-        table = table[table["measurement"].str.startswith("both")]
-        five = table[[f"class_{k}" for k in range(1, 6)]].eq(table["label"], axis=0)
-        errors = [100 * (1 - right.mean()) for right in (five["class_1"], five.any(axis=1))]
-        assert shown.loc[name, ["top1_error", "top5_error"]].tolist() == pytest.approx(errors)
 
 
 def test_each_class_has_its_recall_over_the_splits_the_largest_gain_of_training_first(repository):

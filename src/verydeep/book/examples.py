@@ -18,18 +18,14 @@ from verydeep.studies import Fusion, Recorded, Transfer, Tuning, find_fusion, fi
 #: variant; and the networks tested together, with the method.
 EXAMPLE = ("narrow", "D", "jitter")
 BOXES = ("quarter", "D", "384", 0, "pcr-all")
-TOGETHER = (["quarter/D-jitter", "quarter/E-jitter"], "both")
+TOGETHER = (["narrow/D-jitter", "narrow/E-jitter"], "both")
 #: The networks whose features are carried to other data, and which.
 CARRIED = (["narrow/D-jitter"], "caltech101")
 #: The network that is tuned, and to which data.
 TUNED = ("narrow/D-jitter", "caltech101")
 
 #: What the build computes from a record for cells that are younger than it, by their names.
-_COMPUTED = {
-    "ways-apart": testing_tables.ways_apart,
-    "together": testing_tables.fused,
-    "gains": tuning_tables.gains,
-}
+_COMPUTED = {"ways-apart": testing_tables.ways_apart, "gains": tuning_tables.gains}
 
 
 def example(kind: str, boxes: bool = False) -> Recorded:

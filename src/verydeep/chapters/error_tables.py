@@ -28,6 +28,13 @@ _TABLE7 = {"VGG-2": "table6.2-both", "VGG-1": "table5.E-jitter-both", "VGG-7": "
            "Krizhevsky-et-al-1": "table4.AlexNet-256", "GoogLeNet-1": "table4.GoogLeNet-256"}  # fmt: skip
 
 
+def tables_measured(study: str) -> set[str]:
+    """The tables of the paper of which a study has measured an error; of Table 7 they are rows of Tables 4 to 6."""
+    done = results.read(study).done
+    beside = {"table7"} if {f"{number.table}.{number.row}" for number in done} & {*_TABLE7.values()} else set()
+    return {number.table for number in done} | beside
+
+
 def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame:
     """One of Tables 3 to 10: the paper's errors beside those of each study, in percent, in the paper's row order.
 

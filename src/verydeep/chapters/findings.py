@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from verydeep import paper, results, studies
-from verydeep.chapters import claim_tables, display
+from verydeep.chapters import claim_tables, display, error_tables
 from verydeep.networks.configurations import configuration
 from verydeep.results import Snapshot, claims, printed_numbers
 from verydeep.results.claims import Verdict
@@ -23,8 +23,7 @@ def recorded() -> list[str]:
 
 def others(study: str, table: int) -> list[str]:
     """The recorded studies but ``study`` that have measured an error of a table of the paper."""
-    measured = {name: {number.table for number in results.read(name).done} for name in recorded() if name != study}
-    return [name for name, tables in measured.items() if f"table{table}" in tables]
+    return [name for name in recorded() if name != study and f"table{table}" in error_tables.tables_measured(name)]
 
 
 def verdicts_table(*only: int) -> display.Table:

@@ -7,7 +7,7 @@ from verydeep.chapters import costs, display, error_tables
 from verydeep.errors import UnknownName
 from verydeep.networks.published import TORCHVISION
 from verydeep.runs import predictions
-from verydeep.studies import Fusion, Measurement, Run, load
+from verydeep.studies import Measurement, Run, load
 from verydeep.studies.measurements import SEVERAL, several, single
 
 #: What ``benchmarks/readings.py`` calls the study's own reading of every gap.
@@ -55,14 +55,6 @@ def ways_apart(run: Run) -> pd.DataFrame:
         }
     frame = pd.DataFrame.from_dict(rows, orient="index").round(2).rename_axis("way")
     return display.table(frame, units=dict.fromkeys(frame, "%"), caption=f"Of {len(first):,} validation images.")
-
-
-def fused(fusion: Fusion) -> display.Table:
-    """Errors in percent of each network of a recorded fusion by its method, and of all together."""
-    measured = {
-        run.name: runs.read_record(run, "evaluate").measurements[fusion.measurement(run).name] for run in fusion.members
-    }
-    return display.errors(measured | {"together": runs.read_fusion(fusion).measurements[fusion.method]})
 
 
 def fusion_gains(study: str) -> pd.DataFrame:
