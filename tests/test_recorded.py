@@ -96,7 +96,7 @@ def with_weights(found: list[studies.Run], boxes: bool = False) -> list[studies.
 @pytest.mark.parametrize(
     "run", with_weights(recorded("evaluate"), True), ids=lambda run: f"{run.study.name}-{run.name}"
 )
-def test_published_weights_give_the_recorded_boxes(run, images=24):
+def test_published_weights_give_the_recorded_boxes(run, images=48):
     source = sources.source(run.study.data.source)
     if not source.folder.is_dir():
         pytest.skip(f"{source.name} is not at {source.folder}; verydeep data get {source.name}")

@@ -22,26 +22,25 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
     """
     use_style()
     sources = list(dict.fromkeys(frame["source"]))
-    figure, panels = plt.subplots(
-        len(sources), 1, figsize=(4.2, 2.4 * len(sources)), layout="constrained", squeeze=False, sharex=True
-    )
+    rows = -(-len(sources) // 2)
+    figure, panels = plt.subplots(rows, 2, figsize=(5.4, 2.5 * rows), layout="constrained", squeeze=False)
     parts = {source: frame[frame["source"] == source] for source in sources}
     height = max(part["high"].max() - part["low"].min() for part in parts.values()) / 0.75
-    for axes, source in zip(panels.flat, sources, strict=True):
+    for axes, source in zip(panels.flat, sources, strict=False):
         part = parts[source]
         _one_source(axes, part)
         middle = (part["low"].min() + part["high"].max()) / 2
         axes.set(ylim=(middle - height / 2, middle + height / 2), xlim=(10, 20))
-        axes.set_xticks(sorted(frame["layers"].unique()))
-        axes.tick_params(labelbottom=True)
+        axes.set(xlabel="layers with weights", xticks=sorted(frame["layers"].unique()))
         title = {"fontsize": 10, "fontweight": "bold"}
         if axes.get_legend_handles_labels()[0]:
-            style = {"frameon": False, "fontsize": 8.5, "labelspacing": 0.2, "borderaxespad": 0.2, "borderpad": 0}
+            style = {"frameon": False, "fontsize": 7.5, "labelspacing": 0.2, "borderaxespad": 0.2, "borderpad": 0}
             legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1), title=source, alignment="left", **style)
             legend.get_title().set(**title)
         else:
             axes.set_title(_TITLES.get(source, source), loc="left", **title)
-    panels.flat[-1].set_xlabel("layers with weights")
+    for axes in panels.flat[len(sources) :]:
+        axes.axis("off")
     figure.supylabel("top-1 error (%)", fontsize=10)
     return finished(figure)
 
@@ -89,7 +88,7 @@ def _label(group: pd.DataFrame) -> str | None:
     """How long the networks of a line, or the one of a mark, were trained."""
     words = group["trained"].iat[0]
     label = words if len(group) > 1 else f"{group['config'].iat[0]}, {words}"
-    return textwrap.fill(label, 50) if words else None  # a longer one would take the panel's width
+    return textwrap.fill(label, 33) if words else None  # a longer one would take the panel's width
 
 
 def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
