@@ -76,7 +76,7 @@ def test_networks_of_one_recipe_are_one_line_whatever_their_variants_are_called(
     assert lines["40 epochs"] >= {"A-256", "D-256"}
 
 
-def test_a_recipe_of_which_one_depth_is_measured_is_no_line_yet(monkeypatch):
+def test_a_recipe_of_which_one_depth_is_measured_is_no_line_yet():
     """Glorot's weights have A alone, and so has the study ``wide``; where D is measured too, they are shown."""
     measured = results.read("narrow").done
     glorot = [number for number in measured if number.id == "narrow.table3.A-256-glorot.top1"]
