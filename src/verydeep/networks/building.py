@@ -1,6 +1,6 @@
 """A network is built from its configuration, of whatever kind that is."""
 
-from verydeep.networks import inception, residual, vgg
+from verydeep.networks import inception, residual, rounded, vgg
 from verydeep.networks.configurations import PAPER_SIZE, Inception, Residual, Size, configuration
 from verydeep.networks.network import Network
 
@@ -10,11 +10,15 @@ def build(config: str, size: Size = PAPER_SIZE, *, dropout: float = 0.5, lrn_alp
 
     Parameters are those of :func:`verydeep.networks.vgg.build`, which raises the same. A residual network has no FC
     layer before its scores, so nothing that could be dropped, and no response normalisation. GoogLeNet has no FC6 and
-    FC7, which ``dropout`` is about: it drops its own shares elsewhere.
+    FC7, which ``dropout`` is about: it drops its own shares elsewhere. On a processor that has no instructions for
+    bfloat16 its convolutions are those of :mod:`verydeep.networks.rounded`.
     """
     match configuration(config):
         case Residual():
-            return residual.build(config, size)
+            net = residual.build(config, size)
         case Inception():
-            return inception.build(config, size, lrn_alpha=lrn_alpha)
-    return vgg.build(config, size, dropout=dropout, lrn_alpha=lrn_alpha)
+            net = inception.build(config, size, lrn_alpha=lrn_alpha)
+        case _:
+            net = vgg.build(config, size, dropout=dropout, lrn_alpha=lrn_alpha)
+    rounded.round_where_slow(net)
+    return net

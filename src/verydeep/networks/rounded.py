@@ -1,0 +1,66 @@
+"""Convolutions in bfloat16 on a processor that has no instructions for it: products in float32 of rounded values.
+
+What torch does there (oneDNN's fallback) is two to three times as slow as float32, and ten times without AVX-512. A
+product of two bfloat16 numbers is exact in float32, in which those that do have the instructions add up too. So
+nothing is rounded otherwise than there but the sums, in another order, and the gradients of the weights, which stay in
+float32.
+"""
+
+import platform
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+_GRADIENT = torch.ops.aten.convolution_backward
+
+
+def multiplies_in_bfloat16() -> bool:
+    """Whether this processor has instructions that multiply in bfloat16, and torch uses them."""
+    if platform.machine() in {"x86_64", "AMD64"}:
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+class RoundedConv2d(nn.Conv2d):
+    """A convolution that is computed as this file's head says where a CPU is asked for it in bfloat16.
+
+    It takes and gives the same tensors as ``torch.nn.Conv2d``, and under any other precision or on a GPU it is that.
+    """
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Maps (batch, channels, height, width), in bfloat16 where asked for by autocast or by their type."""
+        asked = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else maps.dtype
+        if maps.device.type != "cpu" or asked is not torch.bfloat16:
+            return super().forward(maps)
+        with torch.autocast("cpu", enabled=False):
+            return _Rounded.apply(maps, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class _Rounded(torch.autograd.Function):
+    """The convolution and its gradients. Kept for the way back are the rounded values, in two bytes each."""
+
+    @staticmethod
+    def forward(ctx, maps, weight, bias, stride, padding, dilation, groups):
+        maps, weight = maps.to(torch.bfloat16), weight.to(torch.bfloat16)
+        ctx.save_for_backward(maps, weight)
+        ctx.options = (stride, padding, dilation, False, (0, 0), groups)
+        ctx.bias_sizes = None if bias is None else [len(bias)]
+        rounded = None if bias is None else bias.to(torch.bfloat16).float()
+        return F.conv2d(maps.float(), weight.float(), rounded, stride, padding, dilation, groups).to(torch.bfloat16)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        maps, weight = ctx.saved_tensors
+        wanted = [*ctx.needs_input_grad[:2], ctx.bias_sizes is not None and ctx.needs_input_grad[2]]
+        to_maps, *rest = _GRADIENT(gradient.float(), maps.float(), weight.float(), ctx.bias_sizes, *ctx.options, wanted)
+        return None if to_maps is None else to_maps.to(torch.bfloat16), *rest, None, None, None, None
+
+
+def round_where_slow(net: nn.Module) -> None:
+    """Have every convolution of a network computed so, where this processor has no instructions for bfloat16."""
+    if multiplies_in_bfloat16():
+        return
+    for module in net.modules():
+        if type(module) is nn.Conv2d:
+            module.__class__ = RoundedConv2d
