@@ -79,6 +79,27 @@ def sharing() -> display.Table:
     return display.table(frame.astype(dict.fromkeys(integers, int)).map(costs.rounded))
 
 
+def bfloat16() -> display.Table:
+    """Images a second of training and testing in bfloat16, by torch's convolutions and by ours, beside float32."""
+    record = costs.benchmark_record("bfloat16")
+    if record is None:
+        return not_run("bfloat16")
+    names = {
+        "training_images_per_second": "training, images per second",
+        "training_ratio_to_torchs_own": "ratio to torch's own",
+        "testing_images_per_second": "testing, images per second",
+        "testing_ratio_to_torchs_own": "ratio to torch's own ",
+        "gradients_from_torchs_own": "gradients from torch's own (%)",
+    }
+    frame = pd.DataFrame(record["rates"]).T[list(names)].rename(columns=names).map(costs.rounded)
+    setting, has = record["setting"], "with" if record["setting"]["instructions"] else "without"
+    said = (
+        f"Medians of {setting['turns']} turns of {setting['steps']} batches. {record['environment']['processor']}, "
+        f"{has} instructions for bfloat16, {record['device']['threads']} threads."
+    )
+    return display.table(frame, caption=said)
+
+
 def decoding() -> display.Table:
     """Images a second and core by each decoder, alone and with training's view, and whether pixels stay the same."""
     record = costs.benchmark_record("decoding")

@@ -1,0 +1,46 @@
+"""The benchmark of bfloat16, in miniature, and the chapter's table of its record."""
+
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from scripts import script
+from verydeep.chapters import speed_tables
+from verydeep.networks.rounded import RoundedConv2d
+
+
+@pytest.fixture
+def bfloat16(checkout, monkeypatch):
+    with script("bfloat16", monkeypatch) as module:
+        yield module
+
+
+def test_the_miniature_times_every_way_and_the_chapter_shows_it(bfloat16, checkout):
+    output = checkout / "benchmarks" / "bfloat16.json"
+    output.unlink(missing_ok=True)
+    assert speed_tables.bfloat16().attrs["caption"].endswith("python benchmarks/bfloat16.py")
+    asked = ["--network", "smoke/A", "--steps", "1", "--turns", "1", "--output", str(output)]
+    done = CliRunner().invoke(bfloat16.main, asked, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    rates = json.loads(output.read_text())["rates"]
+    assert list(rates) == [f"smoke/A: {way}" for way in (bfloat16.TORCH, bfloat16.OURS, bfloat16.FLOAT32)]
+    far = {way.split(": ")[1]: rate["gradients_from_torchs_own"] for way, rate in rates.items()}
+    assert far[bfloat16.TORCH] == 0 < far[bfloat16.OURS] and far[bfloat16.FLOAT32] > 0
+    table = speed_tables.bfloat16()
+    assert list(table.index) == list(rates) and "instructions for bfloat16" in table.attrs["caption"]
+    ours = rates[f"smoke/A: {bfloat16.OURS}"]
+    theirs = rates[f"smoke/A: {bfloat16.TORCH}"]
+    for kind in ("training", "testing"):
+        ratio = ours[f"{kind}_images_per_second"] / theirs[f"{kind}_images_per_second"]
+        assert ours[f"{kind}_ratio_to_torchs_own"] == pytest.approx(ratio)
+
+
+def test_only_our_way_has_our_convolutions(bfloat16):
+    """Whatever this processor has."""
+    for way in (bfloat16.TORCH, bfloat16.OURS, bfloat16.FLOAT32):
+        with bfloat16.convolutions(way):
+            net, _ = bfloat16.loops_of("smoke/A", way, 1).network()
+        kinds = {type(module) for module in net.convolutions().values()}
+        assert kinds == {RoundedConv2d if way == bfloat16.OURS else torch.nn.Conv2d}
