@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from conftest import REPOSITORY
-from verydeep import files, runs, studies
+from verydeep import files, notebooks, runs, studies
 from verydeep.errors import RecordError
 from verydeep.runs import folders, provenance
 
@@ -275,3 +275,48 @@ def test_a_record_that_cannot_be_read_leaves_the_other_faults(trained, folder):
     faults = runs.check_all()
     assert any("unknown train_scale 'torchvision'" in fault for fault in faults)
     assert any("A-256-s0/evaluate.json: surprise" in fault for fault in faults)
+
+
+@pytest.fixture
+def left(folder):
+    """The run as before its study published its weights: they lie in the workspace, and no seal names them."""
+    run = studies.find_run("smoke", "A", 256)
+    run.workspace.mkdir(parents=True, exist_ok=True)
+    shutil.move(run.weights, run.workspace / run.weights.name)
+    runs.unseal(folder, [run.weights.name])
+    assert runs.check_folder(folder) == []
+    return run
+
+
+def test_weights_that_a_study_publishes_later_are_put_into_the_folder(left, folder):
+    made = left.workspace / left.weights.name
+    digest = files.sha256(made)
+    notebooks.execute(left, "train")  # nothing is trained for it
+    assert (files.sha256(left.weights), runs.read_seal(folder)[left.weights.name]) == (digest, digest)
+    assert not made.exists() and runs.check_folder(folder) == []
+    before = left.weights.stat().st_mtime_ns
+    runs.publish_weights(left)
+    assert left.weights.stat().st_mtime_ns == before, "nothing is left to do"
+
+
+def test_weights_that_a_kill_left_unsealed_are_sealed(left, folder):
+    shutil.copyfile(left.workspace / left.weights.name, left.weights)
+    assert runs.check_folder(folder)
+    runs.publish_weights(left)
+    assert runs.check_folder(folder) == [] and not (left.workspace / left.weights.name).exists()
+
+
+@pytest.mark.parametrize("where", ["workspace", "folder"])
+def test_weights_of_another_training_are_not_published(left, folder, where):
+    path = getattr(left, where) / left.weights.name
+    path.write_bytes((left.workspace / left.weights.name).read_bytes()[:-1] + b"x")
+    sealed = runs.read_seal(folder)
+    with pytest.raises(RecordError, match="not the weights that A-256-s0 was trained to, so not published"):
+        runs.publish_weights(left)
+    assert path.exists() and runs.read_seal(folder) == sealed
+
+
+def test_weights_that_a_study_does_not_publish_stay_in_the_workspace(left):
+    study = left.study.model_copy(update={"publish_weights": []})
+    runs.publish_weights(studies.Run(study, "A", "256", 0))
+    assert not left.weights.exists() and (left.workspace / left.weights.name).exists()

@@ -26,6 +26,8 @@ def execute(run: Recorded, kind: str, **machine: int) -> Path:
         When a cell fails; says what it said and where the notebook with the traceback lies.
     """
     kept = run.folder / f"{kind}.ipynb"
+    if isinstance(run, Run):
+        runs.publish_weights(run)
     if not is_done(run, kind):
         with locks.hold(run.workspace / f".{kind}.lock", f"{kept.name} of {run.name}"):
             if not is_done(run, kind):  # by the process that was waited for

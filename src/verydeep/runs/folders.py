@@ -1,6 +1,7 @@
 """Run folders: which there are, whether they are complete, and who works on one."""
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -84,6 +85,33 @@ def seal_training(run: Run) -> None:
         if files.sha256(run.folder / name) != digest:
             raise RecordError(f"{short(run.folder / name)}: is not the file that {path.name} names")
     seal(run.folder, [path.name, *there])
+
+
+def publish_weights(run: Run) -> None:
+    """Put the weights of a trained network from this machine's workspace into its folder, and seal them there.
+
+    For a network that its study publishes only since it was trained. Where nothing is to be done nothing is.
+
+    Raises
+    ------
+    RecordError
+        When the weights are not those that the record names; then they stay where they are.
+    """
+    record, name = read_record(run, "train"), run.weights.name
+    if record is None or run.weights.parent != run.folder or not (run.folder / SEAL).exists():
+        return
+    there = run.weights if run.weights.exists() else run.workspace / name
+    sealed = read_seal(run.folder)
+    if name in sealed or record_path(run, "train").name not in sealed or not there.exists():
+        return
+    if files.sha256(there) != record.artefacts[name]:
+        raise RecordError(f"{short(there)}: not the weights that {run.name} was trained to, so not published")
+    with working_on(run):
+        if there != run.weights:
+            with files.atomic(run.weights) as part:
+                shutil.copyfile(there, part)
+        seal(run.folder, [name])
+    (run.workspace / name).unlink(missing_ok=True)
 
 
 def is_complete(run: Recorded, kind: str) -> bool:

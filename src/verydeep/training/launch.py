@@ -75,6 +75,8 @@ def train(
     rank, size = variables.process()
     if size > 1 and processes > 1:
         raise VerydeepError(f"a launcher has started {size} processes already: leave --processes at 1")
+    if rank == 0:
+        runs.publish_weights(run)
     if _is_trained(run):
         if rank == 0:
             runs.seal_training(run)
