@@ -48,8 +48,7 @@ def train(
         accumulating gradients until the study's batch is full. A network with batch normalisation takes its batch
         whole, in one process: its statistics are those of the images that it sees at once.
     report
-        Receives a line for every epoch. With several processes it is called in the first of them, and so must be
-        a function of a module.
+        Receives a line for every epoch; with several processes a function of a module, called in the first of them.
 
     Returns
     -------
@@ -73,8 +72,7 @@ def train(
         raise VerydeepError(f"the study {run.study.name} trains nothing: it tests published weights")
     variables.require_precision()
     rank, size = variables.process()
-    if size > 1 and processes > 1:
-        raise VerydeepError(f"a launcher has started {size} processes already: leave --processes at 1")
+    _require_one_launch(size, processes)
     if rank == 0:
         runs.publish_weights(run)
     if _is_trained(run):
@@ -91,6 +89,11 @@ def train(
             fit = functools.partial(_launch, processes) if processes > 1 else loop.fit
             fit(run, micro_batch, report)
     return run.folder
+
+
+def _require_one_launch(started: int, asked: int) -> None:
+    if started > 1 and asked > 1:
+        raise VerydeepError(f"a launcher has started {started} processes already: leave --processes at 1")
 
 
 def _otherwise(run: Run) -> str:
