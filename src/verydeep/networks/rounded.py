@@ -42,6 +42,7 @@ class _Rounded(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, maps, weight, bias, stride, padding, dilation, groups):
+        """The convolution of rounded maps (batch, channels, height, width), rounded; arguments as ``F.conv2d``'s."""
         maps, weight = maps.to(torch.bfloat16), weight.to(torch.bfloat16)
         ctx.save_for_backward(maps, weight)
         ctx.options = (stride, padding, dilation, False, (0, 0), groups)
@@ -51,6 +52,7 @@ class _Rounded(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
+        """The gradients by maps, rounded, and by weight and bias, in float32; by nothing else."""
         maps, weight = ctx.saved_tensors
         wanted = [*ctx.needs_input_grad[:2], ctx.bias_sizes is not None and ctx.needs_input_grad[2]]
         to_maps, *rest = _GRADIENT(gradient.float(), maps.float(), weight.float(), ctx.bias_sizes, *ctx.options, wanted)
