@@ -44,6 +44,7 @@ CALLS = {
     "speed_tables.decoding": [()],
     "speed_tables.memory": [()],
     "speed_tables.epochs": [()],
+    "speed_tables.bfloat16": [()],
     "speed_tables.book": [()],
     "speed_tables.sentences": [()],
     "speed_tables.suite": [()],

@@ -1,5 +1,6 @@
 """Passes over images, against naive loops, torchvision and timm."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -284,9 +285,9 @@ def test_every_pass_of_a_study_is_of_its_own_scale(trained):
     store, net = assembly.open_data(run), assembly.load_network(run)
     one = tester.Tester(net, assembly.normaliser(run, store), run.study.testing, run.recipe.flip)
     rows = store.rows("val")[:8]
-    found = [one.make("dense", store, rows, run.study.pixels(scale)).posteriors for scale in (224, 256, 288)]
-    assert not np.allclose(found[0], found[1], atol=1e-3)
-    assert not np.allclose(found[1], found[2], atol=1e-3)
+    found = [np.log(one.make("dense", store, rows, run.study.pixels(scale)).posteriors) for scale in (224, 256, 288)]
+    for one_scale, another in itertools.pairwise(found):  # logarithms, for nearly all posteriors are near 0 or 1
+        assert not np.allclose(one_scale, another, atol=0.01)
 
 
 def test_a_network_that_says_no_numbers_is_refused():
