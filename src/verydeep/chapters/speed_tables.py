@@ -86,9 +86,9 @@ def bfloat16() -> display.Table:
         return not_run("bfloat16")
     names = {
         "training_images_per_second": "training, images per second",
-        "training_ratio_to_torchs_own": "training, ratio to torch's own",
+        "training_ratio_to_torchs_own": "ratio of training to torch's own",
         "testing_images_per_second": "testing, images per second",
-        "testing_ratio_to_torchs_own": "testing, ratio to torch's own",
+        "testing_ratio_to_torchs_own": "ratio of testing to torch's own",
         "gradients_from_torchs_own": "gradients from torch's own (%)",
     }
     frame = pd.DataFrame(record["rates"]).T[list(names)].rename(columns=names).map(costs.rounded)
