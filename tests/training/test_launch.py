@@ -135,3 +135,10 @@ def test_a_launch_waits_for_a_run_and_ends_where_it_was_trained_meanwhile(checko
         assert waiting.poll() is None
     said(waiting)
     assert runs.read_record(run, "train").device.processes == 1
+
+
+def test_processes_that_end_before_they_can_say_why_are_told_by_how_they_ended(checkout):
+    """As those of a script that starts others whenever it is read, and each of which reads it."""
+    told = said(start("training.train(tiny_run(epochs=1), processes=2)", processes=1), status=1)
+    assert re.search(r"rank \d of 2 processes ended with exit code 1 before it could say why; what it printed", told)
+    assert "is in the hands of process" in told, "what the second reading of the script printed is not hidden"

@@ -19,6 +19,7 @@ _WHOLE = {"display.max_colwidth": None, "display.max_rows": None, "display.max_c
 
 _SMALLEST_P = 1e-3
 _LOPSIDED = 1.3  # how many times as wide as the other one side of an interval is
+_THREE_DIGITS = 100  # whole numbers above are shown without decimals; 100 itself may be 100.0 %
 _GROUPED = 10_000  # from here on digits are grouped by thousands
 
 
@@ -227,5 +228,7 @@ def _cell(value, digits: int | None, missing: str) -> str:
     if _is_float(value):
         if digits is None:
             return f"{value:.3g}"
+        if abs(value) > _THREE_DIGITS and float(value).is_integer():
+            digits = 0  # rounded to what was measured of it, as 1756 beside 90.6
         return f"{value:,.{digits}f}" if abs(value) >= _GROUPED else f"{value:.{digits}f}"
     return str(value)

@@ -184,6 +184,10 @@ def _why_failed(run: Run, error: ChildFailedError, processes: int) -> str:
     which = f"{run.name}: rank {rank} of {processes} processes"
     if failure.exitcode < 0:
         return f"{which} was ended by {failure.signal_name()}, and the others stopped; the same command goes on"
-    message = failure.message if isinstance(failure.message, str) else failure.message["message"]
-    kind, _, message = message.strip().splitlines()[0].partition(": ")
+    if not isinstance(failure.message, dict):  # torch has nothing of it but the exit code
+        return (
+            f"{which} ended with exit code {failure.exitcode} before it could say why; what it printed stands above (a "
+            f'script that trains on several does so below `if __name__ == "__main__":`, for each of them reads it)'
+        )
+    kind, _, message = failure.message["message"].strip().splitlines()[0].partition(": ")
     return f"{which}: {message if hasattr(errors, kind) else f'{kind}: {message}'}"
