@@ -19,7 +19,7 @@ _WHOLE = {"display.max_colwidth": None, "display.max_rows": None, "display.max_c
 
 _SMALLEST_P = 1e-3
 _LOPSIDED = 1.3  # how many times as wide as the other one side of an interval is
-_THREE_DIGITS = 100  # whole numbers above are shown without decimals; 100 itself may be 100.0 %
+_THREE_DIGITS = 100  # where all above are whole they are shown without decimals; 100 itself may be 100.0 %
 _GROUPED = 10_000  # from here on digits are grouped by thousands
 
 
@@ -200,7 +200,9 @@ def _column(values: pd.Series, name, missing: str) -> list[str]:
     if name == "p":
         return [missing if pd.isna(p) else p_value(p) for p in values]
     floats = [float(value) for value in values if _is_float(value)]
-    digits = _digits(floats)
+    digits, large = _digits(floats), [value for value in floats if abs(value) > _THREE_DIGITS]
+    if digits and all(value.is_integer() for value in large):  # three digits of each, as in 1756 beside 90.6
+        return [_cell(value, 0 if _is_float(value) and float(value) in large else digits, missing) for value in values]
     return [_cell(value, digits, missing) for value in values]
 
 
@@ -228,7 +230,5 @@ def _cell(value, digits: int | None, missing: str) -> str:
     if _is_float(value):
         if digits is None:
             return f"{value:.3g}"
-        if abs(value) > _THREE_DIGITS and float(value).is_integer():
-            digits = 0  # rounded to what was measured of it, as 1756 beside 90.6
         return f"{value:,.{digits}f}" if abs(value) >= _GROUPED else f"{value:.{digits}f}"
     return str(value)
