@@ -202,7 +202,9 @@ def _column(values: pd.Series, name, missing: str) -> list[str]:
     floats = [float(value) for value in values if _is_float(value)]
     digits, large = _digits(floats), [value for value in floats if abs(value) > _THREE_DIGITS]
     if digits and all(value.is_integer() for value in large):  # three digits of each, as in 1756 beside 90.6
-        return [_cell(value, 0 if _is_float(value) and float(value) in large else digits, missing) for value in values]
+        return [
+            _cell(value, 0 if _is_float(value) and abs(value) > _THREE_DIGITS else digits, missing) for value in values
+        ]
     return [_cell(value, digits, missing) for value in values]
 
 
