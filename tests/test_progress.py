@@ -1,7 +1,10 @@
 """What people are told while they wait."""
 
+import ast
+
 import pytest
 
+from conftest import REPOSITORY
 from verydeep import progress
 
 
@@ -25,7 +28,7 @@ def test_in_a_log_what_takes_long_is_said_now_and_then_and_what_is_quick_is_not(
     out, error = capsys.readouterr()
     said = "D dense at 384: {} of 4,000 images after 0 s, 0 s left"
     assert error == "" and out.splitlines() == [said.format("1,000"), said.format("2,000")]
-    assert list(progress.bar(range(3), "reading", unit="batch", shown=False)) == [0, 1, 2]
+    assert list(progress.bar(range(3), "reading", unit="step", shown=False)) == [0, 1, 2]
     assert capsys.readouterr() == ("", "")
 
 
@@ -35,3 +38,15 @@ def test_the_time_that_is_left_follows_from_what_is_done(capsys, monkeypatch):
     monkeypatch.setattr(bar, "_time", lambda: 600.0 + bar.start_t)
     bar.update(2000)
     assert capsys.readouterr().out == "D multi-crop at 384: 2,000 of 8,000 images after 10 min, 30 min left\n"
+
+
+def test_units_have_a_plural_in_s_alone():
+    """Lines once spoke of batchs: each unit that is counted is to be seen here with its plural."""
+    calls = [
+        node
+        for path in (REPOSITORY / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "bar"
+    ]
+    units = {word.value.value for call in calls for word in call.keywords if word.arg == "unit"}
+    assert {f"{unit}s" for unit in units} == {"steps", "epochs"}

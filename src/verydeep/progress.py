@@ -26,7 +26,7 @@ def bar(iterable=None, title: str = "", total: int | None = None, unit: str = "i
     """A progress bar over ``iterable``; where standard error is no terminal, a line for every :data:`INTERVAL`.
 
     What takes less than that leaves nothing in a log or a notebook. Not ``shown`` it is silent everywhere, as it should
-    be in all processes but the first.
+    be in all processes but the first. ``unit`` is a word whose plural ends in s alone.
     """
     if sys.stderr.isatty():
         return tqdm(iterable, title, total, unit=unit, leave=False, disable=not shown)

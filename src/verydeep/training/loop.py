@@ -199,7 +199,7 @@ class Training:
         title = f"{self.run.name} epoch {state.epoch + 1}/{self.run.recipe.epochs}"
         self.updates.learn()
         shown = self.accelerator.is_main_process
-        for batch in progress.bar(islice(batches, left), title, left, unit="batch", shown=shown):
+        for batch in progress.bar(islice(batches, left), title, left, unit="step", shown=shown):
             if self.steps.add(self._update(batch)):
                 self._fetch()
             state.step += 1
