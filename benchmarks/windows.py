@@ -5,8 +5,10 @@
 The windows of the score map lie as far apart as the network strides, 32 pixels from A to E, at every size of image.
 Tests published weights on the validation images at the single test scale: densely; on the same windows each cut out,
 with zeros beyond its border; on the same windows as crops, of the side that the network was trained on; on as many
-crops spread over the image; and on the centre crop. Mirror images are used throughout, by the centre crop too, where
-dense testing uses them: the centre crop of Sect. 4.1 (``centre-crop`` in the records) has none, and another name. All
+crops spread over the image; and on the centre crop. What
+comes to the same is tested once: at the paper's lengths a window is as large as a crop, and the windows reach from edge
+to edge. Mirror images are used throughout, by the centre crop too, where dense testing uses them: the centre crop of
+Sect. 4.1 (``centre-crop`` in the records) has none, and another name. All
 images must be square.
 Writes ``benchmarks/windows-<study>.json``, which the chapter on Table 3 shows.
 """
@@ -72,11 +74,13 @@ def main(study: str, names: tuple[str, ...]) -> None:
         crop = run.study.crop
         windows = whole_positions(shorter, crop, tester.net.config.stride)
         crops = {"the windows as crops": [tester.net.config.stride * k for k in range(windows)]}
-        if windows > 1:
-            crops[f"{windows**2} crops, edge to edge"] = grid_positions(shorter, crop, windows, "edges")
+        spread = grid_positions(shorter, crop, windows, "edges")
+        if windows > 1 and spread not in crops.values():
+            crops[f"{windows**2} crops, edge to edge"] = spread
         crops[MIRRORED_CENTRE] = [centre_position(shorter, crop)]
         ways = {f"dense, {windows**2} window{'s' * (windows > 1)}": Dense(*ready)}
-        if windows > 1:  # one window is the whole image
+        side = shorter - tester.net.config.stride * (windows - 1)
+        if windows > 1 and side > crop:  # one window is the whole image
             ways["the windows cut out"] = CutOut(*ready)
         ways |= {title: Placed(*ready, places=places) for title, places in crops.items()}
         for name, way in ways.items():

@@ -90,6 +90,14 @@ def test_a_recipe_of_which_one_depth_is_measured_is_no_line_yet():
     assert {one["trained"] for one in shown} == {"40 epochs, Glorot's weights, random weights"}
 
 
+def test_the_picture_says_which_networks_had_an_a_before_them():
+    """B to E of 40 epochs start from an A of 40: beside it stands A after 80, and the legend must not hide that."""
+    axes = figures.error_by_depth(findings.by_depth()).figure.axes
+    said = {text.get_text().replace("\n", " ") for one in axes if one.get_legend() for text in one.get_legend().texts}
+    assert {"40 epochs, B–E after A's 40", "A, 80 epochs", "12 epochs, B–E after A's 12"} <= said
+    assert "40 epochs, random weights" in said
+
+
 def test_the_panels_of_the_picture_are_equally_high_and_hold_their_points():
     frame = findings.by_depth()
     shown = [axes for axes in figures.error_by_depth(frame).figure.axes if axes.axison]

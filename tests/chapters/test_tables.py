@@ -20,7 +20,7 @@ from verydeep.chapters import (
     training_tables,
     transfer_tables,
 )
-from verydeep.studies import schema
+from verydeep.studies import recipes, schema
 
 
 def test_table1_stands_as_printed():
@@ -271,3 +271,19 @@ def test_the_picture_of_table3_has_a_place_for_every_row(trained):
     assert interval.get_xdata().tolist() == [shown.low, shown.high] and error.get_xdata()[0] == shown.value
     assert [text.get_text() for text in smoke.texts].count("not run") == 11
     assert np.diff(paper.get_xlim()) == pytest.approx(np.diff(smoke.get_xlim()))
+
+
+def test_settings_of_networks_with_boxes_have_reasons_and_what_the_paper_does_not_print_is_no_value_of_it():
+    """The variant's description stood for the reason, and 74 epochs, printed of other networks, for a value."""
+    frame = settings.all_departures("quarter")
+    of_boxes = frame[frame.index.str.startswith("boxes")]
+    study = studies.load("quarter")
+    assert {"boxes, pcr-all, 256", "boxes, pcr-all, 384"} <= set(of_boxes.index)
+    for row in of_boxes.itertuples():
+        assert row.why == study.why[f"boxes.{row.setting}"]
+    epochs = of_boxes[of_boxes["setting"] == "epochs"]
+    assert len(epochs) == len(of_boxes) / 2 and set(epochs["paper"]) == {"not printed, read as 74"}
+    rows = {
+        row["setting"]: row for row in recipes.recipe_rows(study, "384", study.resolve("384", "pcr-all"), boxes=True)
+    }
+    assert rows["learning_rate"]["why"] == study.why["boxes.learning_rate"]

@@ -44,6 +44,22 @@ def test_an_effect_is_the_error_with_the_change_less_that_without(changed, expec
     assert Effect(claims.Ablation("made-up", "", changed, rule), verdict, ()).value == expected
 
 
+@pytest.mark.parametrize(("claim", "said"), [
+    (None, ("holds", "holds in part", "does not hold")),
+    (7, (claims.REPRODUCED, claims.IN_PART, claims.NOT_REPRODUCED)),
+])  # fmt: skip
+def test_only_a_claim_of_the_paper_can_be_reproduced(claim, said):
+    """Initial weights from which nothing learns were once called reproduced, since their rule says that they fail."""
+    rule = Rule(number="made-up", rule="lower", combine="mean", compare=[["table3.A-256", "table3.B-256"]], reads="")
+    ablation = claims.Ablation("made-up", "", "first", rule, claim)
+
+    def words(verdict):
+        return Effect(ablation, SimpleNamespace(verdict=verdict), ()).said
+
+    assert tuple(map(words, (claims.REPRODUCED, claims.IN_PART, claims.NOT_REPRODUCED))) == said
+    assert [words(verdict) for verdict in (claims.UNDECIDED, claims.UNFAIR)] == [claims.UNDECIDED, claims.UNFAIR]
+
+
 def test_effects_are_recorded_differences_in_order_of_size():
     """Of the recorded study, in which some of the changes have been run."""
     snapshot = results.read("quarter")

@@ -14,8 +14,9 @@ def what_matters(study: str) -> display.Table:
     """What each change does to the top-1 error, the largest effect first, and what others report of it.
 
     The effect is the error with the change less that without, in percentage points, averaged over the comparisons
-    of the rule, with its paired 95 % interval; positive where the change harms. The verdict is that of the rule. A
-    change that has not been run stands last, with the command that runs it and how long that takes.
+    of the rule, with its paired 95 % interval; positive where the change harms. The verdict is that of the rule, whose
+    sentence *holds* or not where it is no claim of the paper. A change that has not been run stands last, with the
+    command that runs it and how long that takes.
     """
     told = results.read(study).effects
     rows = [
@@ -23,7 +24,7 @@ def what_matters(study: str) -> display.Table:
             "change": effect.ablation.change,
             "effect on top-1": display.difference(effect.value) + (", on a centre crop" if effect.verdict.way else ""),
             "compared": _compared(effect),
-            "verdict of its rule": effect.verdict.verdict,
+            "verdict of its rule": effect.said,
             "others report": _others(effect.ablation),
             "to run": to_run(effect),
         }

@@ -114,7 +114,10 @@ def _machines(made: list[Run]) -> str:
         machine = record.environment
         name = f"{machine.processor}, {machine.cores} cores, {record.device.type}"
         counts[name] = counts.get(name, 0) + 1
-    return "; ".join(f"{name} ({count} runs)" for name, count in counts.items()) or "nothing has been run"
+    return (
+        "; ".join(f"{name} ({count} run{'s' * (count > 1)})" for name, count in counts.items())
+        or "nothing has been run"
+    )
 
 
 def _cost(made: list[Run]) -> str:
@@ -128,7 +131,7 @@ def _cost(made: list[Run]) -> str:
 
 def _weights(made: list[Run]) -> str:
     published = sum((run.folder / "weights.safetensors").exists() for run in made)
-    return f"{published} networks, in half precision, from which every number is measured"
+    return f"{published} of {len(made)} networks, in half precision, in which all were tested"
 
 
 def _complete(study: Study) -> str:

@@ -88,15 +88,16 @@ def by_depth() -> pd.DataFrame:
     """Top-1 error of A to E at S=256 against their depth, the paper's and every study's that has measured two depths.
 
     A row a network: ``source`` (``paper`` or a study), ``row`` (of its table), ``config``, ``layers`` (with weights),
-    ``error``, ``low`` and ``high`` in percent, ``trained``: for how many epochs, without those of the network that it
-    starts from, and by which recipe of several networks, and ``way``: how it was tested, on a centre crop in a study
-    whose networks dense testing harms, as its verdict on depth is. A recipe that has one depth so far is left out.
+    ``error``, ``low`` and ``high`` in percent, ``trained``: for how many epochs and by which recipe of several
+    networks, ``after``: how many epochs the A had that it starts from, 0 without one, and ``way``: how it was tested,
+    on a centre crop in a study whose networks dense testing harms, as its verdict on depth is. A recipe that has one
+    depth so far is left out.
     """
     rows = []
     printed = printed_numbers()
     for name in ("A", "B", "C", "D", "E"):
         error = printed[f"table3.{name}-256.top1"]
-        rows.append(_point("paper", f"{name}-256", (error, error, error), "", "dense"))
+        rows.append(_point("paper", f"{name}-256", (error, error, error), "", 0, "dense"))
     for study in recorded():
         rows += _measured(results.read(study))
     return pd.DataFrame(rows)
@@ -116,7 +117,9 @@ def _measured(snapshot: Snapshot) -> list[dict]:
             changes = recipes.changes(run)
             if changes in of_several:
                 words = ", ".join(filter(None, [f"{run.recipe.epochs} epochs", recipes.changes_in_words(run)]))
-                points.setdefault(changes, []).append(_point(snapshot.study.name, number.row, errors, words, way))
+                after = run.parent.recipe.epochs if run.parent else 0
+                point = _point(snapshot.study.name, number.row, errors, words, after, way)
+                points.setdefault(changes, []).append(point)
     return [point for group in points.values() if len({one["layers"] for one in group}) > 1 for point in group]
 
 
@@ -124,10 +127,14 @@ def _is_shared(run: studies.Run) -> bool:
     return len(run.study.variants[run.variant].networks) > 1
 
 
-def _point(source: str, row: str, errors: tuple, trained: str, way: str) -> dict:
+def _point(source: str, row: str, errors: tuple, trained: str, after: int, way: str) -> dict:
     config = row.partition("-")[0]
     point = {"source": source, "row": row, "config": config, "layers": configuration(config).weight_layers}
-    return point | dict(zip(("error", "low", "high"), errors, strict=True)) | {"trained": trained, "way": way}
+    return (
+        point
+        | dict(zip(("error", "low", "high"), errors, strict=True))
+        | {"trained": trained, "after": after, "way": way}
+    )
 
 
 def errors_of_others(data: str) -> str:

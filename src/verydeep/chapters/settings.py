@@ -99,7 +99,8 @@ def _of_boxes(study: Study) -> list[dict]:
                 if row["setting"] in {*variant.set} - {"trained_layers"}:  # the paper has networks of both kinds
                     where = f"boxes, {name}, {scale}"
                     values = row["meaning"], row["paper"], row["study"]
-                    rows.append(_departure(where, row["setting"], *values, variant.why))
+                    why = study.why.get(f"boxes.{row['setting']}", variant.why)
+                    rows.append(_departure(where, row["setting"], *values, why))
     return rows
 
 

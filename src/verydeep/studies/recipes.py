@@ -7,6 +7,8 @@ from verydeep.studies.schema import paper_recipe
 #: when a plateau has been reached.
 NOT_PRINTED = {("384", "epochs"), ("jitter", "epochs"), ("jitter", "learning_rate")}
 NOT_PRINTED |= {(scale, "plateau_patience") for scale in PAPER_SCALES}
+#: The same for networks that give boxes (Appendix A.1), at every scale.
+_NOT_PRINTED_OF_BOXES = {"epochs", "plateau_patience"}
 
 
 def recipe_rows(study: Study, train_scale: str, ours: Recipe, boxes: bool = False) -> list[dict]:
@@ -19,21 +21,24 @@ def recipe_rows(study: Study, train_scale: str, ours: Recipe, boxes: bool = Fals
     rows = []
     for key, field in Recipe.model_fields.items():
         mine, printed = getattr(ours, key), getattr(papers, key)
+        unknown = key in _NOT_PRINTED_OF_BOXES if boxes else (train_scale, key) in NOT_PRINTED
         rows.append(
             {
                 "setting": key,
                 "meaning": field.description,
-                "paper": f"not printed, read as {printed}" if (train_scale, key) in NOT_PRINTED else printed,
+                "paper": f"not printed, read as {printed}" if unknown else printed,
                 "study": mine,
                 "differs": mine != printed,
-                "why": reason(study, key, train_scale) if mine != printed else "",
+                "why": reason(study, key, train_scale, boxes) if mine != printed else "",
             }
         )
     return rows
 
 
-def reason(study: Study, key: str, train_scale: str | None = None) -> str:
-    """Why a key of a study departs from the paper, or nothing; a stage that sets it anew may have its own reason."""
+def reason(study: Study, key: str, train_scale: str | None = None, boxes: bool = False) -> str:
+    """Why a key of a study departs from the paper, or nothing; a stage, and networks with boxes, may have their own."""
+    if boxes and (why := study.why.get(f"boxes.{key}")):
+        return why
     anew = key in study.stages.get(train_scale, {})
     return study.why.get(f"stages.{key}" if anew else key) or study.why.get(key, "")
 

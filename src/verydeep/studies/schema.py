@@ -61,7 +61,10 @@ class Study(Strict):
     multi_crop: Literal["paper", "all"] = Field(
         "paper", description="networks tested on many crops: those that the paper tests so (Table 5), or all"
     )
-    why: dict[str, str] = Field(default={}, description="reasons for each departure; stages.<key>: why a stage sets it")
+    why: dict[str, str] = Field(
+        default={},
+        description="reasons for each departure; stages.<key>, boxes.<key>: of a stage, of networks with boxes",
+    )
     networks: dict[Scale, list[str]] = Field(default_factory=lambda: dict(paper_networks()))
     variants: dict[str, Variant] = Field(default={}, description="deliberate deviations, by name")
     assumed_rate: Positive = Field(1e11, description="multiply-adds a second, until runs of the study tell")
@@ -99,7 +102,8 @@ class Study(Strict):
         if unexplained := sorted(departed - set(self.why)):
             raise ValueError(f"why: says no reason for {', '.join(unexplained)}, which departs from the paper")
         of_stages = {f"stages.{key}" for keys in self.stages.values() for key in keys}
-        if idle := sorted(set(self.why) - departed - of_stages):
+        of_boxes = {f"boxes.{key}" for variant in self.variants.values() if variant.boxes for key in variant.set}
+        if idle := sorted(set(self.why) - departed - of_stages - of_boxes):
             raise ValueError(f"why: gives a reason for {', '.join(idle)}, which does not depart from the paper")
         return self
 

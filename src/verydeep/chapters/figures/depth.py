@@ -85,9 +85,16 @@ _BESIDE_A_MARK = {
 
 
 def _label(group: pd.DataFrame) -> str | None:
-    """How long the networks of a line, or the one of a mark, were trained."""
-    words = group["trained"].iat[0]
-    label = words if len(group) > 1 else f"{group['config'].iat[0]}, {words}"
+    """How long the networks of a line, or the one of a mark, were trained, and which of a line after an A."""
+    words, started = group["trained"].iat[0], group.loc[group["after"] > 0]
+    if len(group) == 1:
+        label = f"{group['config'].iat[0]}, {words}"
+    elif started.empty:
+        label = words
+    else:
+        ends = dict.fromkeys((started["config"].iat[0], started["config"].iat[-1]))
+        length, _, changes = words.partition(", ")
+        label = ", ".join(filter(None, (length, f"{'–'.join(ends)} after A's {started['after'].iat[0]}", changes)))
     return textwrap.fill(label, 33) if words else None  # a longer one would take the panel's width
 
 

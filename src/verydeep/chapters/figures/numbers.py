@@ -188,7 +188,7 @@ def effects(told: list) -> Picture:
             axes.plot([value.low, value.high], [place, place], color=colour, linewidth=2.4, solid_capstyle="round")
             at, mark = (FARTHEST, ">") if value.value > FARTHEST else (value.value, "o")
             axes.plot(at, place, mark, color=colour, markerfacecolor=inside, markersize=7, clip_on=False)
-        said = "not run" if value is None else f"{value.value:+.1f}  {effect.verdict.verdict}"
+        said = "not run" if value is None else f"{value.value:+.1f}  {effect.said}"
         beside = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 9, "color": colour}
         axes.text(1.03, place, said, **beside)
     axes.axvline(0, color="#777777", linewidth=0.8)

@@ -8,12 +8,14 @@ import yaml
 
 from verydeep.results.claims.evidence import Evidence
 from verydeep.results.claims.rulebook import Rule, rules
-from verydeep.results.claims.verdicts import Verdict, judge, pairs_of
+from verydeep.results.claims.verdicts import IN_PART, NOT_REPRODUCED, REPRODUCED, Verdict, judge, pairs_of
 from verydeep.statistics import Interval
 from verydeep.studies import Run
 
 #: Which row of a comparison has the change.
 _CHANGED = {"first": 1, "second": -1}
+#: What a verdict is called where the rule is none of the paper's claims: there is nothing to reproduce.
+_OF_A_RULE = {REPRODUCED: "holds", IN_PART: "holds in part", NOT_REPRODUCED: "does not hold"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ class Effect:
         if ours is None or _CHANGED[self.ablation.changed] > 0:
             return ours
         return Interval(-ours.value, -ours.high, -ours.low)
+
+    @property
+    def said(self) -> str:
+        """The verdict in words: one on a claim of the paper, or whether the rule *holds* or *does not hold*."""
+        verdict = self.verdict.verdict
+        return verdict if self.ablation.claim else _OF_A_RULE.get(verdict, verdict)
 
 
 @cache
