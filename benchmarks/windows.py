@@ -5,11 +5,10 @@
 The windows of the score map lie as far apart as the network strides, 32 pixels from A to E, at every size of image.
 Tests published weights on the validation images at the single test scale: densely; on the same windows each cut out,
 with zeros beyond its border; on the same windows as crops, of the side that the network was trained on; on as many
-crops spread over the image; and on the centre crop. What
-comes to the same is tested once: at the paper's lengths a window is as large as a crop, and the windows reach from edge
-to edge. Mirror images are used throughout, by the centre crop too, where dense testing uses them: the centre crop of
-Sect. 4.1 (``centre-crop`` in the records) has none, and another name. All
-images must be square.
+crops spread over the image; and on the centre crop. What comes to the same is tested once: at the paper's lengths a
+window is as large as a crop, and the windows reach from edge to edge. Mirror images are used throughout, by the centre
+crop too, where dense testing uses them: the centre crop of Sect. 4.1 (``centre-crop`` in the records) has none, and
+another name. All images must be square.
 Writes ``benchmarks/windows-<study>.json``, which the chapter on Table 3 shows.
 """
 
