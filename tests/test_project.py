@@ -190,6 +190,24 @@ def test_without_a_card_the_workflow_asks_for_none_and_trains_in_one_process(tmp
     assert not re.search(r"gpu=[1-9]", done.stdout)
 
 
+def test_on_several_cards_a_network_that_takes_its_batch_whole_has_one(tmp_path):
+    """In more processes :func:`verydeep.training.train` refuses it."""
+    for name in ("book", "runs"):
+        (tmp_path / name).mkdir()
+    shutil.copytree(REPOSITORY / "workflow", tmp_path / "workflow")
+    shutil.copy(REPOSITORY / "_config.yml", tmp_path)
+    command = [sys.executable, "-m", "snakemake", "--config", "study=narrow", "gpus=2", "--cores", "2", "-n", "-p"]
+    environment = os.environ | {"VERYDEEP_ROOT": str(tmp_path), "PYTHONPATH": str(REPOSITORY / "src")}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    job = r"^rule train:$.*?wildcards: run=(\S+)$.*?gpu=(\d)$.*?--processes (\d) --only train$"
+    planned = {name: (int(gpu), int(n)) for name, gpu, n in re.findall(job, done.stdout, re.MULTILINE | re.DOTALL)}
+    whole = {run.name: run.normalises for run in studies.planned_runs(studies.load("narrow"))}
+    assert planned == {name: (1, 1) if alone else (2, 2) for name, alone in whole.items()}
+    assert {"A-256-batch-norm-s0", "ResNet-18-256-s0"} <= {name for name, alone in whole.items() if alone}
+    assert not whole["A-256-s0"]
+
+
 def test_a_wrong_study_is_one_line_in_snakemake_too(tmp_path):
     shutil.copytree(REPOSITORY / "workflow", tmp_path / "workflow")
     command = [sys.executable, "-m", "snakemake", "--config", "study=quater", "--cores", "2", "-n"]

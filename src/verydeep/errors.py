@@ -1,5 +1,7 @@
 """Errors whose message is written for the person who has to act on it."""
 
+import copyreg
+
 
 def in_one_line(error: Exception) -> str:
     """What an exception says, or its type where it says nothing."""
@@ -13,6 +15,10 @@ def first_line(error: Exception) -> str:
 
 class VerydeepError(Exception):
     """Something is wrong that the user can mend. The command line prints it as one line."""
+
+    def __reduce__(self):
+        """Pickled as what it says, whatever its class is made of: a worker process hands it to its parent."""
+        return copyreg.__newobj__, (type(self), *self.args)
 
 
 class UnknownName(VerydeepError):

@@ -142,3 +142,17 @@ def test_processes_that_end_before_they_can_say_why_are_told_by_how_they_ended(c
     told = said(start("training.train(tiny_run(epochs=1), processes=2)", processes=1), status=1)
     assert re.search(r"rank \d of 2 processes ended with exit code 1 before it could say why; what it printed", told)
     assert "is in the hands of process" in told, "what the second reading of the script printed is not hidden"
+
+
+def test_an_image_that_cannot_be_read_is_named_by_the_process_of_several_whose_worker_met_it(checkout):
+    program = """
+from verydeep.data.images import decode
+images._workers = lambda on_gpu: 1
+images.TrainingBatches.__getitem__ = lambda *_: decode(b"cut short", "n01440764_10026.JPEG")
+if __name__ == "__main__":
+    training.train(tiny_run(epochs=1), processes=2)
+"""
+    told = said(start(program, processes=1), status=1)
+    assert re.search(
+        r"A-256-s0: rank \d of 2 processes: n01440764_10026.JPEG: not a readable image \(.*; restore", told
+    )

@@ -57,7 +57,7 @@ def alone(tmp_path_factory):
 
 def trained_by(processes: int) -> tuple[pd.DataFrame, dict[str, torch.Tensor]]:
     """History and weights of a run of two epochs, at a rate at which what rounding changes stays small."""
-    run = tiny_run(epochs=2, learning_rate=0.002)
+    run = tiny_run(epochs=2, learning_rate=0.002, dropout=0.3)
     handlers = [signal.getsignal(number) for number in launch.AGENT]
     training.train(run, processes=processes, report=silent)
     assert [signal.getsignal(number) for number in launch.AGENT] == handlers
@@ -280,7 +280,8 @@ def test_divergence_stops_with_the_epoch_the_rate_and_the_last_good_state(checko
     assert not run.folder.exists()
 
 
-def test_accumulation_gives_the_updates_of_the_whole_batch(checkout, monkeypatch):
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_accumulation_gives_the_updates_of_the_whole_batch(checkout, monkeypatch, dropout):
     """Loss by loss over the first steps; later a unit at the kink of a ReLU may fall to the other side."""
     original = Updates.update
     losses = {32: [], 8: []}
@@ -292,7 +293,7 @@ def test_accumulation_gives_the_updates_of_the_whole_batch(checkout, monkeypatch
             return made
 
         monkeypatch.setattr(Updates, "update", noting)
-        run = tiny_run(epochs=1)
+        run = tiny_run(epochs=1, dropout=dropout)
         training.train(run, micro_batch=micro, report=silent)
         for path in run.folder.iterdir():
             path.unlink()
@@ -350,7 +351,7 @@ def test_a_recorded_pilot_is_not_trained_again_for_want_of_its_weights(checkout)
 
 
 def test_processes_train_the_network_of_one(checkout, alone):
-    """Synchronous data parallelism equals one device (Sect. 3.3), to the rounding of the sums.
+    """Synchronous data parallelism equals one device (Sect. 3.3), to the rounding of the sums; the units dropped too.
 
     A batch of 32 makes parts of 11, 11 and 10 images. At the study's own rate a unit falls to the other side of its
     ReLU's kink after some steps (which one, depends on the processor), and the runs part: see benchmarks/processes.py.

@@ -247,6 +247,11 @@ class Batch:
         return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.colour, boxes)
 
 
+def share(batch: int, part: int, parts: int) -> tuple[int, int]:
+    """Where in a batch the images of process ``part`` of ``parts`` begin and end."""
+    return part * batch // parts, (part + 1) * batch // parts
+
+
 class TrainingBatches:
     """The batches of one epoch, as a map-style dataset: item ``k`` is the ``k``-th batch of this process.
 
@@ -269,8 +274,8 @@ class TrainingBatches:
     def __getitem__(self, k: int) -> Batch:
         if not 0 <= k < len(self):
             raise IndexError(k)
-        first, last = (k * self.batch + part * self.batch // self.parts for part in (self.part, self.part + 1))
-        chosen = self.draws.order[first:last]
+        first, last = share(self.batch, self.part, self.parts)
+        chosen = self.draws.order[k * self.batch + first : k * self.batch + last]
         images = np.empty((len(chosen), self.views.crop, self.views.crop, 3), np.uint8)
 
         def write(k: int) -> Place:

@@ -1,18 +1,64 @@
 """The training images of a run: which rows of the store are trained on, which are held out, and how they are cut."""
 
-from collections.abc import Generator
+import contextlib
+import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from torch.utils.data import DataLoader
+import torch
+from torch.utils.data import DataLoader, get_worker_info
 
 from verydeep import assembly, machine
 from verydeep.data.boxes import BoxTargets
 from verydeep.data.store import Store
 from verydeep.data.views import Batch, CentreCrop, TrainingBatches, TrainingViews, draw_epoch
-from verydeep.errors import VerydeepError
+from verydeep.errors import VerydeepError, first_line
 from verydeep.studies import Run
 from verydeep.training import signals
+
+#: What helps where there is no room for batches.
+_ROOM = "free some, or give a container more (docker's --memory, --shm-size), and the same command goes on"
+
+
+class Loader(Iterator[Batch]):
+    """Batches one after the other, from worker processes or from this one; they start with the first batch."""
+
+    def __init__(self, loader: DataLoader):
+        self._loader, self._batches = loader, None
+
+    def __next__(self) -> Batch:
+        """The next batch; raises the :class:`VerydeepError` that the worker met in making it."""
+        if self._batches is None:
+            self._batches = iter(self._loader)
+        batch = next(self._batches)
+        if isinstance(batch, VerydeepError):
+            raise batch
+        return batch
+
+    @contextlib.contextmanager
+    def opened(self, of: str) -> Iterator["Loader"]:
+        """The loader, closed after the block, within which the death of a worker is a :class:`VerydeepError`.
+
+        torch raises it wherever the program is, as a ``RuntimeError`` like many others; that it is this one is told by
+        the workers themselves. ``of`` is what the message begins with.
+        """
+        try:
+            yield self
+        except RuntimeError as error:
+            dead = [worker for worker in getattr(self._batches, "_workers", []) if worker.exitcode]
+            if not dead:
+                raise
+            raise VerydeepError(
+                f"{of}: process {dead[0].pid}, one of {len(self._batches._workers)} that prepare images, was ended by "
+                f"{_end(dead[0].exitcode)}, as a rule for want of memory or of shared memory: {_ROOM}"
+            ) from error
+        finally:
+            self._batches = None  # its workers end
+
+
+def _end(exitcode: int) -> str:
+    return signal.Signals(-exitcode).name if exitcode < 0 else f"its own exit code {exitcode}"
 
 
 @dataclass(frozen=True)
@@ -47,26 +93,31 @@ class TrainingImages:
         """In an epoch: as many as whole batches."""
         return len(self.rows) // self.batch
 
-    def loader(self, epochs: int, first: int, part: int, parts: int) -> Generator[Batch]:
+    def loader(self, epochs: int, first: int, part: int, parts: int) -> Loader:
         """The batches of ``epochs`` epochs, as far as process ``part`` of ``parts`` has them, from step ``first`` on.
 
         One for the whole training: its workers prepare the next epoch while the held-out images are tested. They end
         when it is closed, and heed no signal: one that is sent to the whole group is for their parent to act on.
         """
         on_gpu = assembly.device().type == "cuda"
-        yield from DataLoader(
-            _AllBatches(self, part, parts),
-            batch_size=None,
-            sampler=range(first, epochs * self.steps),
-            num_workers=_workers(on_gpu),
-            pin_memory=on_gpu,
-            worker_init_fn=signals.ignore_stops,
+        return Loader(
+            DataLoader(
+                _AllBatches(self, part, parts),
+                batch_size=None,
+                sampler=range(first, epochs * self.steps),
+                num_workers=_workers(on_gpu),
+                pin_memory=on_gpu,
+                worker_init_fn=signals.ignore_stops,
+            )
         )
 
 
 @dataclass
 class _AllBatches:
-    """The batches of every epoch: item ``k`` is that of step ``k``, counted from the start of the training."""
+    """The batches of every epoch: item ``k`` is that of step ``k``, counted from the start of the training.
+
+    What is wrong with an image is an item too: torch would raise it with a worker's traceback for a message.
+    """
 
     images: TrainingImages
     part: int
@@ -74,7 +125,7 @@ class _AllBatches:
     epoch: int | None = None
     batches: TrainingBatches | None = None
 
-    def __getitem__(self, k: int) -> Batch:
+    def __getitem__(self, k: int) -> Batch | VerydeepError:
         epoch, step = divmod(k, self.images.steps)
         if epoch != self.epoch:  # drawn once; a worker keeps its own
             of, self.epoch = self.images, epoch
@@ -82,7 +133,24 @@ class _AllBatches:
             self.batches = TrainingBatches(
                 of.store, of.rows, of.views, draws, of.batch, self.part, self.parts, of.boxes
             )
-        return self.batches[step]
+        try:
+            batch = self.batches[step]
+            return batch if get_worker_info() is None else _shared(batch)
+        except VerydeepError as error:
+            return error
+
+
+def _shared(batch: Batch) -> Batch:
+    """The batch in memory that its worker's parent sees: where torch finds no room for it, it is never handed over."""
+    try:
+        for tensor in filter(torch.is_tensor, vars(batch).values()):
+            tensor.share_memory_()
+    except RuntimeError as error:
+        raise VerydeepError(
+            f"there is too little shared memory for the images that other processes prepare ({first_line(error)}): "
+            f"{_ROOM}"
+        ) from error
+    return batch
 
 
 #: The most processes that prepare views for one GPU.

@@ -189,5 +189,15 @@ def _why_failed(run: Run, error: ChildFailedError, processes: int) -> str:
             f"{which} ended with exit code {failure.exitcode} before it could say why; what it printed stands above (a "
             f'script that trains on several does so below `if __name__ == "__main__":`, for each of them reads it)'
         )
-    kind, _, message = failure.message["message"].strip().splitlines()[0].partition(": ")
+    kind, message = _told(failure.message["message"].strip().splitlines())
     return f"{which}: {message if hasattr(errors, kind) else f'{kind}: {message}'}"
+
+
+def _told(lines: list[str]) -> tuple[str, str]:
+    """Of an error's type and what it says, which may hold the traceback of another process and end in that one's."""
+    kind, _, message = lines[0].partition(": ")
+    for line in lines[1:]:
+        name, found, said = line.partition(": ")
+        if found and name.rpartition(".")[2] == kind:
+            message = said
+    return kind, message

@@ -8,11 +8,12 @@ import torch
 
 from verydeep import assembly
 from verydeep.data.normaliser import Normaliser
-from verydeep.data.views import colour_shifts
+from verydeep.data.views import colour_shifts, share
 from verydeep.networks.network import Network
 from verydeep.studies import Run
 from verydeep.training import seeds
 from verydeep.training.accelerators import Accelerator
+from verydeep.training.dropout import Dropout
 from verydeep.training.images import TrainingImages
 from verydeep.training.objectives import objective
 from verydeep.training.schedules import Schedule
@@ -41,6 +42,8 @@ class Updates:
         self.average = copy.deepcopy(net).to(accelerator.device).eval() if run.recipe.weight_average else None
         self.net, self.optimiser = accelerator.prepare(net, optimiser)
         self.plain = accelerator.unwrap_model(self.net)
+        first, _ = share(run.recipe.batch, accelerator.process_index, accelerator.num_processes)
+        self.dropout = Dropout(self.plain, run.recipe.batch, first)
 
     @property
     def result(self) -> Network:
@@ -82,9 +85,8 @@ class Updates:
         Nothing here waits for a GPU (but the scaler of float16, which must know whether to step). So the weights are
         updated by a loss that is not finite, too, and it is for the caller to look (:class:`Steps`).
         """
-        parts, number = self.accelerator.num_processes, epoch * self.images.steps + step
-        draw = number * parts + self.accelerator.process_index
-        self._seed_dropout(seeds.seed(self.run.seed, seeds.DROPOUT, draw))
+        number = epoch * self.images.steps + step
+        self.dropout.begin(seeds.seed(self.run.seed, seeds.DROPOUT, number), self.accelerator.device)
         rate = self.rate(epoch, step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -96,17 +98,6 @@ class Updates:
         if self.average is not None:
             self._follow(number)
         return Step(loss, correct, epoch, step, rate)
-
-    def _seed_dropout(self, seed: int) -> None:
-        """Seed what draws the units to drop.
-
-        ``torch.manual_seed`` seeds those of all devices, and for each that is not in use it notes from where it was
-        called: a fiftieth of the time of a step of small networks.
-        """
-        if self.accelerator.device.type == "cpu":
-            torch.default_generator.manual_seed(seed)
-        else:
-            torch.manual_seed(seed)
 
     @torch.no_grad()
     def _follow(self, number: int) -> None:
@@ -154,6 +145,7 @@ class Updates:
         starts = range(0, len(targets), self.micro_batch)
         for start in starts:
             last = start == starts[-1]
+            self.dropout.begin_part(start)
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.net):
                 part = slice(start, start + self.micro_batch)
                 with self.accelerator.autocast():

@@ -1,0 +1,111 @@
+"""Images that worker processes prepare: what goes wrong there is told as if it had gone wrong here."""
+
+import inspect
+import os
+import pickle
+import re
+import signal
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tiny import silent, tiny_run
+
+from verydeep import errors, training
+from verydeep.data.images import decode
+from verydeep.data.views import TrainingBatches
+from verydeep.errors import DataError, VerydeepError
+from verydeep.training import images, launch
+
+ERRORS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, VerydeepError)]
+MADE_OF = {errors.UnknownName: ("network", "F", "ABCDE"), errors.StorageError: ("store.bin", OSError(28, "full"))}
+
+
+@pytest.fixture
+def prepared(monkeypatch):
+    """Have so many workers prepare the batches by ``item``, which gets their dataset and their number."""
+
+    def patched(workers, item):
+        monkeypatch.setattr(images, "_workers", lambda on_gpu: workers)
+        monkeypatch.setattr(TrainingBatches, "__getitem__", item)
+
+    return patched
+
+
+def unreadable(_, k):
+    """No batch, for an image is cut short."""
+    decode(b"\xff\xd8\xff\xe0 cut short", "train/n01440764/n01440764_10026.JPEG")
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_an_error_says_the_same_in_the_process_that_it_is_handed_to(kind):
+    one = kind(*MADE_OF.get(kind, ("what is wrong, and what to do",)))
+    other = pickle.loads(pickle.dumps(one))
+    assert type(other) is kind and str(other) == str(one)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_image_that_cannot_be_read_is_one_line_with_its_name(checkout, prepared, workers):
+    prepared(workers, unreadable)
+    with pytest.raises(DataError) as stopped:
+        training.train(tiny_run(epochs=1), report=silent)
+    said = r"train/n01440764/n01440764_10026\.JPEG: not a readable image \(.*\); restore the file or .*"
+    assert re.fullmatch(said, str(stopped.value))
+
+
+@pytest.mark.parametrize(("end", "told"), [
+    (lambda: os.kill(os.getpid(), signal.SIGKILL), "SIGKILL"),
+    (lambda: os.kill(os.getpid(), signal.SIGBUS), "SIGBUS"),
+    (lambda: os._exit(3), "its own exit code 3"),
+])  # fmt: skip
+def test_a_worker_that_dies_is_one_line_that_says_what_to_do(checkout, prepared, end, told):
+    original = TrainingBatches.__getitem__
+    prepared(2, lambda self, k: end() if k == 5 else original(self, k))
+    run = tiny_run(epochs=1)
+    with pytest.raises(VerydeepError) as stopped:
+        training.train(run, report=silent)
+    assert re.fullmatch(
+        rf"A-256-s0: process \d+, one of 2 that prepare images, was ended by {told}, as a rule for want of memory .*: "
+        rf"free some, or give a container more .*, and the same command goes on",
+        str(stopped.value),
+    )
+    prepared(2, original)
+    training.train(run, report=silent)
+
+
+def test_too_little_shared_memory_is_one_line_too(checkout, prepared, monkeypatch):
+    """Left to torch, the worker prints a traceback, and the training waits for ever."""
+
+    def full(_):
+        raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)")
+
+    prepared(2, TrainingBatches.__getitem__)
+    monkeypatch.setattr(torch.Tensor, "share_memory_", full)
+    with pytest.raises(VerydeepError, match=r"too little shared memory .*No space left.*: free some, or give a cont"):
+        training.train(tiny_run(epochs=1), report=silent)
+
+
+def test_an_error_of_this_process_is_not_taken_for_the_death_of_a_worker(checkout, prepared):
+    prepared(2, TrainingBatches.__getitem__)
+    loader = images.TrainingImages.of(tiny_run()).loader(1, 0, 0, 1)
+    with pytest.raises(RuntimeError, match="its own"), loader.opened("A") as batches:
+        next(batches)
+        raise RuntimeError("its own")
+
+
+#: What a process of several leaves of the error by which it ended, and what is told of it.
+LEFT = {
+    "DataError: x.JPEG: not a readable image; restore it": "x.JPEG: not a readable image; restore it",
+    "ValueError: a: b\nmore": "ValueError: a: b",
+    'OSError: Caught OSError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  File "a"\n'
+    "OSError: [Errno 5] Input/output error: 'x.JPEG'\n": "OSError: [Errno 5] Input/output error: 'x.JPEG'",
+    "DataError: Caught DataError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  ...\n"
+    "verydeep.errors.DataError: x.JPEG: not a readable image": "x.JPEG: not a readable image",
+}
+
+
+@pytest.mark.parametrize("left", LEFT)
+def test_the_line_that_names_the_error_is_told_of_a_process_of_several(left):
+    failure = SimpleNamespace(exitcode=1, message={"message": left})
+    error = SimpleNamespace(get_first_failure=lambda: (3, failure))
+    assert launch._why_failed(tiny_run(), error, 8) == f"A-256-s0: rank 3 of 8 processes: {LEFT[left]}"
