@@ -21,7 +21,6 @@ from verydeep.runs.folders import (
     recorded_tunings,
     run_folders,
     seal_training,
-    trained_otherwise,
     working_on,
 )
 from verydeep.runs.parts import Environment, Errors, Session, Sources
@@ -41,6 +40,7 @@ from verydeep.runs.records import (
     write_record,
 )
 from verydeep.runs.seals import SEAL, read_seal, seal, unseal
+from verydeep.runs.staleness import trained_otherwise
 
 __all__ = [
     "SEAL",

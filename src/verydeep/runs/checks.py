@@ -10,7 +10,7 @@ from verydeep import files, paths
 from verydeep.errors import RecordError, VerydeepError, first_line
 from verydeep.paths import short
 from verydeep.runs import answers, provenance, transfers
-from verydeep.runs.folders import run_folders, stale_members, tests_trained
+from verydeep.runs.folders import run_folders
 from verydeep.runs.records import (
     KINDS,
     EvaluateRecord,
@@ -22,6 +22,7 @@ from verydeep.runs.records import (
     run_name,
 )
 from verydeep.runs.seals import SEAL, read_seal
+from verydeep.runs.staleness import stale_members, stale_networks, tests_trained
 from verydeep.studies import find_run, load, names
 from verydeep.studies.parts import RELEASED
 
@@ -160,7 +161,7 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     if kind == "fuse":
         faults += stale_members(folder, record)
     if kind in ("transfer", "finetune"):
-        return faults + _check_transfer(folder, record, sums)
+        return faults + stale_networks(folder, record) + _check_transfer(folder, record, sums)
     kept = answers.file_of(folder)
     if kind != "train" and kept.name in sums and sums[kept.name] == files.sha256(kept):
         faults += _check_errors(kept, record)
