@@ -40,7 +40,7 @@ from verydeep.runs.records import (
     write_record,
 )
 from verydeep.runs.seals import SEAL, read_seal, seal, unseal
-from verydeep.runs.staleness import trained_otherwise
+from verydeep.runs.staleness import otherwise_words, trained_otherwise
 
 __all__ = [
     "SEAL",
@@ -64,6 +64,7 @@ __all__ = [
     "identity",
     "is_complete",
     "notebook_fault",
+    "otherwise_words",
     "publish_weights",
     "read_file",
     "read_fusion",

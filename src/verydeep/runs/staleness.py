@@ -6,21 +6,52 @@ from verydeep.errors import RecordError
 from verydeep.paths import short
 from verydeep.runs.records import EvaluateRecord, FuseRecord, TargetRecord, TrainRecord, parse
 from verydeep.studies import Run, load, names
+from verydeep.studies.localisation import TESTING, Localisation
+from verydeep.studies.parts import Network, Recipe
+
+#: The settings of a training, as records have them; the last are of a network that gives boxes alone.
+_PARTS = {"network": Network, "recipe": Recipe, "localisation": Localisation}
 
 
 def trained_otherwise(run: Run, record: TrainRecord) -> dict[str, tuple]:
-    """What its study says otherwise of a run's network and recipe now than when it was trained: key -> (then, now).
+    """What its study says otherwise of how a run is trained now than when it was: key -> (then, now).
 
-    A key that was none when the record was written was as it is by default.
+    That is its network and recipe, the images that it learns from, and of one that gives boxes (Appendix A) how it
+    learns them; how boxes are merged in testing is of its tests. A key that was none when the record was written was as
+    it is by default.
     """
-    changed = {}
-    for part, settings in (("network", run.network), ("recipe", run.recipe)):
-        usual = {key: field.default for key, field in type(settings).model_fields.items()}
-        then = usual | record.parameters[part]
-        for key, now in settings.model_dump(mode="json").items():
-            if then[key] != now:
-                changed[f"{part}.{key}"] = then[key], now
-    return changed
+    then, now = _recorded_settings(record), _settings(run)
+    return {key: (then[key], now[key]) for key in now if key in then and then[key] != now[key]}
+
+
+def otherwise_words(changed: dict[str, tuple]) -> str:
+    """What :func:`trained_otherwise` found, as it stands in a message: ``recipe.epochs: 12, now 2``."""
+    return ", ".join(f"{key}: {then}, now {now}" for key, (then, now) in changed.items())
+
+
+def _settings(run: Run) -> dict:
+    """How a run would be trained now, by key."""
+    data = run.study.data
+    settings = {"boxes": run.boxes, "data.source": data.source, "data.held_out_per_class": data.held_out_per_class}
+    for part in [*_PARTS] if run.boxes else [*_PARTS][:-1]:
+        settings |= _named(part, getattr(run, part).model_dump(mode="json"))
+    return settings
+
+
+def _recorded_settings(record: TrainRecord) -> dict:
+    """How a run was trained, by its record, with the keys that are there now."""
+    kept, data = record.parameters, record.data
+    held_out = data.held_out and data.held_out.per_class
+    settings = {"boxes": kept.get("boxes"), "data.source": data.source, "data.held_out_per_class": held_out}
+    for part, keys in _PARTS.items():
+        if part in kept:
+            usual = {key: field.default for key, field in keys.model_fields.items()}
+            settings |= _named(part, {key: kept[part].get(key, default) for key, default in usual.items()})
+    return settings
+
+
+def _named(part: str, settings: dict) -> dict:
+    return {f"{part}.{key}": value for key, value in settings.items() if part != "localisation" or key not in TESTING}
 
 
 def tests_trained(tested: EvaluateRecord, trained: TrainRecord | None) -> bool:
