@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
-from verydeep import assembly, runs, studies
+from verydeep import assembly, cli, runs, studies
 from verydeep.errors import VerydeepError
+from verydeep.results import status
 
 pytestmark = pytest.mark.usefixtures("repository")
 
@@ -60,3 +62,29 @@ def test_a_network_from_which_other_images_were_held_out_is_stale():
     asked = changed(run, "data", held_out_per_class=100)
     assert runs.trained_otherwise(asked, record) == {"data.held_out_per_class": (50, 100)}
     assert set(runs.trained_otherwise(changed(run, "data", source="digits"), record)) == {"data.source"}
+
+
+def test_a_stale_training_is_not_called_done_and_no_notebook_is_run_on_it(monkeypatch):
+    """What changed is said, and how to train it again; before, "verydeep run" said that it was done."""
+    run = studies.find_run("narrow", "A", "256")
+    asked = replace(run, study=run.study.model_copy(update={"recipe": run.study.recipe | {"epochs": 7}}))
+    monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("executed"))
+    monkeypatch.setattr(studies, "find_run", lambda *_: asked)
+    for options in ([], ["--only", "train"], ["--only", "evaluate"]):
+        told = CliRunner().invoke(cli.cli, ["run", *options, "narrow", "A", "256"])
+        assert told.exit_code == 1 and "done" not in told.output
+        assert str(told.exception).startswith(
+            f"narrow/A-256-s0: was trained otherwise than its study says now (recipe.epochs: {run.recipe.epochs}, now 7"
+            f"); put the study back, or remove {run.folder} and give the same command again"
+        )
+    assert status.state(asked) == "stale"
+
+
+def test_an_outdated_test_is_stale_and_one_that_was_never_made_is_not():
+    run = studies.find_run("narrow", "A", "256")
+    assert status.state(run) == "done"
+    assert status.state(changed(run, "testing", average="posteriors")) == "stale"
+    untested = studies.find_run("narrow", "A", "256", 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "record_path", lambda run, kind: run.folder / f"no-{kind}.json")
+        assert status.state(untested) == "trained"

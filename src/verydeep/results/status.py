@@ -132,15 +132,16 @@ def _setting(value) -> str:
 def state(run: Run) -> str:
     """How far a run is.
 
-    ``done``, ``stale`` (trained otherwise than the study says now), ``trained``, ``running``, ``stopped`` (a checkpoint
-    waits) or ``missing``.
+    ``done``, ``stale`` (trained otherwise than the study says now, or tested), ``trained`` and not yet tested,
+    ``running``, ``stopped`` (a checkpoint waits) or ``missing``.
     """
     if run.published:
-        return "done" if runs.is_complete(run, "evaluate") else "missing"
+        return _made(run, "evaluate")
     if record := runs.read_record(run, "train"):
         if runs.trained_otherwise(run, record):
             return "stale"
-        return "done" if run.pilot or runs.is_complete(run, "evaluate") else "trained"
+        tested = "done" if run.pilot else _made(run, "evaluate")
+        return "trained" if tested == "missing" else tested
     checkpoint = run.workspace / "checkpoint.pt"
     if not checkpoint.exists():
         return "missing"
