@@ -88,3 +88,15 @@ def test_an_outdated_test_is_stale_and_one_that_was_never_made_is_not():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "record_path", lambda run, kind: run.folder / f"no-{kind}.json")
         assert status.state(untested) == "trained"
+
+
+def test_the_plan_says_that_nothing_is_left_where_nothing_is(monkeypatch):
+    """It counted records, and said so while every test was to be made again."""
+    narrow = studies.load("narrow")
+    spec = narrow.model_copy(update={"networks": {"256": ["A"]}, "variants": {}, "further_seeds": []})
+    line = "study narrow: of 1 networks 1 trained and {} tested, of 0 fusions 0 made"
+    assert status.plan(spec) == line.format(1) + "; none of them is left to run"
+    tested = spec.model_copy(update={"testing": spec.testing.model_copy(update={"average": "posteriors"})})
+    assert status.plan(tested) == line.format(0)
+    trained = spec.model_copy(update={"recipe": spec.recipe | {"epochs": 7}})
+    assert status.plan(trained).endswith("to run; 1 trained otherwise than the study says now: verydeep status narrow")

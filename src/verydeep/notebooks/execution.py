@@ -30,9 +30,9 @@ def execute(run: Recorded, kind: str, **machine: int) -> Path:
     if isinstance(run, Run):
         runs.publish_weights(run)
         _require_trained_as_asked(run)
-    if not is_done(run, kind):
+    if not runs.is_done(run, kind):
         with locks.hold(run.workspace / f".{kind}.lock", f"{kept.name} of {run.name}"):
-            if not is_done(run, kind):  # by the process that was waited for
+            if not runs.is_done(run, kind):  # by the process that was waited for
                 _execute(run, kind, kept, machine)
     return kept
 
@@ -45,12 +45,6 @@ def _require_trained_as_asked(run: Run) -> None:
             f"({runs.otherwise_words(changed)}); put the study back, or remove {run.folder} and give the same command "
             f"again, which trains it again"
         )
-
-
-def is_done(run: Recorded, kind: str) -> bool:
-    """Whether nothing is left to do of the template ``kind`` for ``run``: record and executed notebook are sealed."""
-    kept = run.folder / f"{kind}.ipynb"
-    return runs.is_complete(run, kind) and kept.exists() and kept.name in runs.read_seal(run.folder)
 
 
 def _execute(run: Recorded, kind: str, kept: Path, machine: dict) -> None:

@@ -132,6 +132,12 @@ def is_complete(run: Recorded, kind: str) -> bool:
     return kind != "evaluate" or _is_tested(run, read_record(run, kind))
 
 
+def is_done(run: Recorded, kind: str) -> bool:
+    """Whether nothing is left to do of this kind for ``run``: record and executed notebook are sealed."""
+    kept = run.folder / f"{kind}.ipynb"
+    return is_complete(run, kind) and kept.exists() and kept.name in read_seal(run.folder)
+
+
 def _is_tested(run: Run, record: EvaluateRecord) -> bool:
     return covers(run, record) and tests_trained(record, read_record(run, "train"))
 
