@@ -104,10 +104,13 @@ def execute_run(run: Run, **machine: int) -> None:
         execute_run(run.parent, **machine)
     if run.boxes:
         execute_recorded(classes_of(run)[0], **machine)
-    if run.study.train:
-        execute(run, "train", **machine)
-    if not run.pilot:
-        execute(run, "evaluate", **machine)
+    for kind in kinds(run):
+        execute(run, kind, **machine)
+
+
+def kinds(run: Run) -> list[str]:
+    """What is done of a run, in order: of published weights no training, of a pilot no test."""
+    return [*(["train"] if run.study.train else []), *([] if run.pilot else ["evaluate"])]
 
 
 def execute_recorded(asked: Recorded, **machine: int) -> None:
