@@ -43,7 +43,7 @@ from verydeep.studies import (
 from verydeep.studies.measurements import measured_by, protocol
 from verydeep.studies.names import RunName
 from verydeep.studies.plan import named_run
-from verydeep.studies.transfer import transfer_protocol
+from verydeep.studies.transfer import RESAMPLING, transfer_protocol
 from verydeep.studies.tuning import tuning_protocol
 
 
@@ -160,12 +160,18 @@ def covers(run: Run, record: EvaluateRecord) -> bool:
 def covers_transfer(transfer: Transfer, record: TransferRecord) -> bool:
     """Whether a transfer has every way of describing images that is asked for, by the settings its study has now."""
     asked = {features.name for features in transfer.measured()}
-    return asked <= set(record.measurements) and record.protocol == transfer_protocol(transfer)
+    return asked <= set(record.measurements) and _says(record, transfer_protocol(transfer))
 
 
 def covers_tuning(tuning: Tuning, record: TuningRecord) -> bool:
     """Whether a tuning has every way of learning that is asked for, by the settings its study has now."""
-    return {*tuning.measured()} <= {*record.measurements} and record.protocol == tuning_protocol(tuning)
+    return {*tuning.measured()} <= {*record.measurements} and _says(record, tuning_protocol(tuning))
+
+
+def _says(record: TargetRecord, protocol: dict) -> bool:
+    """Whether numbers were made by this protocol. How images are resampled is not of them: that is done when read."""
+    then, now = ({key: said[key] for key in said if key not in RESAMPLING} for said in (record.protocol, protocol))
+    return then == now
 
 
 def _has_its_classes(run: Run, record: EvaluateRecord) -> bool:
