@@ -20,6 +20,9 @@ from verydeep.runs.parts import Device
 from verydeep.studies import Run
 from verydeep.studies.plan import CONTINUED, NEW_HEAD, TRANSFERRED
 
+#: What a network was trained to take and to give, beside how it is built: under another meaning its weights fit too.
+_MEANINGS = ("recipe.unit_variance", "boxes", "localisation.units")
+
 
 def network(run: Run) -> Network:
     """The network of a run, with torch's default weights, in channels-last layout."""
@@ -93,9 +96,10 @@ def _load_trained(net: Network, run: Run) -> None:
 
 
 def require_as_recorded(run: Run, record: runs.TrainRecord) -> None:
-    """Refuse a run that its study would now build otherwise, or show otherwise scaled pixels, than it was trained.
+    """Refuse a run that its study would now build, or read, otherwise than it was trained.
 
-    Weights fit many networks: what pooling does, or a normalisation, is not in them.
+    Weights fit many networks: what pooling does, or a normalisation, is not in them, nor how pixels were scaled, nor in
+    what unit a box's four numbers are.
 
     Raises
     ------
@@ -103,8 +107,8 @@ def require_as_recorded(run: Run, record: runs.TrainRecord) -> None:
         Naming each key.
     """
     otherwise = runs.trained_otherwise(run, record)
-    built = [key for key in otherwise if key.startswith("network.") or key == "recipe.unit_variance"]
-    if told := ", ".join(f"{key}: {otherwise[key][0]}, now {otherwise[key][1]}" for key in built):
+    refused = {key: told for key, told in otherwise.items() if key.startswith("network.") or key in _MEANINGS}
+    if told := runs.otherwise_words(refused):
         raise VerydeepError(
             f"{run.study.name}/{run.name}: was trained otherwise than its study says now ({told}); put the study back, "
             f"or train it again"

@@ -25,6 +25,7 @@ from verydeep.evaluation import classifiers, features, tester, transfer
 from verydeep.networks import building, dense
 from verydeep.networks.configurations import Size
 from verydeep.networks.initialisation import initialise
+from verydeep.results import status
 from verydeep.results import transfers as carried_numbers
 from verydeep.runs import transfers
 from verydeep.studies import schema
@@ -287,6 +288,24 @@ def test_a_number_that_was_changed_in_the_record_is_found(carried):
     runs.seal(carried.folder, [path.name])
     (fault,) = [fault for fault in runs.check_all() if "pixels: value is 99.0" in fault]
     assert "transfer.parquet yields" in fault
+
+
+def test_a_transfer_is_stale_once_its_network_is_trained_anew(carried, monkeypatch):
+    """Whether or not the weights lie on this machine, the records tell."""
+    (run,) = carried.members
+    assert runs.is_complete(carried, "transfer")
+    path = run.folder / "train.json"
+    record = json.loads(path.read_text())
+    record["artefacts"]["weights.safetensors"] = "0" * 64
+    path.write_text(json.dumps(record))
+    runs.seal(run.folder, [path.name])
+    assert not runs.is_complete(carried, "transfer")
+    assert f"{carried.row:44} stale" in status.status("smoke")
+    assert runs.check_folder(carried.folder) == [
+        f"runs/smoke/{carried.name}: was made from other weights of {run.name} than are there"
+    ]
+    path.unlink()
+    assert runs.check_folder(carried.folder) == [f"runs/smoke/{carried.name}: its member {run.name} has no train.json"]
 
 
 def test_a_row_is_made_again_from_the_weights(carried):

@@ -94,6 +94,17 @@ def test_three_ways_are_recorded_at_one_cost_and_on_the_same_images(compared, mo
     assert line.format("stale") in status.status("smoke").splitlines()
 
 
+def test_a_tuning_is_stale_once_its_network_is_trained_anew(compared):
+    path = compared.run.folder / "train.json"
+    record = json.loads(path.read_text())
+    record["artefacts"]["weights.safetensors"] = "0" * 64
+    path.write_text(json.dumps(record))
+    runs.seal(compared.run.folder, [path.name])
+    assert not runs.is_complete(compared, "finetune")
+    (fault,) = runs.check_folder(compared.folder)
+    assert "was made from other weights of A-256-s0 than are there" in fault
+
+
 def test_what_is_learned_from_few_images_is_among_what_is_learned_from_many(compared):
     one = comparison._Comparison(compared, 2**19, lambda _: None)
     few, many = one.split(5), one.split(15)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from verydeep import files, results, runs, studies
+from verydeep.errors import RecordError
 from verydeep.results.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, UNFAIR
 from verydeep.runs import transfers
 from verydeep.runs.parts import TransferScore
@@ -66,6 +67,16 @@ def test_e_and_the_pair_on_caltech(carry):
     assert verdict(28).verdict == NOT_REPRODUCED
     carry(["D-jitter", "E-jitter"], {"usual": 300})
     assert verdict(28).verdict == NOT_REPRODUCED  # as good as E, and surely no better
+
+
+def test_rows_of_other_images_are_not_compared(carry):
+    """The resamples of one are no resamples of the other's images."""
+    for members in (["D-jitter"], ["E-jitter"], ["D-jitter", "E-jitter"]):
+        carry(members, {"usual": 300} | BELOW | STACKED)
+    other = studies.find_transfer(["quarter/E-jitter"], "caltech101")
+    runs.write_record(other, runs.read_transfer(other).model_copy(update={"labels_sha256": "other"}))
+    with pytest.raises(RecordError, match=r"cannot be compared: runs/quarter/D-jit.* and .*/E-jit.* on other images"):
+        verdict(28)
 
 
 def test_features_that_pixels_beat_test_nothing(carry):

@@ -11,7 +11,7 @@ import pytest
 from conftest import REPOSITORY
 from verydeep import files, notebooks, runs, studies
 from verydeep.errors import RecordError
-from verydeep.runs import folders, provenance
+from verydeep.runs import provenance, staleness
 
 
 @pytest.fixture
@@ -270,7 +270,7 @@ def test_a_record_that_cannot_be_read_leaves_the_other_faults(trained, folder):
     edit_record(other, "evaluate", train_scale="torchvision")
     edit_record(folder, "evaluate", surprise=1)
     fusion = SimpleNamespace(weights=lambda: {"A-256-s0": "0" * 64})
-    (fault,) = folders.stale_members(folder.with_name("A-256+B-256-dense-s0"), fusion)
+    (fault,) = staleness.stale_members(folder.with_name("A-256+B-256-dense-s0"), fusion)
     assert "its member A-256-s0 has a record that cannot be read: " in fault and "surprise" in fault
     faults = runs.check_all()
     assert any("unknown train_scale 'torchvision'" in fault for fault in faults)

@@ -20,7 +20,7 @@ def points(tuning: Tuning) -> pd.DataFrame:
     record, lines = runs.read_tuning(tuning), []
     for name, score in record.measurements.items() if record else ():
         way, _, images = name.rpartition("-")
-        recall = transfers.share(score.value, transfers.resamples(tuning.study.name, tuning.name, name)[None])
+        recall = transfers.share(score.value, transfers.resamples(tuning.folder, record, name)[None])
         lines.append(
             {
                 "way": WAYS[way],
@@ -75,5 +75,5 @@ def gains(tuning: Tuning) -> display.Table:
 
 def _gain(tuning: Tuning, record: runs.TuningRecord, after: str, before: str):
     values = [record.measurements[name].value for name in (after, before)]
-    resampled = [transfers.resamples(tuning.study.name, tuning.name, name) for name in (after, before)]
+    resampled = [transfers.resamples(tuning.folder, record, name) for name in (after, before)]
     return transfers.bootstrap(values[0] - values[1], np.subtract(*resampled)[None])

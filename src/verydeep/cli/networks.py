@@ -24,11 +24,23 @@ def run(study: str, config: str, train_scale: str, seed: int, variant: str | Non
     from verydeep import notebooks, studies
 
     asked = studies.find_run(study, config, train_scale, seed, variant)
+    _require_taken(machine, [only] if only else notebooks.kinds(asked), asked)
     if only:
         notebooks.execute(asked, only, **given(machine))
     else:
         notebooks.execute_run(asked, **given(machine))
     click.echo(f"{asked.name}: done, see {asked.folder}")
+
+
+def _require_taken(machine: dict, kinds: list[str], asked) -> None:
+    """Refuse an option for the machine that nothing of what is asked for takes."""
+    from verydeep import notebooks
+
+    taken = {name for kind in kinds for name in notebooks.MACHINE[kind]}
+    if dropped := [name for name in given(machine) if name not in taken]:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in dropped)
+        what = "nothing of it is trained" if "train" not in kinds else "nothing of it is tested"
+        raise click.UsageError(f"{options} cannot be given for {asked.study.name}/{asked.name} here: {what}.")
 
 
 @cli.command()

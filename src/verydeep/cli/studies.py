@@ -33,7 +33,9 @@ def study_show(name: str) -> None:
 def status(study: str) -> None:
     """Show what is done, stale, running and missing.
 
-    What is stale was made before the study's settings or its networks changed; the same command makes it again.
+    What is stale was made before the study's settings or its networks changed. The same command makes a test, a fusion,
+    a transfer and a tuning again. A network is not trained again unasked: "run" and "localise" say which settings have
+    changed, and what to remove.
     """
     from verydeep.results import status
 

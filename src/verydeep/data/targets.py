@@ -1,6 +1,8 @@
 """What features are to tell on another data set (Appendix B): its images or objects, their labels and their splits."""
 
 import hashlib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +12,9 @@ from verydeep import files
 from verydeep.data.base import Source
 from verydeep.data.store import Store
 from verydeep.errors import DataError
+
+#: How the number of an object in an image ends a target's name.
+_OBJECT = re.compile(r"#\d+$")
 
 
 @dataclass(frozen=True)
@@ -104,18 +109,27 @@ def of_one_class(labels: np.ndarray, classes: int) -> np.ndarray:
     return np.where(np.eye(classes)[labels] == 1, 1, -1)
 
 
+def images_of(names: Iterable[str]) -> np.ndarray:
+    """The image of each target by its name: that without the object's number, ``a.jpg`` of ``a.jpg#2``; (n,)."""
+    return np.array([_OBJECT.sub("", name) for name in names], object)
+
+
 def aside(labels: np.ndarray, names: np.ndarray, share: float) -> np.ndarray:
     """Which of the training targets are kept to choose hyper-parameters on: a share of each class, bool (n,).
 
-    Those whose names have the smallest sha256; of targets of several classes that share of all. Of each class at least
-    one, but never its only one.
+    Those whose names have the smallest sha256; of targets of several classes, and of objects in images, that share of
+    all images. Of each class at least one, but never its only one. Objects in one image stay together: their
+    descriptors have most in common, and C would be chosen on what was trained on.
     """
-    digests = np.array([int(hashlib.sha256(f"aside {name}".encode()).hexdigest()[:15], 16) for name in names])
-    single = ((labels == 1).sum(1) == 1).all()
-    groups = labels.argmax(1) if single else np.zeros(len(labels), int)
-    chosen = np.zeros(len(labels), bool)
+    images, image_of = np.unique(images_of(names), return_inverse=True)
+    digests = np.array([int(hashlib.sha256(f"aside {name}".encode()).hexdigest()[:15], 16) for name in images])
+    by_class = len(images) == len(names) and ((labels == 1).sum(1) == 1).all()
+    groups = np.zeros(len(images), int)
+    if by_class:
+        groups[image_of] = labels.argmax(1)
+    chosen = np.zeros(len(images), bool)
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
         count = min(max(1, round(share * len(members))), len(members) - 1)
         chosen[members[np.argsort(digests[members])[:count]]] = True
-    return chosen
+    return chosen[image_of]

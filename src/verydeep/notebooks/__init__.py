@@ -1,6 +1,6 @@
 """The papermill templates of the book: their parameters, checked, and their execution into a run's folder."""
 
-from verydeep.notebooks.execution import execute, execute_recorded, execute_run, is_done
+from verydeep.notebooks.execution import execute, execute_recorded, execute_run, kinds
 from verydeep.notebooks.requests import (
     MACHINE,
     checked,
@@ -9,6 +9,7 @@ from verydeep.notebooks.requests import (
     requested_transfer,
     requested_tuning,
 )
+from verydeep.runs import is_done
 
 __all__ = [
     "MACHINE",
@@ -17,6 +18,7 @@ __all__ = [
     "execute_recorded",
     "execute_run",
     "is_done",
+    "kinds",
     "requested_fusion",
     "requested_run",
     "requested_transfer",

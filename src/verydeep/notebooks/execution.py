@@ -23,22 +23,28 @@ def execute(run: Recorded, kind: str, **machine: int) -> Path:
     Raises
     ------
     VerydeepError
-        When a cell fails; says what it said and where the notebook with the traceback lies.
+        When a cell fails; says what it said and where the notebook with the traceback lies. And when the network of
+        ``run`` was trained by other settings than its study has now: it is neither done, nor trained anew unasked.
     """
     kept = run.folder / f"{kind}.ipynb"
     if isinstance(run, Run):
         runs.publish_weights(run)
-    if not is_done(run, kind):
+        _require_trained_as_asked(run)
+    if not runs.is_done(run, kind):
         with locks.hold(run.workspace / f".{kind}.lock", f"{kept.name} of {run.name}"):
-            if not is_done(run, kind):  # by the process that was waited for
+            if not runs.is_done(run, kind):  # by the process that was waited for
                 _execute(run, kind, kept, machine)
     return kept
 
 
-def is_done(run: Recorded, kind: str) -> bool:
-    """Whether nothing is left to do of the template ``kind`` for ``run``: record and executed notebook are sealed."""
-    kept = run.folder / f"{kind}.ipynb"
-    return runs.is_complete(run, kind) and kept.exists() and kept.name in runs.read_seal(run.folder)
+def _require_trained_as_asked(run: Run) -> None:
+    record = runs.read_record(run, "train")
+    if changed := record and runs.trained_otherwise(run, record):
+        raise VerydeepError(
+            f"{run.study.name}/{run.name}: was trained otherwise than its study says now "
+            f"({runs.otherwise_words(changed)}); put the study back, or remove {run.folder} and give the same command "
+            f"again, which trains it again"
+        )
 
 
 def _execute(run: Recorded, kind: str, kept: Path, machine: dict) -> None:
@@ -98,10 +104,13 @@ def execute_run(run: Run, **machine: int) -> None:
         execute_run(run.parent, **machine)
     if run.boxes:
         execute_recorded(classes_of(run)[0], **machine)
-    if run.study.train:
-        execute(run, "train", **machine)
-    if not run.pilot:
-        execute(run, "evaluate", **machine)
+    for kind in kinds(run):
+        execute(run, kind, **machine)
+
+
+def kinds(run: Run) -> list[str]:
+    """What is done of a run, in order: of published weights no training, of a pilot no test."""
+    return [*(["train"] if run.study.train else []), *([] if run.pilot else ["evaluate"])]
 
 
 def execute_recorded(asked: Recorded, **machine: int) -> None:

@@ -132,15 +132,16 @@ def _setting(value) -> str:
 def state(run: Run) -> str:
     """How far a run is.
 
-    ``done``, ``stale`` (trained otherwise than the study says now), ``trained``, ``running``, ``stopped`` (a checkpoint
-    waits) or ``missing``.
+    ``done``, ``stale`` (trained otherwise than the study says now, or tested), ``trained`` and not yet tested,
+    ``running``, ``stopped`` (a checkpoint waits) or ``missing``.
     """
     if run.published:
-        return "done" if runs.is_complete(run, "evaluate") else "missing"
+        return _made(run, "evaluate")
     if record := runs.read_record(run, "train"):
         if runs.trained_otherwise(run, record):
             return "stale"
-        return "done" if run.pilot or runs.is_complete(run, "evaluate") else "trained"
+        tested = "done" if run.pilot else _made(run, "evaluate")
+        return "trained" if tested == "missing" else tested
     checkpoint = run.workspace / "checkpoint.pt"
     if not checkpoint.exists():
         return "missing"
@@ -198,15 +199,23 @@ def _headlines(run: Run) -> list[str]:
 
 
 def plan(study: Study) -> str:
-    """How much of a study is planned and how much of it is recorded, in one line."""
+    """How much of a study is planned, how much of it needs no job any more, and what is stale, in one line."""
     networks, fusions = planned_runs(study), planned_fusions(study).values()
-    trained = sum(runs.read_record(run, "train") is not None for run in networks)
-    tested = sum(runs.read_record(run, "evaluate") is not None for run in networks)
-    fused = sum(runs.read_fusion(fusion) is not None for fusion in fusions)
-    done = [*([f"{trained} trained"] if study.train else []), f"{tested} tested"]
-    left = "" if (tested, fused) < (len(networks), len(fusions)) else "; none of them is left to run"
-    made = f"of {len(networks)} networks {' and '.join(done)}, of {len(fusions)} fusions {fused} made"
-    return f"study {study.name}: {made}{left}"
+    asked = {"train": networks if study.train else [], "evaluate": networks, "fuse": fusions}
+    done = {kind: sum(runs.is_done(made, kind) for made in planned) for kind, planned in asked.items()}
+    words = [*([f"{done['train']} trained"] if study.train else []), f"{done['evaluate']} tested"]
+    line = f"study {study.name}: of {len(networks)} networks {' and '.join(words)}, of {len(fusions)} fusions "
+    line += f"{done['fuse']} made"
+    if all(done[kind] == len(planned) for kind, planned in asked.items()):
+        line += "; none of them is left to run"
+    if stale := sum(_is_trained_otherwise(run) for run in asked["train"]):
+        line += f"; {stale} trained otherwise than the study says now: verydeep status {study.name}"
+    return line
+
+
+def _is_trained_otherwise(run: Run) -> bool:
+    record = runs.read_record(run, "train")
+    return record is not None and bool(runs.trained_otherwise(run, record))
 
 
 def _shown(measurements: dict[str, runs.Errors], name: str) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from verydeep import paths, runs
+from verydeep import runs
 from verydeep.results.printed import printed_beside
 from verydeep.runs import answers, transfers
+from verydeep.runs.records import TargetRecord
 from verydeep.statistics import CONFIDENCE, Interval, seeds_drawn
 from verydeep.studies import Features, Study, Transfer, planned_transfers
 from verydeep.studies.targets import TARGETS
@@ -116,7 +117,7 @@ def recorded(row: TransferRow) -> Cell | None:
         record = runs.read_transfer(transfer)
         if record and row.features.name in record.measurements:
             scores[transfer.name] = record.measurements[row.features.name]
-            resampled.append(resamples(transfer.study.name, transfer.name, row.features.name))
+            resampled.append(resamples(transfer.folder, record, row.features.name))
     return Cell(scores, np.stack(resampled)) if scores else None
 
 
@@ -141,15 +142,27 @@ def _recorded(study: Study) -> list[Transfer]:
     return [transfer for transfer in runs.recorded_transfers(study) if len({run.seed for run in transfer.members}) == 1]
 
 
-def resamples(study: str, run: str, measurement: str) -> np.ndarray:
-    """The number of one record on resampled images: (resamples,)."""
-    path = paths.runs() / study / run / transfers.RESAMPLED
-    return _resamples(path, path.stat().st_mtime_ns)[measurement].to_numpy(np.float64)
+def resamples(folder: Path, record: TargetRecord, measurement: str) -> np.ndarray:
+    """The number of one record on resampled images, by the rule of today: (resamples,).
+
+    Read where the record was made by that rule, and else computed from what was said of every image.
+    """
+    if transfers.is_resampled_by_rule(record):
+        path = folder / transfers.RESAMPLED
+        return _read_resamples(path, path.stat().st_mtime_ns)[measurement].to_numpy(np.float64)
+    path, protocol = folder / transfers.FILE, record.protocol
+    asked = measurement, protocol["metric"], protocol["average_precision"]
+    return _resample(path, path.stat().st_mtime_ns, *asked).astype(np.float64)
 
 
 @lru_cache(maxsize=64)
-def _resamples(path: Path, changed: int) -> pd.DataFrame:
+def _read_resamples(path: Path, changed: int) -> pd.DataFrame:
     return pd.read_parquet(path)
+
+
+@lru_cache(maxsize=256)
+def _resample(path: Path, changed: int, measurement: str, metric: str, precision: str) -> np.ndarray:
+    return transfers.resampled(answers.read(path, measurement), metric, precision)
 
 
 def read(study: Study) -> Iterator[dict]:

@@ -13,6 +13,7 @@ from verydeep.runs.folders import (
     evaluated,
     finished_target,
     is_complete,
+    is_done,
     publish_weights,
     recorded,
     recorded_fusions,
@@ -21,7 +22,6 @@ from verydeep.runs.folders import (
     recorded_tunings,
     run_folders,
     seal_training,
-    trained_otherwise,
     working_on,
 )
 from verydeep.runs.parts import Environment, Errors, Session, Sources
@@ -41,6 +41,7 @@ from verydeep.runs.records import (
     write_record,
 )
 from verydeep.runs.seals import SEAL, read_seal, seal, unseal
+from verydeep.runs.staleness import otherwise_words, trained_otherwise
 
 __all__ = [
     "SEAL",
@@ -63,7 +64,9 @@ __all__ = [
     "finished_target",
     "identity",
     "is_complete",
+    "is_done",
     "notebook_fault",
+    "otherwise_words",
     "publish_weights",
     "read_file",
     "read_fusion",

@@ -4,13 +4,14 @@ import contextlib
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 
 from verydeep import files, paths
 from verydeep.errors import RecordError, VerydeepError, first_line
 from verydeep.paths import short
 from verydeep.runs import answers, provenance, transfers
-from verydeep.runs.folders import run_folders, stale_members, tests_trained
+from verydeep.runs.folders import run_folders
 from verydeep.runs.records import (
     KINDS,
     EvaluateRecord,
@@ -22,6 +23,7 @@ from verydeep.runs.records import (
     run_name,
 )
 from verydeep.runs.seals import SEAL, read_seal
+from verydeep.runs.staleness import stale_members, stale_networks, tests_trained
 from verydeep.studies import find_run, load, names
 from verydeep.studies.parts import RELEASED
 
@@ -160,7 +162,7 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     if kind == "fuse":
         faults += stale_members(folder, record)
     if kind in ("transfer", "finetune"):
-        return faults + _check_transfer(folder, record, sums)
+        return faults + stale_networks(folder, record) + _check_transfer(folder, record, sums)
     kept = answers.file_of(folder)
     if kind != "train" and kept.name in sums and sums[kept.name] == files.sha256(kept):
         faults += _check_errors(kept, record)
@@ -220,6 +222,28 @@ def _check_transfer(folder: Path, record: TargetRecord, sums: dict[str, str]) ->
                 faults.append(
                     f"{short(folder)}: {name}: {key} is {getattr(score, key)}, {kept.name} yields {again.get(key)}"
                 )
+    return faults + _check_resamples(folder, record, table, sums)
+
+
+#: How far a resampled number may be from what it is made of, percentage points: sums are added up in another order.
+_ROUNDING = 1e-3
+
+
+def _check_resamples(folder: Path, record: TargetRecord, table: pd.DataFrame, sums: dict[str, str]) -> list[str]:
+    """Intervals are read from the resampled numbers; those by a rule of before are not read."""
+    kept, protocol = folder / transfers.RESAMPLED, record.protocol
+    if sums.get(kept.name) != (files.sha256(kept) if kept.exists() else None):
+        return []  # said by the seal
+    if not transfers.is_resampled_by_rule(record):
+        return []
+    if not kept.exists():
+        return [f"{short(kept)}: missing; the record's intervals are read from it"]
+    faults, resampled = [], pd.read_parquet(kept)
+    for name in record.measurements:
+        part = table[table["measurement"] == name]
+        again = transfers.resampled(part, protocol["metric"], protocol["average_precision"]) if len(part) else []
+        if name not in resampled or not np.allclose(resampled[name], again, rtol=0, atol=_ROUNDING):
+            faults.append(f"{short(folder)}: {name}: {kept.name} is not what {transfers.FILE} yields")
     return faults
 
 

@@ -12,11 +12,10 @@ from verydeep.runs import predictions, provenance
 from verydeep.runs.records import (
     SPOKEN,
     EvaluateRecord,
-    FuseRecord,
     Record,
     TargetRecord,
-    TrainRecord,
     TransferRecord,
+    TuningRecord,
     parse,
     parse_sealed,
     read_fusion,
@@ -27,6 +26,7 @@ from verydeep.runs.records import (
     run_name,
 )
 from verydeep.runs.seals import SEAL, read_seal, seal
+from verydeep.runs.staleness import stale_members, stale_networks, tests_trained
 from verydeep.studies import (
     Fusion,
     OfSeveral,
@@ -43,7 +43,7 @@ from verydeep.studies import (
 from verydeep.studies.measurements import measured_by, protocol
 from verydeep.studies.names import RunName
 from verydeep.studies.plan import named_run
-from verydeep.studies.transfer import transfer_protocol
+from verydeep.studies.transfer import RESAMPLING, transfer_protocol
 from verydeep.studies.tuning import tuning_protocol
 
 
@@ -124,38 +124,22 @@ def is_complete(run: Recorded, kind: str) -> bool:
     if kind == "fuse":
         return not stale_members(run.folder, read_fusion(run))
     if kind == "transfer":
-        return covers_transfer(run, read_transfer(run))
+        record = read_transfer(run)
+        return covers_transfer(run, record) and not stale_networks(run.folder, record)
     if kind == "finetune":
         record = read_tuning(run)
-        return {*run.measured()} <= {*record.measurements} and record.protocol == tuning_protocol(run)
+        return covers_tuning(run, record) and not stale_networks(run.folder, record)
     return kind != "evaluate" or _is_tested(run, read_record(run, kind))
+
+
+def is_done(run: Recorded, kind: str) -> bool:
+    """Whether nothing is left to do of this kind for ``run``: record and executed notebook are sealed."""
+    kept = run.folder / f"{kind}.ipynb"
+    return is_complete(run, kind) and kept.exists() and kept.name in read_seal(run.folder)
 
 
 def _is_tested(run: Run, record: EvaluateRecord) -> bool:
     return covers(run, record) and tests_trained(record, read_record(run, "train"))
-
-
-def trained_otherwise(run: Run, record: TrainRecord) -> dict[str, tuple]:
-    """What its study says otherwise of a run's network and recipe now than when it was trained: key -> (then, now).
-
-    A key that was none when the record was written was as it is by default.
-    """
-    changed = {}
-    for part, settings in (("network", run.network), ("recipe", run.recipe)):
-        usual = {key: field.default for key, field in type(settings).model_fields.items()}
-        then = usual | record.parameters[part]
-        for key, now in settings.model_dump(mode="json").items():
-            if then[key] != now:
-                changed[f"{part}.{key}"] = then[key], now
-    return changed
-
-
-def tests_trained(tested: EvaluateRecord, trained: TrainRecord | None) -> bool:
-    """Whether a test is of the weights that the training left; of those of others nothing says otherwise.
-
-    Weights that are not published are no file of the run's folder, and only the two records tell.
-    """
-    return trained is None or trained.artefacts.get("weights.safetensors") in (None, tested.weights_sha256)
 
 
 def finished_target(made: Transfer | Tuning, kind: str) -> TargetRecord | None:
@@ -176,7 +160,18 @@ def covers(run: Run, record: EvaluateRecord) -> bool:
 def covers_transfer(transfer: Transfer, record: TransferRecord) -> bool:
     """Whether a transfer has every way of describing images that is asked for, by the settings its study has now."""
     asked = {features.name for features in transfer.measured()}
-    return asked <= set(record.measurements) and record.protocol == transfer_protocol(transfer)
+    return asked <= set(record.measurements) and _says(record, transfer_protocol(transfer))
+
+
+def covers_tuning(tuning: Tuning, record: TuningRecord) -> bool:
+    """Whether a tuning has every way of learning that is asked for, by the settings its study has now."""
+    return {*tuning.measured()} <= {*record.measurements} and _says(record, tuning_protocol(tuning))
+
+
+def _says(record: TargetRecord, protocol: dict) -> bool:
+    """Whether numbers were made by this protocol. How images are resampled is not of them: that is done when read."""
+    then, now = ({key: said[key] for key in said if key not in RESAMPLING} for said in (record.protocol, protocol))
+    return then == now
 
 
 def _has_its_classes(run: Run, record: EvaluateRecord) -> bool:
@@ -259,25 +254,3 @@ def all_runs(study: Study) -> list[Run]:
     planned = planned_runs(study) + planned_runs(study, pilots=True)
     names = {run.name for run in planned}
     return planned + [run for run in recorded_runs(study) if run.name not in names]
-
-
-def stale_members(folder: Path, record: FuseRecord) -> list[str]:
-    """The networks of a fusion must be those that lie beside it, tested as they were for it."""
-    faults = []
-    for name, digest in record.weights().items():
-        path = folder.with_name(name) / "evaluate.json"
-        if not path.exists():
-            faults.append(f"{short(folder)}: its member {name} has no evaluate.json")
-            continue
-        try:
-            evaluated = parse(path, "evaluate")
-        except RecordError as error:
-            faults.append(f"{short(folder)}: its member {name} has a record that cannot be read: {error}")
-            continue
-        if evaluated.weights_sha256 != digest:
-            faults.append(f"{short(folder)}: was made from other weights of {name} than are there")
-        elif evaluated.protocol != record.protocol:
-            faults.append(f"{short(folder)}: its member {name} has been tested by another protocol since")
-        elif evaluated.data.manifest_sha256 != record.data.manifest_sha256:
-            faults.append(f"{short(folder)}: its member {name} has been tested on other images since")
-    return faults

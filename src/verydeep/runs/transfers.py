@@ -6,10 +6,16 @@ Numbers are in percent. Each is also computed on resampled images, the same for 
 difference of two rows has its interval too.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 
 from verydeep import files
+from verydeep.data.targets import images_of
+from verydeep.runs.records import TargetRecord
+from verydeep.studies.targets import TARGETS
+from verydeep.studies.transfer import resampling
 
 #: Its files in a folder: what was said of every image, and the numbers on resampled images.
 FILE, RESAMPLED = "transfer.parquet", "resampled.parquet"
@@ -42,13 +48,14 @@ def table(name: str, split: int, names, labels: np.ndarray, scores: np.ndarray, 
 def value(table: pd.DataFrame, metric: str, precision: str = "eleven") -> dict:
     """The number of one way of describing images: ``n``, ``value``, ``splits`` (that of each), and ``classes``.
 
-    ``n`` counts the images that were tested in any split, ``classes`` has the mean over splits of each class's number.
-    ``precision`` is ``"eleven"`` or ``"area"``; of recalls it is not asked.
+    ``n`` counts the images, or the objects in them, that were tested in any split; ``classes`` has the mean over splits
+    of each class's number. ``precision`` is ``"eleven"`` or ``"area"``; of recalls it is not asked.
     """
-    ones = np.ones((1, table["image"].nunique()))
-    by_split = _by_class(table, ones, metric, precision)[:, 0]  # (splits, classes)
+    images = images_of(table["image"])
+    ones = np.ones((1, len(np.unique(images))))
+    by_split = _by_class(table, images, ones, metric, precision)[:, 0]  # (splits, classes)
     return {
-        "n": ones.shape[1],
+        "n": table["image"].nunique(),
         "value": float(_mean(by_split, 1).mean()),
         "splits": [float(number) for number in _mean(by_split, 1)],
         "classes": [float(number) for number in _mean(by_split, 0)],
@@ -59,27 +66,43 @@ def resampled(table: pd.DataFrame, metric: str, precision: str = "eleven") -> np
     """The number on resampled images, float32 (RESAMPLES,); two tables of the same images are resampled alike.
 
     Images are drawn as often as there are, with replacement: those of one class among themselves where each has one. An
-    image is drawn with what was said of it in every split; a class without an image of a split is left out of it.
+    image is drawn with every object in it, and with what was said of it in every split; a class without an image of a
+    split is left out of it.
     """
-    images = table.drop_duplicates("image").sort_values("image")
-    groups = images["label"].to_numpy() if metric == "recall" else np.zeros(len(images), int)
-    seed = int(files.sha256_bytes("\n".join(images["image"]).encode())[:8], 16)
-    generator, weights = np.random.default_rng(seed), np.empty((RESAMPLES, len(images)))
-    for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
+    images = images_of(table["image"])
+    names, first = np.unique(images, return_index=True)
+    groups = table["label"].to_numpy()[first] if metric == "recall" else np.zeros(len(names))
+    weights = _drawn("\n".join(names), groups.astype(np.int64).tobytes())
+    return _mean(_by_class(table, images, weights, metric, precision), 2).mean(0).astype(np.float32)
+
+
+def is_resampled_by_rule(record: TargetRecord) -> bool:
+    """Whether the numbers on resampled images beside a record were made as :func:`resampled` makes them today."""
+    target = TARGETS.get(record.data.source)
+    return target is not None and resampling(target).items() <= record.protocol.items()
+
+
+@lru_cache(maxsize=1)  # many ways of describing the same images follow one another
+def _drawn(names: str, groups: bytes) -> np.ndarray:
+    """How often each image counts in each resample, (RESAMPLES, images): drawn among those of its group."""
+    group_of = np.frombuffer(groups, np.int64)
+    generator = np.random.default_rng(int(files.sha256_bytes(names.encode())[:8], 16))
+    weights = np.empty((len(group_of), RESAMPLES)).T  # the counts of one image lie together
+    for group in np.unique(group_of):
+        members = np.flatnonzero(group_of == group)
         weights[:, members] = generator.multinomial(len(members), np.full(len(members), 1 / len(members)), RESAMPLES)
-    return _mean(_by_class(table, weights, metric, precision), 2).mean(0).astype(np.float32)
+    return weights
 
 
-def _by_class(table: pd.DataFrame, weights: np.ndarray, metric: str, precision: str) -> np.ndarray:
+def _by_class(table: pd.DataFrame, images: np.ndarray, weights: np.ndarray, metric: str, precision: str) -> np.ndarray:
     """The number of each split and class when images, sorted by name, count so often: (splits, draws, classes).
 
-    NaN of a recall of a class without an image.
+    ``images`` has the image of each line of the table. NaN of a recall of a class without an image.
     """
-    place = {name: k for k, name in enumerate(sorted(table["image"].unique()))}
+    places = np.unique(images, return_inverse=True)[1]
     by_split = []
-    for _, part in table.groupby("split", observed=True):
-        counts = weights[:, part["image"].map(place).to_numpy()]
+    for split, part in table.groupby("split", observed=True):
+        counts = weights.T[places[(table["split"] == split).to_numpy()]].T
         if metric == "recall":
             by_split.append(_recalls(part["label"].to_numpy(), part["class_1"].to_numpy(), counts))
             continue
@@ -125,20 +148,24 @@ def average_precision(
         (draws, n): how often each image counts; once by default. 0 for a draw without an image of the class.
     """
     counts = np.ones((1, len(labels))) if counts is None else counts
-    counted = labels != 0
-    labels, scores, counts = labels[counted], scores[counted], counts[:, counted]
     order = np.argsort(-scores, kind="stable")
-    true = np.cumsum(counts[:, order] * (labels[order] == 1), 1)
-    every = np.cumsum(counts[:, order], 1)
+    order = order[labels[order] != 0]
+    of_class, ranked = labels[order] == 1, counts.T[order]  # images are rows, which are copied whole
     last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # of each score
-    true, every = true[:, last], every[:, last]
-    total = true[:, -1:]
+    before = np.cumsum(of_class)[last]
+    # Further down, until the next image of the class, precision only falls and recall stays.
+    reaches = np.diff(before, prepend=0) > 0
+    if not reaches.any():
+        return np.zeros(len(counts))
+    every = np.cumsum(ranked, 0)[last[reaches]]
+    true = np.cumsum(ranked[of_class], 0)[before[reaches] - 1]
+    total = true[-1]
     precisions = np.divide(true, every, out=np.zeros_like(true), where=every > 0)
     recalls = np.divide(true, total, out=np.zeros_like(true), where=total > 0)
-    best = np.maximum.accumulate(precisions[:, ::-1], 1)[:, ::-1]
+    best = np.maximum.accumulate(precisions[::-1])[::-1]
     if precision == "area":
-        return (np.diff(recalls, axis=1, prepend=0) * best).sum(1)
+        return (np.diff(recalls, axis=0, prepend=0) * best).sum(0)
     # the first place at which a recall is reached; a tenth of a whole number is not exact
-    reached = np.stack([(recalls < level - 1e-12).sum(1) for level in _LEVELS], 1)
-    at = np.take_along_axis(best, np.minimum(reached, recalls.shape[1] - 1), 1)
-    return at.mean(1) * (total[:, 0] > 0)
+    reached = np.stack([(recalls < level - 1e-12).sum(0) for level in _LEVELS])
+    at = np.take_along_axis(best, np.minimum(reached, len(recalls) - 1), 0)
+    return at.mean(0) * (total > 0)

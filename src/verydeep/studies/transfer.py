@@ -16,6 +16,8 @@ JOINS = ("average", "stack", "max")
 UNTRAINED, PIXELS = "untrained", "pixels"
 #: Between the networks and the data set in a row's name.
 ON = "-on-"
+#: The keys of a protocol that :func:`resampling` may give.
+RESAMPLING = ("absent", "drawn")
 
 
 @dataclass(frozen=True)
@@ -158,14 +160,24 @@ def planned_transfers(study: Study) -> list[Transfer]:
     return planned
 
 
+def resampling(target: Target) -> dict:
+    """By what rule images are drawn again for the intervals; a record states it, and no number hangs on it."""
+    rule = {}
+    if target.metric == "recall":
+        rule["absent"] = "left out"  # a class without an image of a split
+    if target.boxes:
+        rule["drawn"] = "images"  # each with every object in it
+    return rule
+
+
 def transfer_protocol(transfer: Transfer) -> dict:
     """How a transfer's study settles what the paper leaves open; its record states it."""
     study, run = transfer.study, transfer.members[0]
     keys = study.transfer.model_dump(mode="json", exclude={"data", "scales"})
     target = transfer.target
-    if target.metric == "recall":
-        keys["absent"] = "left out"  # a class without an image of a split, in a resample
-    return keys | {
+    if target.boxes:
+        keys["kept_together"] = "objects of an image"  # where C is chosen on images kept aside
+    return keys | resampling(target) | {
         "metric": target.metric,
         "average_precision": transfer.average_precision,
         "train_per_class": target.train,

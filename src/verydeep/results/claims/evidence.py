@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from verydeep import paths, runs
+from verydeep.errors import RecordError
+from verydeep.paths import short
 from verydeep.results import transfers
 from verydeep.results.numbers import BOX_TABLES, SINGLE_NETWORK_TABLES, Number, rows, unnamed_images, wrong
 from verydeep.results.printed import judged_cell, more_is_better
@@ -69,18 +71,24 @@ class Evidence:
         """:meth:`difference` of rows of Tables 11 and 12: every row of a data set is resampled alike."""
         values, resampled = [], []
         for first, second in pairs:
+            _require_same_images(self._records(first, seeds), self._records(second, seeds), f"{first} and {second}")
             before, after = (self._carried(reference, seeds) for reference in (first, second))
             values.append(after[0] - before[0])
             resampled.append(after[1] - before[1])
         return transfers.bootstrap(float(np.mean(values)), np.mean(resampled, 0))
 
-    def _carried(self, reference: str, seeds: list[int]) -> tuple[float, np.ndarray]:
-        """A number over ``seeds``, and on resampled images, (seeds, resamples)."""
+    def _records(self, reference: str, seeds: list[int]) -> dict[Path, runs.TransferRecord]:
+        """The record of each seed of a row of Tables 11 and 12, by its folder."""
         number = self.numbers[reference]
         names = {seed_of(run): run for run in number.runs}
-        records = [runs.read_file(paths.runs() / number.study / names[seed] / "transfer.json") for seed in seeds]
-        values = [record.measurements[number.measurement].value for record in records]
-        resampled = [transfers.resamples(number.study, names[seed], number.measurement) for seed in seeds]
+        folders = [paths.runs() / number.study / names[seed] for seed in seeds]
+        return {folder: runs.read_file(folder / "transfer.json") for folder in folders}
+
+    def _carried(self, reference: str, seeds: list[int]) -> tuple[float, np.ndarray]:
+        """A number over ``seeds``, and on resampled images, (seeds, resamples)."""
+        records, name = self._records(reference, seeds), self.numbers[reference].measurement
+        values = [record.measurements[name].value for record in records.values()]
+        resampled = [transfers.resamples(folder, record, name) for folder, record in records.items()]
         return float(np.mean(values)), np.stack(resampled)
 
     def answers(self, reference: str, seeds: Iterable[int]) -> np.ndarray:
@@ -128,3 +136,17 @@ class Evidence:
 def _is_judged(number: Number) -> bool:
     """Whether a number is the one of its row that claims are about."""
     return judged_cell(f"{number.table}.{number.row}").endswith(f".{number.metric}")
+
+
+def _require_same_images(first: dict, second: dict, rows: str) -> None:
+    """Refuse to pair rows of other labels, splits or another metric: their resamples are not of the same images."""
+    for one, other in zip(first.items(), second.items(), strict=True):
+        told = [
+            (record.labels_sha256, record.splits, record.protocol["metric"], record.protocol["average_precision"])
+            for _, record in (one, other)
+        ]
+        if told[0] != told[1]:
+            raise RecordError(
+                f"{rows} cannot be compared: {short(one[0])} and {short(other[0])} were tested on other images, or by "
+                f"another metric; make the older of the two again"
+            )

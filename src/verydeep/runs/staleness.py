@@ -1,0 +1,106 @@
+"""What was made before its study's settings or its networks changed: trainings, tests, and what is made of several."""
+
+from pathlib import Path
+
+from verydeep.errors import RecordError
+from verydeep.paths import short
+from verydeep.runs.records import EvaluateRecord, FuseRecord, TargetRecord, TrainRecord, parse
+from verydeep.studies import Run, load, names
+from verydeep.studies.localisation import TESTING, Localisation
+from verydeep.studies.parts import Network, Recipe
+
+#: The settings of a training, as records have them; the last are of a network that gives boxes alone.
+_PARTS = {"network": Network, "recipe": Recipe, "localisation": Localisation}
+
+
+def trained_otherwise(run: Run, record: TrainRecord) -> dict[str, tuple]:
+    """What its study says otherwise of how a run is trained now than when it was: key -> (then, now).
+
+    That is its network and recipe, the images that it learns from, and of one that gives boxes (Appendix A) how it
+    learns them; how boxes are merged in testing is of its tests. A key that was none when the record was written was as
+    it is by default.
+    """
+    then, now = _recorded_settings(record), _settings(run)
+    return {key: (then[key], now[key]) for key in now if key in then and then[key] != now[key]}
+
+
+def otherwise_words(changed: dict[str, tuple]) -> str:
+    """What :func:`trained_otherwise` found, as it stands in a message: ``recipe.epochs: 12, now 2``."""
+    return ", ".join(f"{key}: {then}, now {now}" for key, (then, now) in changed.items())
+
+
+def _settings(run: Run) -> dict:
+    """How a run would be trained now, by key."""
+    data = run.study.data
+    settings = {"boxes": run.boxes, "data.source": data.source, "data.held_out_per_class": data.held_out_per_class}
+    for part in [*_PARTS] if run.boxes else [*_PARTS][:-1]:
+        settings |= _named(part, getattr(run, part).model_dump(mode="json"))
+    return settings
+
+
+def _recorded_settings(record: TrainRecord) -> dict:
+    """How a run was trained, by its record, with the keys that are there now."""
+    kept, data = record.parameters, record.data
+    held_out = data.held_out and data.held_out.per_class
+    settings = {"boxes": kept.get("boxes"), "data.source": data.source, "data.held_out_per_class": held_out}
+    for part, keys in _PARTS.items():
+        if part in kept:
+            usual = {key: field.default for key, field in keys.model_fields.items()}
+            settings |= _named(part, {key: kept[part].get(key, default) for key, default in usual.items()})
+    return settings
+
+
+def _named(part: str, settings: dict) -> dict:
+    return {f"{part}.{key}": value for key, value in settings.items() if part != "localisation" or key not in TESTING}
+
+
+def tests_trained(tested: EvaluateRecord, trained: TrainRecord | None) -> bool:
+    """Whether a test is of the weights that the training left; of those of others nothing says otherwise.
+
+    Weights that are not published are no file of the run's folder, and only the two records tell.
+    """
+    return trained is None or trained.artefacts.get("weights.safetensors") in (None, tested.weights_sha256)
+
+
+def stale_members(folder: Path, record: FuseRecord) -> list[str]:
+    """The networks of a fusion must be those that lie beside it, tested as they were for it."""
+    faults = []
+    for name, digest in record.weights().items():
+        path = folder.with_name(name) / "evaluate.json"
+        if not path.exists():
+            faults.append(f"{short(folder)}: its member {name} has no evaluate.json")
+            continue
+        try:
+            evaluated = parse(path, "evaluate")
+        except RecordError as error:
+            faults.append(f"{short(folder)}: its member {name} has a record that cannot be read: {error}")
+            continue
+        if evaluated.weights_sha256 != digest:
+            faults.append(f"{short(folder)}: was made from other weights of {name} than are there")
+        elif evaluated.protocol != record.protocol:
+            faults.append(f"{short(folder)}: its member {name} has been tested by another protocol since")
+        elif evaluated.data.manifest_sha256 != record.data.manifest_sha256:
+            faults.append(f"{short(folder)}: its member {name} has been tested on other images since")
+    return faults
+
+
+def stale_networks(folder: Path, record: TargetRecord) -> list[str]:
+    """The networks of a transfer, or of a tuning, must be those that lie beside it: trained, and not of need tested.
+
+    Of a study that trains nothing a test tells which weights there are; where there is none nothing says otherwise.
+    """
+    faults, kind = [], "train" if record.study not in names() or load(record.study).train else "evaluate"
+    for name, digest in record.members.items():
+        path = folder.with_name(name) / f"{kind}.json"
+        if not path.exists():
+            faults += [f"{short(folder)}: its member {name} has no {path.name}"] * (kind == "train")
+            continue
+        try:
+            member = parse(path, kind)
+        except RecordError as error:
+            faults.append(f"{short(folder)}: its member {name} has a record that cannot be read: {error}")
+            continue
+        there = member.weights_sha256 if kind == "evaluate" else member.artefacts.get("weights.safetensors")
+        if there not in (None, digest):
+            faults.append(f"{short(folder)}: was made from other weights of {name} than are there")
+    return faults

@@ -1,0 +1,89 @@
+"""Numbers on resampled images: by one rule for all that are compared, whatever a record's file of them has."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import REPOSITORY
+from verydeep import results, runs, studies
+from verydeep.data.targets import aside, images_of
+from verydeep.runs import answers, transfers
+
+NAME = "D-jitter+E-jitter-on-caltech101-s0"
+
+
+@pytest.fixture
+def carried(checkout):
+    """A recorded transfer, alone in a checkout, with a file of resampled numbers that are all 0."""
+    folder = checkout / "runs" / "narrow" / NAME
+    shutil.copytree(REPOSITORY / "runs" / "narrow" / NAME, folder)
+    found = studies.named_transfer(studies.load("narrow"), NAME)
+    names = [*runs.read_transfer(found).measurements]
+    pd.DataFrame(dict.fromkeys(names, np.zeros(transfers.RESAMPLES))).to_parquet(folder / transfers.RESAMPLED)
+    return found
+
+
+def stated(carried, rule: dict) -> runs.TransferRecord:
+    """The record, sealed with the file, when it says that images were resampled by ``rule``."""
+    path = carried.folder / "transfer.json"
+    record = json.loads(path.read_text())
+    record["protocol"] = {key: said for key, said in record["protocol"].items() if key != "absent"} | rule
+    record["artefacts"] = {}
+    path.write_text(json.dumps(record))
+    runs.seal(carried.folder, [path.name, transfers.RESAMPLED])
+    return runs.read_transfer(carried)
+
+
+def test_numbers_resampled_by_a_rule_of_before_are_not_shown(carried):
+    """Their intervals would be of another rule than those beside them, and a difference of both of none."""
+    record, name = stated(carried, {}), carried.usual.name
+    found = results.transfers.resamples(carried.folder, record, name)
+    again = transfers.resampled(answers.read(carried.folder / transfers.FILE, name), "recall")
+    assert (found == again).all() and abs(found.mean() - record.measurements[name].value) < 1
+    assert runs.covers_transfer(carried, record), "no number is another by it"
+    assert not any(transfers.RESAMPLED in fault for fault in runs.check_folder(carried.folder))
+
+
+def test_resampled_numbers_that_the_answers_do_not_yield_are_found(carried):
+    record, name = stated(carried, {"absent": "left out"}), carried.usual.name
+    assert not results.transfers.resamples(carried.folder, record, name).any(), "this file is read"
+    said = f"runs/narrow/{NAME}: {name}: resampled.parquet is not what transfer.parquet yields"
+    assert said in runs.check_folder(carried.folder)
+
+
+def people(of: dict[str, int]) -> list[str]:
+    """Names of so many people in each image."""
+    return [f"{image}#{k + 1}" for image, count in of.items() for k in range(count)]
+
+
+def test_people_of_one_image_are_drawn_together():
+    """Each image with two people of whom the same is said is resampled as the image alone."""
+    generator = np.random.default_rng(0)
+    images = [f"JPEGImages/{k:03d}.jpg" for k in range(40)]
+    labels, scores = np.where(generator.random((40, 2)) < 0.3, 1, -1), generator.random((40, 2))
+    alone = transfers.table("x", 0, images, labels, scores, "map")
+    twice = [np.repeat(part, 2, axis=0) for part in (labels, scores)]
+    both = transfers.table("x", 0, people(dict.fromkeys(images, 2)), *twice, "map")
+    assert np.allclose(transfers.resampled(both, "map"), transfers.resampled(alone, "map"), rtol=0, atol=1e-4)
+    assert (transfers.value(alone, "map")["n"], transfers.value(both, "map")["n"]) == (40, 80)
+
+
+def test_c_is_not_chosen_on_people_whose_image_is_trained_on():
+    names = np.array(people({f"{k:03d}.jpg": 1 + k % 3 for k in range(100)}), object)
+    for classes in (np.arange(len(names)) % 7, np.arange(len(names)) % 2):  # one class each too
+        kept = aside(np.where(np.eye(7)[classes] == 1, 1, -1), names, 0.2)
+        images = images_of(names)
+        assert len(set(images[kept])) == 20 and not set(images[kept]) & set(images[~kept])
+
+
+def test_a_number_sign_in_the_name_of_a_file_is_no_object():
+    assert images_of(["a#2.jpg", "a#2.jpg#11", "b.jpg"]).tolist() == ["a#2.jpg", "a#2.jpg", "b.jpg"]
+
+
+def test_a_class_without_an_image_has_no_precision():
+    labels, counts = np.array([-1, 0, -1]), np.ones((4, 3))
+    for precision in ("eleven", "area"):
+        assert transfers.average_precision(labels, np.array([3.0, 2.0, 1.0]), precision, counts).tolist() == [0] * 4
