@@ -87,12 +87,27 @@ def _load_trained(net: Network, run: Run) -> None:
             f"{run.weights}: not the weights that {run.name} was trained to; restore them (git checkout), or delete "
             f"them and train again"
         )
-    if record and not run.weights_expected:
-        raise VerydeepError(
-            f"{run.name}: its weights are not published, and lie on the machine that trained it alone; "
-            f"{run.command_line('train')} trains it anew, and replaces its record"
-        )
+    require_weights(run)
     weights.load_into(net, run.weights)
+
+
+def require_weights(run: Run) -> None:
+    """Refuse a run that is recorded and whose weights are not here: to make them anew replaces its record.
+
+    Raises
+    ------
+    VerydeepError
+        Saying whether they can be restored, and the command that trains the run again.
+    """
+    if run.weights.exists() or run.pilot or runs.read_record(run, "train") is None:
+        return
+    anew = f"{run.command_line('train')} trains it anew, and replaces its record"
+    if run.weights_expected:
+        raise VerydeepError(f"{run.weights}: no weights there; restore them (git checkout), or {anew}")
+    raise VerydeepError(
+        f"{run.study.name}/{run.name}: its weights are not published, and lie on the machine that trained it alone; "
+        f"{anew}"
+    )
 
 
 def require_as_recorded(run: Run, record: runs.TrainRecord) -> None:

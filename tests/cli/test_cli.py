@@ -109,7 +109,7 @@ def test_help_cuts_no_description(words, monkeypatch, capsys):
 
 def test_numbers_stand_under_a_heading_with_their_units(trained, monkeypatch, capsys):
     head, *lines = call(monkeypatch, capsys, "numbers", "smoke")[1].splitlines()
-    assert head.split("  ")[0] == "number" and "errors in %" in head and head.endswith("in the paper")
+    assert head.split("  ")[0] == "number" and "errors or precision in %" in head and head.endswith("in the paper")
     line = next(line for line in lines if line.startswith("smoke.table3.A-256.top1 "))
     assert line.index("29.6") == head.index("in the paper") and "[" in line
     assert "not run" in next(line for line in lines if line.startswith("smoke.table3.D-256.top1 "))

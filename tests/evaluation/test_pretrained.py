@@ -196,6 +196,15 @@ def test_a_network_that_is_not_trained_here_says_how(checkout):
         verydeep.pretrained("narrow/E-384")
 
 
+def test_a_network_whose_weights_are_gone_is_not_said_to_come_back_by_a_run(trained):
+    """The command that was named found the run done, and did nothing."""
+    studies.find_run("smoke", "A", "256").weights.unlink()
+    with pytest.raises(
+        VerydeepError, match="no weights there; restore them .*, or verydeep train smoke A 256 --seed 0"
+    ):
+        verydeep.pretrained("smoke/A-256")
+
+
 HUB = """
 import ast, sys, torch
 model = torch.hub.load({repository!r}, "pretrained", {name!r}, source="local")

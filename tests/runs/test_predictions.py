@@ -1,11 +1,14 @@
 """What can be computed from predictions: on made-up ones."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from verydeep.errors import VerydeepError
-from verydeep.runs import predictions
+from verydeep.errors import RecordError, VerydeepError
+from verydeep.runs import answers, predictions
+from verydeep.runs.seals import SEAL, seal
 
 
 def made_up(name: str, posteriors: list[list[float]], labels: list[int]) -> pd.DataFrame:
@@ -22,6 +25,27 @@ def test_the_true_classs_probability_is_read_wherever_it_stands():
     found = predictions.true_class_probability(made_up("dense-224", posteriors, [0, 3, 5]))
     assert found[:2] == pytest.approx([0.5, 0.09])
     assert np.isnan(found[2])  # not among the best five: unknown, and not nothing
+
+
+@pytest.mark.parametrize(("damage", "said"), [
+    (lambda kept: kept.write_bytes(kept.read_bytes()[:200]), f"content differs from its sha256 in {SEAL}; restore it"),
+    (lambda kept: shutil.copy(kept.with_name("others.parquet"), kept), f"content differs from its sha256 in {SEAL}"),
+], ids=["truncated", "another run's"])  # fmt: skip
+def test_numbers_are_read_from_the_answers_that_were_sealed(tmp_path, damage, said):
+    """Those of another run once gave its errors under this one's name, and a damaged file a traceback."""
+    kept = tmp_path / predictions.FILE
+    table = made_up("dense-224", [[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [0, 1])
+    table.to_parquet(tmp_path / "others.parquet")
+    table.iloc[:1].to_parquet(kept)
+    seal(tmp_path, [kept.name])
+    assert len(answers.read(kept, "dense-224")) == 1
+    damage(kept)
+    with pytest.raises(RecordError, match=said):
+        answers.read(kept, "dense-224")
+    (tmp_path / SEAL).unlink()
+    kept.write_bytes(b"PAR1 and no more")
+    with pytest.raises(RecordError, match=f"{predictions.FILE}: not a readable file of answers .*; restore it"):
+        answers.read(kept, "dense-224")
 
 
 def test_the_image_that_gained_most_is_not_one_that_lost():

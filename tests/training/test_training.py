@@ -326,6 +326,16 @@ def test_parents_are_trained_first_and_named_in_the_record(checkout):
     assert runs.read_record(run, "train").parameters["scale_min"] == 55
 
 
+def test_a_recorded_parent_without_weights_is_not_trained_again_unasked(trained):
+    """That replaced its record, and the numbers that were cited of it."""
+    run = studies.find_run("smoke", "D", "256")
+    run.parent.weights.unlink()
+    kept = {path: path.read_bytes() for path in run.parent.folder.iterdir()}
+    with pytest.raises(VerydeepError, match="restore them .*, or verydeep train smoke A 256 --seed 0 trains it anew"):
+        training.train(run, report=silent)
+    assert {path: path.read_bytes() for path in run.parent.folder.iterdir()} == kept and not run.folder.exists()
+
+
 def test_half_precision_training_on_a_cpu_is_refused(checkout):
     with pytest.raises(VerydeepError, match="float16 needs a GPU"):
         training.train(tiny_run(precision="float16"), report=silent)

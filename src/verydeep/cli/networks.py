@@ -232,6 +232,10 @@ def verify(study: str, names: tuple[str, ...], images: int | None, row: str | No
     names = tuple(name for name in names if name not in carried)
     if carried and not names:
         return
+    if fused := next((name for name in names if "+" in name), None):
+        raise VerydeepError(
+            f"{fused}: is of several networks; verify these, and verydeep fuse makes it of their passes"
+        )
     if names:
         asked = [named_run(f"{study}/{name}") for name in names]
     else:

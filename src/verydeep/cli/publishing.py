@@ -58,7 +58,9 @@ def readme() -> None:
     path = paths.root() / "README.md"
     text = path.read_text(encoding="utf-8")
     table = f"<!-- headline -->\n{error_tables.headline()}\n<!-- end -->"
-    files.write_text(path, re.sub(r"<!-- headline -->.*?<!-- end -->", lambda _: table, text, flags=re.DOTALL))
+    written = re.sub(r"<!-- headline -->.*?<!-- end -->", lambda _: table, text, flags=re.DOTALL)
+    files.write_text(path, written)
+    click.echo(f"{path}: written" if written != text else f"{path}: is as the records say")
 
 
 @cli.command()

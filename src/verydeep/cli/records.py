@@ -22,10 +22,10 @@ def numbers(study: str, as_json: bool) -> None:
         click.echo(json.dumps([results.as_dict(number) for number in every], indent=1))
         return
     wide = max(len(number.id) for number in every)
-    click.echo(f"{'number':{wide}}  {'errors in %, parameters in millions':36}  in the paper")
+    click.echo(f"{'number':{wide}}  {'errors or precision in %, parameters in millions':48}  in the paper")
     for number in every:
         printed = "" if number.paper is None else str(number.paper)
-        click.echo(f"{number.id:{wide}}  {display.measured(number, 2):36}  {printed}".rstrip())
+        click.echo(f"{number.id:{wide}}  {display.measured(number, 2):48}  {printed}".rstrip())
 
 
 @cli.command()

@@ -14,6 +14,8 @@ from verydeep.studies import Run
 from verydeep.studies.schema import Testing
 
 NETWORK, SETTINGS = "network.onnx", "network.json"
+#: The network, of seed 0, that the book's page in the browser shows.
+ON_PAGE = "narrow/D-256"
 
 
 def export(run: Run, folder: Path) -> list[Path]:
@@ -56,9 +58,11 @@ def _settings(model: Pretrained) -> dict:
 
 
 def require_fits_page(run: Run) -> None:
-    """Raise :class:`VerydeepError` for a network that the book's page in the browser would test wrongly."""
+    """Raise :class:`VerydeepError` for a network that is not the one which the book's page in the browser tells of."""
     if run.published:
         raise VerydeepError(f"{run.name}: its weights are not ours; the page shows ours, name a folder with --to")
     testing = run.testing.model_copy(update={"precision": Testing().precision})
     if testing != Testing():
         raise VerydeepError(f"the study {run.study.name} tests otherwise than the page in the browser does")
+    if (f"{run.study.name}/{run.row}", run.seed) != (ON_PAGE, 0):
+        raise VerydeepError(f"{run.study.name}/{run.name}: the book's page shows {ON_PAGE}; name a folder with --to")

@@ -120,7 +120,7 @@ def _bibtex(number: Number) -> str:
     """A BibTeX entry, with version, commit and page."""
     fields = {
         "author": f"{{{' and '.join(authors())}}}",
-        "title": f"{describe(number)}",
+        "title": f"{{{describe(number)}}}",  # in braces of its own: styles put a title's names in lower case
         "howpublished": f"{{{software()['title']}}}, {version()}",
         "year": _made(number)[:4],
         "note": f"{value(number)}; {number.id}; commit {_commit(number)}; {page(number)}",

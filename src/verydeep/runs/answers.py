@@ -1,19 +1,49 @@
 """What a test keeps of every image, classes or boxes, each in a file of its own that its errors are computed from."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from verydeep import files
+from verydeep.errors import RecordError, first_line
+from verydeep.paths import short
 from verydeep.runs import boxes, predictions
+from verydeep.runs.seals import SEAL, read_seal
 
 #: File in a run's folder -> the module that says which of its answers are right.
 KINDS = {predictions.FILE: predictions, boxes.FILE: boxes}
 
 
 def read(path: Path, measurement: str) -> pd.DataFrame:
-    """The answers of one measurement in a file of answers, a row an image, as the test left them in order."""
-    return pd.read_parquet(path, filters=[("measurement", "==", measurement)])
+    """The answers of one measurement in a file of answers, a row an image, as the test left them in order.
+
+    Raises
+    ------
+    RecordError
+        When the file is not the one that was sealed, if it was, or cannot be read.
+    """
+    known = path.stat()
+    _require_as_sealed(path, known.st_mtime_ns, known.st_size)
+    try:
+        return pd.read_parquet(path, filters=[("measurement", "==", measurement)])
+    except (ValueError, OSError) as error:
+        raise RecordError(
+            f"{short(path)}: not a readable file of answers ({first_line(error)}); restore it (git checkout), or "
+            f"delete it and test again"
+        ) from None
+
+
+@lru_cache(maxsize=1024)
+def _require_as_sealed(path: Path, modified: int, size: int) -> None:
+    """A number is read from the very answers that its run left; ``modified`` and ``size`` tell a file that changed."""
+    sealed = read_seal(path.parent).get(path.name) if (path.parent / SEAL).exists() else None
+    if sealed not in (None, files.sha256(path)):
+        raise RecordError(
+            f"{short(path)}: content differs from its sha256 in {SEAL}; restore it (git checkout), or delete it and "
+            f"test again"
+        )
 
 
 def file_of(folder: Path) -> Path:

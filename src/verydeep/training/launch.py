@@ -34,9 +34,8 @@ def train(
 ) -> Path:
     """Train ``run``, and first whatever it starts from; do nothing for what is finished already.
 
-    Leaves ``history.csv`` and ``train.json`` in the run's folder, ``weights.safetensors`` there or, where they are not
-    published, in its workspace, and a checkpoint in its workspace until then. Interrupted by SIGINT, SIGTERM or a kill,
-    the same call goes on where it was.
+    Leaves ``history.csv`` and ``train.json`` in the run's folder, ``weights.safetensors`` there or, if not published,
+    in its workspace; until then a checkpoint, from which the same call goes on after a signal or a kill.
 
     Parameters
     ----------
@@ -45,8 +44,7 @@ def train(
         ``torchrun`` or ``accelerate launch`` leave it at 1.
     micro_batch
         Images that a device takes at once. A smaller one needs less memory and gives the same update, by
-        accumulating gradients until the study's batch is full. A network with batch normalisation takes its batch
-        whole, in one process: its statistics are those of the images that it sees at once.
+        accumulating gradients until the study's batch is full. Batch normalisation takes its batch whole.
     report
         Receives a line for every epoch; with several processes a function of a module, called in the first of them.
 
@@ -66,7 +64,8 @@ def train(
     ProcessLost
         When another process of the launch has ended.
     VerydeepError
-        For a study that trains nothing, and for a network with batch normalisation whose batch would be split.
+        For a study that trains nothing, for a batch that batch normalisation would have split, and where the weights
+        of a recorded network to start from are not here: nothing recorded is replaced unasked.
     """
     if not run.study.train:
         raise VerydeepError(f"the study {run.study.name} trains nothing: it tests published weights")
@@ -82,6 +81,7 @@ def train(
         return run.folder
     _require_whole_batch(run, max(size, processes), micro_batch)
     if run.parent is not None:
+        _require_kept(run.parent, rank)
         train(run.parent, processes=processes, micro_batch=micro_batch, report=report)
     # Of the processes that torchrun has started, the first holds the run for all.
     with runs.working_on(run) if rank == 0 else contextlib.nullcontext():
@@ -94,6 +94,12 @@ def train(
 def _require_one_launch(started: int, asked: int) -> None:
     if started > 1 and asked > 1:
         raise VerydeepError(f"a launcher has started {started} processes already: leave --processes at 1")
+
+
+def _require_kept(parent: Run, rank: int) -> None:
+    if rank == 0:
+        runs.publish_weights(parent)
+        assembly.require_weights(parent)
 
 
 def _otherwise(run: Run) -> str:

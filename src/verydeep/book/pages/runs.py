@@ -5,6 +5,7 @@ from verydeep.book import examples
 from verydeep.book.pages.parts import DOWNLOADS, FRONT_MATTER, SHORT, errors, recipe_table, two_columns
 from verydeep.results import cards, citation, status
 from verydeep.runs import provenance, publication, templates
+from verydeep.runs.parts import Device
 from verydeep.statistics import error_interval
 from verydeep.studies import Fusion, Recipe, Recorded, Run, Transfer, Tuning
 from verydeep.studies.tuning import WAYS as TUNING_WAYS
@@ -58,6 +59,8 @@ def run_page(run: Run) -> str:
             "compares every prediction with the recorded one.",
             "",
         ]
+    elif evaluated and not run.published:
+        lines += ["Its weights are not published: to test it anew it must be trained anew first.", ""]
     return "\n".join([*lines, *_card(run), *_files(run)])
 
 
@@ -234,7 +237,7 @@ def _trained(run: Run, trained: runs.TrainRecord) -> dict[str, str]:
         f"{cost.seconds / 60:.1f} minutes in {_sessions(trained)}, {cost.images_per_second:.0f} "
         f"images/s; load average at the end {'unknown' if load is None else f'{load:.1f}'} on {machine.cores} cores"
     )
-    rows["machine"] = f"{machine.processor}, {device.type}, {device.threads} threads, {device.processes} process(es)"
+    rows["machine"] = f"{_machine(machine, device)}, {device.processes} process(es)"
     rows["software"] = _software(machine)
     rows["date"] = trained.started
     return rows
@@ -249,10 +252,16 @@ def _tested(
     protocol = record.protocol
     return {
         "tested": f"{record.started}, in {record.cost.seconds:.0f} s, commit {_commit(sources)}",
-        "tested on": f"{machine.processor}, {record.device.type}, {record.device.threads} threads",
+        "tested on": _machine(machine, record.device),
         "tested with": _software(machine),
         "protocol": ", ".join(f"{key} {value}" for key, value in protocol.items()),
     }
+
+
+def _machine(machine: runs.Environment, device: Device) -> str:
+    """The processor and, where the work was another device's, that one by name."""
+    on = device.type if device.type == "cpu" else f"{device.type} ({device.name})"
+    return f"{machine.processor}, {on}, {device.threads} threads"
 
 
 def _software(machine: runs.Environment) -> str:
