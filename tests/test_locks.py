@@ -34,6 +34,18 @@ def test_a_held_lock_names_its_holder_and_dies_with_it(tmp_path):
         pass
 
 
+def test_who_asks_whether_a_lock_is_held_does_not_take_it(tmp_path):
+    path = tmp_path / "run.lock"
+    assert not locks.is_held(path) and not path.exists()
+    process = holder(path, "time.sleep(60)")
+    assert locks.is_held(path)
+    process.kill()
+    process.wait()
+    assert not locks.is_held(path)
+    with locks.hold(path, "A-256-s0", patience=0):
+        pass
+
+
 def test_a_lock_can_be_waited_for(tmp_path):
     path = tmp_path / "run.lock"
     holder(path, "time.sleep(0.5)")

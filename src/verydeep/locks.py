@@ -54,6 +54,21 @@ def hold(path: Path, what: str, patience: float | None = None) -> Iterator[None]
         lock.release()
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process of this machine holds the lock at ``path``; not where it cannot be told."""
+    if not path.exists():
+        return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False
+
+
 def _read(owner: Path) -> str:
     try:
         return owner.read_text() or "another process"

@@ -21,7 +21,13 @@ CALLS = {
     "error_tables.errors": [(table, ["quarter", "full"]) for table in range(3, 11)]
     + [(5, ["quarter"], True), (8, ["quarter"], True), (9, ["quarter"], True), (8, ["narrow"], True)],
     "costs.testing_cost": [("quarter",)],
-    "costs.benchmark": [("manifest",), ("processes",), ("windows", "quarter"), ("windows", "full")],
+    "costs.benchmark": [
+        ("manifest",),
+        ("processes",),
+        ("windows", "quarter"),
+        ("windows", "narrow"),
+        ("windows", "full"),
+    ],
     "formats.keys": [("train",), ("evaluate",), ("fuse",), ("transfer",), ("finetune",)],
     "costs.on_gpu": [()],
     "costs.memory_on_gpu": [()],

@@ -78,12 +78,30 @@ def test_the_recorded_control_is_of_the_recorded_networks(repository):
 # -- one name, one protocol ------------------------------------------------------------------------------
 
 
-def test_the_centre_crop_has_no_mirror_image_and_the_one_that_has_is_called_so(repository):
+@pytest.mark.parametrize("study", ["quarter", "narrow"])
+def test_the_centre_crop_has_no_mirror_image_and_the_one_that_has_is_called_so(repository, study):
     """Of the record beside Table 3 and of ``centre-crop`` one differs from the other only by the mirror image."""
     assert "without its mirror image" in measurements.METHODS["centre-crop"]
-    rates = json.loads((REPOSITORY / "benchmarks/windows-quarter.json").read_text())["rates"]
+    rates = json.loads((REPOSITORY / f"benchmarks/windows-{study}.json").read_text())["rates"]
     crops = {title for title in rates if "cent" in title}
     assert crops and all(title.endswith(f", {measurements.MIRRORED_CENTRE}") for title in crops)
+
+
+def test_at_the_papers_lengths_dense_testing_is_that_of_its_windows(repository):
+    """Within half a point, as the page of Table 3 says, and deeper networks gain more over the one in the centre."""
+    rates = json.loads((REPOSITORY / "benchmarks/windows-narrow.json").read_text())["rates"]
+    gains = []
+    for network in ("A-256", "D-256", "E-256"):
+        dense, windows, centre = (
+            rates[f"{network}, {way}"]["top1_error"]
+            for way in ("dense, 4 windows", "the windows as crops", measurements.MIRRORED_CENTRE)
+        )
+        assert dense == pytest.approx(
+            results.number(f"narrow.table3.{network}.top1").value, abs=0.6
+        )  # A: of three seeds
+        assert abs(dense - windows) < 0.5
+        gains.append(centre - windows)
+    assert gains == sorted(gains)
 
 
 def test_the_mirrored_centre_crop_is_the_centre_crop_and_its_mirror_image():

@@ -1,8 +1,10 @@
 """The RO-Crate of a study: its actions, and what the validator says of it."""
 
 import email.message
+import errno
 import io
 import json
+import os
 import urllib.response
 
 import pytest
@@ -13,7 +15,7 @@ from rocrate_validator.utils.http import HttpRequester
 
 from conftest import REPOSITORY
 from verydeep import runs, studies
-from verydeep.errors import VerydeepError
+from verydeep.errors import StorageError, VerydeepError
 from verydeep.results import crate
 
 ADDRESS = "https://w3id.org/ro/crate/1.1/context"
@@ -62,6 +64,22 @@ def test_an_action_says_what_went_in_and_what_came_out(trained, tmp_path):
     for name, digest in runs.read_seal(run.folder).items():
         assert (folder / "runs/smoke/A-256-s0" / name).read_bytes() == (run.folder / name).read_bytes()
         assert entities[f"runs/smoke/A-256-s0/{name}"]["sha256"] == digest
+    # what the crate's own workflow and notebooks are now may be newer than what was executed
+    assert f"package sources sha256 {record.sources.sources_sha256}" in train["description"]
+    assert (folder / f"runs/smoke/A-256-s0/{runs.SEAL}").read_bytes() == (run.folder / runs.SEAL).read_bytes()
+
+
+def test_a_crate_that_cannot_be_written_leaves_nothing(trained, tmp_path, monkeypatch):
+    """A full disc was said of a file that was read, and the half of a crate stood in the way of the next."""
+
+    def written(self, folder):
+        (folder / "half").mkdir()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/smoke/A-256-s0/weights.safetensors")
+
+    monkeypatch.setattr(crate.ROCrate, "write", written)
+    with pytest.raises(StorageError, match="crate cannot be written: No space left on device"):
+        crate.write_crate("smoke", tmp_path / "new/crate")
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def issues(folder, profile="workflow-run-crate") -> list[str]:

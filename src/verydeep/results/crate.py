@@ -9,7 +9,7 @@ from rocrate.model.computerlanguage import ComputerLanguage
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from verydeep import paths, runs
+from verydeep import files, paths, runs
 from verydeep.errors import VerydeepError
 from verydeep.results import citation
 from verydeep.runs import templates
@@ -35,13 +35,16 @@ _MEDIA = {
 def write_crate(study: str, target: Path) -> Path:
     """Write the crate of every recorded run of ``study`` into the folder ``target``; return it.
 
-    The crate holds the workflow, the notebooks it executes, the run folders as they are, and an action for each
-    training, test, fusion, transfer and tuning, with its parameters, its files and its time.
+    The crate holds the workflow and the notebooks it executes as they are now, the run folders with their seals, and an
+    action for each training, test, fusion, transfer and tuning, with its parameters, its files, its time, and the
+    commit at which it was done.
 
     Raises
     ------
     VerydeepError
         When the study has no recorded run, a record does not hold, or the folder exists already.
+    StorageError
+        When it cannot be written; no part of it is left.
     """
     spec = load(study)
     made = runs.recorded(spec)
@@ -51,7 +54,8 @@ def write_crate(study: str, target: Path) -> Path:
         raise VerydeepError(f"the records do not hold: {'; '.join(faults)}")
     if target.exists():
         raise VerydeepError(f"{target} exists already; name another folder or remove it")
-    _Crate(spec, made).crate.write(target)
+    with files.atomic_folder(target) as folder:
+        _Crate(spec, made).crate.write(folder)
     return target
 
 
@@ -146,7 +150,7 @@ class _Crate:
                 f"{kind} {run.name}",
                 startTime=record.started,
                 endTime=record.finished,
-                description=templates.command(run, kind),
+                description=f"{templates.command(run, kind)}{_sources(record.sources)}",
                 actionStatus="http://schema.org/CompletedActionStatus",
             )
             action["instrument"] = self.workflow
@@ -154,6 +158,7 @@ class _Crate:
             action["object"] = [*self._parameters(identity, run), *self._inputs(run, kind)]
             action["result"] = [self._file(run.folder, name, sums[name]) for name in outputs if name in sums]
             actions.append(action)
+        self._file(run.folder, runs.SEAL, files.sha256(run.folder / runs.SEAL))
         return actions
 
     def _parameters(self, identity: str, run: Recorded) -> list[ContextEntity]:
@@ -173,6 +178,12 @@ class _Crate:
         sums = {folder: runs.read_seal(folder) for folder, _ in sources if (folder / runs.SEAL).exists()}
         sealed = [(folder, name) for folder, name in sources if name in sums.get(folder, ())]
         return [self._file(folder, name, sums[folder][name]) for folder, name in sealed]
+
+
+def _sources(sources: runs.Sources) -> str:
+    """By which sources something was done: those of the crate's workflow and notebooks may be newer."""
+    commit = f"at commit {sources.commit} of the repository" if sources.commit else "at an unknown commit"
+    return f" ({commit}, package sources sha256 {sources.sources_sha256})"
 
 
 def _finished(run: Recorded) -> list[str]:

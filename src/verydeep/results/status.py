@@ -1,6 +1,5 @@
 """What a person reads in a terminal about a study: its recipe, its runs, their cost and state."""
 
-import time
 from dataclasses import dataclass
 from statistics import median
 
@@ -22,8 +21,6 @@ from verydeep.studies.measurements import measured_by, several, single
 from verydeep.studies.parts import PAPER_SCALES
 from verydeep.studies.recipes import held_out_words, recipe_rows
 from verydeep.studies.tuning import TUNED
-
-_RUNNING_SECONDS = 600  # a checkpoint younger than this means that someone is at work
 
 
 def training_images(study: Study) -> int:
@@ -142,10 +139,9 @@ def state(run: Run) -> str:
             return "stale"
         tested = "done" if run.pilot else _made(run, "evaluate")
         return "trained" if tested == "missing" else tested
-    checkpoint = run.workspace / "checkpoint.pt"
-    if not checkpoint.exists():
-        return "missing"
-    return "running" if time.time() - checkpoint.stat().st_mtime < _RUNNING_SECONDS else "stopped"
+    if runs.is_worked_on(run):
+        return "running"
+    return "stopped" if (run.workspace / "checkpoint.pt").exists() else "missing"
 
 
 def status(name: str) -> str:

@@ -68,6 +68,11 @@ def working_on(run: Recorded) -> Iterator[None]:
         yield
 
 
+def is_worked_on(run: Recorded) -> bool:
+    """Whether a process is at work on ``run``, by the lock, which dies with it."""
+    return locks.is_held(run.workspace / ".work.lock")
+
+
 def seal_training(run: Run) -> None:
     """Seal the record of a finished training that a kill has left unsealed.
 
