@@ -215,6 +215,7 @@ def test_boxes_given_to_other_classes_than_the_systems_of_now_are_not_used(teste
     table = pd.read_parquet(path)
     table[["class_1", "class_2"]] = table[["class_2", "class_1"]]
     table.to_parquet(path, index=False)
+    runs.seal(path.parent, [path.name])
     localisation.BoxPasses(tested).arrays(single)
     assert kept.path(single).read_bytes() != before
 

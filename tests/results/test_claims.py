@@ -84,7 +84,7 @@ def network(trained):
         invent_training(run, fit, base)
         counts = {one.name: others.get(one.method.replace("-", "_"), wrong) for one in measured_by(run)}
         measured = invent(run, counts, base)
-        runs.unseal(run.folder, ["evaluate.json"])
+        runs.unseal(run.folder, ["evaluate.json", predictions.FILE])
         runs.write_record(
             run,
             record.model_copy(
