@@ -1,13 +1,13 @@
 """The project's own files: environments that agree, contracts that hold, documents that are valid."""
 
 import ast
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -152,17 +152,22 @@ def asked_of(study: str) -> int:
     return len(spec.seeds) * (sum(map(len, spec.networks.values())) + variants) + further
 
 
+def planned_by_workflow(root: Path, *config: str) -> subprocess.CompletedProcess[str]:
+    """A dry run in an empty checkout, which is laid out at ``root``."""
+    for name in ("book", "runs", "workflow"):
+        (root / name).mkdir()
+    shutil.copy(REPOSITORY / "_config.yml", root)
+    shutil.copy(REPOSITORY / "workflow/Snakefile", root / "workflow")
+    command = [sys.executable, "-m", "snakemake", "--config", *config, "--cores", "2", "-n", "-p"]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(root), "VERYDEEP_ROOT": str(root)}
+    environment["PYTHONPATH"] = str(REPOSITORY / "src")  # the package beside this test, whichever is installed
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment)
+
+
 @pytest.mark.parametrize("study", studies.names())
 def test_the_workflow_plans_every_run_of_a_study(study, tmp_path):
-    """A dry run in an empty checkout: each network trained and tested once, parents first, then the fusions."""
-    for name in ("book", "runs", "workflow"):
-        (tmp_path / name).mkdir()
-    shutil.copy(REPOSITORY / "_config.yml", tmp_path)
-    shutil.copy(REPOSITORY / "workflow/Snakefile", tmp_path / "workflow")
-    command = [sys.executable, "-m", "snakemake", "--config", f"study={study}", "--cores", "2", "-n", "-p"]
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "VERYDEEP_ROOT": str(tmp_path)}
-    environment["PYTHONPATH"] = str(REPOSITORY / "src")  # the package beside this test, whichever is installed
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    """Each network trained and tested once, parents first, then the fusions."""
+    done = planned_by_workflow(tmp_path, f"study={study}")
     assert done.returncode == 0, done.stdout + done.stderr
     asked, trained, fusions = asked_of(study), studies.load(study).train, fusions_of(study)
     for rule, expected in {"train": asked * trained, "evaluate": asked, "fuse": fusions}.items():
@@ -179,26 +184,14 @@ def test_the_workflow_plans_every_run_of_a_study(study, tmp_path):
 
 
 def test_without_a_card_the_workflow_asks_for_none_and_trains_in_one_process(tmp_path):
-    for name in ("book", "runs"):
-        (tmp_path / name).mkdir()
-    shutil.copytree(REPOSITORY / "workflow", tmp_path / "workflow")
-    shutil.copy(REPOSITORY / "_config.yml", tmp_path)
-    command = [sys.executable, "-m", "snakemake", "--config", "study=smoke", "gpus=0", "--cores", "2", "-n", "-p"]
-    environment = os.environ | {"VERYDEEP_ROOT": str(tmp_path), "PYTHONPATH": str(REPOSITORY / "src")}
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    done = planned_by_workflow(tmp_path, "study=smoke", "gpus=0")
     assert done.returncode == 0 and "--processes 1 --only train" in done.stdout
     assert not re.search(r"gpu=[1-9]", done.stdout)
 
 
 def test_on_several_cards_a_network_that_takes_its_batch_whole_has_one(tmp_path):
     """In more processes :func:`verydeep.training.train` refuses it."""
-    for name in ("book", "runs"):
-        (tmp_path / name).mkdir()
-    shutil.copytree(REPOSITORY / "workflow", tmp_path / "workflow")
-    shutil.copy(REPOSITORY / "_config.yml", tmp_path)
-    command = [sys.executable, "-m", "snakemake", "--config", "study=narrow", "gpus=2", "--cores", "2", "-n", "-p"]
-    environment = os.environ | {"VERYDEEP_ROOT": str(tmp_path), "PYTHONPATH": str(REPOSITORY / "src")}
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    done = planned_by_workflow(tmp_path, "study=narrow", "gpus=2")
     assert done.returncode == 0, done.stdout + done.stderr
     job = r"^rule train:$.*?wildcards: run=(\S+)$.*?gpu=(\d)$.*?--processes (\d) --only train$"
     planned = {name: (int(gpu), int(n)) for name, gpu, n in re.findall(job, done.stdout, re.MULTILINE | re.DOTALL)}

@@ -9,7 +9,6 @@ from verydeep.notebooks.requests import (
     requested_transfer,
     requested_tuning,
 )
-from verydeep.runs import is_done
 
 __all__ = [
     "MACHINE",
@@ -17,7 +16,6 @@ __all__ = [
     "execute",
     "execute_recorded",
     "execute_run",
-    "is_done",
     "kinds",
     "requested_fusion",
     "requested_run",

@@ -106,7 +106,7 @@ def _otherwise(run: Run) -> str:
     record = runs.read_record(run, "train")
     if not (changed := record and runs.trained_otherwise(run, record)):
         return ""
-    told = ", ".join(f"{key}: {then}, now {now}" for key, (then, now) in changed.items())
+    told = runs.otherwise_words(changed)
     return f", otherwise than its study says now ({told}); to train it again remove {run.folder}"
 
 

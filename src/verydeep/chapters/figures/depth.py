@@ -93,8 +93,7 @@ def _label(group: pd.DataFrame) -> str | None:
         label = words
     else:
         ends = dict.fromkeys((started["config"].iat[0], started["config"].iat[-1]))
-        length, _, changes = words.partition(", ")
-        label = ", ".join(filter(None, (length, f"{'–'.join(ends)} after A's {started['after'].iat[0]}", changes)))
+        label = f"{words}, {'–'.join(ends)} after A's {started['after'].iat[0]}"
     return textwrap.fill(label, 33) if words else None  # a longer one would take the panel's width
 
 
