@@ -1,11 +1,14 @@
 """Images that worker processes prepare: what goes wrong there is told as if it had gone wrong here."""
 
 import inspect
+import multiprocessing
 import os
 import pickle
 import re
 import signal
+import time
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -65,12 +68,56 @@ def test_a_worker_that_dies_is_one_line_that_says_what_to_do(checkout, prepared,
     with pytest.raises(VerydeepError) as stopped:
         training.train(run, report=silent)
     assert re.fullmatch(
-        rf"A-256-s0: process \d+, one of 2 that prepare images, was ended by {told}, as a rule for want of memory .*: "
+        rf"process \d+, one of 2 that prepare images, was ended by {told}, as a rule for want of memory .*: "
         rf"free some, or give a container more .*, and the same command goes on",
         str(stopped.value),
     )
     prepared(2, original)
     training.train(run, report=silent)
+
+
+@pytest.fixture
+def broken():
+    """A loader of one worker that ends after these seconds, and the connection to which is broken already."""
+    context, started = multiprocessing.get_context("fork"), []
+
+    def made(seconds):
+        def end():
+            time.sleep(seconds)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        started.append(context.Process(target=end, daemon=True))
+        started[-1].start()
+        loader = images.Loader(SimpleNamespace(num_workers=1))
+        loader._batches = MagicMock(
+            __next__=MagicMock(side_effect=ConnectionResetError(104, "reset")), _workers=started
+        )
+        return loader
+
+    yield made
+    for process in started:
+        process.kill()
+
+
+def test_a_connection_to_a_worker_that_is_not_quite_dead_is_told_as_its_death(broken):
+    with pytest.raises(VerydeepError, match=r"process \d+, one of 1 that prepare images, was ended by SIGKILL"):
+        next(broken(0.5))
+
+
+def test_a_connection_that_breaks_while_the_workers_live_is_told_as_it_is(broken, monkeypatch):
+    monkeypatch.setattr(images, "_DYING", 0.1)
+    with pytest.raises(ConnectionResetError):
+        next(broken(60))
+
+
+def test_the_handler_of_dying_workers_is_away_while_batches_are_made_and_is_there_again(checkout, prepared):
+    """torch's raises at any line of this process."""
+    prepared(2, TrainingBatches.__getitem__)
+    before = signal.getsignal(signal.SIGCHLD)
+    with images.TrainingImages.of(tiny_run()).loader(1, 0, 0, 1).opened() as batches:
+        next(batches)
+        assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGCHLD) is before
 
 
 def test_too_little_shared_memory_is_one_line_too(checkout, prepared, monkeypatch):
@@ -88,7 +135,7 @@ def test_too_little_shared_memory_is_one_line_too(checkout, prepared, monkeypatc
 def test_an_error_of_this_process_is_not_taken_for_the_death_of_a_worker(checkout, prepared):
     prepared(2, TrainingBatches.__getitem__)
     loader = images.TrainingImages.of(tiny_run()).loader(1, 0, 0, 1)
-    with pytest.raises(RuntimeError, match="its own"), loader.opened("A") as batches:
+    with pytest.raises(RuntimeError, match="its own"), loader.opened() as batches:
         next(batches)
         raise RuntimeError("its own")
 

@@ -4,6 +4,8 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 
 import numpy as np
 import torch
@@ -20,6 +22,9 @@ from verydeep.training import signals
 #: What helps where there is no room for batches.
 _ROOM = "free some, or give a container more (docker's --memory, --shm-size), and the same command goes on"
 
+#: The seconds that a worker whose connections are closed has to be dead in.
+_DYING = 5
+
 
 class Loader(Iterator[Batch]):
     """Batches one after the other, from worker processes or from this one; they start with the first batch."""
@@ -28,33 +33,44 @@ class Loader(Iterator[Batch]):
         self._loader, self._batches = loader, None
 
     def __next__(self) -> Batch:
-        """The next batch; raises the :class:`VerydeepError` that the worker met in making it."""
+        """The next batch; raises the :class:`VerydeepError` that the worker met in making it, or that it has died."""
         if self._batches is None:
             self._batches = iter(self._loader)
-        batch = next(self._batches)
+        try:
+            batch = next(self._batches)
+        except (RuntimeError, OSError, EOFError) as error:  # torch's of a dead worker, or that of a connection to it
+            dead = self._dead()
+            if dead is None:
+                raise
+            raise VerydeepError(
+                f"process {dead.pid}, one of {self._loader.num_workers} that prepare images, was ended by "
+                f"{_end(dead.exitcode)}, as a rule for want of memory or of shared memory: {_ROOM}"
+            ) from error
         if isinstance(batch, VerydeepError):
             raise batch
         return batch
 
-    @contextlib.contextmanager
-    def opened(self, of: str) -> Iterator["Loader"]:
-        """The loader, closed after the block, within which the death of a worker is a :class:`VerydeepError`.
+    def _dead(self) -> BaseProcess | None:
+        """A worker that has died; waited for, since what it held open is closed a moment before it counts as dead."""
+        workers = getattr(self._batches, "_workers", [])
+        wait([worker.sentinel for worker in workers], timeout=_DYING)
+        return next((worker for worker in workers if worker.exitcode), None)
 
-        torch raises it wherever the program is, as a ``RuntimeError`` like many others; that it is this one is told by
-        the workers themselves. ``of`` is what the message begins with.
+    @contextlib.contextmanager
+    def opened(self) -> Iterator["Loader"]:
+        """The loader, whose workers start here and end with the block.
+
+        Within it the death of a worker is told by the next batch alone. torch would have its handler of SIGCHLD raise
+        it wherever this process is, in the midst of handling what the death has brought about too.
         """
-        try:
-            yield self
-        except RuntimeError as error:
-            dead = [worker for worker in getattr(self._batches, "_workers", []) if worker.exitcode]
-            if not dead:
-                raise
-            raise VerydeepError(
-                f"{of}: process {dead[0].pid}, one of {len(self._batches._workers)} that prepare images, was ended by "
-                f"{_end(dead[0].exitcode)}, as a rule for want of memory or of shared memory: {_ROOM}"
-            ) from error
-        finally:
-            self._batches = None  # its workers end
+        with signals.restored((signal.SIGCHLD,)) as handlers:
+            self._batches = iter(self._loader)  # sets torch's handler
+            for number in handlers:
+                signal.signal(number, signal.SIG_DFL)
+            try:
+                yield self
+            finally:
+                self._batches = None  # its workers end
 
 
 def _end(exitcode: int) -> str:
