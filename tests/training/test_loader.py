@@ -72,6 +72,7 @@ def test_a_worker_that_dies_is_one_line_that_says_what_to_do(checkout, prepared,
         rf"free some, or give a container more .*, and the same command goes on",
         str(stopped.value),
     )
+    assert not multiprocessing.active_children(), "one that outlives the training keeps its process from ending"
     prepared(2, original)
     training.train(run, report=silent)
 

@@ -53,7 +53,10 @@ class Loader(Iterator[Batch]):
     def _dead(self) -> BaseProcess | None:
         """A worker that has died; waited for, since what it held open is closed a moment before it counts as dead."""
         workers = getattr(self._batches, "_workers", [])
-        wait([worker.sentinel for worker in workers], timeout=_DYING)
+        closed = wait([worker.sentinel for worker in workers], timeout=_DYING)
+        for worker in workers:
+            if worker.sentinel in closed:
+                worker.join()  # a sentinel is something that it held open too
         return next((worker for worker in workers if worker.exitcode), None)
 
     @contextlib.contextmanager
@@ -69,8 +72,9 @@ class Loader(Iterator[Batch]):
                 signal.signal(number, signal.SIG_DFL)
             try:
                 yield self
-            finally:
-                self._batches = None  # its workers end
+            finally:  # not left to the last reference: an error holds some, and workers outlive what asks them to end
+                batches, self._batches = self._batches, None
+                getattr(batches, "_shutdown_workers", lambda: None)()
 
 
 def _end(exitcode: int) -> str:
