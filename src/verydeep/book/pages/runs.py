@@ -30,6 +30,8 @@ def run_page(run: Run) -> str:
     lines += [f"Run `{run.name}` of the study [{study.name}](../{study.name}.md), {made}", ""]
     if run.variant:
         lines += [f"Variant `{run.variant}`: {study.variants[run.variant].why}.", ""]
+    kinds = [kind for kind, record in (("train", trained), ("evaluate", evaluated)) if record]
+    lines += _stale(run, kinds)
     if evaluated:
         lines += _measured(evaluated.measurements)
         lines += _numbers(run)
@@ -51,7 +53,6 @@ def run_page(run: Run) -> str:
             *recipe_table(study, run.train_scale, Recipe.model_validate(trained.parameters["recipe"]), bool(run.boxes)),
             "",
         ]
-    kinds = [kind for kind, record in (("train", trained), ("evaluate", evaluated)) if record]
     lines += _repeat(run, kinds, (trained or evaluated).sources)
     if evaluated and run.weights.parent == run.folder:
         lines += [
@@ -73,6 +74,7 @@ def fusion_page(fusion: Fusion) -> str:
     lines += [
         f"The {what} of {len(fusion.members)} networks of the study [{study.name}](../{study.name}.md), {how}.",
         "",
+        *_stale(fusion, ["fuse"]),
         *_measured(record.measurements),
         *_numbers(fusion),
         "## Members",
@@ -100,6 +102,7 @@ def transfer_page(transfer: Transfer) -> str:
         f"The features of {networks} of the study [{study.name}](../{study.name}.md) with a linear classifier on "
         f"{transfer.target.title} (Appendix B).",
         "",
+        *_stale(transfer, ["transfer"]),
         "## Measured",
         "",
         "| images described by | value (%) | splits (%) | C | images |",
@@ -126,6 +129,7 @@ def tuning_page(tuning: Tuning) -> str:
         f"[{run.row}]({run.name}.md) of the study [{study.name}](../{study.name}.md) and {tuning.source}, learned from "
         "few images of each class in three ways at one cost: see [fine-tuning](../../training/finetune.ipynb).",
         "",
+        *_stale(tuning, ["finetune"]),
         "## Measured",
         "",
         "| way | images of each class | mean class recall (%) | images tested on | epochs | multiply-adds |",
@@ -137,6 +141,20 @@ def tuning_page(tuning: Tuning) -> str:
         lines.append(f"| {' | '.join(map(str, cells))} |")
     lines += ["", *_notebooks(tuning), "## Made by", "", *two_columns(_tested(record)), ""]
     return "\n".join([*lines, *_repeat(tuning, ["finetune"], record.sources), *_files(tuning)])
+
+
+def _stale(run: Recorded, kinds: list[str]) -> list[str]:
+    """A warning above numbers that the study as it is now would not give, and what makes them again."""
+    trained = runs.read_record(run, "train") if "train" in kinds else None
+    if trained and (otherwise := runs.trained_otherwise(run, trained)):
+        said = f"Trained otherwise than the study says now ({runs.otherwise_words(otherwise)})"
+        again = f"remove `runs/{run.study.name}/{run.name}`, then `{run.command}`"
+    elif stale := [kind for kind in kinds if kind != "train" and not runs.is_complete(run, kind)]:
+        said = "Made before the study's settings, or the networks that it rests on, changed"
+        again = f"`{templates.command(run, stale[0])}`"
+    else:
+        return []
+    return ["```{warning}", f"{said}. To make it again: {again}.", "```", ""]
 
 
 def _measured(measurements: dict[str, runs.Errors]) -> list[str]:
