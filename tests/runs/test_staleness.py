@@ -9,7 +9,6 @@ from verydeep import assembly, cli, runs, studies
 from verydeep.book import pages
 from verydeep.errors import VerydeepError
 from verydeep.results import status
-from verydeep.runs import templates
 
 pytestmark = pytest.mark.usefixtures("repository")
 
@@ -110,15 +109,15 @@ def test_the_page_of_what_is_stale_says_so_above_its_numbers(monkeypatch):
     assert "{warning}" not in pages.run_page(run)
     tested = pages.run_page(changed(run, "testing", average="posteriors"))
     assert 0 < tested.index("{warning}\nMade before the study's settings") < tested.index("## Measured")
-    assert "To make it again: `papermill book/evaluation/evaluate.ipynb" in tested
+    assert f"To make it again: `{run.command}`." in tested
     trained = pages.run_page(replace(run, study=narrow.model_copy(update={"recipe": narrow.recipe | {"epochs": 7}})))
     assert f"Trained otherwise than the study says now (recipe.epochs: {run.recipe.epochs}, now 7)" in trained
     assert f"To make it again: remove `runs/narrow/A-256-s0`, then `{run.command}`." in trained
     monkeypatch.setattr(runs, "is_complete", lambda *_: False)
-    for kind, recorded, page in (
-        ("fuse", runs.recorded_fusions, pages.fusion_page),
-        ("transfer", runs.recorded_transfers, pages.transfer_page),
-        ("finetune", runs.recorded_tunings, pages.tuning_page),
+    for recorded, page in (
+        (runs.recorded_fusions, pages.fusion_page),
+        (runs.recorded_transfers, pages.transfer_page),
+        (runs.recorded_tunings, pages.tuning_page),
     ):
         of = next(iter(recorded(narrow)))
-        assert f"To make it again: `{templates.command(of, kind)}`." in page(of)
+        assert f"To make it again: `{of.command}`." in page(of)
