@@ -68,7 +68,7 @@ def test_a_worker_that_dies_is_one_line_that_says_what_to_do(checkout, prepared,
     with pytest.raises(VerydeepError) as stopped:
         training.train(run, report=silent)
     assert re.fullmatch(
-        rf"process \d+, one of 2 that prepare images, was ended by {told}, as a rule for want of memory .*: "
+        rf"A-256-s0: process \d+, one of 2 that prepare images, was ended by {told}, as a rule for want of memory .*: "
         rf"free some, or give a container more .*, and the same command goes on",
         str(stopped.value),
     )
@@ -115,7 +115,7 @@ def test_the_handler_of_dying_workers_is_away_while_batches_are_made_and_is_ther
     """torch's raises at any line of this process."""
     prepared(2, TrainingBatches.__getitem__)
     before = signal.getsignal(signal.SIGCHLD)
-    with images.TrainingImages.of(tiny_run()).loader(1, 0, 0, 1).opened() as batches:
+    with images.TrainingImages.of(tiny_run()).loader(1, 0, 0, 1).opened("A") as batches:
         next(batches)
         assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
     assert signal.getsignal(signal.SIGCHLD) is before
@@ -136,7 +136,7 @@ def test_too_little_shared_memory_is_one_line_too(checkout, prepared, monkeypatc
 def test_an_error_of_this_process_is_not_taken_for_the_death_of_a_worker(checkout, prepared):
     prepared(2, TrainingBatches.__getitem__)
     loader = images.TrainingImages.of(tiny_run()).loader(1, 0, 0, 1)
-    with pytest.raises(RuntimeError, match="its own"), loader.opened() as batches:
+    with pytest.raises(RuntimeError, match="its own"), loader.opened("A") as batches:
         next(batches)
         raise RuntimeError("its own")
 

@@ -27,10 +27,10 @@ _DYING = 5
 
 
 class Loader(Iterator[Batch]):
-    """Batches one after the other, from worker processes or from this one; they start with the first batch."""
+    """Batches one after the other, from worker processes or from this one."""
 
     def __init__(self, loader: DataLoader):
-        self._loader, self._batches = loader, None
+        self._loader, self._batches, self._of = loader, None, ""
 
     def __next__(self) -> Batch:
         """The next batch; raises the :class:`VerydeepError` that the worker met in making it, or that it has died."""
@@ -43,7 +43,7 @@ class Loader(Iterator[Batch]):
             if dead is None:
                 raise
             raise VerydeepError(
-                f"process {dead.pid}, one of {self._loader.num_workers} that prepare images, was ended by "
+                f"{self._of}process {dead.pid}, one of {self._loader.num_workers} that prepare images, was ended by "
                 f"{_end(dead.exitcode)}, as a rule for want of memory or of shared memory: {_ROOM}"
             ) from error
         if isinstance(batch, VerydeepError):
@@ -60,12 +60,13 @@ class Loader(Iterator[Batch]):
         return next((worker for worker in workers if worker.exitcode), None)
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator["Loader"]:
-        """The loader, whose workers start here and end with the block.
+    def opened(self, of: str) -> Iterator["Loader"]:
+        """The loader, whose workers start here and end with the block; of a death's message ``of`` is the beginning.
 
         Within it the death of a worker is told by the next batch alone. torch would have its handler of SIGCHLD raise
         it wherever this process is, in the midst of handling what the death has brought about too.
         """
+        self._of = f"{of}: "
         with signals.restored((signal.SIGCHLD,)) as handlers:
             self._batches = iter(self._loader)  # sets torch's handler
             for number in handlers:

@@ -159,7 +159,7 @@ class Training:
         first = state.epoch * self.images.steps + state.step
         loader = self.images.loader(recipe.epochs, first, accelerator.process_index, accelerator.num_processes)
         listening = self.stop.listening(launched=accelerator.num_processes > 1)
-        with listening, self._with_others(), loader.opened() as batches:
+        with listening, self._with_others(), loader.opened(self.run.name) as batches:
             while not self.updates.schedule.finished:
                 self._epoch(batches)
             if accelerator.is_main_process:
