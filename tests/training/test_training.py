@@ -149,9 +149,10 @@ def test_a_checkpoint_of_another_recipe_is_refused(checkout):
         training.train(tiny_run(momentum=0.8), report=silent)
 
 
-def test_a_checkpoint_says_of_what_images_and_of_which_parent_it_is(trained):
+def test_a_checkpoint_says_of_what_images_and_of_which_parent_it_is(checkout):
     """So that one is refused whose images, or whose parent, have changed since."""
     run = tiny_run("D", epochs=2)
+    training.train(run.parent, report=silent)
     with pytest.raises(Interrupted):
         training.train(run, report=lambda line: "epoch 1/" in line and os.kill(os.getpid(), signal.SIGTERM))
     saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)["identity"]
@@ -161,19 +162,22 @@ def test_a_checkpoint_says_of_what_images_and_of_which_parent_it_is(trained):
 
 
 def test_a_run_of_a_recipe_that_has_changed_says_so_and_is_left_alone(trained):
-    run = tiny_run("A", epochs=2)  # the smoke study trains twelve
-    lines = []
-    training.train(run, report=lines.append)
-    assert lines == [
-        f"A-256-s0: already trained, otherwise than its study says now (recipe.epochs: 12, now 2); to train it again "
-        f"remove {run.folder}"
-    ]
+    run, recorded = tiny_run("A", epochs=2), digest(tiny_run("A"))  # the smoke study trains twelve
+    for asked in (run, replace(tiny_run("D"), study=run.study)):  # neither anew nor, by a child, from such weights
+        with pytest.raises(VerydeepError) as refused:
+            training.train(asked, report=silent)
+        assert str(refused.value) == (
+            f"smoke/A-256-s0: was trained otherwise than its study says now (recipe.epochs: 12, now 2); put the study "
+            f"back, or remove {run.folder} and give the same command again, which trains it again"
+        )
+    assert digest(run) == recorded and not asked.folder.exists()
     assert (status.state(run), status.state(studies.find_run("smoke", "A", 256))) == ("stale", "done")
 
 
-def test_a_record_names_the_weights_that_its_network_started_from(trained):
+def test_a_record_names_the_weights_that_its_network_started_from(checkout):
     """Not those that lie there hours later, when the parent has been trained anew."""
     run = tiny_run("D", epochs=1)
+    training.train(run.parent, report=silent)
     first = digest(run.parent)
 
     def replace_parent(line):

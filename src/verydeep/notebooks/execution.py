@@ -29,22 +29,12 @@ def execute(run: Recorded, kind: str, **machine: int) -> Path:
     kept = run.folder / f"{kind}.ipynb"
     if isinstance(run, Run):
         runs.publish_weights(run)
-        _require_trained_as_asked(run)
+        runs.require_trained_as_asked(run)
     if not runs.is_done(run, kind):
         with locks.hold(run.workspace / f".{kind}.lock", f"{kept.name} of {run.name}"):
             if not runs.is_done(run, kind):  # by the process that was waited for
                 _execute(run, kind, kept, machine)
     return kept
-
-
-def _require_trained_as_asked(run: Run) -> None:
-    record = runs.read_record(run, "train")
-    if changed := record and runs.trained_otherwise(run, record):
-        raise VerydeepError(
-            f"{run.study.name}/{run.name}: was trained otherwise than its study says now "
-            f"({runs.otherwise_words(changed)}); put the study back, or remove {run.folder} and give the same command "
-            f"again, which trains it again"
-        )
 
 
 def _execute(run: Recorded, kind: str, kept: Path, machine: dict) -> None:

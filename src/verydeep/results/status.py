@@ -134,9 +134,9 @@ def state(run: Run) -> str:
     """
     if run.published:
         return _made(run, "evaluate")
-    if record := runs.read_record(run, "train"):
-        if runs.trained_otherwise(run, record):
-            return "stale"
+    if runs.told_otherwise(run):
+        return "stale"
+    if runs.read_record(run, "train"):
         tested = "done" if run.pilot else _made(run, "evaluate")
         return "trained" if tested == "missing" else tested
     if runs.is_worked_on(run):
@@ -204,14 +204,9 @@ def plan(study: Study) -> str:
     line += f"{done['fuse']} made"
     if all(done[kind] == len(planned) for kind, planned in asked.items()):
         line += "; none of them is left to run"
-    if stale := sum(_is_trained_otherwise(run) for run in asked["train"]):
+    if stale := sum(runs.told_otherwise(run) != "" for run in asked["train"]):
         line += f"; {stale} trained otherwise than the study says now: verydeep status {study.name}"
     return line
-
-
-def _is_trained_otherwise(run: Run) -> bool:
-    record = runs.read_record(run, "train")
-    return record is not None and bool(runs.trained_otherwise(run, record))
 
 
 def _shown(measurements: dict[str, runs.Errors], name: str) -> str:

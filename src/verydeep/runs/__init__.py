@@ -42,7 +42,7 @@ from verydeep.runs.records import (
     write_record,
 )
 from verydeep.runs.seals import SEAL, read_seal, seal, unseal
-from verydeep.runs.staleness import otherwise_words, trained_otherwise
+from verydeep.runs.staleness import otherwise_words, require_trained_as_asked, told_otherwise, trained_otherwise
 
 __all__ = [
     "SEAL",
@@ -82,9 +82,11 @@ __all__ = [
     "recorded_runs",
     "recorded_transfers",
     "recorded_tunings",
+    "require_trained_as_asked",
     "run_folders",
     "seal",
     "seal_training",
+    "told_otherwise",
     "trained_otherwise",
     "unchecked",
     "unseal",

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from verydeep.errors import RecordError
+from verydeep.errors import RecordError, VerydeepError
 from verydeep.paths import short
-from verydeep.runs.records import EvaluateRecord, FuseRecord, TargetRecord, TrainRecord, parse
+from verydeep.runs.records import EvaluateRecord, FuseRecord, TargetRecord, TrainRecord, parse, read_record
 from verydeep.studies import Run, load, names
 from verydeep.studies.localisation import TESTING, Localisation
 from verydeep.studies.parts import Network, Recipe
@@ -27,6 +27,27 @@ def trained_otherwise(run: Run, record: TrainRecord) -> dict[str, tuple]:
 def otherwise_words(changed: dict[str, tuple]) -> str:
     """What :func:`trained_otherwise` found, as it stands in a message: ``recipe.epochs: 12, now 2``."""
     return ", ".join(f"{key}: {then}, now {now}" for key, (then, now) in changed.items())
+
+
+def told_otherwise(run: Run) -> str:
+    """What changed since a run was trained, in those words; of one that is trained as asked, or not yet, none."""
+    record = read_record(run, "train")
+    return otherwise_words(trained_otherwise(run, record)) if record else ""
+
+
+def require_trained_as_asked(run: Run) -> None:
+    """Refuse to go on with a run that was trained otherwise than its study says now, and is not trained anew unasked.
+
+    Raises
+    ------
+    VerydeepError
+        Naming each key, then and now, and what to do.
+    """
+    if told := told_otherwise(run):
+        raise VerydeepError(
+            f"{run.study.name}/{run.name}: was trained otherwise than its study says now ({told}); put the study back, "
+            f"or remove {run.folder} and give the same command again, which trains it again"
+        )
 
 
 def _settings(run: Run) -> dict:

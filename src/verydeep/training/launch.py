@@ -64,8 +64,9 @@ def train(
     ProcessLost
         When another process of the launch has ended.
     VerydeepError
-        For a study that trains nothing, for a batch that batch normalisation would have split, and where the weights
-        of a recorded network to start from are not here: nothing recorded is replaced unasked.
+        For a study that trains nothing, for a batch that batch normalisation would have split, and where the run, or
+        one that it starts from, was trained otherwise than its study says now, or the weights of a recorded one to
+        start from are not here: nothing recorded is replaced unasked.
     """
     if not run.study.train:
         raise VerydeepError(f"the study {run.study.name} trains nothing: it tests published weights")
@@ -77,7 +78,8 @@ def train(
     if _is_trained(run):
         if rank == 0:
             runs.seal_training(run)
-            report(f"{run.name}: already trained{_otherwise(run)}")
+            runs.require_trained_as_asked(run)
+            report(f"{run.name}: already trained")
         return run.folder
     _require_whole_batch(run, max(size, processes), micro_batch)
     if run.parent is not None:
@@ -100,14 +102,6 @@ def _require_kept(parent: Run, rank: int) -> None:
     if rank == 0:
         runs.publish_weights(parent)
         assembly.require_weights(parent)
-
-
-def _otherwise(run: Run) -> str:
-    record = runs.read_record(run, "train")
-    if not (changed := record and runs.trained_otherwise(run, record)):
-        return ""
-    told = runs.otherwise_words(changed)
-    return f", otherwise than its study says now ({told}); to train it again remove {run.folder}"
 
 
 def _require_whole_batch(run: Run, processes: int, micro_batch: int) -> None:

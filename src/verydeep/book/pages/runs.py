@@ -145,9 +145,9 @@ def tuning_page(tuning: Tuning) -> str:
 
 def _stale(run: Recorded, kinds: list[str]) -> list[str]:
     """A warning above numbers that the study as it is now would not give, and what makes them again."""
-    trained, again = runs.read_record(run, "train") if "train" in kinds else None, f"`{run.command}`"
-    if trained and (otherwise := runs.trained_otherwise(run, trained)):
-        said = f"Trained otherwise than the study says now ({runs.otherwise_words(otherwise)})"
+    again = f"`{run.command}`"
+    if "train" in kinds and (otherwise := runs.told_otherwise(run)):
+        said = f"Trained otherwise than the study says now ({otherwise})"
         again = f"remove `runs/{run.study.name}/{run.name}`, then {again}"
     elif not all(runs.is_complete(run, kind) for kind in kinds if kind != "train"):
         said = "Made before the study's settings, or the networks that it rests on, changed"
