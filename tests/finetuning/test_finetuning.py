@@ -94,6 +94,32 @@ def test_three_ways_are_recorded_at_one_cost_and_on_the_same_images(compared, mo
     assert line.format("stale") in status.status("smoke").splitlines()
 
 
+def test_an_interrupted_comparison_goes_on_with_what_was_not_learned_yet(trained, compared_checkout, monkeypatch):
+    """On a slow machine it takes hours, and began anew."""
+    tuning = studies.find_tuning("smoke/A-256", "photographs")
+    original, fits = loop.fit, []
+
+    def counting(stop):
+        def fit(net, run, lesson, normalise, trained, rate):
+            if len(fits) == stop:
+                raise KeyboardInterrupt
+            fits.append((len(lesson.rows), trained, rate))
+            return original(net, run, lesson, normalise, trained, rate)
+
+        monkeypatch.setattr(rates, "fit", fit)
+        monkeypatch.setattr(comparison, "fit", fit)
+
+    for stop in (3, 11):  # among the rates, and in the last training
+        counting(stop)
+        with pytest.raises(KeyboardInterrupt):
+            finetuning.compare(tuning, report=lambda _: None)
+        assert runs.read_tuning(tuning) is None
+    counting(None)
+    finetuning.compare(tuning, report=lambda _: None)
+    whole = runs.read_file(compared_checkout / "runs/smoke" / tuning.name / "finetune.json")
+    assert runs.read_tuning(tuning).measurements == whole.measurements and len(fits) == len(set(fits))
+
+
 def test_a_tuning_is_stale_once_its_network_is_trained_anew(compared):
     path = compared.run.folder / "train.json"
     record = json.loads(path.read_text())

@@ -131,7 +131,7 @@ class Descriptors:
         if self.part is not None:
             return self._make(of, view, scale).arrays["descriptors"]
         arrays, self.made[f"{self.run.name}/{name}"] = kept_or_made(
-            self.path(name), self._key | {"pass": name}, self.recorded, lambda: self._make(of, view, scale)
+            self.path(name), self._key | {"pass": name}, self.recorded, lambda: self._make(of, view, scale).parted()
         )
         return arrays["descriptors"]
 

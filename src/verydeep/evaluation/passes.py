@@ -93,7 +93,9 @@ class Passes:
         recorded = self.record.passes.get(single.name) if self.record else None
         hashes = {recorded.posteriors_sha256} if recorded else set()
         key = self.key | {"pass": single.name}
-        arrays, self.made[single.name] = kept_or_made(self.path(single), key, hashes, lambda: self.make(single))
+        arrays, self.made[single.name] = kept_or_made(
+            self.path(single), key, hashes, lambda: self.make(single).parted()
+        )
         return arrays
 
     def make(self, single: Measurement) -> Pass:
@@ -137,38 +139,32 @@ def mean(posteriors: list[np.ndarray]) -> np.ndarray:
 
 
 def kept_or_made(
-    path: Path, key: dict, recorded: Collection[str], make: Callable[[], Pass]
+    path: Path, key: dict, recorded: Collection[str], make: Callable[[], tuple[dict[str, np.ndarray], dict]]
 ) -> tuple[dict[str, np.ndarray], dict]:
-    """The pass kept in ``path``, or else one that is made and kept there: its arrays, and its cost with its hash.
+    """What is kept in ``path``, or else is made and kept there: its arrays, and its cost with its hash.
 
     What is kept counts when it was made from the same ``key``, or by other sources where its hash is among those that
     records name, ``recorded``.
     """
     kept = _read(path, key, recorded=path.exists() and files.sha256(path) in recorded)
     if kept is None:
-        _write(path, key, make())
+        _write(path, key, *make())
         kept = _read(path, key)
     arrays, cost = kept
     return arrays, cost | {"posteriors_sha256": files.sha256(path)}
 
 
-def _write(path: Path, key: dict, made: Pass) -> None:
-    """Keep a pass in ``path`` with the ``key`` that says of what it was made."""
-    cost = {
-        "seconds": made.seconds,
-        "images": made.images,
-        "forward_passes": made.forward_passes,
-        "multiply_adds": made.multiply_adds,
-    }
+def _write(path: Path, key: dict, arrays: dict[str, np.ndarray], cost: dict) -> None:
+    """Keep arrays in ``path`` with the ``key`` that says of what they were made."""
     metadata = {"key": json.dumps(key, sort_keys=True), "cost": json.dumps(cost)}
     with files.atomic(path) as part:
-        part.write_bytes(save(made.arrays, metadata))
+        part.write_bytes(save(arrays, metadata))
 
 
 def _read(path: Path, key: dict, recorded: bool = False) -> tuple[dict[str, np.ndarray], dict] | None:
-    """Arrays and cost of the pass in ``path``, or ``None`` where there is none made from the same ``key``.
+    """Arrays and cost of what is in ``path``, or ``None`` where there is none made from the same ``key``.
 
-    A ``recorded`` pass may be by other sources: the record says by which.
+    What is ``recorded`` may be by other sources: the record says by which.
     """
     try:
         with safe_open(path, "numpy") as file:

@@ -32,6 +32,10 @@ class Pass:
     multiply_adds: int
     forward_passes: int
 
+    def parted(self) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """What it gave, and what it cost."""
+        return self.arrays, {key: value for key, value in vars(self).items() if key != "arrays"}
+
     @property
     def posteriors(self) -> np.ndarray:
         """Of a pass that names classes: float32 (images, classes)."""

@@ -1,7 +1,9 @@
 """Three ways of learning a data set from few images, side by side and at one cost, from weights to a record."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -10,13 +12,14 @@ from verydeep.assembly import recorded_normaliser
 from verydeep.data.targets import Split, random_split
 from verydeep.evaluation.classifiers import best_cost, scores
 from verydeep.evaluation.measure import require_trained
+from verydeep.evaluation.passes import kept_or_made
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
 from verydeep.evaluation.transfer import OnOtherData
 from verydeep.finetuning.loop import Lesson, batch_size, fit, new_network
 from verydeep.finetuning.rates import best_rate
 from verydeep.finetuning.testing import posteriors
 from verydeep.networks import anatomy
-from verydeep.runs import transfers
+from verydeep.runs import provenance, transfers
 from verydeep.runs.parts import TransferScore, WayCost
 from verydeep.studies import Transfer, Tuning
 from verydeep.studies.tuning import FROZEN, TUNED, WAYS, tuning_protocol
@@ -29,8 +32,9 @@ def compare(
 
     Frozen features with a linear classifier, all layers trained further, and all from random weights. The last two are
     trained for as many epochs as cost what describing the images at the paper's scales does, at the rate that is best
-    on training images kept aside, as the first one's C is. Leaves ``transfer.parquet``, ``resampled.parquet`` and
-    ``finetune.json`` in the tuning's folder.
+    on training images kept aside, as the first one's C is. What each of these trainings gives is kept in the tuning's
+    workspace, so an interrupted comparison goes on with the next one. Leaves ``transfer.parquet``,
+    ``resampled.parquet`` and ``finetune.json`` in the tuning's folder.
 
     Returns
     -------
@@ -82,10 +86,10 @@ class _Comparison(OnOtherData):
             split = self.split(count)
             splits.append(split)
             for way in WAYS:
-                name, begun = f"{way}-{count}", time.monotonic()
-                given, costs = self._frozen(split) if way == FROZEN else (self._trained(split, way, rates[way]), [])
+                name, rate = f"{way}-{count}", rates.get(way)
+                given, costs, seconds = self._frozen(split) if way == FROZEN else self._trained(split, way, name, rate)
                 table = transfers.table(name, 0, names[split.test], labels[split.test], given, "recall")
-                work[name] = self._work(way, len(split.train), time.monotonic() - begun, rates.get(way))
+                work[name] = self._work(way, len(split.train), seconds, rate)
                 measured[name] = TransferScore(**transfers.value(table, "recall"), costs=costs)
                 resampled[name] = transfers.resampled(table, "recall")
                 tables.append(table)
@@ -109,12 +113,35 @@ class _Comparison(OnOtherData):
         work = 3 * crops * anatomy.multiply_adds(self.run.configuration, outputs)
         return WayCost(epochs=self.epochs, multiply_adds=work, seconds=seconds, rate=rate)
 
-    def _frozen(self, split: Split) -> tuple[np.ndarray, list[float]]:
+    @cached_property
+    def _key(self) -> dict:
+        return {
+            "weights": self.material.networks[0].weights_sha256,
+            "data": self.store.manifest_sha256,
+            "labels": self.targets.sha256(),
+            "protocol": tuning_protocol(self.made),
+            "sources": provenance.sources_sha256(),
+        }
+
+    def _kept(self, name: str, rate: float, learn: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
+        """What ``learn`` gives, and the seconds that it took: kept in the workspace, or done now and kept there."""
+
+        def timed() -> tuple[dict[str, np.ndarray], dict[str, float]]:
+            begun = time.monotonic()
+            return {"given": learn()}, {"seconds": time.monotonic() - begun}
+
+        path = self.made.workspace / "learned" / f"{name}.safetensors"
+        arrays, cost = kept_or_made(path, self._key | {"learned": name, "rate": rate}, (), timed)
+        return arrays["given"], cost["seconds"]
+
+    def _frozen(self, split: Split) -> tuple[np.ndarray, list[float], float]:
+        """What a linear classifier says of the images tested, its C, and the seconds it took to learn and to say."""
+        begun = time.monotonic()
         keys, (train, test) = self.made.study.transfer, split
         descriptors, labels = self.described[train], self.targets.labels[train]
         names = self.targets.names[train]
         cost = best_cost(descriptors, labels, names, keys.costs, keys.aside, "recall", "eleven")
-        return scores(descriptors, labels, self.described[test], cost), [cost]
+        return scores(descriptors, labels, self.described[test], cost), [cost], time.monotonic() - begun
 
     def _lesson(self, split: Split) -> Lesson:
         return Lesson(self.store, self.targets.rows[split.train], self.epochs, self.run.seed)
@@ -123,13 +150,23 @@ class _Comparison(OnOtherData):
         """The rate of a way of training, chosen on a share of its images for a middle number of them."""
         lesson = self._lesson(self.split(self.made.middle))
         normalise = recorded_normaliser(self.run, self.material.device)
-        rate = best_rate(self.run, lesson, self.store.num_classes, normalise, way == TUNED, self.pixels_per_batch)
+
+        def keep(rate: float, left: Callable[[], float]) -> float:
+            return self._kept(f"{way}-rate-{rate:g}", rate, lambda: np.array([left()]))[0].item()
+
+        rate = best_rate(self.run, lesson, self.store.num_classes, normalise, way == TUNED, self.pixels_per_batch, keep)
         self.report(f"{self.made.name}: {way:12} rate {rate:g}")
         return rate
 
-    def _trained(self, split: Split, way: str, rate: float) -> np.ndarray:
+    def _trained(self, split: Split, way: str, name: str, rate: float) -> tuple[np.ndarray, list[float], float]:
+        """As of frozen features, of a network that is trained; there is no C."""
         run = self.run
-        net = new_network(run, self.store.num_classes, way == TUNED)
-        normalise = recorded_normaliser(run, self.material.device)
-        fit(net, run, self._lesson(split), normalise, way == TUNED, rate)
-        return posteriors(net, run, normalise, self.store, self.targets.rows[split.test], self.pixels_per_batch)
+
+        def learn() -> np.ndarray:
+            net = new_network(run, self.store.num_classes, way == TUNED)
+            normalise = recorded_normaliser(run, self.material.device)
+            fit(net, run, self._lesson(split), normalise, way == TUNED, rate)
+            return posteriors(net, run, normalise, self.store, self.targets.rows[split.test], self.pixels_per_batch)
+
+        given, seconds = self._kept(name, rate, learn)
+        return given, [], seconds

@@ -1,7 +1,9 @@
 """The learning rate, chosen on training images kept aside: it decides most of what a few updates teach."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -28,11 +30,18 @@ def best_rate(
     normalise: Normaliser,
     trained: bool,
     pixels_per_batch: int = PIXELS_PER_BATCH,
+    keep: Callable[[float, Callable[[], float]], float] = lambda rate, left: left(),
 ) -> float:
     """The rate that leaves the least cross-entropy on a share of the lesson's images, which are kept aside meanwhile.
 
     The share is the one on which C is chosen where features stay frozen. While the best is the smallest or the largest
     of those tried, one beyond it is tried too (``FURTHER`` times at most); a rate at which training diverges is none.
+
+    Parameters
+    ----------
+    keep
+        Receives a rate and what finds out what it leaves, which takes a whole training; gives what is left, perhaps
+        from before.
 
     Raises
     ------
@@ -52,14 +61,14 @@ def best_rate(
         said = torch.from_numpy(posteriors(net, run, normalise, lesson.images, lesson.rows[kept], pixels_per_batch))
         return float(F.nll_loss(said.float().clamp_min(1e-12).log(), torch.from_numpy(labels[kept])))
 
-    left = {rate: left_at(rate) for rate in rates_of(run)}
+    left = {rate: keep(rate, partial(left_at, rate)) for rate in rates_of(run)}
     step = RATES[1] / RATES[0]
     for _ in range(FURTHER):
         best = _best(left)
         beyond = {max(left): best * step, min(left): best / step}.get(best)
         if beyond is None:
             break
-        left[beyond] = left_at(beyond)
+        left[beyond] = keep(beyond, partial(left_at, beyond))
     best = _best(left)
     if left[best] == math.inf:
         tried = ", ".join(f"{rate:g}" for rate in sorted(left))

@@ -64,9 +64,8 @@ def train(
     ProcessLost
         When another process of the launch has ended.
     VerydeepError
-        For a study that trains nothing, for a batch that batch normalisation would have split, and where the run, or
-        one that it starts from, was trained otherwise than its study says now, or the weights of a recorded one to
-        start from are not here: nothing recorded is replaced unasked.
+        For a study that trains nothing, a batch that batch normalisation would have split, and a recorded run, also one
+        to start from, that was trained otherwise or whose weights are not here: none is replaced unasked.
     """
     if not run.study.train:
         raise VerydeepError(f"the study {run.study.name} trains nothing: it tests published weights")
@@ -77,8 +76,7 @@ def train(
         runs.publish_weights(run)
     if _is_trained(run):
         if rank == 0:
-            runs.seal_training(run)
-            runs.require_trained_as_asked(run)
+            _require_finished(run)
             report(f"{run.name}: already trained")
         return run.folder
     _require_whole_batch(run, max(size, processes), micro_batch)
@@ -96,6 +94,11 @@ def train(
 def _require_one_launch(started: int, asked: int) -> None:
     if started > 1 and asked > 1:
         raise VerydeepError(f"a launcher has started {started} processes already: leave --processes at 1")
+
+
+def _require_finished(run: Run) -> None:
+    runs.seal_training(run)
+    runs.require_trained_as_asked(run)
 
 
 def _require_kept(parent: Run, rank: int) -> None:
