@@ -21,10 +21,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 #: The settings of every test that draws its cases at random.
 EVERY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
-# Several test processes share two cores: waiting threads must not spin, and each process has a core to itself.
+# Several test processes share two cores: waiting threads must not spin, and each process has a core to itself. So
+# too in one alone: more threads add up in another order, and a test would pass or fail by how it was started.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 STARTUP = str(REPOSITORY / "tests" / "startup")  # whose sitecustomize every Python finds
 if STARTUP not in os.environ.get("PYTHONPATH", ""):
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [STARTUP, os.environ.get("PYTHONPATH")]))
