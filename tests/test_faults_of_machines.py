@@ -22,8 +22,9 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(whole, tmp_p
 
 @pytest.mark.parametrize("fault", [
     machine.disk_full_in_training, machine.disk_full_at_the_images, around.variables_from_the_start,
-    around.notebooks_of_another_world, around.no_home_directory, around.interrupted, around.workflow_killed, around.litter_of_desktops,
-    around.broken_environment, around.workflow_with_other_settings, around.workflow_on_a_cluster,
+    around.notebooks_of_another_world, around.no_home_directory, around.interrupted, around.workflow_killed,
+    around.litter_of_desktops, around.broken_environment, around.workflow_with_other_settings,
+    around.workflow_on_a_cluster,
 ], ids=lambda fault: fault.__name__)  # fmt: skip
 def test_a_fault_of_the_machine_is_survived(whole, tmp_path, fault):
     try:
