@@ -336,12 +336,12 @@ def test_passes_of_other_weights_or_by_another_protocol_are_made_again(carried, 
     assert len(network.at(carried.usual.of, "", 256))
     for name in ("weights", "protocol", "labels", "data"):
         network = transfer.Material(carried, 2**19).networks[0]
-        assert name in network._key  # or what is set here would be no part of it otherwise
-        monkeypatch.setitem(network._key, name, "another")
+        assert name in network.key  # or what is set here would be no part of it otherwise
+        monkeypatch.setitem(network.key, name, "another")
         with pytest.raises(pytest.fail.Exception, match="made again"):
             network.at(carried.usual.of, "", 256)
     network = transfer.Material(carried, 2**19).networks[0]
-    monkeypatch.setitem(network._key, "sources", "others, which the record names")
+    monkeypatch.setitem(network.key, "sources", "others, which the record names")
     assert len(network.at(carried.usual.of, "", 256))
 
 

@@ -99,7 +99,8 @@ class Descriptors:
         return files.sha256(self.run.weights)
 
     @cached_property
-    def _key(self) -> dict:
+    def key(self) -> dict:
+        """Of what whatever is kept of this network and these targets was made."""
         return {
             "weights": self.weights_sha256,
             "data": self.store.manifest_sha256,
@@ -131,7 +132,7 @@ class Descriptors:
         if self.part is not None:
             return self._make(of, view, scale).arrays["descriptors"]
         arrays, self.made[f"{self.run.name}/{name}"] = kept_or_made(
-            self.path(name), self._key | {"pass": name}, self.recorded, lambda: self._make(of, view, scale).parted()
+            self.path(name), self.key | {"pass": name}, self.recorded, lambda: self._make(of, view, scale).parted()
         )
         return arrays["descriptors"]
 

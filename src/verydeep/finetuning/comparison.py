@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from verydeep.finetuning.loop import Lesson, batch_size, fit, new_network
 from verydeep.finetuning.rates import best_rate
 from verydeep.finetuning.testing import posteriors
 from verydeep.networks import anatomy
-from verydeep.runs import provenance, transfers
+from verydeep.runs import transfers
 from verydeep.runs.parts import TransferScore, WayCost
 from verydeep.studies import Transfer, Tuning
 from verydeep.studies.tuning import FROZEN, TUNED, WAYS, tuning_protocol
@@ -113,16 +112,6 @@ class _Comparison(OnOtherData):
         work = 3 * crops * anatomy.multiply_adds(self.run.configuration, outputs)
         return WayCost(epochs=self.epochs, multiply_adds=work, seconds=seconds, rate=rate)
 
-    @cached_property
-    def _key(self) -> dict:
-        return {
-            "weights": self.material.networks[0].weights_sha256,
-            "data": self.store.manifest_sha256,
-            "labels": self.targets.sha256(),
-            "protocol": tuning_protocol(self.made),
-            "sources": provenance.sources_sha256(),
-        }
-
     def _kept(self, name: str, rate: float, learn: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
         """What ``learn`` gives, and the seconds that it took: kept in the workspace, or done now and kept there."""
 
@@ -131,7 +120,8 @@ class _Comparison(OnOtherData):
             return {"given": learn()}, {"seconds": time.monotonic() - begun}
 
         path = self.made.workspace / "learned" / f"{name}.safetensors"
-        arrays, cost = kept_or_made(path, self._key | {"learned": name, "rate": rate}, (), timed)
+        own = {"protocol": tuning_protocol(self.made), "learned": name, "rate": rate}
+        arrays, cost = kept_or_made(path, self.material.networks[0].key | own, (), timed)
         return arrays["given"], cost["seconds"]
 
     def _frozen(self, split: Split) -> tuple[np.ndarray, list[float], float]:
