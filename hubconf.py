@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 # What the package imports on the way to a network; torch.hub says which of them is missing.
-dependencies = ["defusedxml", "filelock", "google.protobuf", "h5py", "nbformat", "numpy", "pandas", "PIL", "pooch",
+dependencies = ["defusedxml", "filelock", "google", "h5py", "nbformat", "numpy", "pandas", "PIL", "pooch",
                 "pydantic", "safetensors", "torch", "torchvision", "tqdm", "yaml"]  # fmt: skip
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))

@@ -17,6 +17,18 @@ def test_a_folder_takes_the_place_of_another_and_nothing_is_left_beside(tmp_path
         assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_a_new_folder_takes_no_place_that_something_is_in(tmp_path):
+    """Of two that make it the second is refused, and so is what came to be there while it was made."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    with files.atomic_folder(folder, new=True) as making:  # nothing is in it
+        (making / "file").write_text("first")
+    with pytest.raises(StorageError, match="kept cannot be written: "):
+        with files.atomic_folder(folder, new=True) as making:
+            (making / "file").write_text("second")
+    assert (folder / "file").read_text() == "first" and [*tmp_path.iterdir()] == [folder]
+
+
 @pytest.mark.parametrize("where", ["while it is made", "when it takes its place"])
 def test_where_it_cannot_be_written_the_old_folder_is_as_it_was(tmp_path, monkeypatch, where):
     folder = tmp_path / "kept"

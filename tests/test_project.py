@@ -173,7 +173,9 @@ def test_the_workflow_plans_every_run_of_a_study(study, tmp_path):
     for rule, expected in {"train": asked * trained, "evaluate": asked, "fuse": fusions}.items():
         planned = re.search(rf"^{rule} +(\d+)$", done.stdout, re.MULTILINE)
         assert (int(planned[1]) if planned else 0) == expected, done.stdout
-    assert f"verydeep run {study} " in done.stdout
+    # by this very Python: PATH has no verydeep, and on a user's machine it may have another
+    commands = re.findall(r"^ +(\S+) -m verydeep (?:run|fuse) ", done.stdout, re.MULTILINE)
+    assert len(commands) == asked * (1 + trained) + fusions and {*commands} == {sys.executable}
     nothing = f"{'0 trained and ' if trained else ''}0 tested"
     assert f"study {study}: of {asked} networks {nothing}, of {fusions} fusions 0 made\n" in done.stderr
     if not trained:
@@ -187,6 +189,14 @@ def test_without_a_card_the_workflow_asks_for_none_and_trains_in_one_process(tmp
     done = planned_by_workflow(tmp_path, "study=smoke", "gpus=0")
     assert done.returncode == 0 and "--processes 1 --only train" in done.stdout
     assert not re.search(r"gpu=[1-9]", done.stdout)
+
+
+@pytest.mark.parametrize("gpus", ["two", "-2", "1.5"])
+def test_a_wrong_number_of_cards_is_one_line(tmp_path, gpus):
+    done = planned_by_workflow(tmp_path, "study=smoke", f"gpus={gpus}")
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == (
+        f"error: gpus is a whole number from 0 upwards, not {ast.literal_eval(gpus) if gpus != 'two' else gpus!r}"
+    )
 
 
 def test_on_several_cards_a_network_that_takes_its_batch_whole_has_one(tmp_path):

@@ -97,16 +97,16 @@ def require_weights(run: Run) -> None:
     Raises
     ------
     VerydeepError
-        Saying whether they can be restored, and the command that trains the run again.
+        Saying whether they can be restored, and how the run is trained again.
     """
     if run.weights.exists() or run.pilot or runs.read_record(run, "train") is None:
         return
-    anew = f"{run.command_line('train')} trains it anew, and replaces its record"
+    anew = f"remove {run.folder} and give {run.command_line('train')}, which trains it anew"
     if run.weights_expected:
         raise VerydeepError(f"{run.weights}: no weights there; restore them (git checkout), or {anew}")
     raise VerydeepError(
         f"{run.study.name}/{run.name}: its weights are not published, and lie on the machine that trained it alone; "
-        f"{anew}"
+        f"to have them here, {anew}"
     )
 
 

@@ -59,25 +59,27 @@ def _lock(handle: int) -> None:
 
 
 @contextlib.contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path, new: bool = False) -> Iterator[Path]:
     """Give a temporary folder beside; on success it takes the place of ``folder``, on failure it is removed.
+
+    With ``new`` it takes no place but an empty one: what has come to be there meanwhile is somebody's.
 
     Raises
     ------
     StorageError
-        When it cannot be written. The old folder is as it was.
+        When it cannot be written, or ``new`` has found something there. The old folder is as it was.
     """
     aside = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=STAGING))
-        new, old = aside / "new", aside / "old"
-        new.mkdir()
-        yield new
-        if folder.exists():
+        making, old = aside / "new", aside / "old"
+        making.mkdir()
+        yield making
+        if folder.exists() and not new:
             folder.replace(old)
         try:
-            new.replace(folder)
+            making.replace(folder)  # of what is there it takes the place of an empty folder alone
         except OSError:
             if old.exists():
                 old.replace(folder)

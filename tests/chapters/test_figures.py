@@ -232,6 +232,12 @@ def test_cells_say_the_numbers_that_they_are_of():
     assert titles == ["cat 90%", "cat 40%\n(dog)"]
 
 
+def test_a_picture_of_no_images_says_so():
+    """A network may make no mistake, and its test must end all the same."""
+    (axes,) = functions()["images.prediction_grid"]([], _predictions().head(0), [], columns=1).figure.axes
+    assert axes.get_title() == "none"
+
+
 def test_boxes_lie_where_they_are_and_are_green_where_they_are_right():
     def rectangles(axes):
         return [(patch.get_bbox().extents.tolist(), to_rgb(patch.get_edgecolor())) for patch in axes.patches]

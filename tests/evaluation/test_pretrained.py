@@ -200,7 +200,8 @@ def test_a_network_whose_weights_are_gone_is_not_said_to_come_back_by_a_run(trai
     """The command that was named found the run done, and did nothing."""
     studies.find_run("smoke", "A", "256").weights.unlink()
     with pytest.raises(
-        VerydeepError, match="no weights there; restore them .*, or verydeep train smoke A 256 --seed 0"
+        VerydeepError,
+        match="no weights there; restore them .*, or remove .* and give verydeep train smoke A 256 --seed 0",
     ):
         verydeep.pretrained("smoke/A-256")
 
@@ -283,6 +284,6 @@ def test_weights_that_are_not_published_are_said_to_lie_elsewhere(repository, tm
     monkeypatch.setenv("VERYDEEP_ARTIFACTS", str(tmp_path))
     run = studies.find_run("narrow", "C", 384)
     assert runs.is_complete(run, "evaluate")
-    said = r"C-384-s0: its weights are not published, and lie .*; verydeep train narrow C 384 --seed 0 trains it anew"
+    said = r"C-384-s0: its weights are not published, and lie .*, remove .* and give verydeep train narrow C 384 "
     with pytest.raises(VerydeepError, match=said):
         assembly.load_network(run)

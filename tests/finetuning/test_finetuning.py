@@ -22,6 +22,7 @@ from PIL import Image
 from conftest import enter, gone_on
 from verydeep import cli, finetuning, notebooks, runs, studies
 from verydeep.chapters import formats, tuning_tables
+from verydeep.chapters.live import tuning as live_tuning
 from verydeep.data.sources import source
 from verydeep.errors import DataError, StorageError, TrainingDiverged, UnknownName, VerydeepError
 from verydeep.evaluation.pretrained import pretrained
@@ -294,6 +295,36 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_learned(tr
         finetuning.tune(studies.find_tuning("smoke/A-256", str(folder)), folder.parent / "file" / "here")
     with pytest.raises(VerydeepError, match=r"^/: nothing can be written beside it; name a folder with --to"):
         finetuning.tune(studies.find_tuning("smoke/A-256", "/"))
+    with pytest.raises(VerydeepError, match="to is the path of the folder that the network goes to, not 5"):
+        finetuning.tune(studies.find_tuning("smoke/A-256", str(folder)), 5)
+    monkeypatch.setenv("HOME", str(folder.parent))
+    with pytest.raises(VerydeepError, match=f"{folder} exists already; name another folder"):
+        finetuning.tune(studies.find_tuning("smoke/A-256", str(folder)), f"~/{folder.name}")
+
+
+def test_no_name_is_no_folder():
+    """A variable of the shell that is not set gives it, and it must not mean the working directory."""
+    with pytest.raises(VerydeepError, match="'' is neither a folder nor one of the data sets"):
+        studies.find_tuning("smoke/A-256", "")
+
+
+def test_a_place_of_ones_own_is_of_own_images_alone():
+    with pytest.raises(VerydeepError, match="to='here' is of a folder of images of one's own: caltech101 is recorded"):
+        live_tuning.learn(studies.find_tuning("narrow/D-jitter", "caltech101"), "here", pixels_per_batch=1)
+
+
+def test_what_comes_to_be_there_while_it_learns_is_left_alone(trained, folder, monkeypatch):
+    there, fit = folder.with_name("mine-tuned"), own.fit
+
+    def slow(*given, **options):
+        there.mkdir()
+        (there / "mine.txt").write_text("by hand")
+        return fit(*given, **options)
+
+    monkeypatch.setattr(own, "fit", slow)
+    with pytest.raises(StorageError, match="mine-tuned cannot be written"):
+        finetuning.tune(studies.find_tuning("smoke/A-256", str(folder)), epochs=1)
+    assert [path.name for path in there.iterdir()] == ["mine.txt"]
 
 
 def test_what_stops_in_the_middle_leaves_nothing_and_goes_on_by_the_same_command(trained, folder, monkeypatch):

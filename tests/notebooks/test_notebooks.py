@@ -42,6 +42,7 @@ CELL = 'study = "smoke"  # one\nconfig = "A"\ntrain_scale = 256\nvariant = None\
     ([CELL, "# Parameters\nseed = 0\n"], None),
     ([CELL, "# Parameters\ntraining = 3\n"], "training"),  # the name of a module that the notebook imports
     ([CELL, "# Parameters\n_epochs = 3\n"], "_epochs"),
+    ([CELL, "# Parameters\npixels_per_batch = 5\n"], "pixels_per_batch"),  # the notebook that tests has it
     ([CELL + "sede = 1\n"], "sede"),
     ([CELL, "from verydeep import training", "mine = 3\nepochs = 4", "%timeit 1"], None),
     (["from math import *", CELL], None),
@@ -68,7 +69,7 @@ def test_a_notebook_of_classes_refuses_a_network_that_gives_boxes():
 def test_plain_papermill_trains_d_and_leaves_a_complete_run(d_trained):
     """A is there already, so D starts from it; on two processes, which the notebook starts."""
     run = studies.find_run("smoke", "D", 256)
-    record = runs.read_record(run, "train")
+    record = runs.read_record(run)
     assert record.parent.run == "A-256-s0" and record.device.processes == 2
     assert runs.check_folder(run.folder) == []
 

@@ -419,6 +419,10 @@ def test_small_images_are_said_to_be_enlarged():
     assert reasons["training, jitter", "learning_rate"] == "a tenth of the rate at S=256, as in the paper"
     assert reasons["training, 256", "learning_rate"].startswith("in trials before the study")
     assert reasons["training, 384", "batch"] == reasons["training, 256", "batch"]  # what no stage sets anew
+    for study in ("narrow", "full"):
+        exact = settings.all_departures(study).set_index("setting", append=True)["here"]
+        assert exact["training", "start"] == "rounded to half precision"
+    assert "start" not in settings.all_departures("released")["setting"].tolist()
     boxes = settings.all_departures("quarter").filter(like="boxes, ", axis="index")
     rates = boxes[boxes["setting"] == "learning_rate"]
     assert set(zip(rates["paper"], rates["here"], strict=True)) == {(0.001, 0.03)}

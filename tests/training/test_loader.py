@@ -111,6 +111,15 @@ def test_a_connection_that_breaks_while_the_workers_live_is_told_as_it_is(broken
         next(broken(60))
 
 
+def test_an_error_in_this_process_is_told_at_once(monkeypatch):
+    """There is no worker whose death might still be on its way."""
+    monkeypatch.setattr(images, "wait", lambda *_, **__: pytest.fail("waits for nobody"))
+    loader = images.Loader(SimpleNamespace(num_workers=0))
+    loader._batches = map(torch.zeros, [-1])
+    with pytest.raises(RuntimeError, match="non-negative"):
+        next(loader)
+
+
 def test_the_handler_of_dying_workers_is_away_while_batches_are_made_and_is_there_again(checkout, prepared):
     """torch's raises at any line of this process."""
     prepared(2, TrainingBatches.__getitem__)

@@ -232,7 +232,7 @@ def test_a_divergence_seen_later_is_that_of_its_step_and_is_never_saved(checkout
 
 
 @pytest.mark.parametrize(("room", "advice"), [
-    (9, "run it with --micro-batch 8, which gives the same updates"),
+    (9, "run it with --micro-batch 8, which gives the same updates but for rounding"),
     (0, "nor for one: it takes a larger one"),
 ])  # fmt: skip
 def test_too_little_memory_is_one_line_with_the_micro_batch_that_fits(checkout, on, monkeypatch, room, advice):

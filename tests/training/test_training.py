@@ -299,6 +299,8 @@ def test_accumulation_gives_the_updates_of_the_whole_batch(checkout, monkeypatch
         monkeypatch.setattr(Updates, "update", noting)
         run = tiny_run(epochs=1, dropout=dropout)
         training.train(run, micro_batch=micro, report=silent)
+        (session,) = runs.read_record(run, "train").sessions  # the losses beyond the first steps hang on it
+        assert (session.micro_batch, session.processes, session.threads) == (micro, 1, torch.get_num_threads())
         for path in run.folder.iterdir():
             path.unlink()
     assert len(losses[32]) == 41
@@ -335,9 +337,47 @@ def test_a_recorded_parent_without_weights_is_not_trained_again_unasked(trained)
     run = studies.find_run("smoke", "D", "256")
     run.parent.weights.unlink()
     kept = {path: path.read_bytes() for path in run.parent.folder.iterdir()}
-    with pytest.raises(VerydeepError, match="restore them .*, or verydeep train smoke A 256 --seed 0 trains it anew"):
+    with pytest.raises(VerydeepError, match="restore them .*, or remove .* and give verydeep train smoke A 256 "):
         training.train(run, report=silent)
     assert {path: path.read_bytes() for path in run.parent.folder.iterdir()} == kept and not run.folder.exists()
+
+
+def test_a_recorded_training_without_weights_is_not_made_again_unasked(trained):
+    """Of one that is not published only the machine that trained it has the weights; every other has the record."""
+    run = studies.find_run("smoke", "A", "256")
+    run.weights.unlink()
+    kept = {path: path.read_bytes() for path in run.folder.iterdir()}
+    with pytest.raises(VerydeepError, match=f"or remove {run.folder} and give verydeep train smoke A 256 --seed 0, "):
+        training.train(run, report=silent)
+    with pytest.raises(VerydeepError, match=r"was trained otherwise .*\(recipe.epochs: 12, now 2\)"):
+        training.train(tiny_run("A", epochs=2), report=silent)
+    assert {path: path.read_bytes() for path in run.folder.iterdir()} == kept
+
+
+def test_a_kill_after_the_record_leaves_no_checkpoint_that_a_training_anew_would_go_on_from(checkout, monkeypatch):
+    run = tiny_run(epochs=1)
+    with monkeypatch.context() as killed:
+        killed.setattr(loop.record, "write", _then_fail(loop.record.write))
+        with pytest.raises(KeyboardInterrupt):
+            training.train(run, report=silent)
+    assert runs.read_record(run, "train") and (run.workspace / "checkpoint.pt").exists()
+    training.train(run, report=silent)
+    assert not (run.workspace / "checkpoint.pt").exists()
+
+
+def _then_fail(write):
+    def killed(*arguments):
+        write(*arguments)
+        raise KeyboardInterrupt
+
+    return killed
+
+
+def test_more_processes_than_gpus_are_refused(checkout, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    with pytest.raises(VerydeepError, match="8 processes are more than the 2 GPUs that are here"):
+        training.train(tiny_run(), processes=8, report=silent)
 
 
 def test_half_precision_training_on_a_cpu_is_refused(checkout):

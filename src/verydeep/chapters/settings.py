@@ -52,7 +52,7 @@ def _setting(study: Study, key: str) -> tuple[object, str]:
 def all_departures(study: str) -> pd.DataFrame:
     """Every setting in which a study departs from the paper: its data, networks, recipes, and testing."""
     spec = load(study)
-    every = [_data(spec), *_held_out(spec)]
+    every = [_data(spec), *_held_out(spec), *_start(spec)]
     for key, field in type(spec.network).model_fields.items():
         every.append(
             _departure(
@@ -87,6 +87,15 @@ def _held_out(study: Study) -> list[dict]:
     return [{"where": "held out", "setting": "held_out_per_class",
              "meaning": "images on which a recipe is chosen and a plateau is seen", "paper": "the validation images",
              "here": recipes.held_out_words(study), "why": "validation images choose nothing here"}]  # fmt: skip
+
+
+def _start(study: Study) -> list[dict]:
+    """How exactly the weights are known that a training starts from."""
+    if not study.train:
+        return []
+    return [_departure("training", "start", "the weights of another network that a training starts from",
+                       "as they were trained", "rounded to half precision",
+                       "they are published so, and who has a clone starts from the same")]  # fmt: skip
 
 
 def _of_boxes(study: Study) -> list[dict]:

@@ -121,22 +121,27 @@ class Tester:
             yield _stack(batch)
 
     def rescaled(self, store: Store, row: int, shorter: int) -> np.ndarray:
-        """One image of the store, rescaled as ``testing`` says: uint8 (height, width, 3).
+        """One image of the store as it is tested: :func:`rescaled`."""
+        return rescaled(self.testing, store, row, shorter)
 
-        Raises
-        ------
-        DataError
-            When it is so narrow that it would have more pixels than any image may have that is read.
-        """
-        options, image = self.testing, store.image(row)
-        require_rescalable(store.manifest["name"].iat[row], *image.shape[:2], shorter, options.longer_side)
-        return rescale(
-            image,
-            shorter,
-            longer_side=options.longer_side,
-            interpolation=options.interpolation,
-            antialias=options.antialias,
-        )
+
+def rescaled(testing: Testing, store: Store, row: int, shorter: int) -> np.ndarray:
+    """One image of the store, rescaled as ``testing`` says: uint8 (height, width, 3).
+
+    Raises
+    ------
+    DataError
+        When it is so narrow that it would have more pixels than any image may have that is read.
+    """
+    image = store.image(row)
+    require_rescalable(store.manifest["name"].iat[row], *image.shape[:2], shorter, testing.longer_side)
+    return rescale(
+        image,
+        shorter,
+        longer_side=testing.longer_side,
+        interpolation=testing.interpolation,
+        antialias=testing.antialias,
+    )
 
 
 @dataclass

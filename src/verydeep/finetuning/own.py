@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from verydeep import files, progress
+from verydeep import files, paths, progress
 from verydeep.assembly import device, recorded_normaliser
 from verydeep.data.images import decode
 from verydeep.data.targets import aside, of_one_class
@@ -166,7 +166,8 @@ def tune(
     DataError
         When the folder is not what it should be; in one line, before anything is learned.
     VerydeepError
-        When the network is not trained, or ``to`` is there already or cannot be written; before anything is learned.
+        When the network is not trained, or ``to`` is no path, is there already or cannot be written; before anything is
+        learned. What has come to be there meanwhile is left alone too.
     """
     run, folder = asked.run, asked.folder.resolve()
     to = _place(folder, to)
@@ -185,7 +186,7 @@ def tune(
     net = new_network(run, len(images.words), trained=True)
     losses = fit(net, run, lesson, normalise, trained=True, rate=rate)
     report(f"learned at a rate of {rate:g}: loss {losses[0]:.3f} in the first epoch, {losses[-1]:.3f} in the last")
-    with files.atomic_folder(to) as making:
+    with files.atomic_folder(to, new=True) as making:
         digest = weights.publish(net, making / WEIGHTS)
         weights.load_into(net, making / WEIGHTS)  # what is tested is what is written
         said = posteriors(net, run, normalise, images, test, pixels_per_batch)
@@ -203,11 +204,13 @@ def tune(
     return replace(tuned, folder=to)
 
 
-def _place(folder: Path, to: Path | None) -> Path:
+def _place(folder: Path, to: str | Path | None) -> Path:
     """Where the network for the images in ``folder`` goes: nothing is there yet, and it can be written."""
     if not to and not folder.name:
         raise VerydeepError(f"{folder}: nothing can be written beside it; name a folder with --to")
-    to = Path(to) if to else folder.with_name(f"{folder.name}-tuned")
+    if not isinstance(to, str | Path | None):
+        raise VerydeepError(f"to is the path of the folder that the network goes to, not {to!r}")
+    to = paths.expanded(to) if to else folder.with_name(f"{folder.name}-tuned")
     if to.exists():
         raise VerydeepError(f"{to} exists already; name another folder with --to, or remove it")
     files.require_writable(to)

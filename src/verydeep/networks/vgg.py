@@ -156,7 +156,8 @@ def build(
     dropout
         Probability of dropping a unit of FC6 and FC7 in training (Sect. 3.1).
     lrn_alpha
-        How A-LRN's alpha is meant: ``"caffe"`` divides it by the window of 5, ``"krizhevsky"`` does not.
+        How A-LRN's alpha is meant: ``"caffe"`` divides it by the window of 5, ``"krizhevsky"`` does not,
+        ``"unit-variance"`` makes it as much larger as pixels that were divided by their deviation are smaller.
 
     Raises
     ------

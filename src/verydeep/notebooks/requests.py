@@ -16,7 +16,7 @@ from verydeep.studies import (
     find_tuning,
 )
 
-#: The parameters that fit a notebook to the machine and change no number.
+#: The parameters that fit a notebook to the machine; those of training change the last bits, and are recorded.
 MACHINE = {"train": ("processes", "micro_batch"), "evaluate": ("pixels_per_batch",), "fuse": ("pixels_per_batch",),
            "transfer": ("pixels_per_batch",), "finetune": ("pixels_per_batch",)}  # fmt: skip
 _RUN = ("study", "config", "train_scale", "variant", "seed")
@@ -81,13 +81,15 @@ def checked(namespace: dict, allowed: tuple[str, ...]) -> dict:
     Raises
     ------
     UnknownName
-        For one that is not among ``allowed``.
+        For one that is not among ``allowed``, or that the notebook has no default of and so does nothing with.
     VerydeepError
         For a number of processes or images that is none.
     """
-    for name in _assigned(namespace, allowed):
-        if name not in allowed:
-            raise UnknownName("parameter", name, allowed)
+    defaults, added = _assigned(namespace, allowed)
+    known = [name for name in allowed if name in defaults] or allowed
+    for name in (*defaults, *added):
+        if name not in known:
+            raise UnknownName("parameter", name, known)
     given = {name: namespace[name] for name in allowed if name in namespace}
     for name in sum(MACHINE.values(), ()):
         value = given.get(name, 1)
@@ -96,13 +98,16 @@ def checked(namespace: dict, allowed: tuple[str, ...]) -> dict:
     return given
 
 
-def _assigned(namespace: dict, allowed: tuple[str, ...]) -> list[str]:
-    """The names that the cells of parameters assign; all names where there are no cells, as in a plain program."""
+def _assigned(namespace: dict, allowed: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """The names that the cells of parameters assign, the defaults' and papermill's.
+
+    All names are papermill's where there are no cells, as in a plain program.
+    """
     if "In" not in namespace:
-        return [name for name in namespace if name != "__builtins__"]
+        return [], [name for name in namespace if name != "__builtins__"]
     cells = [(_names(cell), cell.startswith(_INJECTED)) for cell in namespace["In"]]
     defaults = next((names for names, injected in cells if names and allowed[0] in names and not injected), [])
-    return [*defaults, *(name for names, injected in cells if injected for name in names or [])]
+    return defaults, [name for names, injected in cells if injected for name in names or []]
 
 
 def _names(cell: str) -> list[str] | None:

@@ -232,7 +232,13 @@ class Session(Part):
     load_average: float | None
     """Processes that wanted to run, over the last minute."""
     device: str | None = None
-    """The GPU's name, or the architecture; of older sessions it was not kept."""
+    """The GPU's name, or the architecture; of older sessions it was not kept, nor what follows."""
+    processes: int | None = None
+    """Processes that trained together."""
+    threads: int | None = None
+    """Threads of each."""
+    micro_batch: int | None = None
+    """Images that a device took at once at most: how a batch's gradients were summed, on which the last bits depend."""
 
 
 class SplitRecord(Part):

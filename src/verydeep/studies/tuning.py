@@ -98,7 +98,7 @@ def find_tuning(network: str, images: str) -> Tuning | OwnImages:
     data_sets = [name for name, target in TARGETS.items() if target.tuned]
     if images in data_sets:
         return Tuning(run, images)
-    if isinstance(images, str | Path) and (folder := paths.expanded(images)).is_dir():
+    if images and isinstance(images, str | Path) and (folder := paths.expanded(images)).is_dir():
         return OwnImages(run, folder)
     raise VerydeepError(f"{images!r} is neither a folder nor one of the data sets {', '.join(data_sets)}")
 

@@ -53,6 +53,8 @@ class Loader(Iterator[Batch]):
     def _dead(self) -> BaseProcess | None:
         """A worker that has died; waited for, since what it held open is closed a moment before it counts as dead."""
         workers = getattr(self._batches, "_workers", [])
+        if not workers:  # the batches are made in this process
+            return None
         closed = wait([worker.sentinel for worker in workers], timeout=_DYING)
         for worker in workers:
             if worker.sentinel in closed:

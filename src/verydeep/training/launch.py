@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch.distributed import PrefixStore, Store
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -43,8 +44,8 @@ def train(
         Devices to train on. With more than one, processes are started here (from a notebook too); under
         ``torchrun`` or ``accelerate launch`` leave it at 1.
     micro_batch
-        Images that a device takes at once. A smaller one needs less memory and gives the same update, by
-        accumulating gradients until the study's batch is full. Batch normalisation takes its batch whole.
+        Images that a device takes at once. A smaller one needs less memory and gives the same update but for rounding,
+        by accumulating gradients until the study's batch is full. Batch normalisation takes its batch whole.
     report
         Receives a line for every epoch; with several processes a function of a module, called in the first of them.
 
@@ -64,24 +65,25 @@ def train(
     ProcessLost
         When another process of the launch has ended.
     VerydeepError
-        For a study that trains nothing, a batch that batch normalisation would have split, and a recorded run, also one
-        to start from, that was trained otherwise or whose weights are not here: none is replaced unasked.
+        For a study that trains nothing, more processes than GPUs, a batch that batch normalisation would have split,
+        and a recorded run, also one to start from, that was trained otherwise or whose weights are not here: none is
+        replaced unasked.
     """
     if not run.study.train:
         raise VerydeepError(f"the study {run.study.name} trains nothing: it tests published weights")
     variables.require_precision()
     rank, size = variables.process()
     _require_one_launch(size, processes)
+    _require_gpus(processes)
     if rank == 0:
-        runs.publish_weights(run)
+        _require_replaces_none(run)
     if _is_trained(run):
         if rank == 0:
-            _require_finished(run)
+            _finish(run)
             report(f"{run.name}: already trained")
         return run.folder
     _require_whole_batch(run, max(size, processes), micro_batch)
     if run.parent is not None:
-        _require_kept(run.parent, rank)
         train(run.parent, processes=processes, micro_batch=micro_batch, report=report)
     # Of the processes that torchrun has started, the first holds the run for all.
     with runs.working_on(run) if rank == 0 else contextlib.nullcontext():
@@ -96,15 +98,24 @@ def _require_one_launch(started: int, asked: int) -> None:
         raise VerydeepError(f"a launcher has started {started} processes already: leave --processes at 1")
 
 
-def _require_finished(run: Run) -> None:
-    runs.seal_training(run)
+def _require_gpus(asked: int) -> None:
+    """Refuse more processes on this machine than GPUs: NCCL has two on one fail, and does not say how to go on."""
+    here, gpus = max(asked, int(os.environ.get("LOCAL_WORLD_SIZE") or 1)), torch.cuda.device_count()
+    if here > max(gpus, 1) and assembly.device().type == "cuda":
+        raise VerydeepError(f"{here} processes are more than the {gpus} GPUs that are here: start one for each GPU")
+
+
+def _require_replaces_none(run: Run) -> None:
+    """Refuse a run whose record would be replaced, though nobody asked for that: children and fusions cite it."""
+    runs.publish_weights(run)
     runs.require_trained_as_asked(run)
+    assembly.require_weights(run)
 
 
-def _require_kept(parent: Run, rank: int) -> None:
-    if rank == 0:
-        runs.publish_weights(parent)
-        assembly.require_weights(parent)
+def _finish(run: Run) -> None:
+    """Do what a kill after the record was written has left undone."""
+    runs.seal_training(run)
+    (run.workspace / loop.CHECKPOINT).unlink(missing_ok=True)
 
 
 def _require_whole_batch(run: Run, processes: int, micro_batch: int) -> None:

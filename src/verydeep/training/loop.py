@@ -82,13 +82,17 @@ class Training:
         self.stop = StopRequest()
         self.checkpoint = run.workspace / CHECKPOINT
         self.state = self._resumed()
+        device = assembly.device_record(self.accelerator.device, self.accelerator.num_processes)
         self.session = {
             "started": self.started,
             "seconds": 0.0,
             "images": 0,
             "sources_sha256": self.made_by.sources_sha256,
             "load_average": 0.0,
-            "device": assembly.device_record(self.accelerator.device).name,
+            "device": device.name,
+            "processes": device.processes,
+            "threads": device.threads,
+            "micro_batch": self.updates.micro_batch,
         }
         self.state.sessions.append(self.session)
         self.begun = self.saved = time.monotonic()
@@ -238,7 +242,7 @@ class Training:
             )
         # several processes cannot try by themselves: each waits for the others in every update
         fits = self.updates.largest_that_fits(batch, *where) if parts == 1 else tried // 2
-        remedy = f"run it with --micro-batch {fits}, which gives the same updates"
+        remedy = f"run it with --micro-batch {fits}, which gives the same updates but for rounding"
         raise OutOfMemory(
             f"{self.run.name}: the device has not the memory for {tried} images at once; "
             f"{remedy if fits else 'nor for one: it takes a larger one'}"

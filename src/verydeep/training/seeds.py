@@ -1,4 +1,8 @@
-"""Seeds of the separate random streams; that of the views is (seed, epoch) in :mod:`verydeep.data.views`."""
+"""Seeds of the separate random streams; that of the views is (seed, epoch) in :mod:`verydeep.data.views`.
+
+numpy fills a seed up with zeros, so (seed, 1, 0) here is (seed, 1) there. Each goes into a generator of another kind,
+so nothing that is drawn is the same.
+"""
 
 import numpy as np
 

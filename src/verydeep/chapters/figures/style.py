@@ -85,13 +85,18 @@ def use_style() -> None:
 
 
 def frameless(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
-    """Rows of panels without a frame, at least ``count`` of them; ``size`` is the width and height of one, inches."""
-    rows, (width, height) = -(-count // columns), size
+    """Rows of panels without a frame, at least ``count`` of them; ``size`` is the width and height of one, inches.
+
+    Of none there is one row, in which it says so.
+    """
+    rows, (width, height) = max(1, -(-count // columns)), size
     figure, panels = plt.subplots(
         rows, columns, figsize=(width * columns, height * rows), layout="constrained", squeeze=False
     )
     for axes in panels.flat:
         axes.set_axis_off()
+    if count == 0:
+        panels[0, 0].set_title("none", fontsize=8)
     return figure, panels
 
 

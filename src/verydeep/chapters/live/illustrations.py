@@ -15,7 +15,7 @@ from verydeep.data.views import (
     grid_positions,
     rescale,
 )
-from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
+from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester, rescaled
 from verydeep.networks import dense
 from verydeep.networks.dense import score_map
 from verydeep.results import wrong_images
@@ -140,7 +140,7 @@ def crop_grid(run: Run) -> Picture:
     images, titles, positions = [], [], []
     testing = run.testing
     for scale in several_scales(run.train_scale):
-        image = rescale(store.image(store.rows("val")[position]), run.study.pixels(scale))
+        image = rescaled(testing, store, store.rows("val")[position], run.study.pixels(scale))
         sides = image.shape[:2]
         places = [grid_positions(side, run.study.crop, testing.crops_per_side, testing.grid) for side in sides]
         distinct = len(set(places[0])) * len(set(places[1]))
@@ -161,7 +161,7 @@ def crop_posteriors(run: Run) -> Picture:
     titles, probabilities = [], []
     with torch.inference_mode():
         for scale in several_scales(run.train_scale):
-            image = rescale(store.image(store.rows("val")[position]), run.study.pixels(scale))
+            image = rescaled(testing, store, store.rows("val")[position], run.study.pixels(scale))
             tops, lefts = (grid_positions(side, crop, testing.crops_per_side, testing.grid) for side in image.shape[:2])
             crops = [image[top : top + crop, left : left + crop] for top in tops for left in lefts]
             x = normalise(np.stack(crops))
@@ -187,7 +187,7 @@ def posteriors_by_scale(run: Run, classes: int = 4, scales: int = 9) -> Picture:
     posteriors = []
     with torch.inference_mode():
         for scale in every:
-            x = normalise(rescale(store.image(row), run.study.pixels(scale))[None])
+            x = normalise(rescaled(run.testing, store, row, run.study.pixels(scale))[None])
             views = [x, x.flip(3)] if run.recipe.flip else [x]
             options = (run.testing.average, run.testing.positions, PIXELS_PER_BATCH)
             posteriors.append(sum(dense.posteriors(net, view, *options)[0] for view in views).numpy() / len(views))

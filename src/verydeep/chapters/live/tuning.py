@@ -1,7 +1,5 @@
 """What the notebook of fine-tuning shows: of a data set its three ways, of own images the network's errors."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -12,6 +10,7 @@ from verydeep.chapters.figures.style import RIGHT, WRONG
 from verydeep.data.sources import source
 from verydeep.data.store import open_store
 from verydeep.data.views import rescale
+from verydeep.errors import VerydeepError
 from verydeep.runs import answers, transfers
 from verydeep.studies import OwnImages, Tuning
 from verydeep.studies.tuning import TUNED
@@ -27,11 +26,18 @@ def learn(asked: Asked, to: str | None = None, *, pixels_per_batch: int) -> Lear
     -------
     Tuning or Tuned
         What :func:`table`, :func:`picture`, :func:`gains` and :func:`examples` show.
+
+    Raises
+    ------
+    VerydeepError
+        When ``to`` is given with a data set, whose record has its own place.
     """
     if isinstance(asked, Tuning):
+        if to:
+            raise VerydeepError(f"to={to!r} is of a folder of images of one's own: {asked.source} is recorded")
         finetuning.compare(asked, pixels_per_batch=pixels_per_batch)
         return asked
-    return finetuning.tune(asked, Path(to) if to else None, pixels_per_batch=pixels_per_batch)
+    return finetuning.tune(asked, to, pixels_per_batch=pixels_per_batch)
 
 
 def table(learned: Learned) -> display.Table:
