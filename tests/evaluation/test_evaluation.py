@@ -164,6 +164,21 @@ def test_a_record_without_all_measurements_or_by_another_protocol_is_made_again(
         assert runs.read_record(run, "evaluate").protocol == whole.protocol
 
 
+def test_a_kill_before_the_new_record_leaves_none(trained, monkeypatch):
+    """The old one beside new answers gave numbers of two tests under one name."""
+    run = studies.find_run("smoke", "A", 256)
+    old = runs.read_record(run, "evaluate")
+    runs.write_record(run, old.model_copy(update={"protocol": old.protocol | {"grid": "cells"}}))
+    runs.seal(run.folder, ["evaluate.json"])
+    with monkeypatch.context() as killed:
+        killed.setattr("verydeep.evaluation.measure.fingerprint", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            evaluation.evaluate(run, report=lambda line: None)
+    assert runs.read_record(run, "evaluate") is None and not runs.is_complete(run, "evaluate")
+    evaluation.evaluate(run, report=lambda line: None)
+    assert runs.read_record(run, "evaluate").measurements == old.measurements
+
+
 def test_a_record_edited_by_hand_is_refused_and_made_again_once_it_is_deleted(trained):
     run = studies.find_run("smoke", "A", 256)
     whole = runs.read_record(run, "evaluate")

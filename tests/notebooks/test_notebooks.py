@@ -69,7 +69,7 @@ def test_a_notebook_of_classes_refuses_a_network_that_gives_boxes():
 def test_plain_papermill_trains_d_and_leaves_a_complete_run(d_trained):
     """A is there already, so D starts from it; on two processes, which the notebook starts."""
     run = studies.find_run("smoke", "D", 256)
-    record = runs.read_record(run)
+    record = runs.read_record(run, "train")
     assert record.parent.run == "A-256-s0" and record.device.processes == 2
     assert runs.check_folder(run.folder) == []
 

@@ -84,7 +84,7 @@ def test_an_address_comes_from_the_configuration_or_the_environment_and_is_one(t
     assert publication.book_url() == ADDRESS
     monkeypatch.setenv("VERYDEEP_BOOK_URL", "https://elsewhere.org")
     assert publication.book_url() == "https://elsewhere.org"
-    for wrong in ("elsewhere.org", "ftp://elsewhere.org", "https://", "https://a.org/?page=1"):
+    for wrong in ("elsewhere.org", "ftp://elsewhere.org", "https://", "https://a.org/?page=1", "https://[x"):
         monkeypatch.setenv("VERYDEEP_BOOK_URL", wrong)
         with pytest.raises(VerydeepError, match=r"^\$VERYDEEP_BOOK_URL: .* is no address of a site, write https://"):
             publication.book_url()

@@ -44,7 +44,7 @@ def test_numbers_are_read_from_the_answers_that_were_sealed(tmp_path, damage, sa
         answers.read(kept, "dense-224")
     (tmp_path / SEAL).unlink()
     kept.write_bytes(b"PAR1 and no more")
-    with pytest.raises(RecordError, match=f"{predictions.FILE}: not a readable file of answers .*; restore it"):
+    with pytest.raises(RecordError, match=f"{predictions.FILE}: not a readable table .*; restore it"):
         answers.read(kept, "dense-224")
 
 

@@ -10,6 +10,7 @@ import pytest
 from conftest import REPOSITORY
 from verydeep import results, runs, studies
 from verydeep.data.targets import aside, images_of
+from verydeep.errors import RecordError
 from verydeep.runs import answers, transfers
 
 NAME = "D-jitter+E-jitter-on-caltech101-s0"
@@ -45,6 +46,24 @@ def test_numbers_resampled_by_a_rule_of_before_are_not_shown(carried):
     assert (found == again).all() and abs(found.mean() - record.measurements[name].value) < 1
     assert runs.covers_transfer(carried, record), "no number is another by it"
     assert not any(transfers.RESAMPLED in fault for fault in runs.check_folder(carried.folder))
+
+
+def test_intervals_are_read_from_the_very_numbers_that_were_sealed(carried):
+    """Others gave another interval under this run's name, and a file cut short a traceback."""
+    record, kept = stated(carried, {"absent": "left out"}), carried.folder / transfers.RESAMPLED
+    table = pd.read_parquet(kept)
+    (table - 20).to_parquet(kept)
+    with pytest.raises(RecordError, match=f"{kept.name}: content differs from its sha256 in SHA256SUMS; restore it"):
+        results.transfers.resamples(carried.folder, record, carried.usual.name)
+    kept.write_bytes(kept.read_bytes()[:1000])
+    runs.seal(carried.folder, [kept.name])
+    said = f"{kept.name}: not a readable table"
+    with pytest.raises(RecordError, match=said):
+        results.transfers.resamples(carried.folder, record, carried.usual.name)
+    assert any(said in fault for fault in runs.check_folder(carried.folder))
+    pd.DataFrame({"other": [1]}).to_parquet(carried.folder / transfers.FILE)
+    runs.seal(carried.folder, [transfers.FILE])
+    assert any("has no column 'measurement'" in fault for fault in runs.check_folder(carried.folder))
 
 
 def test_resampled_numbers_that_the_answers_do_not_yield_are_found(carried):

@@ -108,8 +108,9 @@ def _said(kind: str, run: Recorded) -> str:
             f"[{study.name}]({folder}.md), {size}, widths divided by {network.width_divisor}, {study.num_classes} "
             f"classes, {_took(record)} on {_machine(record)}. "
             f"[The run's page]({folder}/{run.name}.md) has its record and "
-            f"[the notebook as papermill executed it]({folder}/{run.name}-{kind}.ipynb). In Jupyter the template has "
-            "no outputs.",
+            f"[the notebook as papermill executed it]({folder}/{run.name}-{kind}.ipynb). Its reasons "
+            "are those of that day; [Departures](../departures.ipynb) has today's. In Jupyter the template has no "
+            "outputs.",
             "```",
         ]
     )

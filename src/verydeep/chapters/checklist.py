@@ -130,8 +130,9 @@ def _cost(made: list[Run]) -> str:
 
 
 def _weights(made: list[Run]) -> str:
-    published = sum((run.folder / "weights.safetensors").exists() for run in made)
-    return f"{published} of {len(made)} networks, in half precision, in which all were tested"
+    networks = [run for run in made if not run.pilot]
+    published = sum((run.folder / "weights.safetensors").exists() for run in networks)
+    return f"{published} of {len(networks)} networks, in half precision, in which all were tested"
 
 
 def _complete(study: Study) -> str:

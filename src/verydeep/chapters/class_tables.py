@@ -35,11 +35,14 @@ def errors_by_class(study: str, *networks: str) -> display.Table:
 
 
 def errors_by_half(study: str, *networks: str) -> display.Table:
-    """Top-1 error in percent over the easier and the harder half of the classes, by the first network's errors."""
+    """Top-1 error in percent over the easier and the harder half of the classes, by the mean of the networks' errors.
+
+    By those of one network, what was chance in its errors would be held against it in the harder half.
+    """
     by_class = errors_by_class(study, *networks)
     if by_class.empty:
         return display.table(pd.DataFrame())
-    order = by_class.iloc[:, 0].sort_values().index
+    order = by_class.mean(axis=1).sort_values().index
     halves = {"easier half": order[: len(order) // 2], "harder half": order[len(order) // 2 :]}
     frame = pd.DataFrame({name: by_class.loc[classes].mean() for name, classes in halves.items()}).T
     return display.table(frame.rename_axis("classes").round(1), units=dict.fromkeys(frame, "%"))

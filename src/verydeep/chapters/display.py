@@ -96,8 +96,9 @@ class Table(pd.DataFrame):
     def _repr_html_(self) -> str | None:
         with _whole():
             shown = _one_head(_linked(text(self), self.attrs.get("links", {})))
-        caption = self.attrs.get("caption")
-        return shown.replace("<thead>", f"<caption>{html.escape(caption)}</caption><thead>", 1) if caption else shown
+        if caption := self.attrs.get("caption"):
+            shown = shown.replace("<thead>", f"<caption>{html.escape(caption)}</caption><thead>", 1)
+        return re.sub(r"`([^`<>]+)`", r"<code>\1</code>", shown)  # as in the prose around it
 
 
 def table(

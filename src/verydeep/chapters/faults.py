@@ -42,11 +42,16 @@ def machine() -> pd.DataFrame:
     """Every fault of the machine, and the line that it gave."""
     frame = pd.DataFrame(_record()["faults"])
     frame = frame.rename(columns={"what": "what happened", "said": "what the user reads"}).set_index("what happened")
-    return display.table(frame[["what the user reads", "survived"]])
+    return _survived(frame)
 
 
 def bad_inputs() -> pd.DataFrame:
     """Every bad input, and the line that it gave."""
     frame = pd.DataFrame(_record()["bad_inputs"])
     frame = frame.rename(columns={"group": "kind", "name": "input", "said": "what the user reads"})
-    return display.table(frame.set_index(["kind", "input"])[["what the user reads", "survived"]])
+    return _survived(frame.set_index(["kind", "input"]))
+
+
+def _survived(frame: pd.DataFrame) -> pd.DataFrame:
+    said = frame["survived"].map({True: "yes", False: "no"})
+    return display.table(frame[["what the user reads"]].assign(survived=said))

@@ -14,6 +14,11 @@ from verydeep.results.forecast import Model
 from verydeep.studies import Run, load
 
 _MIB = 2**20
+#: Sessions of less than this share of a training say nothing of its speed.
+_SHARE = 0.05
+#: A session so many times faster than another was on another machine; beside other work a step takes four times as
+#: long at most.
+_ALIKE = 4.5
 
 
 #: What may be measured, beside trainings and tests.
@@ -220,7 +225,7 @@ def _of_decoding(fit: Model) -> Iterator[Check]:
 def _recorded(study: str) -> Iterator[Measured]:
     """Every training of a study and every pass of its tests."""
     for run in runs.all_runs(load(study)):
-        if record := runs.read_record(run, "train"):
+        if (record := runs.read_record(run, "train")) and _on_one_machine(record):
             loads = [session.load_average for session in record.sessions if session.load_average is not None]
             rate, work = record.cost.images_per_second, run.training_multiply_adds
             most = max(loads, default=None)
@@ -232,3 +237,15 @@ def _recorded(study: str) -> Iterator[Measured]:
                 precision = record.protocol.get("precision", "float32")
                 title = f"{run.name} {name}"
                 yield Measured(run, kind, title, record, rate, work, precision, record.cost.load_average)
+
+
+def _on_one_machine(record: runs.TrainRecord) -> bool:
+    """Whether all sessions of a training ran alike: the record's device is the last one's, its rate the mean of all.
+
+    Where they do not name their device, as older ones, their speeds tell: beside other work a machine is not so slow.
+    """
+    if len({session.device for session in record.sessions}) > 1:
+        return False
+    long = [s for s in record.sessions if s.images >= _SHARE * record.cost.images_seen]
+    speeds = [session.images / session.seconds for session in long]
+    return not speeds or max(speeds) < _ALIKE * min(speeds)

@@ -44,10 +44,11 @@ def other_head(row: Row) -> dict:
     if baseline in BASELINES:
         return {"network": "none", "train S": "", "boxes": BASELINES[baseline], "test Q": ""}
     scales, run = ", ".join(map(str, row.measurement.test_scales)), row.run
+    counted = "" if run.localisation.least_inside else ", every crop counted"
     return {
         "network": run.config,
         "train S": run.train_scale,
-        "boxes": f"{run.boxes.upper()}, {_LAYERS[run.recipe.trained_layers]} layers trained",
+        "boxes": f"{run.boxes.upper()}, {_LAYERS[run.recipe.trained_layers]} layers trained{counted}",
         "test Q": scales if row.measurement.method == "centre-boxes" else f"{scales}, whole image",
     }
 

@@ -6,7 +6,7 @@ from verydeep import paper, results, runs, statistics
 from verydeep.chapters import costs, display, error_tables
 from verydeep.errors import UnknownName
 from verydeep.networks.published import TORCHVISION
-from verydeep.runs import predictions
+from verydeep.runs import answers, predictions
 from verydeep.studies import Measurement, Run, load
 from verydeep.studies.measurements import SEVERAL, several, single
 
@@ -40,7 +40,7 @@ def ways_apart(run: Run) -> pd.DataFrame:
     One row a way: percent of the validation images of which it names another best class, and of those on which only
     one of the two is right.
     """
-    table = pd.read_parquet(run.folder / predictions.FILE)
+    table = answers.read_table(run.folder / predictions.FILE)
     ways = {name: part.set_index("image") for name, part in table.groupby("measurement", observed=True)}
     usual = single(run.train_scale).name
     first, rows = ways.pop(usual), {}

@@ -54,11 +54,14 @@ def readme() -> None:
 
     from verydeep import files, paths
     from verydeep.chapters import error_tables
+    from verydeep.errors import VerydeepError
 
     path = paths.root() / "README.md"
     text = path.read_text(encoding="utf-8")
     table = f"<!-- headline -->\n{error_tables.headline()}\n<!-- end -->"
-    written = re.sub(r"<!-- headline -->.*?<!-- end -->", lambda _: table, text, flags=re.DOTALL)
+    written, found = re.subn(r"<!-- headline -->.*?<!-- end -->", lambda _: table, text, flags=re.DOTALL)
+    if found != 1:
+        raise VerydeepError(f"{path}: the table stands between <!-- headline --> and <!-- end -->, {found} times here")
     files.write_text(path, written)
     click.echo(f"{path}: written" if written != text else f"{path}: is as the records say")
 

@@ -137,6 +137,7 @@ class OnOtherData:
         runs.unseal(made.folder, [*written, f"{kind}.json"])
         for name, frame in zip(written, (every, pd.DataFrame(resampled)), strict=True):
             write_answers(made.folder / name, frame)
+        (made.folder / f"{kind}.json").unlink(missing_ok=True)  # that of other answers: a kill leaves none
         record = KINDS[kind](
             study=made.study.name,
             members={network.run.name: network.weights_sha256 for network in material.networks},

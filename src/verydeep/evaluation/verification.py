@@ -7,7 +7,7 @@ from verydeep import runs
 from verydeep.assembly import device_record, open_data
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.measure import passes_of, require_trained
-from verydeep.runs import boxes, predictions, provenance
+from verydeep.runs import answers, boxes, predictions, provenance
 from verydeep.runs.parts import Device, Environment
 from verydeep.studies import Run
 from verydeep.studies.measurements import Measurement, protocol
@@ -64,7 +64,7 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
         raise VerydeepError(f"{run.name} was tested on other images than those in {store.folder}")
     part = spread(len(store.rows("val")), images)
     passes = passes_of(run, record.cost.pixels_per_batch, part=part)
-    recorded = pd.read_parquet(run.folder / passes.file)
+    recorded = answers.read_table(run.folder / passes.file)
     compared = {}
     for measurement in map(Measurement.named, record.measurements):
         again = passes.table(measurement)

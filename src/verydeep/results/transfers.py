@@ -145,7 +145,8 @@ def _recorded(study: Study) -> list[Transfer]:
 def resamples(folder: Path, record: TargetRecord, measurement: str) -> np.ndarray:
     """The number of one record on resampled images, by the rule of today: (resamples,).
 
-    Read where the record was made by that rule, and else computed from what was said of every image.
+    Read where the record was made by that rule, and else computed from what was said of every image. Raises as
+    :func:`verydeep.runs.answers.read`.
     """
     if transfers.is_resampled_by_rule(record):
         path = folder / transfers.RESAMPLED
@@ -157,7 +158,7 @@ def resamples(folder: Path, record: TargetRecord, measurement: str) -> np.ndarra
 
 @lru_cache(maxsize=64)
 def _read_resamples(path: Path, changed: int) -> pd.DataFrame:
-    return pd.read_parquet(path)
+    return answers.read_table(path)
 
 
 @lru_cache(maxsize=256)

@@ -24,14 +24,19 @@ def read(path: Path, measurement: str) -> pd.DataFrame:
     RecordError
         When the file is not the one that was sealed, if it was, or cannot be read.
     """
+    return read_table(path, filters=[("measurement", "==", measurement)])
+
+
+def read_table(path: Path, **options) -> pd.DataFrame:
+    """A table that a test left, its answers or what was made of them; raises as :func:`read`, options as pandas'."""
     known = path.stat()
     _require_as_sealed(path, known.st_mtime_ns, known.st_size)
     try:
-        return pd.read_parquet(path, filters=[("measurement", "==", measurement)])
+        return pd.read_parquet(path, **options)
     except (ValueError, OSError) as error:
         raise RecordError(
-            f"{short(path)}: not a readable file of answers ({first_line(error)}); restore it (git checkout), or "
-            f"delete it and test again"
+            f"{short(path)}: not a readable table ({first_line(error)}); restore it (git checkout), or delete it and "
+            f"test again"
         ) from None
 
 

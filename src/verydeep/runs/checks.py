@@ -162,11 +162,21 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     if kind == "fuse":
         faults += stale_members(folder, record)
     if kind in ("transfer", "finetune"):
-        return faults + stale_networks(folder, record) + _check_transfer(folder, record, sums)
-    kept = answers.file_of(folder)
-    if kind != "train" and kept.name in sums and sums[kept.name] == files.sha256(kept):
-        faults += _check_errors(kept, record)
-    return faults
+        faults += stale_networks(folder, record)
+    return faults + ([] if kind == "train" else _check_answers(folder, record, sums))
+
+
+def _check_answers(folder: Path, record: EvaluateRecord | FuseRecord | TargetRecord, sums: dict[str, str]) -> list[str]:
+    """The record's numbers by the answers beside it, which may be sealed and yet no table of answers."""
+    try:
+        if isinstance(record, TargetRecord):
+            return _check_transfer(folder, record, sums)
+        kept = answers.file_of(folder)
+        return _check_errors(kept, record) if sums.get(kept.name) == files.sha256(kept) else []
+    except RecordError as error:
+        return [str(error)]
+    except KeyError as error:
+        return [f"{short(folder)}: what it has in place of answers has no column {error}"]
 
 
 def _trained(folder: Path) -> TrainRecord | None:
@@ -213,7 +223,7 @@ def _check_transfer(folder: Path, record: TargetRecord, sums: dict[str, str]) ->
     kept, faults = folder / transfers.FILE, []
     if kept.name not in sums or sums[kept.name] != files.sha256(kept):
         return faults  # said by the seal
-    table, protocol = pd.read_parquet(kept), record.protocol
+    table, protocol = answers.read_table(kept), record.protocol
     for name, score in record.measurements.items():
         part = table[table["measurement"] == name]
         again = transfers.value(part, protocol["metric"], protocol["average_precision"]) if len(part) else {}
@@ -238,7 +248,7 @@ def _check_resamples(folder: Path, record: TargetRecord, table: pd.DataFrame, su
         return []
     if not kept.exists():
         return [f"{short(kept)}: missing; the record's intervals are read from it"]
-    faults, resampled = [], pd.read_parquet(kept)
+    faults, resampled = [], answers.read_table(kept)
     for name in record.measurements:
         part = table[table["measurement"] == name]
         again = transfers.resampled(part, protocol["metric"], protocol["average_precision"]) if len(part) else []
@@ -249,7 +259,7 @@ def _check_resamples(folder: Path, record: TargetRecord, table: pd.DataFrame, su
 
 def _check_errors(kept: Path, record: EvaluateRecord | FuseRecord) -> list[str]:
     """Every error in the record must be what the answers beside it, in the file ``kept``, yield."""
-    table = pd.read_parquet(kept)
+    table = answers.read_table(kept)
     faults = []
     for name, errors in record.measurements.items():
         again = answers.errors(kept, table[table["measurement"] == name])

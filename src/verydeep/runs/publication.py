@@ -71,7 +71,10 @@ def _address(variable: str, group: str, key: str) -> str | None:
         value, said = (_config(root).get(group) or {}).get(key), f"_config.yml: {group}: {key}"
     if not value:
         return None
-    parts = urlsplit(str(value))
+    try:
+        parts = urlsplit(str(value))
+    except ValueError:  # brackets that hold no IPv6 address
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
         raise VerydeepError(f"{said}: {value!r} is no address of a site, write https://HOST/PATH")
     return str(value).rstrip("/")

@@ -57,9 +57,20 @@ class Target:
 TARGETS = {
     "voc2007": Target("VOC-2007, trained on trainval, tested on test", "map", _FIVE, "average", compared=True),
     "voc2007-val": Target("VOC-2007, trained on train, tested on val", "map", _FIVE, "average", compared=True),
-    "voc2012": Target("VOC-2012, trained on train, tested on val", "map", _FIVE, "average", area=True),
+    "voc2012": Target(
+        "VOC-2012 (the paper: tested on test; here: trained on train, tested on val)",
+        "map",
+        _FIVE,
+        "average",
+        area=True,
+    ),
     "voc2012-action": Target(
-        "VOC-2012 actions, trained on train, tested on val", "map", _FIVE, "average", boxes=True, area=True
+        "VOC-2012 actions (the paper: tested on test; here: trained on train, tested on val)",
+        "map",
+        _FIVE,
+        "average",
+        boxes=True,
+        area=True,
     ),
     "caltech101": Target(
         "Caltech-101, 30 training images a class", "recall", _THREE, "stack", 30, 50, tuned=(5, 10, 15, 30)

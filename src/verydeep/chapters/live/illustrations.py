@@ -82,7 +82,7 @@ def disputed(run: Run, count: int = 8) -> Picture:
     Of those of which they name equally many, the ones that dense testing at one scale is least sure of.
     """
     store = open_data(run)
-    table = pd.read_parquet(run.folder / predictions.FILE)
+    table = answers.read_table(run.folder / predictions.FILE)
     usual, averaged = single(run.train_scale), [several(run.train_scale, method).name for method in SEVERAL]
     asked = [single(run.train_scale, "centre-crop").name, usual.name, *averaged]
     ways = {name: part.reset_index(drop=True) for name, part in table.groupby("measurement", observed=True)}
@@ -105,7 +105,7 @@ def _an_image(run: Run) -> tuple[int, pd.Series]:
     The image that gained most probability of its true class against testing at the smallest scale alone: a case in
     which the scale matters, chosen by a rule and not by eye (:func:`verydeep.runs.predictions.gained_most`).
     """
-    table = pd.read_parquet(run.folder / predictions.FILE)
+    table = answers.read_table(run.folder / predictions.FILE)
     smallest = f"dense-{several_scales(run.train_scale)[0]}"
     return predictions.gained_most(table, several(run.train_scale).name, smallest)
 
