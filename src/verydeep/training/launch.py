@@ -65,9 +65,8 @@ def train(
     ProcessLost
         When another process of the launch has ended.
     VerydeepError
-        For a study that trains nothing, more processes than GPUs, a batch that batch normalisation would have split,
-        and a recorded run, also one to start from, that was trained otherwise or whose weights are not here: none is
-        replaced unasked.
+        For a study that trains nothing, more processes than GPUs, a batch that normalisation would have split, and a
+        record, of a parent too, of another training or whose weights are not here: none is replaced unasked.
     """
     if not run.study.train:
         raise VerydeepError(f"the study {run.study.name} trains nothing: it tests published weights")
