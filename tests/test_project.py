@@ -174,7 +174,7 @@ def test_the_workflow_plans_every_run_of_a_study(study, tmp_path):
         planned = re.search(rf"^{rule} +(\d+)$", done.stdout, re.MULTILINE)
         assert (int(planned[1]) if planned else 0) == expected, done.stdout
     # by this very Python: PATH has no verydeep, and on a user's machine it may have another
-    commands = re.findall(r"(\S+) -m verydeep (?:run|fuse) ", done.stdout)
+    commands = re.findall(r"(\S+) -m verydeep (?:run|localise|fuse) ", done.stdout)
     assert len(commands) == asked * (1 + trained) + fusions and {*commands} == {sys.executable}
     nothing = f"{'0 trained and ' if trained else ''}0 tested"
     assert f"study {study}: of {asked} networks {nothing}, of {fusions} fusions 0 made\n" in done.stderr
