@@ -24,7 +24,7 @@ from sklearn.datasets import load_digits
 from faults import small as small_sets
 from faults.world import World
 from verydeep import files
-from verydeep.data import archives, base, downloads, prospect, sources, store, views
+from verydeep.data import archives, base, downloads, integrity, prospect, sources, store, views
 from verydeep.data.ahead import prepared
 from verydeep.data.images import decode
 from verydeep.data.normaliser import Normaliser
@@ -435,7 +435,8 @@ def test_a_split_that_is_not_sorted_into_classes_is_said_before_anything_is_read
     with pytest.raises(DataError, match="val: 0 class folders, 2 expected; 4 files lie there .* such as n01_0.JPEG"):
         store.open_store(small)
     shutil.rmtree(val)
-    with pytest.raises(DataError, match="val is not there; get small again"):
+    again = f"val is not there; get small again: remove {small.folder} and run: verydeep data get small"
+    with pytest.raises(DataError, match=again):
         store.open_store(small)
     shutil.rmtree(small.folder / "train/n02")
     (small.folder / "train/n02.tar").touch()
@@ -503,7 +504,7 @@ def test_names_with_quotes_and_commas_are_names_like_others(small):
     odd = 'train/n01/say "a, b"; it\'s ünïcode.JPEG'
     (small.folder / "train/n01/n01_0.JPEG").rename(small.folder / odd)
     opened = store.open_store(small)
-    assert odd in opened.manifest["name"].tolist() and store.verify(small) == opened.manifest_sha256
+    assert odd in opened.manifest["name"].tolist() and integrity.verify(small) == opened.manifest_sha256
 
 
 @pytest.mark.parametrize("damage", [
@@ -551,11 +552,37 @@ def test_an_empty_class_is_named(small):
 
 
 def test_verify_finds_a_changed_image(small):
-    assert store.verify(small) == store.open_store(small).manifest_sha256
+    assert integrity.verify(small) == store.open_store(small).manifest_sha256
     path = small.folder / "train/n01/n01_2.JPEG"
     path.write_bytes(jpeg(70, 70, seed=99))
     with pytest.raises(DataError, match=f"{path}: content has changed"):
-        store.verify(small)
+        integrity.verify(small)
+
+
+def test_verify_finds_a_file_that_was_added_or_lost(small):
+    """Before, the store was built anew, and every image matched it."""
+    built = store.open_store(small).manifest_sha256
+    path = small.folder / "train/n01/n01_2.JPEG"
+    path.rename(path.with_name("n01_9.JPEG"))
+    with pytest.raises(DataError, match=f"{path}: is no longer there since the store was built, 1 in all; restore"):
+        integrity.verify(small)
+    path.with_name("n01_9.JPEG").rename(path)
+    assert integrity.verify(small) == built
+    path.with_name("n01_9.JPEG").write_bytes(path.read_bytes())
+    with pytest.raises(DataError, match="n01_9.JPEG: was added since the store was built, 1 in all"):
+        integrity.verify(small)
+
+
+@pytest.mark.parametrize("kind", ["small", "tiny"])
+def test_verify_finds_a_store_that_holds_another_image(request, kind):
+    """A store is read instead of the files: a byte that its disk lost is one of what is trained on."""
+    source = request.getfixturevalue(kind)
+    path = store.open_store(source).folder / "images.bin"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"{path}: holds another image than .*; delete {path.parent}, and it is built"):
+        integrity.verify(source)
 
 
 def test_colour_statistics_are_those_of_the_training_pixels(tiny):

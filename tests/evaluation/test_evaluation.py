@@ -119,6 +119,29 @@ def test_an_interrupted_evaluation_goes_on_with_the_next_pass(trained, monkeypat
     assert len(made) == len(set(made)) == 7  # nothing twice
 
 
+@pytest.mark.parametrize("elsewhere", ["machine", "memory", "sources"])
+def test_what_was_kept_elsewhere_is_made_again_unless_a_record_tells_of_it(trained, monkeypatch, elsewhere):
+    """The record that is written says of every pass that it was made on this machine, by these sources."""
+    run, record = studies.find_run("smoke", "A", 256), runs.read_record(studies.find_run("smoke", "A", 256), "evaluate")
+    options = {}
+    if elsewhere == "machine":
+        monkeypatch.setattr(
+            passes.provenance, "machine_type", lambda environment, device: ("another", "2.0", "cpu", 64)
+        )
+    elif elsewhere == "sources":
+        monkeypatch.setattr(passes.provenance, "sources_sha256", lambda: "0" * 64)
+    else:
+        options["pixels_per_batch"] = 2**20
+    made, make = [], tester.Tester.make
+    monkeypatch.setattr(tester.Tester, "make", lambda self, *a: made.append(a[0]) or make(self, *a))
+    one = Measurement("dense", (256,))
+    evaluation.Passes(run, **options, record=record).posteriors(one)
+    assert made == []
+    (run.folder / "evaluate.json").unlink()
+    evaluation.evaluate(run, **options, report=lambda line: None)
+    assert len(made) == 7
+
+
 def test_posteriors_of_other_weights_are_not_used(trained):
     run = studies.find_run("smoke", "A", 256)
     passes = evaluation.Passes(run)

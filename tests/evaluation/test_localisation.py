@@ -253,6 +253,26 @@ def test_a_fusion_of_boxes_is_of_the_windows_of_both_and_leaves_its_record(teste
     assert record.members[tested.name].measurement == "dense-boxes-256" and runs.is_complete(both, "fuse")
     assert sorted(path.name for path in both.folder.iterdir()) == ["SHA256SUMS", "boxes.parquet", "fuse.json"]
     assert runs.check_folder(both.folder) == []
+    # a member whose boxes are given to other classes since
+    evaluated = runs.read_record(again, "evaluate")
+    assert record.members[again.name].asked == {key: evaluated.parameters[key] for key in ("classes", "rated_by")}
+    classes = evaluated.parameters["classes"] | {"predictions_sha256": "0" * 64}
+    other = evaluated.model_copy(update={"parameters": evaluated.parameters | {"classes": classes}})
+    runs.write_record(again, other)
+    runs.seal(again.folder, ["evaluate.json"])
+    fault = f"the boxes of its member {again.name} were given to other classes since"
+    assert not runs.is_complete(both, "fuse") and fault in "".join(runs.check_folder(both.folder))
+
+
+@pytest.mark.parametrize("of", ["tester", "rater"])
+def test_boxes_that_are_no_numbers_are_refused(tested, of):
+    """Of a median, a sum or a comparison with what is none nothing is told."""
+    passes = localisation.BoxPasses(tested, part=np.arange(2))
+    broken = getattr(passes.localiser, of).net
+    with torch.no_grad():
+        broken.fully_connected()["fc8"].bias.fill_(torch.nan)
+    with pytest.raises(VerydeepError, match="A says nothing that is a number of an image"):
+        passes.arrays(measured_by(tested)[1].passes[0])
 
 
 def test_a_network_without_its_classes_names_the_command(trained):

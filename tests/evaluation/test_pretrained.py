@@ -14,13 +14,14 @@ from PIL import Image
 
 import verydeep
 from conftest import REPOSITORY
-from verydeep import assembly, paths, runs, studies
+from verydeep import assembly, files, paths, runs, studies
 from verydeep.data.store import open_store
 from verydeep.data.views import centre_position, rescale
 from verydeep.errors import DataError, UnknownName, VerydeepError
 from verydeep.evaluation import prediction
 from verydeep.evaluation import pretrained as finding
 from verydeep.results import cards
+from verydeep.runs import remote
 from verydeep.studies.measurements import Measurement
 
 PUBLISHED = ["narrow/D-256", "quarter/D-jitter"]
@@ -155,6 +156,27 @@ def test_what_the_address_gives_wrongly_is_one_line_and_not_kept(address, outsid
         verydeep.pretrained("narrow/D-256")
     assert "\n" not in str(raised.value)
     assert not list((outside / "cache").rglob("weights.safetensors"))
+
+
+def test_a_run_that_was_made_anew_since_its_seal_was_kept_is_fetched_whole(address, outside):
+    """An earlier fetch ended before the weights; they never fitted the seal that was kept."""
+    weights = address / "weights.safetensors"
+    content = weights.read_bytes()
+    weights.unlink()
+    with pytest.raises(VerydeepError, match="cannot be fetched"):
+        verydeep.pretrained("narrow/D-256")
+    record = json.loads((address / "train.json").read_text())
+    weights.write_bytes(content[:-2] + b"\0\0")
+    record["artefacts"]["weights.safetensors"] = files.sha256(weights)
+    (address / "train.json").write_text(json.dumps(record))
+    runs.seal(address, ["train.json", "weights.safetensors"])
+    assert verydeep.pretrained("narrow/D-256").weights_sha256 == files.sha256(weights)
+    (kept,) = (outside / "cache").rglob("train.json")
+    assert kept.read_bytes() == (address / "train.json").read_bytes()
+    shutil.rmtree(address)
+    with pytest.raises(VerydeepError, match="SHA256SUMS: cannot be fetched"):
+        remote.fetch_run("narrow", "D-256-s0", ["history.csv"])
+    assert verydeep.pretrained("narrow/D-256").weights_sha256  # what was fetched is still there
 
 
 def test_without_checkout_and_address_the_line_says_what_to_set(outside):

@@ -20,13 +20,14 @@ from verydeep import cli, notebooks, results, runs, studies
 from verydeep.chapters import formats, result_tables, transfer_tables
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.targets import Targets, aside, random_split
-from verydeep.errors import DataError, UnknownName, VerydeepError
+from verydeep.errors import DataError, RecordError, UnknownName, VerydeepError
 from verydeep.evaluation import classifiers, features, tester, transfer
 from verydeep.networks import building, dense
 from verydeep.networks.configurations import Size
 from verydeep.networks.initialisation import initialise
 from verydeep.results import status
 from verydeep.results import transfers as carried_numbers
+from verydeep.results.claims import fairness
 from verydeep.runs import transfers
 from verydeep.studies import schema
 from verydeep.studies.transfer import Features
@@ -380,10 +381,36 @@ def test_numbers_and_tables_say_what_was_recorded(carried):
     (["smoke/D-256-pcr-all"], "photographs", "gives boxes and not classes"),
     (["smoke/A-256", "smoke/A-256-s0"], "photographs", "given twice"),
     (["smoke/F-256"], "photographs", "unknown config"),
+    (["released/D-authors", "released/D-torchvision"], "caltech101",
+     r"describe images by different settings \(pooling, longer_side\); stack networks of like settings"),
 ])  # fmt: skip
 def test_what_cannot_be_carried_is_refused(members, data, message):
     with pytest.raises((UnknownName, VerydeepError), match=message):
         studies.find_transfer(members, data)
+
+
+def test_every_network_of_a_row_has_the_rows_that_tell_what_it_learned():
+    """Those of people in their boxes were looked for under the names of whole images, and no network had them."""
+    study = studies.load("narrow")
+    evidence = results.read("narrow").evidence
+    for row in studies.planned_transfers(study):
+        if len(row.members) < 2:
+            continue
+        reference = f"{row.target.table}.{row.row}"
+        for _, alone, others in fairness._baselines(evidence, reference):
+            listed = {f"{row.target.table}.{carried_numbers.row_name(single, features)}"
+                      for single in studies.planned_transfers(study) for features in single.measured()}  # fmt: skip
+            assert {alone, others[0]} <= listed and others[1].endswith(f"pixels-on-{row.source}")
+
+
+def test_a_record_of_networks_that_there_are_not_names_its_file(carried):
+    folder = carried.folder.with_name("D-jitter-gone-on-photographs-s0")
+    folder.mkdir()
+    record = json.loads((carried.folder / "transfer.json").read_text())
+    record["members"] = {"D-jitter-gone-s0": "0" * 64}
+    (folder / "transfer.json").write_text(json.dumps(record))
+    with pytest.raises(RecordError, match=r"runs/smoke/.*/transfer.json: unknown variant 'gone'"):
+        runs.recorded_transfers(studies.load("smoke"))
 
 
 def test_names_of_transfers_are_parsed_back():

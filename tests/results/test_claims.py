@@ -10,7 +10,7 @@ import pytest
 
 from verydeep import files, paper, results, runs, studies
 from verydeep.chapters import claim_tables
-from verydeep.errors import UnknownName
+from verydeep.errors import RecordError, UnknownName
 from verydeep.results import claims
 from verydeep.results.claims import (
     AGREES,
@@ -107,7 +107,8 @@ def fuse(name, wrong, trained):
     record = runs.read_record(base, "evaluate")
     fusion = table6_fusions(studies.load("smoke"))[name]
     measured = invent(fusion, {fusion.method: wrong}, base)
-    shared = record.model_dump(include={"sources", "environment", "device", "data", "started", "finished", "artefacts"})
+    shared = {"sources", "environment", "device", "data", "started", "finished", "artefacts", "protocol"}
+    shared = record.model_dump(include=shared)
     member = {"weights_sha256": "0" * 64, "measurement": fusion.method, "posteriors": {}}
     members = {run.name: member for run in fusion.members}
     runs.write_record(
@@ -116,7 +117,6 @@ def fuse(name, wrong, trained):
             study="smoke",
             method=fusion.method,
             members=members,
-            protocol={},
             cost={"seconds": 0},
             measurements=measured,
             **shared,
@@ -143,6 +143,24 @@ def test_every_claim_has_a_verdict_and_nothing_is_tested_before_it_ran(checkout)
     assert [one.number for one in verdicts] == [claim["number"] for claim in paper.claims()] == list(range(1, 33))
     assert {one.verdict for one in verdicts} == {NOT_TESTED}
     assert all(one.ours is None for one in verdicts)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"protocol": {"average": "posteriors"}}, r"by another protocol \(average\); make the older of the two again"),
+    ({"data": {"manifest_sha256": "0" * 64}}, "on other images; make the older of the two again"),
+])  # fmt: skip
+def test_rows_that_were_tested_otherwise_are_not_compared(network, change, message):
+    """Half of a study was tested anew since a setting was changed: what differs is not the networks alone."""
+    network("B", 256, 100)
+    other = network("C", 256, 60)
+    record = runs.read_record(other, "evaluate")
+    changed = {key: getattr(record, key) for key in change}
+    changed = {key: kept | change[key] if key == "protocol" else kept.model_copy(update=change[key])
+               for key, kept in changed.items()}  # fmt: skip
+    runs.write_record(other, record.model_copy(update=changed))
+    compared = r"table3.A-256 and table3.C-256 cannot be compared: runs/smoke/A-256-s0 and runs/smoke/C-256-s0 were "
+    with pytest.raises(RecordError, match=f"{compared}tested {message}"):
+        verdict(5)
 
 
 def test_one_verdict_is_that_of_all(network):

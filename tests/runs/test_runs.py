@@ -6,6 +6,7 @@ import subprocess
 from types import SimpleNamespace
 
 import nbformat
+import pandas as pd
 import pytest
 
 from conftest import REPOSITORY
@@ -122,6 +123,8 @@ def test_a_network_whose_parent_was_trained_anew_is_found(folder):
         edit_record(child, "train", config="B", parent={"run": folder.name, "weights_sha256": digest})
         said = "was trained from other weights of A-256-s0 than are there"
         assert any(said in fault for fault in runs.check_folder(child)) is found
+        told = runs.told_otherwise(studies.find_run("smoke", "B", 256))
+        assert ("A-256-s0 was trained anew" in told) is found
 
 
 def test_a_record_of_another_run_is_refused(folder):
@@ -137,6 +140,23 @@ def test_errors_that_the_predictions_do_not_yield_are_found(folder):
     assert any(
         "dense-256: top1_error" in fault and "predictions.parquet" in fault for fault in runs.check_folder(folder)
     )
+
+
+@pytest.mark.parametrize("of", ["every measurement", "one"])
+def test_an_image_that_was_not_tested_or_twice_is_found(folder, of):
+    """Errors of fewer images are no errors of the validation images, whatever the record says with them."""
+    path = folder / "predictions.parquet"
+    table = pd.read_parquet(path)
+    first = table["image"].iloc[0]
+    lost = table["image"] == first
+    if of == "one":
+        lost &= table["measurement"] == "dense-256"
+    table.loc[lost, "image"] = table["image"].iloc[1]
+    table.to_parquet(path, index=False)
+    runs.seal(folder, [path.name])
+    faults = "\n".join(runs.check_folder(folder))
+    assert "dense-256: predictions.parquet has 364 answers of 363 images; digits has 364 validation images" in faults
+    assert ("has other images by one measurement than by another" in faults) is (of == "one")
 
 
 def test_a_failed_notebook_is_found(folder):
@@ -269,7 +289,7 @@ def test_a_record_that_cannot_be_read_leaves_the_other_faults(trained, folder):
     shutil.copytree(folder, other)
     edit_record(other, "evaluate", train_scale="torchvision")
     edit_record(folder, "evaluate", surprise=1)
-    fusion = SimpleNamespace(weights=lambda: {"A-256-s0": "0" * 64})
+    fusion = SimpleNamespace(members={"A-256-s0": SimpleNamespace(weights_sha256="0" * 64)})
     (fault,) = staleness.stale_members(folder.with_name("A-256+B-256-dense-s0"), fusion)
     assert "its member A-256-s0 has a record that cannot be read: " in fault and "surprise" in fault
     faults = runs.check_all()

@@ -90,7 +90,12 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"settings": {"authors": {}}}, "settings.authors: the study has no network of this scale"),
     ({"settings": {"256": {"testing": {"gird": 1}}}}, "settings.256.testing.gird: unknown key, did you mean grid"),
     ({"settings": {"256": {"testing": {"grid": "cells"}}}}, "says no reason for testing.grid"),
-    ({"settings": {"256": {"network": {"pooling": "up"}}}}, "pooling: .*'ceil'"),
+    ({"settings": {"256": {"network": {"pooling": "up"}}}}, "settings.256.network.pooling: .*'ceil'"),
+    ({"settings": {"256": {"testing": {"grid": "dots"}}}}, "settings.256.testing.grid: .*'edges'"),
+    ({"variants": {"x": {"networks": ["A-256"], "why": "", "network": {"lrn_alpha": "big"}}}},
+     "variants.x.network.lrn_alpha: .*'caffe'.*found 'big'"),
+    ({"variants": {"x": {"networks": ["D-384"], "why": "", "boxes": "pcr", "localisation": {"threshold": "half"}}}},
+     "variants.x.localisation.threshold: .*found 'half'"),
     ({"data": {"source": "digits"}}, "data.held_out_per_class: this key is missing"),
     ({"network__width_divisor": 600}, "networks.256: A cannot be built so small: width_divisor 600 does not divide"),
     ({"network__length_divisor": 20}, "networks.256: A cannot be built so small: a crop of 11 pixels leaves nothing"),
@@ -128,6 +133,13 @@ def test_a_file_that_is_no_mapping_is_refused(text):
 def test_a_run_that_does_not_exist_is_refused(arguments, message):
     with pytest.raises((UnknownName, VerydeepError), match=message):
         studies.find_run(*arguments)
+
+
+def test_what_a_network_starts_from_is_planned_with_it_named_or_not():
+    """A plan without it had a training that began with one which nobody had counted."""
+    study = schema.parse(smoke(networks={"384": ["D"]}, variants={}, seeds=[0, 1]), "smoke.yaml")
+    rows = ["A-256", "D-256", "D-384"]
+    assert [run.name for run in studies.planned_runs(study)] == [f"{row}-s{seed}" for seed in (0, 1) for row in rows]
 
 
 def test_runs_are_planned_in_the_papers_rows_and_parents_come_first():

@@ -108,16 +108,18 @@ def _error_bars(study: str) -> str:
 
 
 def _machines(made: list[Run]) -> str:
-    counts = {}
+    counts, several = {}, 0
     for run in made:
         record = runs.read_record(run, "train")
+        several += len(record.sessions) > 1
         machine = record.environment
         name = f"{machine.processor}, {machine.cores} cores, {record.device.type}"
         counts[name] = counts.get(name, 0) + 1
-    return (
-        "; ".join(f"{name} ({count} run{'s' * (count > 1)})" for name, count in counts.items())
-        or "nothing has been run"
-    )
+    if not counts:
+        return "nothing has been run"
+    listed = [f"{name} ({count} run{'s' * (count > 1)})" for name, count in counts.items()]
+    where = [f"each counted where its training ended, {several} of them after an interruption"] if several else []
+    return "; ".join([*listed, *where])
 
 
 def _cost(made: list[Run]) -> str:

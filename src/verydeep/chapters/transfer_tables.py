@@ -72,9 +72,13 @@ def heads(table: int, studies: list[str]) -> list[tuple[str, dict]]:
                 shown = row.transfer.source == source and _is_main(row)
                 if shown:
                     networks = ", ".join(run.row for run in row.transfer.members)
-                    method = cells.get(row.cell, {}).get("method", "VGG")
+                    method = cells.get(row.cell, {}).get("method", _OURS[row.features.view])
                     cells[row.cell] = {"data": target.title, "method": method, "networks": networks}
     return list(cells.items())
+
+
+#: How ours are called where the paper has no such row, by what of an image is described.
+_OURS = {"": "VGG", "image": "VGG, image-only", "image+box": "VGG, image and bounding box"}
 
 
 def _is_main(row: TransferRow) -> bool:

@@ -33,7 +33,7 @@ def data_get(name: str) -> None:
 @click.argument("name")
 def data_verify(name: str) -> None:
     """Read every image again and compare it with the manifest."""
+    from verydeep.data.integrity import verify
     from verydeep.data.sources import source
-    from verydeep.data.store import verify
 
     click.echo(f"{name}: every image matches manifest {verify(source(name))}")

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from verydeep import machine
 
 
-def prepared(prepare: Callable, items: Iterable) -> Iterator:
+def prepared(prepare: Callable, items: Iterable, most: int | None = None) -> Iterator:
     """``prepare`` of each of the items, in their order; what it raises is raised when that item's turn comes.
 
-    A thread for every core, and at most two items a thread ahead of who takes them, so that memory stays bounded.
+    A thread for every core, or ``most`` threads, and at most two items a thread ahead of who takes them, so that memory
+    stays bounded.
     """
-    threads = machine.cores()
+    threads = min(machine.cores(), most or machine.cores())
     waiting: deque = deque()
     with ThreadPoolExecutor(threads) as pool:
         for item in items:

@@ -80,6 +80,12 @@ class Source(ABC):
         """The folder's name below ``$VERYDEEP_DATA``: that of the archive, or of the data set where several make it."""
         return self.archives[0].top if len(self.archives) == 1 else self.name
 
+    @property
+    def again(self) -> str:
+        """What to do where a part of it is not there, in words: a folder that is there is taken as it is."""
+        how = f"remove {self.folder} and run: verydeep data get {self.name}" if self.archives else self.placement
+        return f"get {self.name} again: {how}"
+
     def get(self) -> Path:
         """Download and unpack the data set unless it is there already; return its folder.
 
@@ -141,9 +147,7 @@ class Source(ABC):
                 raise DataError(f"{path}: not a file")
             return path.read_bytes()
         except OSError as error:
-            raise DataError(
-                f"{path}: cannot be read ({error.strerror}); restore it, or get {self.name} again"
-            ) from None
+            raise DataError(f"{path}: cannot be read ({error.strerror}); restore it, or {self.again}") from None
 
     def lines(self, path: Path) -> list[str]:
         """The lines of a text file of the set.
@@ -156,7 +160,7 @@ class Source(ABC):
         try:
             return path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: cannot be read ({error}); restore it, or get {self.name} again") from None
+            raise DataError(f"{path}: cannot be read ({error}); restore it, or {self.again}") from None
 
     def size(self, entry: Entry) -> int:
         """How many bytes :meth:`read` gives, without reading them; raises as it does."""
@@ -164,9 +168,7 @@ class Source(ABC):
         try:
             return path.stat().st_size
         except OSError as error:
-            raise DataError(
-                f"{path}: cannot be read ({error.strerror}); restore it, or get {self.name} again"
-            ) from None
+            raise DataError(f"{path}: cannot be read ({error.strerror}); restore it, or {self.again}") from None
 
     def annotations(self) -> Iterator[Annotation]:
         """The boxes of every image that has some (Appendix A), by the name of its entry.
@@ -212,7 +214,7 @@ class ClassFolders(Source):
         """The names of a split's folders, as many as there are classes."""
         first = self.folder / split
         if not first.is_dir():
-            raise DataError(f"{first} is not there; {self.placement or f'get {self.name} again'}")
+            raise DataError(f"{first} is not there; {self.placement or self.again}")
         lying = files.listed(first, "*")
         folders = [path.name for path in lying if path.is_dir()]
         if len(folders) != self.num_classes:

@@ -87,7 +87,13 @@ class Store:
         """The image of manifest row ``row``: uint8 (height, width, 3)."""
         if self.shape:
             return self._data[row]
-        return decode(self._data[self._offsets[row] : self._offsets[row + 1]].tobytes(), self.manifest["name"].iat[row])
+        return decode(self.content(row), self.manifest["name"].iat[row])
+
+    def content(self, row: int) -> bytes:
+        """What is kept of the image of manifest row ``row``: its pixels where all have one shape, else its file."""
+        if self.shape:
+            return self._data[row].tobytes()
+        return self._data[self._offsets[row] : self._offsets[row + 1]].tobytes()
 
     def repeated(self) -> dict[str, int]:
         """Images whose content is there more than once: in all, under several classes, in several splits."""
@@ -109,8 +115,8 @@ class Store:
         self.__init__(folder)
 
 
-def _listing(source: Source) -> tuple[pd.DataFrame, str]:
-    """What the source holds now, and a fingerprint that is cheap enough to take at every start."""
+def listing_of(source: Source) -> tuple[pd.DataFrame, str]:
+    """What ``source`` holds now (split, label, name), and a fingerprint that is cheap enough to take at every start."""
     rows = [(entry.split, entry.label, entry.name) for entry in source.entries()]
     files.require_printable(source.folder, [name for _, _, name in rows])  # first: pandas cannot hold any other
     listing = pd.DataFrame(rows, columns=["split", "label", "name"])
@@ -137,7 +143,7 @@ def open_store(source: Source) -> Store:
     """
     source.require()
     folder = paths.artifacts() / "data" / source.name
-    listing, fingerprint = _listing(source)
+    listing, fingerprint = listing_of(source)
     store = _kept(folder, fingerprint)
     if store is None:
         with locks.hold(folder.with_name(f".{source.name}.lock"), f"the store of {source.name}", patience=-1):
@@ -275,27 +281,6 @@ class _ColourSums:
             "eigenvectors": eigenvectors.tolist(),
             "images": self.images,
         }
-
-
-def verify(source: Source) -> str:
-    """Read and decode every image again, and compare with the manifest of the store; return the manifest's hash.
-
-    Raises
-    ------
-    DataError
-        At the first image that is missing, added, changed or damaged, with its path.
-    """
-    store = open_store(source)
-    manifest = store.manifest
-    hashes = zip(source.entries(), manifest["sha256"], strict=True)
-    for entry, expected in progress.bar(hashes, f"verifying {source.name}", len(manifest)):
-        data, path = source.read(entry), source.folder / entry.name
-        if files.sha256_bytes(data) != expected:
-            raise DataError(f"{path}: content has changed since the store was built")
-        decode(data, str(path))
-    if manifest_sha256(manifest) != store.manifest_sha256:
-        raise DataError(f"{store.folder / 'manifest.parquet'}: differs from its own hash; delete {store.folder}")
-    return store.manifest_sha256
 
 
 def held_out(manifest: pd.DataFrame, per_class: int) -> np.ndarray:

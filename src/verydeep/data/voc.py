@@ -135,7 +135,7 @@ class Voc2007Val(Voc):
             for path in files.listed(self.folder, "PASCAL*/**/*_jpg.rf.*.jpg"):
                 self._found.setdefault(path.name[:6], path.relative_to(self.folder).as_posix())
         if image not in self._found:
-            raise DataError(f"{self.folder}: has no image {image}; get {self.name} again")
+            raise DataError(f"{self.folder}: has no image {image}; {self.again}")
         return self._found[image]
 
 

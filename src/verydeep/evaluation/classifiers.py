@@ -9,6 +9,9 @@ from verydeep.runs import transfers
 
 #: When the optimisation of a machine ends; scikit-learn's own is a hundredth of it and changes no number in print.
 TOLERANCE = 1e-2
+#: Bytes that the machines which are trained at once may take; each takes three times what its descriptors do, for it
+#: keeps a copy in a form of its own, twice as large.
+MEMORY = 8 * 2**30
 
 
 def scores(train: np.ndarray, labels: np.ndarray, test: np.ndarray, cost: float) -> np.ndarray:
@@ -28,9 +31,10 @@ def scores(train: np.ndarray, labels: np.ndarray, test: np.ndarray, cost: float)
             return np.full(len(test), float(answers[0]) if len(answers) else -1.0)
         # the primal problem: without random order, so the same on any number of threads
         machine = LinearSVC(C=cost, dual=False, tol=TOLERANCE, max_iter=10_000)
-        return machine.fit(train[counted], answers).decision_function(test)
+        return machine.fit(train if counted.all() else train[counted], answers).decision_function(test)
 
-    return np.stack(list(prepared(of_class, range(labels.shape[1]))), 1)
+    at_once = max(1, MEMORY // (3 * max(1, train.nbytes)))
+    return np.stack(list(prepared(of_class, range(labels.shape[1]), at_once)), 1)
 
 
 def best_cost(train: np.ndarray, labels: np.ndarray, names: np.ndarray, costs: list[float], share: float, metric: str,

@@ -13,10 +13,9 @@ from verydeep.assembly import device, load_network, recorded_normaliser, untrain
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
 from verydeep.data.targets import Targets
-from verydeep.evaluation.passes import kept_or_made
+from verydeep.evaluation.passes import kept_or_made, made_with
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
 from verydeep.networks import dense
-from verydeep.runs import provenance
 from verydeep.studies import Features, Run, Transfer
 from verydeep.studies.transfer import PIXELS, UNTRAINED, transfer_protocol
 
@@ -63,6 +62,7 @@ def describe(tester: Tester, views: Views, positions: np.ndarray, shorter: int, 
                 rows, columns = dense.counted(net, *view.shape[2:], testing.positions)
                 total = total + hidden[:, :, :rows, :columns].mean((2, 3))
             made[chosen] = (total / views_each).cpu().numpy()
+            tester.require_finite(made[chosen])
             multiply_adds += views_each * way.multiply_adds(tuple(x.shape[2:])) * len(chosen)
             bar.update(len(chosen))
     seconds = time.monotonic() - begun
@@ -72,8 +72,8 @@ def describe(tester: Tester, views: Views, positions: np.ndarray, shorter: int, 
 class Descriptors:
     """The descriptors that one network gives the targets of a data set, taken from its workspace or made.
 
-    A file there counts only when it is of the same weights, images, settings and sources, or the very one that a
-    record names.
+    A file there counts only when it is of the same weights, images and settings and was made as it would be now
+    (:func:`verydeep.evaluation.passes.made_with`), or is the very one that a record names.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class Descriptors:
             "data": self.store.manifest_sha256,
             "labels": self.targets.sha256(),
             "protocol": transfer_protocol(self.transfer),
-            "sources": provenance.sources_sha256(),
+            **made_with(device(), self.pixels_per_batch),
         }
 
     @cached_property

@@ -88,6 +88,7 @@ def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRe
             "weights_sha256": passes.weights_sha256,
             "measurement": measurement.name,
             "posteriors": {name: made["posteriors_sha256"] for name, made in passes.made.items()},
+            "asked": passes.asked(),
         }
         passes.release()  # so that no two networks are in memory
         first = first or passes

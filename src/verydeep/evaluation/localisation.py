@@ -87,6 +87,8 @@ class Localiser:
             for positions, images in self.tester.batches(store, rows, shorter):
                 made, passes, work = way(images, classes[positions])
                 for position, windows in zip(positions, made, strict=True):
+                    self.tester.require_finite(windows.boxes)
+                    self.rater.require_finite(windows.scores)
                     by_image[position] = windows
                 forward_passes += passes * len(positions)
                 multiply_adds += work * len(positions)
@@ -192,7 +194,7 @@ class BoxPasses(Passes):
 
     def together(self, method: str, parts: list) -> pd.DataFrame:
         """Their boxes merged as if of one network (A.2)."""
-        return self.judged(method, False, merged(union(parts), slice(-1), self.run.localisation))
+        return self.judged(method, False, merged(union(parts), slice(-1), self.run.localisation, len(self.rows)))
 
     def table(self, measurement: Measurement) -> pd.DataFrame:
         baseline = measurement.method.removeprefix(GIVEN)
@@ -202,7 +204,7 @@ class BoxPasses(Passes):
         given = measurement.method != "dense-boxes"
         columns = slice(-1, None) if given else slice(-1)
         options = self.run.localisation
-        return self.judged(measurement.name, given, merged(self.windows(measurement), columns, options))
+        return self.judged(measurement.name, given, merged(self.windows(measurement), columns, options, len(self.rows)))
 
     def judged(self, name: str, given: bool, boxes: np.ndarray) -> pd.DataFrame:
         """The table of boxes (images, k, 4) of the named classes, or of the true one where it is ``given``."""
@@ -226,9 +228,9 @@ class BoxPasses(Passes):
         labels = self.store.manifest["label"].to_numpy()[rows]
         return mean_boxes(self.boxes, rows, labels, self.store.num_classes)
 
-    def parameters(self) -> dict:
+    def asked(self) -> dict:
         rated = {"run": self.run.parent.name, "weights_sha256": self.key["rated by"]}
-        return super().parameters() | {"classes": self.system.record(), "rated_by": rated}
+        return {"classes": self.system.record(), "rated_by": rated}
 
 
 class Classification:
@@ -271,10 +273,10 @@ def union(passes: list[dict[str, np.ndarray]]) -> Iterator[Windows]:
         yield Windows(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
-def merged(every: Iterator[Windows], columns: slice, options: Localisation) -> np.ndarray:
-    """The best merged box of each of some of the classes of every image: (images, classes, 4)."""
+def merged(every: Iterator[Windows], columns: slice, options: Localisation, images: int) -> np.ndarray:
+    """The best merged box of each of some of the classes of every one of so many images: (images, classes, 4)."""
     best = []
-    for windows in every:
+    for windows in progress.bar(every, title="merging boxes", total=images):
         boxes, scores = windows.boxes[:, columns], windows.scores[:, columns]
         best.append([merge(boxes[:, k], scores[:, k], options).boxes[0] for k in range(boxes.shape[1])])
     return np.array(best)

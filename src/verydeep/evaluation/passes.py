@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from verydeep import files, runs
-from verydeep.assembly import device, load_network, normaliser, open_data
+from verydeep.assembly import device, device_record, load_network, normaliser, open_data
 from verydeep.data.store import Store
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
 from verydeep.networks.network import Network
@@ -23,8 +24,8 @@ from verydeep.studies.measurements import protocol
 class Passes:
     """What one network says of the images, pass by pass: its posteriors, taken from the run's workspace or made.
 
-    A file there counts only when it is of the same weights, images, protocol and sources, or the very one that an
-    evaluation's record names.
+    A file there counts only when it is of the same weights, images and protocol and was made as it would be now
+    (:func:`made_with`), or is the very one that an evaluation's record names.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class Passes:
             "weights": self.weights_sha256,
             "data": self.store.manifest_sha256,
             "protocol": protocol(run),
-            "sources": provenance.sources_sha256(),
+            **made_with(self.device, pixels_per_batch),
         }
 
     @cached_property
@@ -118,9 +119,13 @@ class Passes:
         """The answers of several networks tested together, from the :meth:`parts` of all of them."""
         return predictions.table(method, self.names, self.labels, mean(parts))
 
+    def asked(self) -> dict:
+        """Which other networks the passes hang on, as a record states it: of posteriors none."""
+        return {}
+
     def parameters(self) -> dict:
         """What a record says of how the passes were made."""
-        return {"pixels": {name: self.pixels(name) for name in self.made}}
+        return {"pixels": {name: self.pixels(name) for name in self.made}} | self.asked()
 
     def average(self, measurement: Measurement) -> np.ndarray:
         """Posteriors of a measurement: the average of those of its passes, float32 (images, classes)."""
@@ -138,13 +143,26 @@ def mean(posteriors: list[np.ndarray]) -> np.ndarray:
     return (total / len(posteriors)).astype(np.float32)
 
 
+#: The keys of :func:`made_with`.
+MADE_WITH = frozenset(["sources", "machine", "pixels_per_batch"])
+
+
+def made_with(device: torch.device, pixels_per_batch: int) -> dict:
+    """What the last bits of a pass hang on beside its network and images, and what a record says once of all passes."""
+    return {
+        "sources": provenance.sources_sha256(),
+        "machine": provenance.machine_type(provenance.environment(), device_record(device)),
+        "pixels_per_batch": pixels_per_batch,
+    }
+
+
 def kept_or_made(
     path: Path, key: dict, recorded: Collection[str], make: Callable[[], tuple[dict[str, np.ndarray], dict]]
 ) -> tuple[dict[str, np.ndarray], dict]:
     """What is kept in ``path``, or else is made and kept there: its arrays, and its cost with its hash.
 
-    What is kept counts when it was made from the same ``key``, or by other sources where its hash is among those that
-    records name, ``recorded``.
+    What is kept counts when it was made from the same ``key``, or otherwise (:func:`made_with`) where its hash is among
+    those that records name, ``recorded``.
     """
     kept = _read(path, key, recorded=path.exists() and files.sha256(path) in recorded)
     if kept is None:
@@ -164,15 +182,14 @@ def _write(path: Path, key: dict, arrays: dict[str, np.ndarray], cost: dict) -> 
 def _read(path: Path, key: dict, recorded: bool = False) -> tuple[dict[str, np.ndarray], dict] | None:
     """Arrays and cost of what is in ``path``, or ``None`` where there is none made from the same ``key``.
 
-    What is ``recorded`` may be by other sources: the record says by which.
+    What is ``recorded`` may have been made otherwise: the record says how.
     """
     try:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata()
             made, asked = json.loads(metadata["key"]), json.loads(json.dumps(key))
-            if recorded:
-                asked["sources"] = made["sources"]
-            if made != asked:
+            counted = asked.keys() - (MADE_WITH if recorded else ())
+            if {name: made.get(name) for name in counted} != {name: asked.get(name) for name in counted}:
                 return None
             return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["cost"])  # noqa: SIM118
     except (OSError, SafetensorError):

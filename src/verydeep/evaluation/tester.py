@@ -82,15 +82,19 @@ class Tester:
             for positions, images in self.batches(store, rows, shorter):
                 tested = way(self.input(images))
                 posteriors[positions] = tested.posteriors.cpu().numpy()
-                if not np.isfinite(posteriors[positions]).all():
-                    raise VerydeepError(
-                        f"{self.net.config.name} says nothing that is a number of an image: its weights are broken, or "
-                        f"too large for {self.testing.precision} (testing.precision)"
-                    )
+                self.require_finite(posteriors[positions])
                 forward_passes += tested.forward_passes * len(positions)
                 multiply_adds += tested.multiply_adds * len(positions)
                 bar.update(len(positions))
         return Pass({"posteriors": posteriors}, len(rows), time.monotonic() - begun, multiply_adds, forward_passes)
+
+    def require_finite(self, said: np.ndarray) -> None:
+        """Raise :class:`VerydeepError` when not all that the network says of images is numbers."""
+        if not np.isfinite(said).all():
+            raise VerydeepError(
+                f"{self.net.config.name} says nothing that is a number of an image: its weights are broken, or too "
+                f"large for {self.testing.precision} (testing.precision)"
+            )
 
     def input(self, images: np.ndarray) -> "torch.Tensor | LargeInput":
         """Images (n, height, width, 3) as the network takes them; too many pixels at once part by part."""

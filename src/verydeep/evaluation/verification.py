@@ -8,7 +8,7 @@ from verydeep.assembly import device_record, open_data
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.measure import passes_of, require_trained
 from verydeep.runs import answers, boxes, predictions, provenance
-from verydeep.runs.parts import Device, Environment
+from verydeep.runs.provenance import machine_type
 from verydeep.studies import Run
 from verydeep.studies.measurements import Measurement, protocol
 
@@ -18,11 +18,6 @@ SAME_BEST_CLASS = 97.0  # percent of the images, at least
 #: and what comes of it differs most where a network's boxes are poor.
 SAME_MERGED = 75.0
 PROBABILITY = 0.05  # largest difference of the best class's probability, half-precision convolutions
-
-
-def machine_type(environment: Environment, device: Device) -> tuple:
-    """What must be the same for a test to give the same bits: processor or GPU, torch, and the number of threads."""
-    return environment.processor, environment.packages["torch"], device.name, device.threads
 
 
 def spread(every: int, images: int | None) -> np.ndarray:

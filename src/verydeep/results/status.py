@@ -129,8 +129,8 @@ def _setting(value) -> str:
 def state(run: Run) -> str:
     """How far a run is.
 
-    ``done``, ``stale`` (trained otherwise than the study says now, or tested), ``trained`` and not yet tested,
-    ``running``, ``stopped`` (a checkpoint waits) or ``missing``.
+    ``done``, ``stale`` (trained otherwise than the study says now, from other weights than those that are there, or
+    tested otherwise), ``trained`` and not yet tested, ``running``, ``stopped`` (a checkpoint waits) or ``missing``.
     """
     if run.published:
         return _made(run, "evaluate")

@@ -60,7 +60,7 @@ def rows(study: Study) -> list[TransferRow]:
                     with_pixels.add(transfer.source)
                     listed.append(TransferRow(f"{PIXELS}{ON}{transfer.source}", recorded[transfer.row], features))
             elif asked or transfer.row in recorded:
-                listed.append(TransferRow(_name(transfer, features), transfer, features))
+                listed.append(TransferRow(row_name(transfer, features), transfer, features))
     return listed
 
 
@@ -68,7 +68,8 @@ def _tried(transfer: Transfer) -> bool:
     return transfer.source in _TRIED
 
 
-def _name(transfer: Transfer, features: Features) -> str:
+def row_name(transfer: Transfer, features: Features) -> str:
+    """The row of one way of describing images: the paper's has the name of the networks and the data set alone."""
     if features == transfer.usual:
         return transfer.row
     if features == replace(transfer.usual, view="image"):

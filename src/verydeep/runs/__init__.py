@@ -42,7 +42,12 @@ from verydeep.runs.records import (
     write_record,
 )
 from verydeep.runs.seals import SEAL, read_seal, seal, unseal
-from verydeep.runs.staleness import otherwise_words, require_trained_as_asked, told_otherwise, trained_otherwise
+from verydeep.runs.staleness import (
+    otherwise_words,
+    require_trained_as_asked,
+    told_otherwise,
+    trained_otherwise,
+)
 
 __all__ = [
     "SEAL",

@@ -17,13 +17,12 @@ from verydeep.runs.records import (
     EvaluateRecord,
     FuseRecord,
     TargetRecord,
-    TrainRecord,
     parse,
     read_file,
     run_name,
 )
 from verydeep.runs.seals import SEAL, read_seal
-from verydeep.runs.staleness import stale_members, stale_networks, tests_trained
+from verydeep.runs.staleness import stale_members, stale_networks, started_otherwise, tests_trained, trained_in
 from verydeep.studies import find_run, load, names
 from verydeep.studies.parts import RELEASED
 
@@ -155,8 +154,8 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     committed = provenance.sources_sha256_at(record.sources.commit) if record.sources.commit else None
     if committed and record.sources.dirty is False and committed != record.sources.sources_sha256:
         faults.append(f"{short(path)}: was made by other sources than those of the commit it names")
-    if kind == "train" and (fault := _parent_fault(folder, record)):
-        faults.append(fault)
+    if kind == "train" and started_otherwise(folder, record):
+        faults.append(f"{short(folder)}: was trained from other weights of {record.parent.run} than are there")
     if kind == "evaluate" and (fault := _tested_weights_fault(folder, record, sums)):
         faults.append(f"{short(path)}: {fault}")
     if kind == "fuse":
@@ -179,27 +178,11 @@ def _check_answers(folder: Path, record: EvaluateRecord | FuseRecord | TargetRec
         return [f"{short(folder)}: what it has in place of answers has no column {error}"]
 
 
-def _trained(folder: Path) -> TrainRecord | None:
-    """The record of a training, if there is one that can be read; of another its own folder says what is wrong."""
-    try:
-        return parse(folder / "train.json", "train")
-    except (OSError, RecordError):
-        return None
-
-
-def _parent_fault(folder: Path, record: TrainRecord) -> str:
-    """Of a network that starts from another: whether that has been trained anew since."""
-    parent = record.parent and _trained(folder.with_name(record.parent.run))
-    if not parent or parent.artefacts.get("weights.safetensors") in (None, record.parent.weights_sha256):
-        return ""
-    return f"{short(folder)}: was trained from other weights of {record.parent.run} than are there"
-
-
 def _tested_weights_fault(folder: Path, record: EvaluateRecord, sums: dict[str, str]) -> str:
     """Whether a test is of other weights than lie beside it, than the training left, or than others published."""
     if sums.get("weights.safetensors", record.weights_sha256) != record.weights_sha256:
         return "was made from other weights than weights.safetensors"
-    if not tests_trained(record, _trained(folder)):
+    if not tests_trained(record, trained_in(folder)):
         return "was made from other weights than those that train.json names; test the network again"
     return _weights_of_others_fault(record)
 
@@ -259,11 +242,20 @@ def _check_resamples(folder: Path, record: TargetRecord, table: pd.DataFrame, su
 
 def _check_errors(kept: Path, record: EvaluateRecord | FuseRecord) -> list[str]:
     """Every error in the record must be what the answers beside it, in the file ``kept``, yield."""
-    table = answers.read_table(kept)
-    faults = []
+    table, faults, tested = answers.read_table(kept), [], set()
     for name, errors in record.measurements.items():
-        again = answers.errors(kept, table[table["measurement"] == name])
+        part = table[table["measurement"] == name]
+        tested.add(frozenset(part["image"]))
+        images, asked = part["image"].nunique(), record.data.counts["val"]
+        if not len(part) == images == asked:
+            faults.append(
+                f"{short(kept.parent)}: {name}: {kept.name} has {len(part)} answers of {images} images; "
+                f"{record.data.source} has {asked} validation images"
+            )
+        again = answers.errors(kept, part)
         for key, value in errors:
             if again.get(key) != value:
                 faults.append(f"{short(kept.parent)}: {name}: {key} is {value}, {kept.name} yields {again.get(key)}")
+    if len(tested) > 1:
+        faults.append(f"{short(kept.parent)}: {kept.name} has other images by one measurement than by another")
     return faults

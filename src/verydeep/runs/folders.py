@@ -247,7 +247,10 @@ def _recorded(study: Study, kind: str, made_of: Callable[[Record, list[str]], Of
     recorded = []
     for path in files.listed(paths.runs(), f"{study.name}/*/{kind}.json"):
         record = parse_sealed(path, kind)
-        made = made_of(record, [f"{study.name}/{name}" for name in record.members])
+        try:
+            made = made_of(record, [f"{study.name}/{name}" for name in record.members])
+        except VerydeepError as error:  # of networks or data that there are not
+            raise RecordError(f"{short(path)}: {error}") from None
         if made.folder != path.parent:
             raise RecordError(f"{short(path)}: is the record of another {SPOKEN[kind]}, {made.name}")
         recorded.append(made)

@@ -216,6 +216,9 @@ class Member(Part):
     """The measurement whose posteriors were averaged."""
     posteriors: dict[str, str]
     """Hash of the posteriors of each pass."""
+    asked: dict = {}
+    """Of a network that gives boxes: the system that named their classes and the network that rated them, as its own
+    test states them."""
 
 
 class Session(Part):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from verydeep import files, machine, paths
 from verydeep.errors import VerydeepError
-from verydeep.runs.parts import Environment, Sources
+from verydeep.runs.parts import Device, Environment, Sources
 
 PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow", "pandas", "scikit-learn", "verydeep")
 #: The package's own files that count as sources.
@@ -207,6 +207,11 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def machine_type(environment: Environment, device: Device) -> tuple:
+    """What must be the same for a test to give the same bits: processor or GPU, torch, and the number of threads."""
+    return environment.processor, environment.packages["torch"], device.name, device.threads
 
 
 def environment() -> Environment:

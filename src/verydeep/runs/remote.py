@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import shutil
 from pathlib import Path
 
 import pooch
@@ -21,7 +22,8 @@ def fetch_run(study: str, run: str, names: list[str]) -> Path:
     """The folder of a run with the files ``names`` in it, fetched unless they are there.
 
     The seal, ``SHA256SUMS``, is fetched first; a file is kept only if it has the hash that stands there. What was
-    fetched once is not fetched again.
+    fetched once is not fetched again, but where a file is missing that the kept seal does not fit: then the run was
+    made anew since, and is fetched whole.
 
     Raises
     ------
@@ -32,17 +34,42 @@ def fetch_run(study: str, run: str, names: list[str]) -> Path:
     if base is None:
         raise VerydeepError(f"{study}/{run}: no address to fetch from; set VERYDEEP_REPOSITORY_URL to the repository's")
     folder = cache() / "fetched" / files.sha256_bytes(base.encode())[:12] / study / run
-    _fetch(f"{base}/{SEAL}", folder, None)
+    if not (folder / SEAL).exists():
+        _fetch_seal(base, folder)
+        _fetch_files(base, folder, names)
+        return folder
     try:
-        sums = read_seal(folder)
+        _fetch_files(base, folder, names)
+    except VerydeepError:
+        before = (folder / SEAL).read_bytes()
+        _fetch_seal(base, folder)
+        if (folder / SEAL).read_bytes() == before:
+            raise
+        _fetch_files(base, folder, names)
+    return folder
+
+
+def _fetch_seal(base: str, folder: Path) -> None:
+    """Fetch the seal of a run; one that is there stays until another has come."""
+    new = folder / "new"
+    _fetch(f"{base}/{SEAL}", new, None)
+    try:
+        read_seal(new)
     except RecordError:
-        (folder / SEAL).unlink()
         raise VerydeepError(f"{base}/{SEAL}: no seal of a run there; is the repository's address right?") from None
+    else:
+        (new / SEAL).replace(folder / SEAL)
+    finally:
+        shutil.rmtree(new)
+
+
+def _fetch_files(base: str, folder: Path, names: list[str]) -> None:
+    """Fetch files of a run that are not there as its seal says."""
+    sums = read_seal(folder)
     for name in names:
         if name not in sums:
             raise VerydeepError(f"{base}: the run has no {name}; its study does not publish its weights")
         _fetch(f"{base}/{name}", folder, f"sha256:{sums[name]}")
-    return folder
 
 
 def _fetch(url: str, folder: Path, checksum: str | None) -> None:

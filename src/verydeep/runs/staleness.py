@@ -30,9 +30,15 @@ def otherwise_words(changed: dict[str, tuple]) -> str:
 
 
 def told_otherwise(run: Run) -> str:
-    """What changed since a run was trained, in those words; of one that is trained as asked, or not yet, none."""
+    """What changed since a run was trained, in those words, and whether what it started from did.
+
+    Of one that is trained as asked, or not yet, none.
+    """
     record = read_record(run, "train")
-    return otherwise_words(trained_otherwise(run, record)) if record else ""
+    if record is None:
+        return ""
+    started = [f"{record.parent.run} was trained anew"] if started_otherwise(run.folder, record) else []
+    return ", ".join(filter(None, [otherwise_words(trained_otherwise(run, record)), *started]))
 
 
 def require_trained_as_asked(run: Run) -> None:
@@ -75,6 +81,22 @@ def _named(part: str, settings: dict) -> dict:
     return {f"{part}.{key}": value for key, value in settings.items() if part != "localisation" or key not in TESTING}
 
 
+def trained_in(folder: Path) -> TrainRecord | None:
+    """The record of a training, if there is one that can be read; of another its own folder says what is wrong."""
+    try:
+        return parse(folder / "train.json", "train")
+    except (OSError, RecordError):
+        return None
+
+
+def started_otherwise(folder: Path, record: TrainRecord) -> bool:
+    """Whether the network that the one of ``folder`` started from has been trained anew since."""
+    parent = record.parent and trained_in(folder.with_name(record.parent.run))
+    if not parent:
+        return False
+    return parent.artefacts.get("weights.safetensors") not in (None, record.parent.weights_sha256)
+
+
 def tests_trained(tested: EvaluateRecord, trained: TrainRecord | None) -> bool:
     """Whether a test is of the weights that the training left; of those of others nothing says otherwise.
 
@@ -86,7 +108,7 @@ def tests_trained(tested: EvaluateRecord, trained: TrainRecord | None) -> bool:
 def stale_members(folder: Path, record: FuseRecord) -> list[str]:
     """The networks of a fusion must be those that lie beside it, tested as they were for it."""
     faults = []
-    for name, digest in record.weights().items():
+    for name, member in record.members.items():
         path = folder.with_name(name) / "evaluate.json"
         if not path.exists():
             faults.append(f"{short(folder)}: its member {name} has no evaluate.json")
@@ -96,12 +118,14 @@ def stale_members(folder: Path, record: FuseRecord) -> list[str]:
         except RecordError as error:
             faults.append(f"{short(folder)}: its member {name} has a record that cannot be read: {error}")
             continue
-        if evaluated.weights_sha256 != digest:
+        if evaluated.weights_sha256 != member.weights_sha256:
             faults.append(f"{short(folder)}: was made from other weights of {name} than are there")
         elif evaluated.protocol != record.protocol:
             faults.append(f"{short(folder)}: its member {name} has been tested by another protocol since")
         elif evaluated.data.manifest_sha256 != record.data.manifest_sha256:
             faults.append(f"{short(folder)}: its member {name} has been tested on other images since")
+        elif any(evaluated.parameters.get(key) != value for key, value in member.asked.items()):
+            faults.append(f"{short(folder)}: the boxes of its member {name} were given to other classes since")
     return faults
 
 

@@ -233,7 +233,10 @@ def named_run(name: str) -> Run:
 
 
 def planned_runs(study: Study, pilots: bool = False) -> list[Run]:
-    """Every run the study asks for, parents before children; its pilots instead when ``pilots`` is true."""
+    """Every run the study asks for, parents before children; its pilots instead when ``pilots`` is true.
+
+    What a network starts from is planned with it, where the study names it or not.
+    """
     networks = [(config, scale) for scale, configs in study.networks.items() for config in configs]
     planned = []
     for seed in study.seeds:
@@ -247,9 +250,9 @@ def planned_runs(study: Study, pilots: bool = False) -> list[Run]:
         return planned
     by_row = {run.row: run for run in planned}
     for further in study.further_seeds:
-        asked = [replace(by_row[row], seed=seed) for seed in further.seeds for row in further.networks]
-        planned += [ancestor for run in asked for ancestor in lineage(run)]
-    return list({run.name: run for run in planned}.values())  # a parent is asked for once
+        planned += [replace(by_row[row], seed=seed) for seed in further.seeds for row in further.networks]
+    # a parent is asked for once
+    return list({ancestor.name: ancestor for run in planned for ancestor in lineage(run)}.values())
 
 
 def lineage(run: Run | None) -> list[Run]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from verydeep import paper
 from verydeep.data.sources import SOURCES
@@ -87,12 +87,12 @@ class Study(Strict):
             for config in self.networks[scale]:
                 if config not in all_configurations():
                     raise ValueError(f"networks.{scale}: {UnknownName('config', config, all_configurations())}")
-        self._check_keys("recipe", self.recipe)
+        _require_keys("recipe", self.recipe, Recipe)
         departed = self._departed_settings()
         self._check_purpose()
         self._check_sizes()
         for scale, keys in self.stages.items():
-            self._check_keys(f"stages.{scale}", keys)
+            _require_keys(f"stages.{scale}", keys, Recipe)
         for scale in self.networks if self.train else ():
             ours, papers = self.resolve(scale), paper_recipe(scale)
             departed |= {key for key, value in ours if getattr(papers, key) != value}
@@ -133,9 +133,7 @@ class Study(Strict):
         departed = set()
         for scale, settings in [(None, Settings()), *self.settings.items()]:
             for where, keys in settings:
-                fields = {"network": Network, "testing": Testing}[where].model_fields
-                if unknown := sorted(set(keys) - set(fields)):
-                    raise ValueError(f"settings.{scale}.{where}.{unknown[0]}: {_unknown_key(unknown[0], fields)}")
+                _require_keys(f"settings.{scale}.{where}", keys, {"network": Network, "testing": Testing}[where])
             network, testing = self.network_at(scale), self.testing_at(scale)
             departed |= {key for key, usual in Network() if getattr(network, key) != usual}
             departed |= {f"testing.{key}" for key, usual in Testing() if getattr(testing, key) != usual}
@@ -148,7 +146,7 @@ class Study(Strict):
         for name, variant in self.variants.items():
             if fault := variant_fault(name):
                 raise ValueError(f"variants: {fault}")
-            self._check_keys(f"variants.{name}.set", variant.set)
+            _require_keys(f"variants.{name}.set", variant.set, Recipe)
             for network in variant.networks:
                 if network not in self._names():
                     raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, self._names())}")
@@ -160,10 +158,7 @@ class Study(Strict):
     def _check_network(self, name: str, variant: Variant) -> None:
         """A variant that builds its networks otherwise is of one size with the others, and starts from its own kind."""
         allowed = [key for key in Network.model_fields if not key.endswith("divisor")]
-        for key in variant.network:
-            if key not in allowed:
-                raise ValueError(f"variants.{name}.network.{key}: {_unknown_key(key, allowed)}")
-        Network.model_validate(variant.network)
+        _require_keys(f"variants.{name}.network", variant.network, Network, allowed)
         if not variant.network or not self.train:
             return
         for network in variant.networks:
@@ -180,10 +175,7 @@ class Study(Strict):
     def _check_localisation(self, name: str, variant: Variant) -> None:
         if variant.localisation and not variant.boxes:
             raise ValueError(f"variants.{name}.localisation: it gives no boxes; the key boxes says how it would")
-        for key in variant.localisation:
-            if key not in Localisation.model_fields:
-                raise ValueError(f"variants.{name}.localisation.{key}: {_unknown_key(key, Localisation.model_fields)}")
-        self.localisation_at(name)
+        _require_keys(f"variants.{name}.localisation", variant.localisation, Localisation)
 
     def _names(self) -> list[str]:
         """Every network that the study trains, by configuration and scale: ``D-384``."""
@@ -209,16 +201,6 @@ class Study(Strict):
                 if (network, seed) in planned:
                     raise ValueError(f"further_seeds.{number}: {network} with seed {seed} is planned already")
                 planned.add((network, seed))
-
-    @staticmethod
-    def _check_keys(where: str, keys: dict) -> None:
-        for key in keys:
-            if key not in Recipe.model_fields:
-                raise ValueError(f"{where}.{key}: {_unknown_key(key, Recipe.model_fields)}")
-        try:
-            Recipe.model_validate(keys)
-        except ValidationError as error:
-            raise ValueError("; ".join(f"{where}.{_describe(fault)}" for fault in error.errors())) from None
 
     @property
     def num_classes(self) -> int:
@@ -341,6 +323,17 @@ def _describe(fault: dict) -> str:
         case "value_error":
             return str(fault["ctx"]["error"])
     return f"{where}: {fault['msg']} (found {fault['input']!r})"
+
+
+def _require_keys(where: str, keys: dict, of: type[BaseModel], allowed=None) -> None:
+    """Refuse a key that ``of`` has not, or that is not ``allowed``, and a value that it does not take; says where."""
+    for key in keys:
+        if key not in (allowed or of.model_fields):
+            raise ValueError(f"{where}.{key}: {_unknown_key(key, allowed or of.model_fields)}")
+    try:
+        of.model_validate(keys)
+    except ValidationError as error:
+        raise ValueError("; ".join(f"{where}.{_describe(fault)}" for fault in error.errors())) from None
 
 
 def _unknown_key(key: str, keys) -> str:

@@ -88,6 +88,10 @@ class Transfer(OfSeveral):
         """How the paper describes an image of that data set."""
         return Features(self.target.join, self.scales, view="image+box" if self.target.boxes else "")
 
+    def at_lowest(self, of: str = "") -> Features:
+        """The whole image at the lowest scale: by the trained network, or by an ``of`` that needs no training."""
+        return Features("average", self.scales[:1], of, "image" if self.target.boxes else "")
+
     def measured(self) -> list[Features]:
         """Every way of describing images that is tried; the paper's first, and beside it what gives it a meaning."""
         features = [self.usual]
@@ -101,10 +105,7 @@ class Transfer(OfSeveral):
             view = "image" if self.target.boxes else ""
             features += [Features(join, self.scales, view=view) for join in joins]
             features += [Features(self.target.join, self.scales[:3], view=view)] if len(self.scales) > 3 else []
-        lowest = self.scales[:1]
-        view = "image" if self.target.boxes else ""
-        features += [Features("average", lowest, view=view), Features("average", lowest, UNTRAINED, view)]
-        features.append(Features("", (), PIXELS))
+        features += [self.at_lowest(), self.at_lowest(UNTRAINED), Features("", (), PIXELS)]
         return list(dict.fromkeys(features))
 
 
@@ -131,7 +132,21 @@ def find_transfer(members: list[str], source: str) -> Transfer:
         )
     if twice := sorted({run.name for run in runs if runs.count(run) > 1}):
         raise VerydeepError(f"{twice[0]} is given twice; stack different networks")
+    first = _described(runs[0])
+    for run in runs[1:]:
+        if unlike := [key for key, value in _described(run).items() if value != first[key]]:
+            raise VerydeepError(
+                f"{runs[0].name} and {run.name} describe images by different settings ({', '.join(unlike)}); stack "
+                f"networks of like settings"
+            )
     return Transfer(runs, source)
+
+
+def _described(run: Run) -> dict:
+    """The settings of a network by which it describes images, as a protocol states them."""
+    kept = {"positions", "longer_side", "interpolation", "antialias", "precision"}
+    testing = run.testing.model_dump(mode="json", include=kept)
+    return {"pooling": run.size.pooling, "flip": run.recipe.flip, **testing}
 
 
 def named_transfer(study: Study, name: str) -> Transfer:
@@ -152,8 +167,6 @@ def planned_transfers(study: Study) -> list[Transfer]:
         there = [Run(study, config, scale, seed) for config, scale in rows if config in study.networks.get(scale, [])]
         pairs = [there[k : k + 2] for k in range(len(there) - 1) if there[k].train_scale == there[k + 1].train_scale]
         groups = [*([run] for run in there), *pairs]
-        if TARGETS[source].boxes:
-            groups = pairs
         if TARGETS[source].compared and all(config in study.networks.get(scale, []) for config, scale in SHALLOW):
             groups += [[Run(study, config, scale, seed)] for config, scale in SHALLOW]
         planned += [Transfer(tuple(group), source) for group in groups]
@@ -172,20 +185,21 @@ def resampling(target: Target) -> dict:
 
 def transfer_protocol(transfer: Transfer) -> dict:
     """How a transfer's study settles what the paper leaves open; its record states it."""
-    study, run = transfer.study, transfer.members[0]
+    study = transfer.study
     keys = study.transfer.model_dump(mode="json", exclude={"data", "scales"})
     target = transfer.target
     if target.boxes:
         keys["kept_together"] = "objects of an image"  # where C is chosen on images kept aside
-    return keys | resampling(target) | {
-        "metric": target.metric,
-        "average_precision": transfer.average_precision,
-        "train_per_class": target.train,
-        "test_per_class": target.test,
-        "crop": study.crop,
-        "length_divisor": study.network.length_divisor,
-        "pooling": run.size.pooling,
-        "flip": run.recipe.flip,
-        **run.testing.model_dump(mode="json", include={"positions", "longer_side", "interpolation", "antialias",
-                                                       "precision"}),
-    }  # fmt: skip
+    return (
+        keys
+        | resampling(target)
+        | {
+            "metric": target.metric,
+            "average_precision": transfer.average_precision,
+            "train_per_class": target.train,
+            "test_per_class": target.test,
+            "crop": study.crop,
+            "length_divisor": study.network.length_divisor,
+        }
+        | _described(transfer.members[0])
+    )

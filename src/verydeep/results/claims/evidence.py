@@ -1,6 +1,6 @@
 """What the records of one study say of the rows that claims compare."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,11 @@ from verydeep.results.numbers import BOX_TABLES, SINGLE_NETWORK_TABLES, Number, 
 from verydeep.results.printed import judged_cell, more_is_better
 from verydeep.statistics import Interval, mean_difference
 from verydeep.studies import Run, Study, table6_fusions, table9_fusions
+from verydeep.studies.measurements import protocol
 from verydeep.studies.names import seed_of
+
+#: What a row may be the number of.
+Tested = runs.EvaluateRecord | runs.FuseRecord | runs.TransferRecord
 
 
 class Evidence:
@@ -37,7 +41,7 @@ class Evidence:
         self.transfers = {f"{row.table}.{row.name}": row.transfer for row in transfers.rows(study)}
         self.networks |= {reference: transfer.members for reference, transfer in self.transfers.items()}
         self._fitted: dict[tuple, tuple[float, int] | None] = {}
-        self._tested: dict[Path, str | None] = {}
+        self._read: dict[Path, Tested | None] = {}
         self._differences: dict[tuple, Interval] = {}
 
     def has(self, pairs: list[list[str]]) -> bool:
@@ -58,11 +62,18 @@ class Evidence:
 
         Of rows whose numbers are no errors, of the second's number less the first's: what is positive speaks for the
         second in both cases.
+
+        Raises
+        ------
+        RecordError
+            When two rows were tested on other images, or by a setting that their study now has alike for both.
         """
         asked = (tuple(map(tuple, pairs)), tuple(seeds))
         if asked not in self._differences and more_is_better(pairs[0][0]):
             self._differences[asked] = self._gain(pairs, seeds)
         if asked not in self._differences:
+            for first, second in pairs:
+                self._require_same_test(first, second, seeds)
             wrong = {reference: self.answers(reference, seeds) for pair in pairs for reference in pair}
             self._differences[asked] = mean_difference([(wrong[first], wrong[second]) for first, second in pairs])
         return self._differences[asked]
@@ -71,18 +82,49 @@ class Evidence:
         """:meth:`difference` of rows of Tables 11 and 12: every row of a data set is resampled alike."""
         values, resampled = [], []
         for first, second in pairs:
-            _require_same_images(self._records(first, seeds), self._records(second, seeds), f"{first} and {second}")
+            self._require_same_images(first, second, seeds)
             before, after = (self._carried(reference, seeds) for reference in (first, second))
             values.append(after[0] - before[0])
             resampled.append(after[1] - before[1])
         return transfers.bootstrap(float(np.mean(values)), np.mean(resampled, 0))
 
-    def _records(self, reference: str, seeds: list[int]) -> dict[Path, runs.TransferRecord]:
-        """The record of each seed of a row of Tables 11 and 12, by its folder."""
+    def _records(self, reference: str, seeds: list[int]) -> dict[Path, Tested]:
+        """The record of the test of each seed of a row, by its folder."""
         number = self.numbers[reference]
         names = {seed_of(run): run for run in number.runs}
         folders = [paths.runs() / number.study / names[seed] for seed in seeds]
-        return {folder: runs.read_file(folder / "transfer.json") for folder in folders}
+        return {folder: self._record(folder) for folder in folders}
+
+    def _record(self, folder: Path) -> Tested | None:
+        """The record of a test, a fusion or a transfer in ``folder``, read once; ``None`` where there is none."""
+        if folder not in self._read:
+            there = (folder / f"{kind}.json" for kind in ("evaluate", "fuse", "transfer"))
+            self._read[folder] = next((runs.read_file(path) for path in there if path.exists()), None)
+        return self._read[folder]
+
+    def _require_same_test(self, first: str, second: str, seeds: list[int]) -> None:
+        """Refuse to pair rows of other images, or of which one is of before a setting was changed for both."""
+        before, after = (protocol(self.networks[reference][0]) for reference in (first, second))
+        alike = [key for key in before if before[key] == after.get(key)]
+        for one, other in self._paired(first, second, seeds):
+            if one[1].data.manifest_sha256 != other[1].data.manifest_sha256:
+                raise _incomparable(first, second, one[0], other[0], "on other images")
+            if changed := [key for key in alike if one[1].protocol.get(key) != other[1].protocol.get(key)]:
+                raise _incomparable(first, second, one[0], other[0], f"by another protocol ({', '.join(changed)})")
+
+    def _require_same_images(self, first: str, second: str, seeds: list[int]) -> None:
+        """Refuse to pair rows of other labels, splits or metric: their resamples are not of the same images."""
+        for one, other in self._paired(first, second, seeds):
+            told = [
+                (record.labels_sha256, record.splits, record.protocol["metric"], record.protocol["average_precision"])
+                for _, record in (one, other)
+            ]
+            if told[0] != told[1]:
+                raise _incomparable(first, second, one[0], other[0], "on other images, or by another metric")
+
+    def _paired(self, first: str, second: str, seeds: list[int]) -> Iterator[tuple]:
+        """Folder and record of the one row with those of the other, seed by seed."""
+        return zip(self._records(first, seeds).items(), self._records(second, seeds).items(), strict=True)
 
     def _carried(self, reference: str, seeds: list[int]) -> tuple[float, np.ndarray]:
         """A number over ``seeds``, and on resampled images, (seeds, resamples)."""
@@ -123,14 +165,7 @@ class Evidence:
         """When the first test of any of the rows was started, ISO 8601; ``None`` where none was tested."""
         numbers = [self.numbers[reference] for reference in references]
         folders = {paths.runs() / number.study / run for number in numbers for run in number.runs}
-        return min((started for folder in folders if (started := self._started(folder))), default=None)
-
-    def _started(self, folder: Path) -> str | None:
-        """When the test in a run folder was started."""
-        if folder not in self._tested:
-            records = [folder / f"{kind}.json" for kind in ("evaluate", "fuse", "transfer")]
-            self._tested[folder] = next((runs.read_file(path).started for path in records if path.exists()), None)
-        return self._tested[folder]
+        return min((record.started for folder in folders if (record := self._record(folder))), default=None)
 
 
 def _is_judged(number: Number) -> bool:
@@ -138,15 +173,8 @@ def _is_judged(number: Number) -> bool:
     return judged_cell(f"{number.table}.{number.row}").endswith(f".{number.metric}")
 
 
-def _require_same_images(first: dict, second: dict, rows: str) -> None:
-    """Refuse to pair rows of other labels, splits or another metric: their resamples are not of the same images."""
-    for one, other in zip(first.items(), second.items(), strict=True):
-        told = [
-            (record.labels_sha256, record.splits, record.protocol["metric"], record.protocol["average_precision"])
-            for _, record in (one, other)
-        ]
-        if told[0] != told[1]:
-            raise RecordError(
-                f"{rows} cannot be compared: {short(one[0])} and {short(other[0])} were tested on other images, or by "
-                f"another metric; make the older of the two again"
-            )
+def _incomparable(first: str, second: str, one: Path, other: Path, how: str) -> RecordError:
+    return RecordError(
+        f"{first} and {second} cannot be compared: {short(one)} and {short(other)} were tested {how}; make the older "
+        f"of the two again"
+    )

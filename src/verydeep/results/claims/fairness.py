@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from verydeep import statistics
 from verydeep.results.claims.evidence import Evidence
-from verydeep.studies.transfer import ON, PIXELS, UNTRAINED
+from verydeep.results.transfers import row_name
+from verydeep.studies.transfer import ON, PIXELS, UNTRAINED, Transfer
 
 
 @dataclass(frozen=True)
@@ -136,10 +137,10 @@ def learned(evidence: Evidence, pairs: list[list[str]]) -> Condition:
 def _baselines(evidence: Evidence, reference: str) -> Iterator[tuple[str, str, list[str]]]:
     """Of each network of a row of Tables 11 and 12: its name, its row at one scale, and the rows of what needs none."""
     table, transfer = reference.partition(".")[0], evidence.transfers[reference]
-    source, lowest = transfer.source, f"average-{transfer.scales[0]}"
     for run in transfer.members:
-        behind = f"{table}.{run.row}{ON}{source}"
-        yield run.row, f"{behind}-{lowest}", [f"{behind}-{UNTRAINED}-{lowest}", f"{table}.{PIXELS}{ON}{source}"]
+        alone = Transfer((run,), transfer.source)
+        rows = [f"{table}.{row_name(alone, features)}" for features in (alone.at_lowest(), alone.at_lowest(UNTRAINED))]
+        yield run.row, rows[0], [rows[1], f"{table}.{PIXELS}{ON}{transfer.source}"]
 
 
 def _same_training(evidence: Evidence, first: str, second: str) -> bool:
