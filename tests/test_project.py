@@ -199,6 +199,14 @@ def test_a_wrong_number_of_cards_is_one_line(tmp_path, gpus):
     )
 
 
+def test_a_misspelt_key_of_the_workflow_is_one_line(tmp_path):
+    """It was passed over, and another study was planned."""
+    done = planned_by_workflow(tmp_path, "studdy=quarter")
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == (
+        "error: unknown key of --config 'studdy': choose one of study, gpus"
+    )
+
+
 def test_on_several_cards_a_network_that_takes_its_batch_whole_has_one(tmp_path):
     """In more processes :func:`verydeep.training.train` refuses it."""
     done = planned_by_workflow(tmp_path, "study=narrow", "gpus=2")

@@ -145,8 +145,8 @@ def require_printable(folder: Path, names: Iterable[str]) -> None:
 
 def listed(folder: Path, pattern: str) -> list[Path]:
     """What lies in ``folder`` by a pattern of :meth:`pathlib.Path.glob`, in order, without litter."""
-    ours = (path for path in folder.glob(pattern) if not any(map(is_litter, path.relative_to(folder).parts)))
-    return sorted(ours)
+    above = len(folder.parts)  # where there are a million files, relative_to takes half of the time
+    return sorted(path for path in folder.glob(pattern) if not any(map(is_litter, path.parts[above:])))
 
 
 def write_text(path: Path, text: str) -> None:

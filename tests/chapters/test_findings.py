@@ -1,5 +1,6 @@
 """What is said first: of the studies that are recorded, by what their records say."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from conftest import REPOSITORY
 from verydeep import paper, results, studies
-from verydeep.chapters import costs, figures, findings, result_tables, training_tables
+from verydeep.chapters import costs, error_tables, figures, findings, result_tables, training_tables
 from verydeep.results import claims
 
 
@@ -123,6 +125,8 @@ def test_the_cost_of_several_studies_is_the_sum_of_each():
     assert both["networks"] == one["networks"] + other["networks"]
     assert both["hours"] == pytest.approx(one["hours"] + other["hours"])
     assert both["cores"] == max(one["cores"], other["cores"])
+    every = [json.loads(path.read_text()) for path in (REPOSITORY / "runs/quarter").glob("*/*.json")]
+    assert one["hours"] == pytest.approx(sum(record["cost"]["seconds"] for record in every) / 3600)
 
 
 def test_what_others_published_has_a_source_in_the_list():
@@ -140,3 +144,15 @@ def test_a_checkout_without_a_recorded_study_says_that_nothing_was_tested(checko
     assert len(figures.error_by_depth(findings.by_depth()).figure.axes[0].lines) > 0
     assert costs.studies_cost([]) == dict.fromkeys(("networks", "planned", "pilots", "hours", "operations", "cores"), 0)
     assert figures.curves_by_depth(training_tables.histories("narrow")).figure.axes[0].lines[:] == []
+    for study in ("narrow", "released"):
+        empty = costs.testing_cost(study)
+        assert f"No network of {study} has been tested yet." in empty._repr_html_()
+        assert figures.cost_picture(empty).figure.axes[0].texts[0].get_text() == "not run"
+
+
+def test_every_mean_over_seeds_is_called_so_where_numbers_stand_alone():
+    """In the README, where a number leads to the record of one run."""
+    for number in results.read("narrow").numbers:
+        if number.id.startswith("narrow.table3.") and number.metric == "top1" and len(number.runs) > 1:
+            assert f"{number.row} of `narrow` ({len(number.runs)})" in error_tables.headline()
+    assert len(results.number("narrow.table3.A-256.top1").runs) > 1

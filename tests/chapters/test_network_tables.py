@@ -6,6 +6,9 @@ import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.chapters import network_tables
+from verydeep.chapters.figures import networks
+from verydeep.errors import UnknownName
+from verydeep.networks.configurations import all_configurations
 from verydeep.networks.stacks import Stack, lines, receptive_field, ways
 
 
@@ -75,6 +78,23 @@ def test_ways_are_the_gradient_of_averages(layers):
     assert y.shape[2] == 1
     (gradient,) = torch.autograd.grad(y.sum(), x)
     assert ways(layers) == pytest.approx(gradient[0, 0].numpy())
+
+
+@pytest.mark.parametrize("name", ["height", "channels", "reduced", "out"])
+@pytest.mark.parametrize("value", [0, -100])
+def test_a_convolution_of_nothing_is_refused(name, value):
+    """Weights below nothing stood in the table, and savings of more than all."""
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, not {value}"):
+        network_tables.one_by_one(**{name: value})
+
+
+def test_networks_that_a_chapter_cannot_show_are_refused_and_all_others_are_shown():
+    with pytest.raises(UnknownName, match="unknown config 'GoogLeNet': choose one of A, A-LRN"):
+        network_tables.pooling_table("GoogLeNet")
+    for config in all_configurations():
+        assert len(networks.shares(config).figure.axes) == 3
+    with pytest.raises(ValueError, match="there must be at least 5 inputs, not 3"):
+        networks.stacks_in_one_dimension(3)
 
 
 def test_pooling_3x3_gives_the_sizes_of_real_layers():

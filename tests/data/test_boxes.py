@@ -103,8 +103,13 @@ def test_ilsvrc_reads_boxes_where_there_are_some_and_wants_them_of_tested_images
         path = source.folder / "boxes" / f"{name}.xml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(one)
+    lost = source.folder / "boxes/train/n02"
+    lost.mkdir()
+    with pytest.raises(DataError, match=f"{lost}: holds no boxes, and each class has some; unpack its archive again"):
+        boxes.read_boxes(source, opened)
+    (lost / "train_n02_1.xml").write_text(one)
     found = boxes.read_boxes(source, opened)
-    assert found.fingerprint(opened)["images"] == {"train": 1, "val": 2}
+    assert found.fingerprint(opened)["images"] == {"train": 2, "val": 2}
     (source.folder / "boxes/val/val_n02_0.xml").unlink()
     with pytest.raises(DataError, match=r"boxes/val/val_n02_0.xml: cannot be read"):
         boxes.read_boxes(source, opened)

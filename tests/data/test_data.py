@@ -1,6 +1,7 @@
 """Sources, archives, the store and the views drawn from it."""
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -28,7 +29,7 @@ from verydeep.data import archives, base, downloads, integrity, prospect, source
 from verydeep.data.ahead import prepared
 from verydeep.data.images import decode
 from verydeep.data.normaliser import Normaliser
-from verydeep.errors import DataError, UnknownName
+from verydeep.errors import DataError, StorageError, UnknownName
 
 
 def jpeg(height=64, width=64, mode="RGB", seed=0) -> bytes:
@@ -266,6 +267,16 @@ def test_other_images_than_the_stated_ones_are_refused_wherever_they_come_from(s
         store.open_store(Pair(small.folder))
 
 
+def test_a_full_disk_costs_no_download(small, tmp_path, monkeypatch):
+    """The archive was taken for a bad one, and one without a checksum of its own was removed."""
+    serve(monkeypatch, tmp_path, Pair, *packed(tmp_path, small))
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "n01_0.JPEG")
+    monkeypatch.setattr(archives.zipfile.ZipFile, "extractall", lambda *_: (_ for _ in ()).throw(full))
+    with pytest.raises(StorageError, match="cannot be written: No space left on device"):
+        Pair().get()
+    assert len(list((tmp_path / "data" / "downloads").glob("*.zip"))) == 2 and not (tmp_path / "data" / "pair").exists()
+
+
 def test_archives_that_hold_the_same_file_are_refused(small, tmp_path, monkeypatch):
     serve(monkeypatch, tmp_path, Pair, *packed(tmp_path, small, README=b"which?"))
     with pytest.raises(DataError, match=r"repository-n02.zip: holds README, as another archive of the set does"):
@@ -493,10 +504,11 @@ def test_the_time_of_a_set_is_that_of_a_sample(monkeypatch):
 
 def test_images_that_are_there_twice_are_counted(small):
     # the fixture's validation images are the first training images of their class
-    assert store.open_store(small).repeated() == {"images": 4, "classes": 0, "splits": 4}
+    opened = store.open_store(small)
+    assert opened.repeated() == {"images": 4, "classes": 0, "splits": 4}
     (small.folder / "val/n02/n02_0.JPEG").write_bytes((small.folder / "train/n01/n01_0.JPEG").read_bytes())
     (small.folder / "train/n01/n01_1.JPEG").write_bytes((small.folder / "train/n01/n01_2.JPEG").read_bytes())
-    (store.open_store(small).folder / "store.json").unlink()  # the names are the same: built anew
+    (opened.folder / "store.json").unlink()  # the names are the same: built anew
     assert store.open_store(small).repeated() == {"images": 3, "classes": 1, "splits": 2}
 
 
@@ -573,6 +585,53 @@ def test_verify_finds_a_file_that_was_added_or_lost(small):
         integrity.verify(small)
 
 
+def test_verify_finds_images_of_another_class_than_when_the_store_was_built(tiny):
+    store.open_store(tiny)
+    path = tiny.folder / "val" / "val_annotations.txt"
+    lines = path.read_text().splitlines(keepends=True)
+    before = next(line for line in lines if line.startswith("val_0."))
+    other = before.replace("n01", "n02") if "n01" in before else before.replace("n02", "n01")
+    path.write_text("".join(lines).replace(before, other))
+    with pytest.raises(DataError, match="val_0.JPEG: is of another class or split than when the store was built, 1 in"):
+        integrity.verify(tiny)
+
+
+def test_another_copy_of_the_set_is_not_answered_from_the_store_of_the_first(small):
+    """As originals and resized ones are of the same names: its pixels were those of the other."""
+    built = store.open_store(small)
+    for path in small.folder.rglob("*.JPEG"):
+        path.write_bytes(jpeg(40, 40))
+    with pytest.raises(DataError, match=rf"JPEG: content has changed .*\d now\); .*, delete {built.folder}, which is"):
+        store.open_store(small)
+    shutil.rmtree(built.folder)
+    assert store.open_store(small).image(0).shape == (40, 40, 3)
+
+
+def test_what_is_said_of_a_damaged_image_of_a_large_set_helps(small, monkeypatch):
+    """Of such a set headers alone are looked at when it is stored, and its files are not read again."""
+    monkeypatch.setattr(store, "DECODED_IMAGES", 0)
+    monkeypatch.setattr(store, "STATISTICS_IMAGES", 1)
+    path = small.folder / "train/n01/n01_1.JPEG"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-40])
+    built = store.open_store(small)
+    row = built.manifest["name"].tolist().index("train/n01/n01_1.JPEG")
+    with pytest.raises(DataError, match=f"restore the file .*, and delete {built.folder}, which is then built anew"):
+        built.image(row)
+    path.write_bytes(whole)
+    shutil.rmtree(built.folder)
+    assert store.open_store(small).image(row).shape == decode(whole, "x").shape
+
+
+def test_a_set_is_listed_once_where_its_store_is_there_and_once_where_it_is_built(small, monkeypatch):
+    """A listing of ILSVRC takes a minute, at every start."""
+    listed, entries = [], Small.entries
+    monkeypatch.setattr(Small, "entries", lambda self: listed.append(1) or entries(self))
+    store.open_store(small)
+    store.open_store(small)
+    assert len(listed) == 2
+
+
 @pytest.mark.parametrize("kind", ["small", "tiny"])
 def test_verify_finds_a_store_that_holds_another_image(request, kind):
     """A store is read instead of the files: a byte that its disk lost is one of what is trained on."""
@@ -581,7 +640,7 @@ def test_verify_finds_a_store_that_holds_another_image(request, kind):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 255
     path.write_bytes(content)
-    with pytest.raises(DataError, match=f"{path}: holds another image than .*; delete {path.parent}, and it is built"):
+    with pytest.raises(DataError, match=f"{path}: holds another image than .*; delete {path.parent}, which is then"):
         integrity.verify(source)
 
 

@@ -115,6 +115,7 @@ def address(outside, served, monkeypatch):
 
 def test_without_a_checkout_weights_come_from_the_address_once(address, outside):
     model = verydeep.pretrained("narrow/D-256")
+    assert repr(model) == f"<narrow/D-256-s0: 20 classes, weights {model.weights_sha256[:10]}>"
     kept = sorted(path.name for path in (outside / "cache").rglob("*") if path.is_file())
     assert kept == ["SHA256SUMS", "train.json", "weights.safetensors"]
     shutil.rmtree(address)
@@ -177,6 +178,15 @@ def test_a_run_that_was_made_anew_since_its_seal_was_kept_is_fetched_whole(addre
     with pytest.raises(VerydeepError, match="SHA256SUMS: cannot be fetched"):
         remote.fetch_run("narrow", "D-256-s0", ["history.csv"])
     assert verydeep.pretrained("narrow/D-256").weights_sha256  # what was fetched is still there
+
+
+def test_an_address_where_nobody_answers_is_one_short_line(outside, monkeypatch):
+    monkeypatch.setenv("VERYDEEP_REPOSITORY_URL", "http://127.0.0.1:9/owner/repository")
+    said = (
+        r"SHA256SUMS: cannot be fetched \(nothing answers there; see VERYDEEP_REPOSITORY_URL\); nothing of it was"
+    )
+    with pytest.raises(VerydeepError, match=said):
+        verydeep.pretrained("narrow/D-256")
 
 
 def test_without_checkout_and_address_the_line_says_what_to_set(outside):

@@ -1,5 +1,8 @@
 """Verifying a run: agreement on this machine is exact, and whatever differs is said."""
 
+import dataclasses
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -90,6 +93,21 @@ def test_on_another_machine_a_stated_tolerance_holds(run, monkeypatch):
     table = verification.verify(run)
     assert not table["identical"].all()
     assert table["largest difference"].max() < verification.PROBABILITY
+
+
+def test_a_network_whose_weights_are_not_here_is_refused_before_any_image_is_stored(run, monkeypatch):
+    """The whole data set was stored first, and then it was advised to remove the record that was to be compared."""
+    monkeypatch.setattr(verification, "open_data", lambda run: pytest.fail("opened"))
+    run.weights.unlink()
+    with pytest.raises(VerydeepError, match="A-256-s0: cannot be tested anew, for its weights are lost; restore them"):
+        verification.verify(run)
+    again = dataclasses.replace(run, seed=1)
+    shutil.copytree(run.folder, again.folder)
+    for kind in ("train", "evaluate"):
+        runs.write_record(again, runs.read_record(run, kind).model_copy(update={"seed": 1}))
+    runs.seal(again.folder, ["train.json", "evaluate.json"])
+    with pytest.raises(VerydeepError, match="A-256-s1: .* are not published; train it in a clone of your own, and"):
+        verification.verify(again)
 
 
 def test_what_cannot_be_compared_is_refused(run):

@@ -32,7 +32,8 @@ def test_the_entry_leads_back_to_the_number(trained):
 
 
 @pytest.mark.parametrize(("identity", "words"), [
-    ("smoke.table5.A-256-both.top5", "Top-5 error of A-256-both (Table 5: both testing, Q=224, 256, 288)"),
+    ("smoke.table5.A-256-both.top5",
+     "Top-5 error of A-256-both (Table 5: dense and multi-crop testing, Q=224, 256, 288)"),
     ("smoke.centre-crop.A-256.top1", "centre-crop testing, Q=256"),
     ("smoke.table2.D.parameters", "Millions of parameters of network D in the study smoke"),
 ])  # fmt: skip

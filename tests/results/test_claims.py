@@ -414,7 +414,7 @@ def test_a_deeper_network_may_fit_worse_by_chance(network):
 def test_a_response_normalisation_that_divides_by_a_constant_is_no_fair_test():
     def said(study, config, variant=None):
         evidence = SimpleNamespace(networks={"row": (studies.find_run(study, config, 256, variant=variant),)})
-        return CONDITIONS["acts"](evidence, [["row", "row"]])
+        return CONDITIONS["acts"](evidence, [["row", "row"]], [0])
 
     for idle in (("quarter", "A-LRN"), ("narrow", "A-LRN"), ("narrow", "GoogLeNet")):
         assert said(*idle).holds is False and idle[1] in said(*idle).detail
@@ -484,6 +484,23 @@ def test_only_seeds_that_all_rows_have_are_compared(network, trained):
     assert results.number("smoke.table3.C-256.top1").runs == ("C-256-s0", "C-256-s1")
     assert verdict(5).verdict == REPRODUCED
     assert verdict(5).ours.value == pytest.approx(100 * 40 / N)
+
+
+def test_a_condition_is_judged_over_the_seeds_of_its_claim(network, trained):
+    """D and E have a second seed at one scale of three, with which E does not fit its images: no seed of the claim."""
+    for scale in (256, 384, "jitter"):
+        made = [network(config, scale, 100, fit=50.0) for config in "DE"]
+        for run, fit in zip(made, (40.0, 80.0), strict=True) if scale == 256 else ():
+            with_another_seed(run)
+            again = replace(run, seed=1)
+            record = runs.read_record(again, "train")
+            runs.unseal(again.folder, ["train.json"])
+            metrics = record.metrics.model_copy(update={"train_top1_error": fit})
+            runs.write_record(again, record.model_copy(update={"metrics": metrics}))
+    pair, evidence = ["table3.D-256", "table3.E-256"], results.read("smoke").evidence
+    assert CONDITIONS["fits"](evidence, [pair], evidence.seeds(pair)).holds is False
+    found = verdict(4)
+    assert found.seeds == 1 and [condition.holds for condition in found.conditions] == [True]
 
 
 def test_what_stands_beside_a_difference_is_of_the_seeds_of_that_difference(network, trained):

@@ -18,7 +18,8 @@ def test_every_cell_is_listed_and_not_run_is_said(checkout):
     table_8, table_9, table_10 = boxed + whole + baselines, 2 * (whole + baselines + 1), 1
     expected = 6 + 2 * (tables_3_and_4 + table_5 + table_6 + crops) + table_8 + table_9 + table_10
     voc, caltech = 2 * 5 + 3 + 4, 2 * 3 + 4  # D, E, both; B-5x5 and D on VOC-2007; other ways of joining scales
-    expected += voc + caltech + 2  # of Tables 11 and 12, one number a row
+    actions = 2 * (1 + 2)  # D, E and both, in their boxes and without; of D and E, two other ways of joining scales
+    expected += voc + caltech + actions + 2 * 2  # of Tables 11 and 12, one number a row
     assert len(numbers) == len({number.id for number in numbers}) == expected
     table3 = [number for number in numbers if ".table3." in number.id]
     assert {number.status for number in table3} == {"not run"}

@@ -57,6 +57,10 @@ def test_a_number_of_a_run_that_is_not_committed_is_not_said_to_be(repository, t
     git(root, "rm", "-rq", "--cached", "runs/smoke/A-256-s0")
     cited = verydeep(root, "cite", NUMBER, "--format", "text").stdout
     assert f"commit {head}, which does not have the run A-256-s0, page" in cited
+    git(root, "reset", "-q")
+    (root / "runs/smoke/A-256-s0/note.txt").write_text("mine")
+    assert "which has another A-256-s0 than is here" in verydeep(root, "cite", NUMBER, "--format", "text").stdout
+    git(root, "rm", "-rq", "--cached", "runs/smoke/A-256-s0")
     (root / ".gitignore").write_text("/runs/smoke/\n")
     assert "does not have the run" in verydeep(root, "cite", NUMBER, "--format", "bibtex").stdout
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import REPOSITORY
 from verydeep import files, notebooks, runs, studies
 from verydeep.errors import RecordError
-from verydeep.runs import provenance, staleness
+from verydeep.runs import answers, provenance, staleness
 
 
 @pytest.fixture
@@ -157,6 +157,16 @@ def test_an_image_that_was_not_tested_or_twice_is_found(folder, of):
     faults = "\n".join(runs.check_folder(folder))
     assert "dense-256: predictions.parquet has 364 answers of 363 images; digits has 364 validation images" in faults
     assert ("has other images by one measurement than by another" in faults) is (of == "one")
+
+
+def test_lost_answers_are_found_beside_every_other_fault_and_are_no_silent_number(folder):
+    """The check ended at them, and each number of the study in an error without advice."""
+    (folder / "predictions.parquet").unlink()
+    (folder / "history.csv").write_text("epoch\n")
+    faults = "\n".join(runs.check_all())
+    assert "predictions.parquet: missing" in faults and "history.csv: content differs" in faults
+    with pytest.raises(RecordError, match="A-256-s0/predictions.parquet: missing; restore it .git checkout., or"):
+        answers.read(folder / "predictions.parquet", "dense-256")
 
 
 def test_a_failed_notebook_is_found(folder):

@@ -135,6 +135,30 @@ def test_a_run_that_does_not_exist_is_refused(arguments, message):
         studies.find_run(*arguments)
 
 
+def test_a_study_whose_name_is_another_than_its_files_is_refused(tmp_path, monkeypatch):
+    """A copy of a study whose name was left as it was worked in the other's folder."""
+    (tmp_path / "mine.yaml").write_text((schema.FOLDER / "smoke.yaml").read_text())
+    monkeypatch.setattr(schema, "FOLDER", tmp_path)
+    with pytest.raises(StudyError, match="studies/mine.yaml: name: 'smoke' is not the name of the file, 'mine'"):
+        schema.load.__wrapped__("mine")
+
+
+def test_what_a_variant_changes_has_the_variants_reason():
+    """The rate that a pilot tried stood beside the reason why the study takes another one."""
+    for study in map(studies.load, ("narrow", "quarter", "smoke")):
+        for run in studies.planned_runs(study) + studies.planned_runs(study, pilots=True):
+            if run.variant is None or run.boxes:
+                continue
+            reasons = {variant.why for variant in study.variants.values()}
+            rows = {row["setting"]: row for row in recipes.rows_of(run, run.recipe)}
+            for key in study.variants[run.variant].set:
+                assert not rows[key]["differs"] or rows[key]["why"] in reasons, (run.name, key)
+    longest = studies.find_run("narrow", "D", 256, variant="ladder-6")
+    why = {row["setting"]: row["why"] for row in recipes.rows_of(longest, longest.recipe)}
+    assert why["crops"].startswith("stretched crops") and why["epochs"].startswith("twice the epochs")
+    assert "dropout" not in why, "it has no FC6"
+
+
 def test_what_a_network_starts_from_is_planned_with_it_named_or_not():
     """A plan without it had a training that began with one which nobody had counted."""
     study = schema.parse(smoke(networks={"384": ["D"]}, variants={}, seeds=[0, 1]), "smoke.yaml")

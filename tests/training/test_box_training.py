@@ -108,6 +108,14 @@ def test_a_checkpoint_of_other_keys_is_refused(trained):
         training.train(localised.run(cut="clipped"), report=silent)
 
 
+def test_a_training_without_a_held_out_image_is_refused_before_its_first_epoch(trained, monkeypatch):
+    """As where none of those has a box: it ended in a division by zero once an epoch was paid for."""
+    rows = assembly.training_rows
+    monkeypatch.setattr(assembly, "training_rows", lambda *given: (rows(*given)[0], np.array([], int)))
+    with pytest.raises(VerydeepError, match="no image with a box is held out, on which it would be measured"):
+        TrainingImages.of(localised.run())
+
+
 def test_a_set_without_boxes_trains_no_boxes(trained, monkeypatch):
     from verydeep.data import sources
 

@@ -24,6 +24,7 @@ from verydeep.errors import Interrupted, TrainingDiverged, VerydeepError
 from verydeep.networks import vgg, weights
 from verydeep.networks.configurations import Size
 from verydeep.results import status
+from verydeep.runs import provenance
 from verydeep.training import accelerators, checkpoints, launch, loop
 from verydeep.training.updates import Updates
 
@@ -114,6 +115,7 @@ def test_a_signal_saves_within_the_epoch_and_the_resumed_run_ends_in_the_same_bi
     assert digest(run) == reference
     sessions = runs.read_record(run, "train").sessions
     assert len(sessions) == 2 and {session.device for session in sessions} == {platform.machine()}
+    assert {session.processor for session in sessions} == {provenance.environment().processor}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -31,7 +31,7 @@ def errors_by_class(study: str, *networks: str) -> display.Table:
     frame = pd.DataFrame(columns).rename_axis("class")
     if not frame.empty:
         frame = frame.sort_values(frame.columns[-1], ascending=False).round(1)
-    return display.table(frame, units=dict.fromkeys(frame, "%"))
+    return display.table(frame, units=dict.fromkeys(frame, "%"), caption=display.FIRST_SEED)
 
 
 def errors_by_half(study: str, *networks: str) -> display.Table:
@@ -45,7 +45,8 @@ def errors_by_half(study: str, *networks: str) -> display.Table:
     order = by_class.mean(axis=1).sort_values().index
     halves = {"easier half": order[: len(order) // 2], "harder half": order[len(order) // 2 :]}
     frame = pd.DataFrame({name: by_class.loc[classes].mean() for name, classes in halves.items()}).T
-    return display.table(frame.rename_axis("classes").round(1), units=dict.fromkeys(frame, "%"))
+    frame = frame.rename_axis("classes").round(1)
+    return display.table(frame, units=dict.fromkeys(frame, "%"), caption=display.FIRST_SEED)
 
 
 def confused_pairs(study: str, network: str, count: int = 12) -> display.Table:
@@ -71,7 +72,7 @@ def confused_pairs(study: str, network: str, count: int = 12) -> display.Table:
                 "of both": display.with_interval(error, *statistics.error_interval(error, shown)),
             }
         )
-    return display.table(pd.DataFrame(rows).set_index("classes"), units={"of both": "%"})
+    return display.table(pd.DataFrame(rows).set_index("classes"), units={"of both": "%"}, caption=display.FIRST_SEED)
 
 
 def class_words(study: str) -> dict[int, str]:
@@ -95,5 +96,5 @@ def _run(study: str, network: str) -> Run:
     spec = load(study)
     by_row = {run.row: run for run in planned_runs(spec) if run.seed == spec.seeds[0]}
     if network not in by_row:
-        raise UnknownName("network", network, by_row)
+        raise UnknownName(f"network of the study {study} (parameter networks)", network, by_row)
     return by_row[network]

@@ -10,29 +10,43 @@ from verydeep.errors import VerydeepError
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
 from verydeep.results import status
-from verydeep.studies import load, planned_runs
+from verydeep.runs.records import KINDS
+from verydeep.studies import Study, load, planned_runs
 from verydeep.studies.measurements import several_scales
 
 
 def study_cost(study: str) -> dict[str, float]:
-    """What a study has cost so far: networks trained and planned, pilots, hours, multiply-adds (1e15)."""
+    """What a study has cost so far: networks trained and planned, pilots, hours, multiply-adds (1e15).
+
+    Hours and multiply-adds are of all that was recorded, networks tested together and carried to other data too.
+    """
     spec = load(study)
     networks, pilots = planned_runs(spec), planned_runs(spec, pilots=True)
-    trained, tried, tested = (
-        [record for run in asked if (record := runs.read_record(run, kind))]
-        for asked, kind in ((networks, "train"), (pilots, "train"), (networks, "evaluate"))
+    trained, tried = (
+        [record for run in asked if (record := runs.read_record(run, "train"))] for asked in (networks, pilots)
     )
-    learned = [(run, runs.read_record(run, "train")) for run in networks + pilots]
-    operations = [status.done_multiply_adds(run, record) for run, record in learned if record]
-    operations += [made.multiply_adds for record in tested for made in record.passes.values()]
+    operations, seconds = _done(spec)
     return {
         "networks": len(trained),
         "planned": len(networks),
         "pilots": len(tried),
-        "hours": sum(record.cost.seconds for record in trained + tried + tested) / 3600,
-        "operations": sum(operations) / 1e15,
+        "hours": seconds / 3600,
+        "operations": operations / 1e15,
         "cores": max((record.environment.cores for record in trained), default=0),
     }
+
+
+def _done(study: Study) -> tuple[float, float]:
+    """Multiply-adds and seconds of all that was recorded: trainings, tests, fusions, transfers and tunings."""
+    operations = seconds = 0
+    for made in runs.recorded(study):
+        records = [runs.read_file(path) for kind in KINDS if (path := runs.record_path(made, kind)).exists()]
+        for record in records:
+            seconds += record.cost.seconds
+            operations += sum(one.multiply_adds for one in getattr(record, "passes", {}).values())
+            operations += sum(one.multiply_adds for one in getattr(record, "work", {}).values())
+            operations += status.done_multiply_adds(made, record) if record.kind == "train" else 0
+    return operations, seconds
 
 
 def studies_cost(studies: list[str]) -> dict[str, float]:
@@ -75,12 +89,12 @@ def testing_cost(study: str) -> pd.DataFrame:
         )
     frame = pd.DataFrame(tested)
     if frame.empty:
-        return frame
+        return display.table(frame, caption=f"No network of {study} has been tested yet.")
     order = {row: k for k, row in enumerate(dict.fromkeys(run.row for run in planned_runs(spec)))}
     frame = frame.sort_values("network", key=lambda names: names.map(order), kind="stable")
     frame = frame.set_index(["network", "method", "test Q"])
     frame = frame.round({"multiply-adds (billions)": 3, "images/s": 0, "load": 1})
-    return display.table(frame, units=error_tables.ERRORS | {"load": "processes"})
+    return display.table(frame, units=error_tables.ERRORS | {"load": "processes"}, caption=display.FIRST_SEED)
 
 
 def required_record(name: str, command: str) -> dict:

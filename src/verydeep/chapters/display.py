@@ -101,6 +101,10 @@ class Table(pd.DataFrame):
         return re.sub(r"`([^`<>]+)`", r"<code>\1</code>", shown)  # as in the prose around it
 
 
+#: Under a table in which networks of several seeds stand with one.
+FIRST_SEED = "Each network is the one of the study's first seed."
+
+
 def table(
     frame: pd.DataFrame,
     *,

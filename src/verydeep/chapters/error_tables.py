@@ -224,7 +224,10 @@ def headline() -> str:
     the end the networks with batch normalisation, of which the deeper ones are better.
     """
 
+    shown: list[Number] = []
+
     def linked(number: Number) -> str:
+        shown.append(number)
         return f"[{number.value:.1f}](runs/{number.study}/{number.run}) ({number.low:.1f}–{number.high:.1f})"
 
     head, numeric, rows = errors_text(3, [*HEADLINE], linked, brief=True)
@@ -236,7 +239,18 @@ def headline() -> str:
     counts = {study: results.read(study).done for study in HEADLINE}
     tested = ", ".join(f"{done[0].n:,} of `{study}`" for study, done in counts.items() if done)
     source = "Each number leads to the record of its run, with machine and commit."
-    return f"{_markdown(head, numeric, rows)}\n\nValidation images: {tested or NOT_RUN}. {source}"
+    return f"{_markdown(head, numeric, rows)}\n\nValidation images: {tested or NOT_RUN}. {source}{_means(shown)}"
+
+
+def _means(numbers: list[Number]) -> str:
+    """Which of several numbers are means over seeds, in a sentence."""
+    means = [f"{number.row} of `{number.study}` ({len(number.runs)})" for number in numbers if len(number.runs) > 1]
+    if not means:
+        return " Each is of one seed."
+    return (
+        f" Means over several seeds, and over how many: {', '.join(means)}; their intervals cover seeds and images, "
+        f"and they lead to the record of the first. Each of the others is of one seed."
+    )
 
 
 def gain(before: int, after: int, studies: list[str]) -> pd.DataFrame:

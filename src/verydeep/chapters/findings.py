@@ -30,7 +30,8 @@ def verdicts_table(*only: int) -> display.Table:
     """The claims that our own networks can test: the paper's difference, and the verdict and difference of each study.
 
     Differences of top-1 errors in percentage points, positive where the row that the paper finds better has the lower
-    error. A study that has tested none of these claims yet is left out.
+    error. A study that has tested none of these claims yet is left out. Where studies rest on different comparisons the
+    paper's difference for each stands there, in the order of the studies.
 
     Parameters
     ----------
@@ -44,9 +45,10 @@ def verdicts_table(*only: int) -> display.Table:
         rule = claims.rules()[number]
         judged = {name: snapshot.verdict(number) for name, snapshot in snapshots.items()}
         # The paper's difference stands beside the comparison that decided ours, and each study has its own rows.
-        by_tested = sorted(judged.values(), key=lambda verdict: verdict.direction is None)
-        theirs = next((verdict.paper for verdict in by_tested if verdict.paper is not None), None)
-        row = {"claim": rule.name[0].upper() + rule.name[1:], "paper's difference": display.signed(theirs)}
+        tested = [verdict.paper for verdict in judged.values() if verdict.direction and verdict.paper is not None]
+        theirs = tested or [verdict.paper for verdict in judged.values() if verdict.paper is not None][:1]
+        told = " / ".join(dict.fromkeys(map(display.signed, theirs))) or display.signed(None)
+        row = {"claim": rule.name[0].upper() + rule.name[1:], "paper's difference": told}
         rows.append(row | {name: in_a_cell(verdict) for name, verdict in judged.items()})
     return display.table(pd.DataFrame(rows).set_index("claim"), units={"paper's difference": "points"})
 

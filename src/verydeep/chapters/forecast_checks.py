@@ -244,7 +244,7 @@ def _on_one_machine(record: runs.TrainRecord) -> bool:
 
     Where they do not name their device, as older ones, their speeds tell: beside other work a machine is not so slow.
     """
-    if len({session.device for session in record.sessions}) > 1:
+    if len({(session.device, session.processor) for session in record.sessions}) > 1:
         return False
     long = [s for s in record.sessions if s.images >= _SHARE * record.cost.images_seen]
     speeds = [session.images / session.seconds for session in long]

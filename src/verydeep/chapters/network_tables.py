@@ -3,8 +3,9 @@
 import pandas as pd
 
 from verydeep.chapters import display
+from verydeep.errors import UnknownName
 from verydeep.networks import anatomy
-from verydeep.networks.configurations import PAPER_SIZE, Size, all_configurations, configuration
+from verydeep.networks.configurations import PAPER_SIZE, Size, all_configurations, chains, configuration
 from verydeep.networks.stacks import Stack
 
 
@@ -103,7 +104,15 @@ def one_by_one(height: int = 224, channels: int = 100, reduced: int = 20, out: i
         Side of the square map.
     channels, reduced, out
         Channels that come in, that the 1x1 convolution leaves, and that the larger convolution gives.
+
+    Raises
+    ------
+    ValueError
+        When one of them is not positive.
     """
+    for name, value in {"height": height, "channels": channels, "reduced": reduced, "out": out}.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")
     rows = []
     for kernel in (3, 5):
         direct = kernel**2 * channels * out
@@ -126,7 +135,14 @@ def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:
 
     3x3 pooling is taken without padding. Rounded down, as in AlexNet, its maps are smaller and change the first FC
     layer; rounded up, as Caffe rounds, they are those of 2x2 where all sides are even.
+
+    Raises
+    ------
+    UnknownName
+        For a network without FC6, whose weights hang on the last map.
     """
+    if config not in chains():
+        raise UnknownName("config", config, chains())
     three = {rounding: Size(crop=crop, pooling=rounding, pooling_window=3) for rounding in ("floor", "ceil")}
     two, down, up = (
         {layer.name: layer for layer in anatomy.layers(configuration(config), size)}

@@ -30,7 +30,7 @@ def each_scale(study: str) -> pd.DataFrame:
             cells[heading] = "" if measured == single_scale else display.difference(_lost(row.run, measured, base))
         rows.append(cells)
     frame = pd.DataFrame(rows, columns=["network", "Q", "top-1 at one scale", *_LOST]).set_index("network")
-    caption = f"{display.coverage(images, [1])} Each network is the one of the study's first seed." if rows else ""
+    caption = f"{display.coverage(images, [1])} {display.FIRST_SEED}" if rows else ""
     idle = [heading for heading in _LOST if (frame[heading] == "").all()]
     units = {"top-1 at one scale": "%"} | dict.fromkeys(_LOST, "points")
     return display.table(frame.drop(columns=idle), units=units, caption=caption)

@@ -24,7 +24,7 @@ def departures(study: str, train_scale: str = "256") -> pd.DataFrame:
 def _recipe(study: str, train_scale: str, variant: str | None = None) -> pd.DataFrame:
     spec = load(study)
     boxes = variant in spec.variants and bool(spec.variants[variant].boxes)
-    rows = recipes.recipe_rows(spec, train_scale, spec.resolve(train_scale, variant), boxes)
+    rows = recipes.recipe_rows(spec, train_scale, spec.resolve(train_scale, variant), boxes, variant)
     return display.table(pd.DataFrame(rows, dtype=object).set_index("setting"), missing="none")
 
 

@@ -213,6 +213,7 @@ def verify(study: str, names: tuple[str, ...], images: int | None, row: str | No
     from verydeep.chapters import display
     from verydeep.evaluation import transfer
     from verydeep.evaluation.verification import verify as verified
+    from verydeep.studies.names import RunName
     from verydeep.studies.plan import named_run
     from verydeep.studies.transfer import ON
     from verydeep.studies.tuning import TUNED_ON
@@ -237,7 +238,7 @@ def verify(study: str, names: tuple[str, ...], images: int | None, row: str | No
             f"{fused}: is of several networks; verify these, and verydeep fuse makes it of their passes"
         )
     if names:
-        asked = [named_run(f"{study}/{name}") for name in names]
+        asked = [named_run(f"{study}/{RunName.parse(name, seed=spec.seeds[0])}") for name in names]
     else:
         asked = [run for run in runs.recorded_runs(spec) if runs.read_record(run, "evaluate") and run.weights_expected]
     if not asked:

@@ -1,5 +1,6 @@
 """Unpacking of downloaded archives that trusts nothing inside them."""
 
+import errno
 import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -10,6 +11,7 @@ from verydeep.errors import DataError, in_one_line
 # The largest data set here that comes as an archive unpacks to under 2 GiB.
 MAX_UNPACKED_BYTES = 16 * 2**30
 MAX_MEMBERS = 1_000_000
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 def extract(archive: Path, target: Path) -> None:
@@ -21,7 +23,7 @@ def extract(archive: Path, target: Path) -> None:
         When the file is no archive, is truncated or encrypted, holds a path outside the target, a link or a device,
         or unpacks to more than 16 GiB or a million files; the message names the member. Nothing is left behind.
     StorageError
-        When there cannot be a folder ``target``.
+        When ``target`` cannot be written, as on a full disk.
     """
     with files.atomic_folder(target) as staging:
         try:
@@ -33,8 +35,16 @@ def extract(archive: Path, target: Path) -> None:
                 raise DataError(f"{archive}: not a zip or tar archive")
         except DataError:
             raise
+        except OSError as error:
+            if error.errno in _OF_THE_DISK:  # the archive is not to blame, and is kept
+                raise
+            raise _unpackable(archive, target, error) from error
         except Exception as error:  # zipfile and tarfile raise what they, struct and each decompressor raise
-            raise DataError(f"{archive}: cannot be unpacked into {target} ({in_one_line(error)})") from error
+            raise _unpackable(archive, target, error) from error
+
+
+def _unpackable(archive: Path, target: Path, error: Exception) -> DataError:
+    return DataError(f"{archive}: cannot be unpacked into {target} ({in_one_line(error)})")
 
 
 def _extract_zip(archive: Path, staging: Path) -> None:

@@ -20,10 +20,10 @@ _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"
 
 
 #: What to do about an image of a data set that cannot be read.
-_RESTORE = "restore the file or get the data set again"
+RESTORE = "restore the file or get the data set again"
 
 
-def decode(data: bytes, path: str, *, upright: bool = False, advice: str = _RESTORE) -> np.ndarray:
+def decode(data: bytes, path: str, *, upright: bool = False, advice: str = RESTORE) -> np.ndarray:
     """Decode ``data`` to RGB: uint8 (height, width, 3).
 
     Grayscale, palette and CMYK images are converted, and transparency is dropped. The format is that of the content,
@@ -55,7 +55,7 @@ def check_header(data: bytes, path: str) -> None:
 
 
 @contextlib.contextmanager
-def _readable(path: str, advice: str = _RESTORE) -> Iterator[None]:
+def _readable(path: str, advice: str = RESTORE) -> Iterator[None]:
     try:
         yield
     except DataError:

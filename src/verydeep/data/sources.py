@@ -55,6 +55,10 @@ class Imagenet(ClassFolders):
                 f"ILSVRC2012_bbox_val_v3.tgz at https://image-net.org, and sort them into train/<wnid>/*.xml and "
                 f"val/*.xml there"
             )
+        for wnid in self.classes() if "train" in self.counts else ():
+            folder = boxes / "train" / wnid
+            if not any(folder.glob("*.xml")):
+                raise DataError(f"{folder}: holds no boxes, and each class has some; unpack its archive again")
         for entry in self.entries():
             image = Path(entry.name)
             if entry.split == "val":

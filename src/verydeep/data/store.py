@@ -19,7 +19,7 @@ from verydeep import files, locks, paths, progress
 from verydeep.data import prospect
 from verydeep.data.ahead import prepared
 from verydeep.data.base import SPLITS, Entry, Source
-from verydeep.data.images import check_header, decode
+from verydeep.data.images import RESTORE, check_header, decode
 from verydeep.errors import DataError
 
 FORMAT = 1
@@ -28,6 +28,8 @@ FORMAT = 1
 STATISTICS_IMAGES = 10_000
 # A set of more images is not decoded whole when it is stored encoded: that would take hours, and `verify` does it.
 DECODED_IMAGES = 20_000
+# As many files tell by their sizes whether a data set is the one that was stored, at every start.
+SIZES = 256
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,21 @@ class Store:
         return np.concatenate([[0], self.manifest["bytes"].to_numpy().cumsum()])
 
     def image(self, row: int) -> np.ndarray:
-        """The image of manifest row ``row``: uint8 (height, width, 3)."""
+        """The image of manifest row ``row``: uint8 (height, width, 3).
+
+        Raises
+        ------
+        DataError
+            When it cannot be decoded: of a large set only headers were looked at when the store was built.
+        """
         if self.shape:
             return self._data[row]
-        return decode(self.content(row), self.manifest["name"].iat[row])
+        return decode(self.content(row), self.manifest["name"].iat[row], advice=f"{RESTORE}, and {self.anew}")
+
+    @property
+    def anew(self) -> str:
+        """What to do once a file of the data set has been changed, in words."""
+        return f"delete {self.folder}, which is then built anew"
 
     def content(self, row: int) -> bytes:
         """What is kept of the image of manifest row ``row``: its pixels where all have one shape, else its file."""
@@ -131,7 +144,7 @@ def manifest_sha256(manifest: pd.DataFrame) -> str:
 
 
 def open_store(source: Source) -> Store:
-    """Open the store of ``source``, building it first when it is absent or the files listed have changed.
+    """Open the store of ``source``, building it first when it is absent or other files are listed than before.
 
     Building reads every image once, and decodes it or, in a set of more than 20,000 that are stored encoded, looks at
     its header. It takes seconds for Tiny ImageNet. The store is in ``artifacts/data/<name>``, whole or not at all.
@@ -139,7 +152,8 @@ def open_store(source: Source) -> Store:
     Raises
     ------
     DataError
-        When the data set is absent, incomplete, or an image cannot be decoded; the message has its path.
+        When the data set is absent, incomplete, or an image cannot be decoded; or when files of the same names are
+        there with other content, as of another copy of the set. The message has the path.
     """
     source.require()
     folder = paths.artifacts() / "data" / source.name
@@ -149,7 +163,20 @@ def open_store(source: Source) -> Store:
         with locks.hold(folder.with_name(f".{source.name}.lock"), f"the store of {source.name}", patience=-1):
             # built by the process that was waited for, or to be built here
             store = _kept(folder, fingerprint) or _build(source, listing, fingerprint, folder)
+    _require_same_sizes(source, store)
     return store
+
+
+def _require_same_sizes(source: Source, store: Store) -> None:
+    """Refuse a store of other files of the same names: the sizes of some tell, where a set has files of its own."""
+    manifest = store.manifest
+    for row in np.unique(np.linspace(0, len(manifest) - 1, SIZES, dtype=int)):
+        path, before = source.folder / manifest["name"].iat[row], manifest["bytes"].iat[row]
+        if path.is_file() and (now := path.stat().st_size) != before:
+            raise DataError(
+                f"{path}: content has changed since the store was built ({before} bytes then, {now} now); restore it, "
+                f"or, to take the data set as it is, {store.anew}"
+            )
 
 
 def _kept(folder: Path, fingerprint: str) -> Store | None:
@@ -173,7 +200,7 @@ def _build(source: Source, listing: pd.DataFrame, fingerprint: str, folder: Path
         raise DataError(f"{source.folder}: {source.name} should hold {source.counts} images, found {counts}{odd}")
     for left in folder.parent.glob(f".{folder.name}.*{files.STAGING}"):  # by a process that was killed
         shutil.rmtree(left, ignore_errors=True)
-    entries = list(source.entries())
+    entries = [Entry(split, int(label), name) for split, label, name in listing.itertuples(index=False)]
     needed = prospect.require_room(source, entries, folder.parent)
     with files.atomic_folder(folder) as staging:
         sizes, hashes = [], []

@@ -60,15 +60,18 @@ def scaled_size(height: int, width: int, shorter: int, longer_side: str = "round
     return max(shorter, rounded(height * shorter / width)), shorter
 
 
-def require_rescalable(name: str, height: int, width: int, shorter: int, longer_side: str = "round") -> None:
+def require_rescalable(
+    name: str, height: int, width: int, shorter: int, longer_side: str = "round",
+    advice: str = "crop it or take it out of the data set",
+) -> None:  # fmt: skip
     """Raise :class:`DataError` where the image ``name`` is so narrow that, rescaled to a shorter side of ``shorter``
-    pixels, it would have more of them than any image may have that is read.
+    pixels, it would have more of them than any image may have that is read; ``advice`` is what the error says to do.
     """
     tall, wide = scaled_size(height, width, shorter, longer_side)
     if tall * wide > MAX_PIXELS:
         raise DataError(
             f"{name}: {width}x{height} pixels become {wide}x{tall} at the test scale {shorter}, more than {MAX_PIXELS} "
-            "allowed; crop it or take it out of the data set"
+            f"allowed; {advice}"
         )
 
 

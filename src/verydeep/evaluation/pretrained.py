@@ -59,7 +59,7 @@ class Transform:
         return self.normalise(np.ascontiguousarray(image)[None])[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # that of its run has the whole study
 class Pretrained:
     """A trained network, what it expects of a picture, and the names of its classes in the order of its scores."""
 
@@ -75,6 +75,9 @@ class Pretrained:
     def name(self) -> str:
         """Its study and run, ``narrow/D-256-s0``."""
         return f"{self.run.study.name}/{self.run.name}"
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {len(self.classes)} classes, weights {self.weights_sha256[:10]}>"
 
 
 def pretrained(name: str | Path, *, sha256: str | None = None, device: str | torch.device = "cpu") -> Pretrained:

@@ -138,7 +138,10 @@ def rescaled(testing: Testing, store: Store, row: int, shorter: int) -> np.ndarr
         When it is so narrow that it would have more pixels than any image may have that is read.
     """
     image = store.image(row)
-    require_rescalable(store.manifest["name"].iat[row], *image.shape[:2], shorter, testing.longer_side)
+    require_rescalable(
+        store.manifest["name"].iat[row], *image.shape[:2], shorter, testing.longer_side,
+        "crop it in its data set, and delete the store of that in artifacts/data, which is then built anew",
+    )  # fmt: skip
     return rescale(
         image,
         shorter,

@@ -54,6 +54,13 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
         raise VerydeepError(f"{run.name} has not been tested: there is nothing to compare with")
     if record.protocol != protocol(run):
         raise VerydeepError(f"{run.name} was tested by another protocol than its study has now; test it again")
+    if not (run.published or run.weights.exists()):
+        lost = "are lost; restore them (git checkout)"
+        alone = "are not published; train it in a clone of your own, and compare the errors"
+        raise VerydeepError(
+            f"{run.study.name}/{run.name}: cannot be tested anew, for its weights "
+            f"{lost if run.weights_expected else alone}"
+        )
     store = open_data(run)
     if store.manifest_sha256 != record.data.manifest_sha256:
         raise VerydeepError(f"{run.name} was tested on other images than those in {store.folder}")

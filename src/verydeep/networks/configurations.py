@@ -242,6 +242,12 @@ GOOGLENET = Inception(
 )
 
 
+#: Who published what is no network of the paper.
+OTHERS = {"AlexNet": "Krizhevsky 2014", "GoogLeNet": "Szegedy et al. 2015"} | {
+    net.name: "He et al. 2016" for net in RESIDUAL
+}
+
+
 @cache
 def all_configurations() -> dict[str, AnyConfiguration]:
     """Every configuration by name: A, A-LRN, B, C, D, E of Table 1, B-5x5, AlexNet, GoogLeNet, ResNet-18 and -34.

@@ -5,6 +5,7 @@ import yaml
 from verydeep import results, runs
 from verydeep.data.sources import SOURCES
 from verydeep.errors import VerydeepError
+from verydeep.networks.configurations import OTHERS
 from verydeep.results import citation, status
 from verydeep.results.numbers import Number
 from verydeep.runs import publication
@@ -86,9 +87,12 @@ def _what(run: Run) -> str:
     variant = f" Variant `{run.variant}`: {study.variants[run.variant].why}." if run.variant else ""
     low, high = run.scale_range
     scale = f"S={low}" if low == high else f"S drawn from [{low}; {high}]"
+    paper = "*Very Deep Convolutional Networks for Large-Scale Image Recognition*"
+    of = f"of {paper} (Simonyan and Zisserman, arXiv 1409.1556)"
+    if run.config in OTHERS:
+        of = f"({OTHERS[run.config]}), beside those {of}"
     return (
-        f"Network {run.config} of *Very Deep Convolutional Networks for Large-Scale Image Recognition* (Simonyan and "
-        f"Zisserman, arXiv 1409.1556), trained for the study `{study.name}`: {study.title}. Training scale {scale}, "
+        f"Network {run.config} {of}, trained for the study `{study.name}`: {study.title}. Training scale {scale}, "
         f"crops of {run.size.crop} pixels, seed {run.seed}.{variant}"
     )
 
@@ -126,7 +130,7 @@ def _recipe(run: Run, trained: runs.TrainRecord) -> str:
         "|:--|:--|:--|:--|",
     ]
     recipe = Recipe.model_validate(trained.parameters["recipe"])
-    for row in recipes.recipe_rows(run.study, run.train_scale, recipe):
+    for row in recipes.rows_of(run, recipe):
         if row["differs"]:
             lines.append(f"| {row['meaning']} | {row['paper']} | {row['study']} | {row['why']} |")
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from verydeep import paths, runs
 from verydeep.errors import VerydeepError
 from verydeep.results import Number, transfers
 from verydeep.runs import provenance, publication
-from verydeep.studies import load
+from verydeep.studies import load, table6_fusions, table9_fusions
 from verydeep.studies.measurements import BOX_METHODS, METHODS
 from verydeep.studies.targets import TARGETS
 from verydeep.studies.transfer import ON, PIXELS
@@ -49,6 +49,10 @@ def page(number: Number) -> str:
     return f"runs/numbers.html#{number.id}"
 
 
+#: Ways of testing whose names alone do not say what they are.
+_SPOKEN = {"both": "dense and multi-crop"}
+
+
 def describe(number: Number) -> str:
     """A number's meaning in words: metric, network, way of testing, study, data."""
     if number.table in transfers.TABLES:
@@ -62,8 +66,12 @@ def describe(number: Number) -> str:
         (method, f", Q={scales.replace('+', ', ')}") if method in METHODS | BOX_METHODS else (number.measurement, "")
     )
     table = number.table.replace("table", "Table ")
+    together = {"table6": table6_fusions, "table9": table9_fusions}.get(number.table, lambda _: {})(study)
+    if row in together:
+        row = f"{' and '.join(run.row for run in together[row].members)} together"
     return (
-        f"{metric[0].upper()}{metric[1:]} of {row} ({table}: {method} testing{scales}) on the validation images of "
+        f"{metric[0].upper()}{metric[1:]} of {row} ({table}: {_SPOKEN.get(method, method)} testing{scales}) on the "
+        f"validation images of "
         f"{study.data.source}, study {study.name}"
     )
 
@@ -86,7 +94,7 @@ def value(number: Number) -> str:
         return "not run"
     if number.low is None:
         return f"{number.value:.3f} (an exact count)"
-    seeds = f"{len(number.runs)} seeds" if len(number.runs) > 1 else "one seed"
+    seeds = f"{len(number.runs)} seeds: {', '.join(number.runs)}" if len(number.runs) > 1 else "one seed"
     return f"{number.value:.2f} % (95 % interval {number.low:.2f} to {number.high:.2f}, n = {number.n}, {seeds})"
 
 
@@ -197,7 +205,11 @@ def _commit(number: Number) -> str:
     if commit is None:
         return f"unknown ({provenance.git_unknown() or 'nothing is committed yet'})"
     lacking = [name for name in number.runs if not provenance.is_committed(paths.runs() / number.study / name)]
-    return f"{commit}, which does not have the run {lacking[0]}" if lacking else commit
+    if not lacking:
+        return commit
+    if provenance.git("ls-files", "--", f"runs/{number.study}/{lacking[0]}"):
+        return f"{commit}, which has another {lacking[0]} than is here"
+    return f"{commit}, which does not have the run {lacking[0]}"
 
 
 def _made(number: Number) -> str:

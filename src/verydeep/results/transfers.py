@@ -111,10 +111,13 @@ def bootstrap(value: float, resampled: np.ndarray) -> Interval:
     return Interval(value, float(2 * value - high), float(2 * value - low))
 
 
-def recorded(row: TransferRow) -> Cell | None:
-    """What was recorded of a row, with every seed; ``None`` where nothing was."""
+def recorded(row: TransferRow, every: list[Transfer] | None = None) -> Cell | None:
+    """What was recorded of a row, with every seed; ``None`` where nothing was.
+
+    ``every`` are the recorded transfers of the study, which are looked up where they are not given.
+    """
     scores, resampled = {}, []
-    for transfer in _seeds(row.transfer):
+    for transfer in _seeds(row.transfer, every):
         record = runs.read_transfer(transfer)
         if record and row.features.name in record.measurements:
             scores[transfer.name] = record.measurements[row.features.name]
@@ -132,9 +135,10 @@ def other_precision(row: TransferRow) -> float | None:
     return transfers.value(said, "map", other)["value"]
 
 
-def _seeds(transfer: Transfer) -> list[Transfer]:
+def _seeds(transfer: Transfer, every: list[Transfer] | None = None) -> list[Transfer]:
     """The same networks with every seed that was recorded, all of them with one."""
-    repeats = [repeat for repeat in _recorded(transfer.study) if repeat.row == transfer.row]
+    every = _recorded(transfer.study) if every is None else every
+    repeats = [repeat for repeat in every if repeat.row == transfer.row]
     return sorted(repeats, key=lambda repeat: repeat.members[0].seed)
 
 
@@ -169,8 +173,9 @@ def _resample(path: Path, changed: int, measurement: str, metric: str, precision
 
 def read(study: Study) -> Iterator[dict]:
     """The keys of every :class:`verydeep.results.numbers.Number` of Tables 11 and 12."""
+    every = _recorded(study)  # read once: a study has a hundred rows
     for row in rows(study):
-        identity, cell = f"{study.name}.{row.cell}", recorded(row)
+        identity, cell = f"{study.name}.{row.cell}", recorded(row, every)
         common = {"id": identity, "paper": printed_beside(row.cell), "measurement": row.features.name}
         if cell is None:
             nothing = dict.fromkeys(("value", "low", "high", "n"))

@@ -22,14 +22,19 @@ def read(path: Path, measurement: str) -> pd.DataFrame:
     Raises
     ------
     RecordError
-        When the file is not the one that was sealed, if it was, or cannot be read.
+        When the file is missing, not the one that was sealed, if it was, or cannot be read.
     """
     return read_table(path, filters=[("measurement", "==", measurement)])
 
 
 def read_table(path: Path, **options) -> pd.DataFrame:
     """A table that a test left, its answers or what was made of them; raises as :func:`read`, options as pandas'."""
-    known = path.stat()
+    try:
+        known = path.stat()
+    except FileNotFoundError:
+        raise RecordError(
+            f"{short(path)}: missing; restore it (git checkout), or delete the record beside it and test again"
+        ) from None
     _require_as_sealed(path, known.st_mtime_ns, known.st_size)
     try:
         return pd.read_parquet(path, **options)

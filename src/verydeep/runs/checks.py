@@ -171,7 +171,7 @@ def _check_answers(folder: Path, record: EvaluateRecord | FuseRecord | TargetRec
         if isinstance(record, TargetRecord):
             return _check_transfer(folder, record, sums)
         kept = answers.file_of(folder)
-        return _check_errors(kept, record) if sums.get(kept.name) == files.sha256(kept) else []
+        return _check_errors(kept, record) if _is_as_sealed(kept, sums) else []
     except RecordError as error:
         return [str(error)]
     except KeyError as error:
@@ -201,10 +201,15 @@ def _weights_of_others_fault(record: EvaluateRecord) -> str:
     return f"tested weights whose sha256 begins {record.weights_sha256[: len(stated)]}; {others.name}'s is {stated}"
 
 
+def _is_as_sealed(path: Path, sums: dict[str, str]) -> bool:
+    """Whether a file is there and the one that was sealed."""
+    return path.exists() and sums.get(path.name) == files.sha256(path)
+
+
 def _check_transfer(folder: Path, record: TargetRecord, sums: dict[str, str]) -> list[str]:
     """Every number in the record must be what was said of the images beside it."""
     kept, faults = folder / transfers.FILE, []
-    if kept.name not in sums or sums[kept.name] != files.sha256(kept):
+    if not _is_as_sealed(kept, sums):
         return faults  # said by the seal
     table, protocol = answers.read_table(kept), record.protocol
     for name, score in record.measurements.items():

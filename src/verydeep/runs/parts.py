@@ -236,6 +236,8 @@ class Session(Part):
     """Processes that wanted to run, over the last minute."""
     device: str | None = None
     """The GPU's name, or the architecture; of older sessions it was not kept, nor what follows."""
+    processor: str | None = None
+    """The processor's name."""
     processes: int | None = None
     """Processes that trained together."""
     threads: int | None = None

@@ -12,6 +12,9 @@ from verydeep.errors import RecordError, VerydeepError, in_one_line
 from verydeep.runs import publication
 from verydeep.runs.seals import SEAL, read_seal
 
+#: What requests raises where nobody answers.
+_NO_ANSWER = ("ConnectionError", "ConnectTimeout", "ReadTimeout")
+
 
 def cache() -> Path:
     """Where fetched files are kept: the artifacts of a checkout, or the user's own cache where there is none."""
@@ -77,7 +80,9 @@ def _fetch(url: str, folder: Path, checksum: str | None) -> None:
         with _quiet():
             pooch.retrieve(url, known_hash=checksum, fname=url.rsplit("/", 1)[-1], path=folder)
     except (OSError, ValueError) as error:  # no answer, or another file than the seal names
-        raise VerydeepError(f"{url}: cannot be fetched ({in_one_line(error)}); nothing of it was kept") from None
+        unanswered = type(error).__name__ in _NO_ANSWER  # whose own words are the objects of urllib3
+        said = "nothing answers there; see VERYDEEP_REPOSITORY_URL" if unanswered else in_one_line(error)
+        raise VerydeepError(f"{url}: cannot be fetched ({said}); nothing of it was kept") from None
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """A study's recipe beside the paper's, setting by setting."""
 
+from verydeep.networks.configurations import Configuration
 from verydeep.studies import PAPER_SCALES, Recipe, Run, Study
 from verydeep.studies.schema import paper_recipe
 
@@ -11,11 +12,20 @@ NOT_PRINTED |= {(scale, "plateau_patience") for scale in PAPER_SCALES}
 _NOT_PRINTED_OF_BOXES = {"epochs", "plateau_patience"}
 
 
-def recipe_rows(study: Study, train_scale: str, ours: Recipe, boxes: bool = False) -> list[dict]:
+def rows_of(run: Run, recipe: Recipe) -> list[dict]:
+    """:func:`recipe_rows` of the ``recipe`` by which a run was trained, but for what its network has no use for."""
+    rows = recipe_rows(run.study, run.train_scale, recipe, bool(run.boxes), run.variant)
+    drops = isinstance(run.configuration, Configuration) and run.size.head == "fc"  # units of FC6 and FC7
+    return [row for row in rows if drops or row["setting"] != "dropout"]
+
+
+def recipe_rows(
+    study: Study, train_scale: str, ours: Recipe, boxes: bool = False, variant: str | None = None
+) -> list[dict]:
     """One row a setting: the paper's value, that of ``ours``, whether they differ, and if so the study's reason.
 
     The paper's is that of networks which give boxes where ``boxes`` is true; where it prints none, the row says so and
-    how it is read here.
+    how it is read here. What a ``variant`` changes has the variant's reason.
     """
     papers = paper_recipe(train_scale, boxes)
     rows = []
@@ -29,7 +39,9 @@ def recipe_rows(study: Study, train_scale: str, ours: Recipe, boxes: bool = Fals
                 "paper": f"not printed, read as {printed}" if unknown else printed,
                 "study": mine,
                 "differs": mine != printed,
-                "why": reason(study, key, train_scale, boxes) if mine != printed else "",
+                "why": _changed_for(study, variant, key) or reason(study, key, train_scale, boxes)
+                if mine != printed
+                else "",
             }
         )
     return rows
@@ -41,6 +53,20 @@ def reason(study: Study, key: str, train_scale: str | None = None, boxes: bool =
         return why
     anew = key in study.stages.get(train_scale, {})
     return study.why.get(f"stages.{key}" if anew else key) or study.why.get(key, "")
+
+
+def _changed_for(study: Study, variant: str | None, key: str) -> str:
+    """Why a variant changes a key, or nothing; one of boxes may have a reason for all of them.
+
+    Where it repeats what another variant of its networks changes, and more, it is that one's: a rung of a ladder
+    repeats those below it.
+    """
+    asked = study.variants.get(variant)
+    if asked is None or key not in asked.set or (asked.boxes and f"boxes.{key}" in study.why):
+        return ""
+    repeated = [other for other in study.variants.values() if {*other.networks} >= {*asked.networks}
+                and not asked.boxes and key in other.set and other.set.items() <= asked.set.items()]  # fmt: skip
+    return min([asked, *repeated], key=lambda other: len(other.set)).why
 
 
 def held_out_words(study: Study) -> str:

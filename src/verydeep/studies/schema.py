@@ -294,9 +294,12 @@ def load(name: str) -> Study:
         raise UnknownName("study", name, names())
     file, path = FOLDER / f"{name}.yaml", f"studies/{name}.yaml"
     try:
-        return parse(file.read_text(encoding="utf-8"), path)
+        study = parse(file.read_text(encoding="utf-8"), path)
     except UnicodeDecodeError:
         raise StudyError(f"{path}: not text in UTF-8") from None
+    if study.name != name:  # its runs would lie among those of another
+        raise StudyError(f"{path}: name: {study.name!r} is not the name of the file, {name!r}")
+    return study
 
 
 def parse(text: str, path: str) -> Study:

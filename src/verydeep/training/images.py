@@ -108,6 +108,9 @@ class TrainingImages:
         rows, aside = assembly.training_rows(run, store, boxes)
         if len(rows) < run.recipe.batch:
             raise VerydeepError(f"{run.name}: {len(rows)} images do not fill a batch of {run.recipe.batch}")
+        if not len(aside):
+            which = "image with a box" if run.boxes else "image"
+            raise VerydeepError(f"{run.name}: no {which} is held out, on which it would be measured")
         centre = CentreCrop(run.study.crop, sum(run.scale_range) // 2)
         return cls(store, rows, aside, assembly.training_views(run), centre, run.recipe.batch, run.seed, boxes)
 

@@ -90,6 +90,7 @@ class Training:
             "sources_sha256": self.made_by.sources_sha256,
             "load_average": 0.0,
             "device": device.name,
+            "processor": provenance.environment().processor,
             "processes": device.processes,
             "threads": device.threads,
             "micro_batch": self.updates.micro_batch,

@@ -3,7 +3,6 @@
 from verydeep.results import METRICS
 from verydeep.runs import Errors
 from verydeep.runs.records import OUTPUTS
-from verydeep.studies import Recipe, Study, recipes
 
 #: Commits are shown at this length.
 SHORT = 10
@@ -18,10 +17,10 @@ def errors(measured: Errors) -> list[str]:
     return [f"{measured.error(metric):.1f}" for metric in METRICS]
 
 
-def recipe_table(study: Study, scale: str, recipe: Recipe, boxes: bool = False) -> list[str]:
-    """A recipe beside the paper's as a table in Markdown; in bold what differs."""
+def recipe_table(rows: list[dict]) -> list[str]:
+    """A recipe beside the paper's (:func:`verydeep.studies.recipes.recipe_rows`) in Markdown; in bold what differs."""
     lines = ["| setting | paper | here | why |", "|:--|:--|:--|:--|"]
-    for row in recipes.recipe_rows(study, scale, recipe, boxes):
+    for row in rows:
         paper, here = ("none" if row[whose] is None else row[whose] for whose in ("paper", "study"))
         here = f"**{here}**" if row["differs"] else here
         lines.append(f"| {row['meaning']} | {paper} | {here} | {row['why']} |")

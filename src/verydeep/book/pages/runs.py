@@ -7,7 +7,7 @@ from verydeep.results import cards, citation, status
 from verydeep.runs import provenance, publication, templates
 from verydeep.runs.parts import Device
 from verydeep.statistics import error_interval
-from verydeep.studies import Fusion, Recipe, Recorded, Run, Transfer, Tuning
+from verydeep.studies import Fusion, Recipe, Recorded, Run, Transfer, Tuning, recipes
 from verydeep.studies.tuning import WAYS as TUNING_WAYS
 
 #: The chapters that show a recorded notebook, in words.
@@ -50,7 +50,7 @@ def run_page(run: Run) -> str:
         lines += [
             "## Recipe",
             "",
-            *recipe_table(study, run.train_scale, Recipe.model_validate(trained.parameters["recipe"]), bool(run.boxes)),
+            *recipe_table(recipes.rows_of(run, Recipe.model_validate(trained.parameters["recipe"]))),
             "",
         ]
     lines += _repeat(run, kinds, (trained or evaluated).sources)
@@ -226,10 +226,11 @@ def _in_repository(run: Recorded) -> str:
 
 
 def _sessions(trained: runs.TrainRecord) -> str:
-    """How many, and on what where it was not one device: bits are the same on one kind of device alone."""
+    """How many, and on what where it was not one machine: bits are the same on one kind of machine alone."""
     count = len(trained.sessions)
-    devices = list(dict.fromkeys(session.device for session in trained.sessions if session.device))
-    on = f" ({' and then '.join(devices)})" if len(devices) > 1 else ""
+    told = (filter(None, (session.device, session.processor)) for session in trained.sessions)
+    machines = list(dict.fromkeys(filter(None, map(", ".join, told))))
+    on = f" ({' and then '.join(machines)})" if len(machines) > 1 else ""
     return f"{count} session" + ("" if count == 1 else "s") + on
 
 

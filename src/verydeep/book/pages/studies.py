@@ -112,7 +112,7 @@ def _transfers(study: Study) -> list[str]:
 
 def _recipe(study: Study) -> list[str]:
     lines = ["## Recipe", "", "At S=256; in bold what departs from the paper.", ""]
-    lines += [*recipe_table(study, "256", study.resolve("256")), ""]
+    lines += [*recipe_table(recipes.recipe_rows(study, "256", study.resolve("256"))), ""]
     for scale, title in {"384": "S=384", "jitter": "scale jitter"}.items():
         if study.networks.get(scale):
             changed = ", ".join(_changed(study, scale)) or "nothing changes"

@@ -14,7 +14,8 @@ from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size, al
 from verydeep.networks.stacks import Stack, lines
 
 _ONE_BY_ONE, _LRN, _POOL, _FC = "#e8a33d", "#eab0ad", "#e4e6ea", "#5b5f97"
-_KINDS = {"conv": "#1b6ca8", "maxpool": "#9aa1ab", "fc": "#5b5f97", "lrn": "#d9534f"}
+_KINDS = {"conv": "#1b6ca8", "maxpool": "#9aa1ab", "fc": "#5b5f97", "lrn": "#d9534f",
+          "avgpool": "#c4c9d0", "norm": "#e8a33d"}  # fmt: skip
 
 
 def shares(config: str, size: Size = PAPER_SIZE) -> Picture:
@@ -41,9 +42,17 @@ def stacks_in_one_dimension(size: int = 8) -> Picture:
     """The notes' picture: stacks of width-3 layers beside one wide layer, on ``size`` inputs without padding.
 
     What the first output depends on is drawn strong.
+
+    Raises
+    ------
+    ValueError
+        When there are fewer inputs than the smallest stack sees.
     """
-    use_style()
     drawn = [stack for pair in ((Stack(3, 3), Stack(7, 1)), (Stack(3, 2), Stack(5, 1))) for stack in pair]
+    least = min(stack.receptive_field for stack in drawn)
+    if size < least:
+        raise ValueError(f"there must be at least {least} inputs, not {size}")
+    use_style()
     drawn = [stack for stack in drawn if stack.receptive_field <= size]
     figure, panels = plt.subplots(1, len(drawn), figsize=(3 * len(drawn), 3.1), sharey=True, layout="constrained")
     for axes, stack in zip(np.atleast_1d(panels), drawn, strict=True):

@@ -211,6 +211,9 @@ def cost_picture(frame: pd.DataFrame) -> Picture:
     """
     use_style()
     figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
+    if frame.empty:
+        axes.text(0.5, 0.5, "not run", ha="center")
+        return finished(figure)
     work, error = "multiply-adds (billions)", "top-1"
     groups = [group.sort_values(work) for _, group in frame.reset_index().groupby("network", sort=False)]
     named = [group["network"].iat[0] for group in groups if len(group) > len(_EVERY_NETWORK)]

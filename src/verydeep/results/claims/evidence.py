@@ -139,9 +139,11 @@ class Evidence:
         by_seed = dict(zip(map(seed_of, number.runs), wrong(number), strict=True))
         return np.stack([by_seed[seed] for seed in seeds])
 
-    def unnamed(self, reference: str) -> float:
+    def unnamed(self, reference: str, seeds: Iterable[int]) -> float:
         """Of a row of Table 9, the share of images (percent) whose true class is not among the five that are named."""
-        return 100 * float(unnamed_images(self.numbers[reference]).mean())
+        number = self.numbers[reference]
+        by_seed = dict(zip(map(seed_of, number.runs), unnamed_images(number), strict=True))
+        return 100 * float(np.mean([by_seed[seed] for seed in seeds]))
 
     def training_error(self, reference: str, seeds: list[int]) -> tuple[float, int] | None:
         """A network's top-1 error (percent) on the random crops of its last epoch, and how many those were.

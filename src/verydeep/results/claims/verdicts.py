@@ -194,7 +194,7 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
     way = None
     if rule.if_hurt:
         dense = pairs_of(evidence, rule)
-        if evidence.complete(dense) and not unhurt(evidence, dense).holds:
+        if evidence.complete(dense) and not unhurt(evidence, dense, _seeds(evidence, dense)).holds:
             rule, way = rule.on_one_crop(), rule.if_hurt
     pairs = pairs_of(evidence, rule)
     printed = [_printed(pair) for pair in rule.paper_pairs]
@@ -205,8 +205,7 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
             for pair, beside, ours in zip(pairs, printed, _each(evidence, pairs), strict=True)
         ]
         return Verdict(**said, compared=compared, paper=theirs)
-    references = [reference for pair in pairs for reference in pair]
-    seeds = evidence.seeds(references)
+    seeds = _seeds(evidence, pairs)
     differences = [evidence.difference([pair], seeds) for pair in pairs]
     average = evidence.difference(pairs, seeds)
     towards, least = decide(rule, differences, average)
@@ -219,12 +218,17 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
         paper=theirs if least is None else printed[least],
         ours=average if least is None else differences[least],
         direction=towards,
-        conditions=tuple(CONDITIONS[name](evidence, pairs) for name in rule.fair),
+        conditions=tuple(CONDITIONS[name](evidence, pairs, seeds) for name in rule.fair),
         way=way,
         n=evidence.numbers[pairs[0][0]].n,
         seeds=len(seeds),
-        tested=evidence.first_test(references),
+        tested=evidence.first_test(reference for pair in pairs for reference in pair),
     )
+
+
+def _seeds(evidence: Evidence, pairs: list[list[str]]) -> list[int]:
+    """The seeds with which every row of the pairs was run."""
+    return evidence.seeds([reference for pair in pairs for reference in pair])
 
 
 def _each(evidence: Evidence, pairs: list[list[str]]) -> list[tuple[Interval | None, tuple[int, ...]]]:
