@@ -182,9 +182,7 @@ def test_a_run_that_was_made_anew_since_its_seal_was_kept_is_fetched_whole(addre
 
 def test_an_address_where_nobody_answers_is_one_short_line(outside, monkeypatch):
     monkeypatch.setenv("VERYDEEP_REPOSITORY_URL", "http://127.0.0.1:9/owner/repository")
-    said = (
-        r"SHA256SUMS: cannot be fetched \(nothing answers there; see VERYDEEP_REPOSITORY_URL\); nothing of it was"
-    )
+    said = r"SHA256SUMS: cannot be fetched \(nothing answers there; see VERYDEEP_REPOSITORY_URL\); nothing of it was"
     with pytest.raises(VerydeepError, match=said):
         verydeep.pretrained("narrow/D-256")
 

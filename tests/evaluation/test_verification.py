@@ -99,7 +99,7 @@ def test_a_network_whose_weights_are_not_here_is_refused_before_any_image_is_sto
     """The whole data set was stored first, and then it was advised to remove the record that was to be compared."""
     monkeypatch.setattr(verification, "open_data", lambda run: pytest.fail("opened"))
     run.weights.unlink()
-    with pytest.raises(VerydeepError, match="A-256-s0: cannot be tested anew, for its weights are lost; restore them"):
+    with pytest.raises(VerydeepError, match="A-256-s0/weights.safetensors: no weights there; restore them"):
         verification.verify(run)
     again = dataclasses.replace(run, seed=1)
     shutil.copytree(run.folder, again.folder)

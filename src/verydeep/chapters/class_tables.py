@@ -96,5 +96,5 @@ def _run(study: str, network: str) -> Run:
     spec = load(study)
     by_row = {run.row: run for run in planned_runs(spec) if run.seed == spec.seeds[0]}
     if network not in by_row:
-        raise UnknownName(f"network of the study {study} (parameter networks)", network, by_row)
+        raise UnknownName("network", network, by_row)
     return by_row[network]

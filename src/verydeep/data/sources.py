@@ -55,16 +55,17 @@ class Imagenet(ClassFolders):
                 f"ILSVRC2012_bbox_val_v3.tgz at https://image-net.org, and sort them into train/<wnid>/*.xml and "
                 f"val/*.xml there"
             )
-        for wnid in self.classes() if "train" in self.counts else ():
-            folder = boxes / "train" / wnid
-            if not any(folder.glob("*.xml")):
-                raise DataError(f"{folder}: holds no boxes, and each class has some; unpack its archive again")
+        lacking = set(self.classes()) if "train" in self.counts else set()
         for entry in self.entries():
             image = Path(entry.name)
             if entry.split == "val":
                 yield from_xml(boxes / "val" / f"{image.stem}.xml", entry.name)
             elif (path := (boxes / image).with_suffix(".xml")).exists():
                 yield from_xml(path, entry.name)
+                lacking.discard(image.parent.name)
+        if lacking:  # each class has some: an archive that was unpacked in part
+            folder = boxes / "train" / min(lacking)
+            raise DataError(f"{folder}: holds no boxes, and each class has some; unpack its archive again")
 
 
 class ImagenetValidation(Imagenet):

@@ -55,11 +55,11 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     if record.protocol != protocol(run):
         raise VerydeepError(f"{run.name} was tested by another protocol than its study has now; test it again")
     if not (run.published or run.weights.exists()):
-        lost = "are lost; restore them (git checkout)"
-        alone = "are not published; train it in a clone of your own, and compare the errors"
+        if run.weights_expected:
+            raise VerydeepError(f"{run.weights}: no weights there; restore them (git checkout)")
         raise VerydeepError(
-            f"{run.study.name}/{run.name}: cannot be tested anew, for its weights "
-            f"{lost if run.weights_expected else alone}"
+            f"{run.study.name}/{run.name}: cannot be tested anew, for its weights are not published; train it in a "
+            f"clone of your own, and compare the errors"
         )
     store = open_data(run)
     if store.manifest_sha256 != record.data.manifest_sha256:
