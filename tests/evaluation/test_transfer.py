@@ -342,7 +342,7 @@ def test_passes_of_other_weights_or_by_another_protocol_are_made_again(carried, 
         with pytest.raises(pytest.fail.Exception, match="made again"):
             network.at(carried.usual.of, "", 256)
     network = transfer.Material(carried, 2**19).networks[0]
-    monkeypatch.setitem(network.key, "sources", "others, which the record names")
+    monkeypatch.setitem(network.key["made with"], "sources", "others, which the record names")
     assert len(network.at(carried.usual.of, "", 256))
 
 

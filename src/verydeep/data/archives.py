@@ -35,16 +35,10 @@ def extract(archive: Path, target: Path) -> None:
                 raise DataError(f"{archive}: not a zip or tar archive")
         except DataError:
             raise
-        except OSError as error:
-            if error.errno in _OF_THE_DISK:  # the archive is not to blame, and is kept
-                raise
-            raise _unpackable(archive, target, error) from error
         except Exception as error:  # zipfile and tarfile raise what they, struct and each decompressor raise
-            raise _unpackable(archive, target, error) from error
-
-
-def _unpackable(archive: Path, target: Path, error: Exception) -> DataError:
-    return DataError(f"{archive}: cannot be unpacked into {target} ({in_one_line(error)})")
+            if getattr(error, "errno", None) in _OF_THE_DISK:  # the archive is not to blame, and is kept
+                raise
+            raise DataError(f"{archive}: cannot be unpacked into {target} ({in_one_line(error)})") from error
 
 
 def _extract_zip(archive: Path, staging: Path) -> None:

@@ -13,7 +13,7 @@ from verydeep.assembly import device, load_network, recorded_normaliser, untrain
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
 from verydeep.data.targets import Targets
-from verydeep.evaluation.passes import kept_or_made, made_with
+from verydeep.evaluation.passes import MADE_WITH, kept_or_made, made_with
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
 from verydeep.networks import dense
 from verydeep.studies import Features, Run, Transfer
@@ -106,7 +106,7 @@ class Descriptors:
             "data": self.store.manifest_sha256,
             "labels": self.targets.sha256(),
             "protocol": transfer_protocol(self.transfer),
-            **made_with(device(), self.pixels_per_batch),
+            MADE_WITH: made_with(device(), self.pixels_per_batch),
         }
 
     @cached_property

@@ -58,7 +58,7 @@ class Passes:
             "weights": self.weights_sha256,
             "data": self.store.manifest_sha256,
             "protocol": protocol(run),
-            **made_with(self.device, pixels_per_batch),
+            MADE_WITH: made_with(self.device, pixels_per_batch),
         }
 
     @cached_property
@@ -143,8 +143,8 @@ def mean(posteriors: list[np.ndarray]) -> np.ndarray:
     return (total / len(posteriors)).astype(np.float32)
 
 
-#: The keys of :func:`made_with`.
-MADE_WITH = frozenset(["sources", "machine", "pixels_per_batch"])
+#: Under which a key has what :func:`made_with` says.
+MADE_WITH = "made with"
 
 
 def made_with(device: torch.device, pixels_per_batch: int) -> dict:
@@ -188,7 +188,7 @@ def _read(path: Path, key: dict, recorded: bool = False) -> tuple[dict[str, np.n
         with safe_open(path, "numpy") as file:
             metadata = file.metadata()
             made, asked = json.loads(metadata["key"]), json.loads(json.dumps(key))
-            counted = asked.keys() - (MADE_WITH if recorded else ())
+            counted = asked.keys() - ({MADE_WITH} if recorded else set())
             if {name: made.get(name) for name in counted} != {name: asked.get(name) for name in counted}:
                 return None
             return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["cost"])  # noqa: SIM118

@@ -71,8 +71,7 @@ def describe(number: Number) -> str:
         row = f"{' and '.join(run.row for run in together[row].members)} together"
     return (
         f"{metric[0].upper()}{metric[1:]} of {row} ({table}: {_SPOKEN.get(method, method)} testing{scales}) on the "
-        f"validation images of "
-        f"{study.data.source}, study {study.name}"
+        f"validation images of {study.data.source}, study {study.name}"
     )
 
 

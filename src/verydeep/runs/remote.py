@@ -37,16 +37,15 @@ def fetch_run(study: str, run: str, names: list[str]) -> Path:
     if base is None:
         raise VerydeepError(f"{study}/{run}: no address to fetch from; set VERYDEEP_REPOSITORY_URL to the repository's")
     folder = cache() / "fetched" / files.sha256_bytes(base.encode())[:12] / study / run
-    if not (folder / SEAL).exists():
+    before = (folder / SEAL).read_bytes() if (folder / SEAL).exists() else None
+    if before is None:
         _fetch_seal(base, folder)
-        _fetch_files(base, folder, names)
-        return folder
     try:
         _fetch_files(base, folder, names)
     except VerydeepError:
-        before = (folder / SEAL).read_bytes()
-        _fetch_seal(base, folder)
-        if (folder / SEAL).read_bytes() == before:
+        if before is not None:
+            _fetch_seal(base, folder)
+        if before in (None, (folder / SEAL).read_bytes()):
             raise
         _fetch_files(base, folder, names)
     return folder
