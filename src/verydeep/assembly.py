@@ -1,6 +1,7 @@
 """What a run needs in memory: its network, its trained weights, its images, what it expects of them, and its device."""
 
 import platform
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -24,11 +25,11 @@ from verydeep.studies.plan import CONTINUED, NEW_HEAD, TRANSFERRED
 _MEANINGS = ("recipe.unit_variance", "boxes", "localisation.units")
 
 
-def network(run: Run) -> Network:
-    """The network of a run, with torch's default weights, in channels-last layout."""
+def network(run: Run, classes: int | None = None) -> Network:
+    """The network of a run, with torch's default weights, in channels-last layout; of so many classes, if given."""
     net = building.build(
         run.config,
-        run.size,
+        run.size if classes is None else replace(run.size, num_classes=classes),
         dropout=run.recipe.dropout,
         lrn_alpha=run.network.lrn_alpha,
     )
@@ -55,12 +56,13 @@ def starting_network(run: Run, generator: torch.Generator) -> Network:
     return net
 
 
-def untrained_network(run: Run) -> Network:
+def untrained_network(run: Run, classes: int | None = None) -> Network:
     """The network of a run with random weights by its recipe's scheme, in evaluation mode; of others, He's.
 
-    Its seed is the run's, the numbers are not those that its training began with.
+    Its seed is the run's, the numbers are not those that its training began with. It has ``classes`` outputs, or those
+    of the run.
     """
-    net = network(run)
+    net = network(run, classes)
     scheme = "he" if run.published else run.recipe.initialisation
     initialise(net, scheme, torch.Generator().manual_seed(run.seed))
     return net.eval()
@@ -101,6 +103,10 @@ def require_weights(run: Run) -> None:
     """
     if run.weights.exists() or run.pilot or runs.read_record(run, "train") is None:
         return
+    if (kept := run.folder / run.weights.name).exists():
+        raise VerydeepError(
+            f"{kept}: its study publishes these weights no more; give {run.command}, which takes them to {run.weights}"
+        )
     anew = f"remove {run.folder} and give {run.command_line('train')}, which trains it anew"
     if run.weights_expected:
         raise VerydeepError(f"{run.weights}: no weights there; restore them (git checkout), or {anew}")

@@ -156,3 +156,22 @@ def test_every_mean_over_seeds_is_called_so_where_numbers_stand_alone():
         if number.id.startswith("narrow.table3.") and number.metric == "top1" and len(number.runs) > 1:
             assert f"{number.row} of `narrow` ({len(number.runs)})" in error_tables.headline()
     assert len(results.number("narrow.table3.A-256.top1").runs) > 1
+
+
+def test_the_readme_has_every_network_that_the_verdict_on_depth_compares():
+    shown = error_tables.headline()
+    for study in error_tables.HEADLINE:
+        compared = results.read(study).verdict(3).compared
+        rows = {name.partition(".")[2] for pair in compared for name in (pair.first, pair.second)}
+        assert len(rows) == 5
+        assert [row for row in sorted(rows) if f"](runs/{study}/{row}-s0) " not in shown] == []
+
+
+def test_where_studies_rest_on_other_rows_the_paper_s_difference_has_their_names():
+    table = findings.verdicts_table(14, 15)["paper's difference"]
+    each, both = (
+        {name: results.read(name).verdict(number).paper for name in ("narrow", "quarter")} for number in (14, 15)
+    )
+    assert each["narrow"] != each["quarter"] and both["narrow"] == both["quarter"]
+    assert table.iloc[0] == ", ".join(f"{paper:+.2f} ({name})" for name, paper in each.items())
+    assert table.iloc[1] == f"{both['narrow']:+.2f}"

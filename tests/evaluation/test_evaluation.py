@@ -9,7 +9,7 @@ import pytest
 
 from verydeep import assembly, evaluation, runs, studies
 from verydeep.errors import RecordError, VerydeepError
-from verydeep.evaluation import passes, tester
+from verydeep.evaluation import measure, passes, tester
 from verydeep.runs import predictions
 from verydeep.studies.measurements import Measurement, several
 
@@ -187,14 +187,21 @@ def test_a_record_without_all_measurements_or_by_another_protocol_is_made_again(
         assert runs.read_record(run, "evaluate").protocol == whole.protocol
 
 
-def test_a_kill_before_the_new_record_leaves_none(trained, monkeypatch):
+@pytest.mark.parametrize("last", ["write_answers", "fingerprint"])
+def test_a_kill_before_the_new_record_leaves_none(trained, monkeypatch, last):
     """The old one beside new answers gave numbers of two tests under one name."""
     run = studies.find_run("smoke", "A", 256)
     old = runs.read_record(run, "evaluate")
     runs.write_record(run, old.model_copy(update={"protocol": old.protocol | {"grid": "cells"}}))
     runs.seal(run.folder, ["evaluate.json"])
+    done = getattr(measure, last)
+
+    def and_no_further(*given):
+        done(*given)
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as killed:
-        killed.setattr("verydeep.evaluation.measure.fingerprint", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        killed.setattr(measure, last, and_no_further)
         with pytest.raises(KeyboardInterrupt):
             evaluation.evaluate(run, report=lambda line: None)
     assert runs.read_record(run, "evaluate") is None and not runs.is_complete(run, "evaluate")

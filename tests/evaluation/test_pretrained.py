@@ -80,6 +80,24 @@ def test_a_score_map_averages_to_the_dense_answer(repository):
         prediction.score_map(model, picture, "unicorn")
 
 
+@pytest.mark.parametrize("spoil", [lambda picture: picture / np.float32(255), lambda picture: picture[..., 0],
+                                   lambda picture: np.concatenate([picture, picture[..., :1]], -1)])  # fmt: skip
+def test_an_array_that_is_no_picture_is_refused_and_not_taken_for_one(repository, spoil):
+    """A float picture that has its test scale already was not rescaled, and gave classes of what is nearly black."""
+    model = verydeep.pretrained("narrow/A-256")
+    picture = spoil(np.full((256, 300, 3), 128, np.uint8))
+    for ask in (lambda: prediction.predict(model, picture), lambda: model.transform(picture),
+                lambda: prediction.score_map(model, picture, model.classes[0])):  # fmt: skip
+        with pytest.raises(DataError, match=r"a picture is a PIL image or RGB uint8 \(height, width, 3\), not "):
+            ask()
+
+
+def test_a_map_at_a_scale_below_the_crop_is_refused(repository):
+    model = verydeep.pretrained("narrow/A-256")
+    with pytest.raises(VerydeepError, match="the test scale 100 is smaller than the training crop of 224 pixels"):
+        prediction.score_map(model, np.zeros((256, 300, 3), np.uint8), model.classes[0], 100)
+
+
 def test_a_photograph_is_seen_upright(tmp_path, repository):
     picture = Image.open(REPOSITORY / "book/evaluation/touch/pictures/tower.jpg").convert("RGB")
     picture.save(tmp_path / "upright.png")
@@ -178,6 +196,21 @@ def test_a_run_that_was_made_anew_since_its_seal_was_kept_is_fetched_whole(addre
     with pytest.raises(VerydeepError, match="SHA256SUMS: cannot be fetched"):
         remote.fetch_run("narrow", "D-256-s0", ["history.csv"])
     assert verydeep.pretrained("narrow/D-256").weights_sha256  # what was fetched is still there
+
+
+def test_two_that_fetch_one_run_do_not_meet(address, outside, monkeypatch):
+    """They had one folder for the new seal, and the first to be done removed it."""
+    met, read = [], remote.read_seal
+
+    def slow(folder):
+        if not met:
+            met.append(folder)
+            remote.fetch_run("narrow", "D-256-s0", ["train.json"])
+        return read(folder)
+
+    monkeypatch.setattr(remote, "read_seal", slow)
+    folder = remote.fetch_run("narrow", "D-256-s0", ["train.json"])
+    assert met and {path.name for path in folder.iterdir()} == {"SHA256SUMS", "train.json"}
 
 
 def test_an_address_where_nobody_answers_is_one_short_line(outside, monkeypatch):

@@ -95,6 +95,26 @@ def test_on_another_machine_a_stated_tolerance_holds(run, monkeypatch):
     assert table["largest difference"].max() < verification.PROBABILITY
 
 
+@pytest.mark.parametrize("changed", [{"instruction_set": "AVX2"}, {"instruction_set": None}, {"variables": None},
+                                     {"variables": {"OPENBLAS_CORETYPE": "Haswell"}}, {"threads": 64}])  # fmt: skip
+def test_a_machine_of_the_same_name_that_computes_otherwise_is_another(run, changed):
+    """Many clouds say AMD EPYC of processors with and without AVX-512."""
+    edit(run, lambda state: state["classifier.6.bias"].add_(torch.linspace(0, 0.01, 10).half()))
+    tested = runs.read_record(run, "evaluate")
+    write(run, tested.model_copy(update={"device": tested.device.model_copy(update=changed)}))
+    assert not verification.verify(run)["identical"].all()
+
+
+def test_how_threads_wait_makes_no_other_machine(run):
+    tested = runs.read_record(run, "evaluate")
+    variables = tested.device.variables | {"OMP_WAIT_POLICY": "of another launch", "CUBLAS_WORKSPACE_CONFIG": ":16:8"}
+    write(run, tested.model_copy(update={"device": tested.device.model_copy(update={"variables": variables})}))
+    edit(run, lambda state: state["classifier.6.bias"].add_(torch.linspace(0, 0.01, 10).half()))
+    with pytest.raises(VerydeepError, match="of the recorded type, and its predictions differ"):
+        verification.verify(run)
+    verification.verify(run, images=100)  # of a part the tolerance holds
+
+
 def test_a_network_whose_weights_are_not_here_is_refused_before_any_image_is_stored(run, monkeypatch):
     """The whole data set was stored first, and then it was advised to remove the record that was to be compared."""
     monkeypatch.setattr(verification, "open_data", lambda run: pytest.fail("opened"))

@@ -20,11 +20,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from conftest import enter, gone_on
-from verydeep import cli, finetuning, notebooks, runs, studies
+from verydeep import cli, finetuning, locks, notebooks, runs, studies
 from verydeep.chapters import formats, tuning_tables
 from verydeep.chapters.live import tuning as live_tuning
 from verydeep.data.sources import source
-from verydeep.errors import DataError, StorageError, TrainingDiverged, UnknownName, VerydeepError
+from verydeep.errors import Busy, DataError, StorageError, TrainingDiverged, UnknownName, VerydeepError
 from verydeep.evaluation.pretrained import pretrained
 from verydeep.finetuning import comparison, loop, own, rates
 from verydeep.networks import anatomy
@@ -89,6 +89,10 @@ def test_three_ways_are_recorded_at_one_cost_and_on_the_same_images(compared, mo
     assert points["error"].tolist() == pytest.approx([100 - score.value for score in record.measurements.values()])
     assert (points["low"] <= points["error"]).all() and (points["error"] <= points["high"]).all()
     assert tuning_tables.gains(compared).shape == (2, 2)
+    study = compared.run.study
+    for key, other in (("momentum", 0.5), ("learning_rate", 0.5)):
+        changed = study.model_copy(update={"recipe": study.recipe | {key: other}})
+        assert not runs.is_complete(Tuning(replace(compared.run, study=changed), compared.source), "finetune")
     line = f"{compared.row:44} {{:8}} tuned-15 recall {record.measurements['tuned-15'].value:.1f} %"
     assert line.format("done") in status.status("smoke").splitlines()
     monkeypatch.setattr("verydeep.studies.tuning.RATES", (1, 2))
@@ -325,6 +329,55 @@ def test_what_comes_to_be_there_while_it_learns_is_left_alone(trained, folder, m
     with pytest.raises(StorageError, match="mine-tuned cannot be written"):
         finetuning.tune(studies.find_tuning("smoke/A-256", str(folder)), epochs=1)
     assert [path.name for path in there.iterdir()] == ["mine.txt"]
+
+
+def test_two_that_make_one_network_do_not_learn_both(trained, folder, monkeypatch):
+    """The second to be done found a network there, and what it had learned was lost."""
+    monkeypatch.setattr(locks, "PATIENCE", 0.0)
+    asked, fit, met = studies.find_tuning("smoke/A-256", str(folder)), own.fit, []
+
+    def slow(*given, **options):
+        with pytest.raises(Busy, match="mine-tuned is in the hands of process"):
+            finetuning.tune(studies.find_tuning("smoke/D-256", str(folder)), epochs=1)
+        met.append(1)
+        return fit(*given, **options)
+
+    monkeypatch.setattr(own, "require_trained", lambda run: None)
+    monkeypatch.setattr(own, "best_rate", lambda *given: 0.01)
+    monkeypatch.setattr(own, "fit", slow)
+    finetuning.tune(asked, epochs=1)
+    assert met and finetuning.is_own(folder.with_name("mine-tuned"))
+
+
+def test_a_network_is_not_taken_up_as_another(trained, folder, monkeypatch):
+    """Its weights fit one with another pooling, and only its study said which it is."""
+    monkeypatch.setattr(own, "best_rate", lambda *given: 0.01)
+    finetuning.tune(studies.find_tuning("smoke/A-256", str(folder)), epochs=1)
+    path = folder.with_name("mine-tuned") / "network.json"
+    note = json.loads(path.read_text())
+    for key, change in (("network", {"pooling": "ceil"}), ("testing", {"grid": "cells"})):
+        path.write_text(json.dumps(note | {key: note[key] | change}))
+        ((name, value),) = change.items()
+        said = rf"made otherwise than the study smoke says now \({key}.{name}: {value}, now {note[key][name]}\)"
+        assert note[key][name] != value
+        with pytest.raises(VerydeepError, match=said):
+            finetuning.load(path.parent)
+    path.write_text(json.dumps(note | {"flip": not note["flip"]}))
+    with pytest.raises(VerydeepError, match=r"says now \(flip: "):
+        finetuning.load(path.parent)
+
+
+def test_a_recipe_in_float16_is_learned_in_bfloat16(trained, folder, monkeypatch):
+    """Without a scaler of losses the small gradients of float16 are nothing, and nobody says so."""
+    run = studies.find_run("smoke", "A", 256)
+    study = run.study.model_copy(update={"recipe": run.study.recipe | {"precision": "float16"}})
+    half, seen = studies.Run(study, "A", "256", 0), []
+    images = own.OwnFolder(folder)
+    net = loop.new_network(half, 3, False)
+    net.register_forward_hook(lambda module, given, made: seen.append(made.dtype))
+    lesson = loop.Lesson(images, np.arange(len(images.manifest)), 1, 0)
+    loop.fit(net, half, lesson, pretrained("smoke/A-256").transform.normalise, False, 0.01)
+    assert {*seen} == {torch.bfloat16}
 
 
 def test_what_stops_in_the_middle_leaves_nothing_and_goes_on_by_the_same_command(trained, folder, monkeypatch):

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from conftest import REPOSITORY
-from verydeep import files, notebooks, runs, studies
-from verydeep.errors import RecordError
+from verydeep import assembly, files, notebooks, runs, studies
+from verydeep.errors import RecordError, VerydeepError
 from verydeep.runs import answers, provenance, staleness
 
 
@@ -186,7 +186,7 @@ def test_sealing_does_not_cover_up_older_damage(folder):
 
 def test_a_run_of_other_sources_than_its_commit_is_found(folder, monkeypatch):
     record = json.loads((folder / "train.json").read_text())
-    edit_record(folder, "train", sources=record["sources"] | {"commit": "c0ffee", "dirty": False})
+    edit_record(folder, "train", sources=record["sources"] | {"commit": "c0ffee" + "0" * 34, "dirty": False})
     monkeypatch.setattr(provenance, "sources_sha256_at", lambda commit: "0" * 64)
     assert any("made by other sources than those of the commit" in fault for fault in runs.check_folder(folder))
     monkeypatch.setattr(provenance, "sources_sha256_at", lambda commit: None)  # a clone without that commit
@@ -350,3 +350,26 @@ def test_weights_that_a_study_does_not_publish_stay_in_the_workspace(left):
     study = left.study.model_copy(update={"publish_weights": []})
     runs.publish_weights(studies.Run(study, "A", "256", 0))
     assert not left.weights.exists() and (left.workspace / left.weights.name).exists()
+
+
+def test_weights_that_a_study_publishes_no_more_go_back_to_the_workspace(folder):
+    """It was advised to remove the run's folder, and the very weights with it."""
+    run = studies.find_run("smoke", "A", 256)
+    unpublished = studies.Run(run.study.model_copy(update={"publish_weights": []}), "A", "256", 0)
+    with pytest.raises(VerydeepError, match="publishes these weights no more; give verydeep run smoke A 256 .*takes"):
+        assembly.load_network(unpublished)
+    notebooks.execute(unpublished, "train")
+    assert unpublished.weights.parent == run.workspace and not run.weights.exists()
+    assembly.load_network(unpublished)
+    assert runs.check_folder(folder) == [] and run.weights.name not in runs.read_seal(folder)
+    notebooks.execute(run, "train")
+    assert run.weights.exists() and not unpublished.weights.exists() and runs.check_folder(folder) == []
+
+
+def test_a_record_that_leads_out_of_its_folder_is_refused(folder):
+    record = json.loads((folder / "train.json").read_text())
+    for name in ("../elsewhere", "..", ".", "", "D/384"):
+        edit_record(folder, "train", parent={"run": name, "weights_sha256": "0" * 64})
+        assert any("parent.run" in fault for fault in runs.check_folder(folder)), name
+    edit_record(folder, "train", parent=record["parent"])
+    assert runs.check_folder(folder) == []

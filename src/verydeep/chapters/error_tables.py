@@ -208,12 +208,17 @@ def errors_text(
     return head, numeric, rows
 
 
-#: Networks of ours that :func:`headline` has beside Table 3's: their rows, and the configs that they stand behind.
+#: Networks of ours that :func:`headline` has beside Table 3's, behind those of a config: their names, and their rows.
 _BESIDE = {
-    "A, trained twice as long": ("A-256-longer", "A"),
-    "A, batch normalisation": ("A-256-batch-norm", "E"),
-    "D, batch normalisation": ("D-256-ladder-1", "A, batch normalisation"),
-    "E, batch normalisation": ("E-256-batch-norm", "D, batch normalisation"),
+    "A": {"A, trained twice as long": "A-256-longer"},
+    "E": {
+        "A, batch normalisation": "A-256-batch-norm",
+        "D, batch normalisation": "D-256-ladder-1",
+        "E, batch normalisation": "E-256-batch-norm",
+        "A, 48 epochs": "A-256-long-0.01",
+        "A, 96 epochs": "A-256-longest",
+        **{f"{config}, 48 epochs": f"{config}-256-long-0.01" for config in "BCDE"},
+    },
 }
 
 
@@ -221,21 +226,22 @@ def headline() -> str:
     """Table 3 for the README: the paper's top-1 errors beside those of two studies, with links to the run folders.
 
     Behind A stands the A that was trained for as many epochs as a network that starts from it, and A, have together; at
-    the end the networks with batch normalisation, of which the deeper ones are better.
+    the end those with batch normalisation, of which the deeper ones are better, and those trained four times as long.
     """
-
     shown: list[Number] = []
 
     def linked(number: Number) -> str:
         shown.append(number)
         return f"[{number.value:.1f}](runs/{number.study}/{number.run}) ({number.low:.1f}–{number.high:.1f})"
 
-    head, numeric, rows = errors_text(3, [*HEADLINE], linked, brief=True)
-    for name, (row, behind) in _BESIDE.items():
+    def cells(row: str) -> list[str]:
         found = [results.read(study).find(f"{study}.table3.{row}.top1") for study in HEADLINE]
-        cells = ["" if one is None else linked(one) if one.status == "done" else NOT_RUN for one in found]
+        return ["" if one is None else linked(one) if one.status == "done" else NOT_RUN for one in found]
+
+    head, numeric, rows = errors_text(3, [*HEADLINE], linked, brief=True)
+    for behind, more in _BESIDE.items():
         place = 1 + max(place for place, (config, *_) in enumerate(rows) if config == behind)
-        rows.insert(place, [name, "256", "", *cells])
+        rows[place:place] = [[name, "256", "", *cells(row)] for name, row in more.items()]
     counts = {study: results.read(study).done for study in HEADLINE}
     tested = ", ".join(f"{done[0].n:,} of `{study}`" for study, done in counts.items() if done)
     source = "Each number leads to the record of its run, with machine and commit."

@@ -31,7 +31,7 @@ def verdicts_table(*only: int) -> display.Table:
 
     Differences of top-1 errors in percentage points, positive where the row that the paper finds better has the lower
     error. A study that has tested none of these claims yet is left out. Where studies rest on different comparisons the
-    paper's difference for each stands there, in the order of the studies.
+    paper's difference for each stands there, with the study's name.
 
     Parameters
     ----------
@@ -45,12 +45,19 @@ def verdicts_table(*only: int) -> display.Table:
         rule = claims.rules()[number]
         judged = {name: snapshot.verdict(number) for name, snapshot in snapshots.items()}
         # The paper's difference stands beside the comparison that decided ours, and each study has its own rows.
-        tested = [verdict.paper for verdict in judged.values() if verdict.direction and verdict.paper is not None]
-        theirs = tested or [verdict.paper for verdict in judged.values() if verdict.paper is not None][:1]
-        told = " / ".join(dict.fromkeys(map(display.signed, theirs))) or display.signed(None)
+        theirs = {name: verdict for name, verdict in judged.items() if verdict.paper is not None}
+        tested = {name: verdict for name, verdict in theirs.items() if verdict.direction} or theirs
+        told = _by_study({name: display.signed(verdict.paper) for name, verdict in tested.items()})
         row = {"claim": rule.name[0].upper() + rule.name[1:], "paper's difference": told}
         rows.append(row | {name: in_a_cell(verdict) for name, verdict in judged.items()})
     return display.table(pd.DataFrame(rows).set_index("claim"), units={"paper's difference": "points"})
+
+
+def _by_study(said: dict[str, str]) -> str:
+    """What is said of studies, with their names where it is not the same of all."""
+    if len({*said.values()}) < 2:
+        return next(iter(said.values()), display.signed(None))
+    return ", ".join(f"{what} ({name})" for name, what in said.items())
 
 
 def tests_any(study: str, asked: Iterable[int]) -> bool:

@@ -48,6 +48,20 @@ def decode(data: bytes, path: str, *, upright: bool = False, advice: str = RESTO
         return np.asarray((ImageOps.exif_transpose(image) if upright else image).convert("RGB"))
 
 
+def require_rgb(picture: np.ndarray) -> None:
+    """Refuse what is no decoded picture: by another type or range its pixels would be taken for others.
+
+    Raises
+    ------
+    DataError
+        When it is not uint8 (height, width, 3).
+    """
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise DataError(
+            f"a picture is a PIL image or RGB uint8 (height, width, 3), not {picture.dtype} {picture.shape}"
+        )
+
+
 def check_header(data: bytes, path: str) -> None:
     """What :func:`decode` would refuse by an image's header alone, in microseconds; raises as it does."""
     with _readable(path):

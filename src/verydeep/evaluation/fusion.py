@@ -94,8 +94,8 @@ def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRe
         first = first or passes
     table, file = first.together(fusion.method, parts), first.file
     runs.unseal(fusion.folder, [file, "fuse.json"])
+    (fusion.folder / "fuse.json").unlink(missing_ok=True)  # first: a kill leaves no record of other answers
     measure.write_answers(fusion.folder / file, table)
-    (fusion.folder / "fuse.json").unlink(missing_ok=True)  # that of other answers: a kill leaves none
     as_first = evaluated[fusion.members[0].name]
     record = runs.FuseRecord(
         study=fusion.study.name,

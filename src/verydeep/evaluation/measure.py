@@ -99,8 +99,8 @@ class _Evaluation:
             )
         table = pd.concat(parts, ignore_index=True)
         runs.unseal(run.folder, [passes.file, "evaluate.json"])
+        (run.folder / "evaluate.json").unlink(missing_ok=True)  # first: a kill leaves no record of other answers
         write_answers(run.folder / passes.file, table.astype({"measurement": "category"}))
-        (run.folder / "evaluate.json").unlink(missing_ok=True)  # that of other answers: a kill leaves none
         record = runs.EvaluateRecord(
             **runs.identity(run),
             parameters=passes.parameters(),

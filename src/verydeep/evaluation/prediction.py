@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from verydeep import files
-from verydeep.data.images import decode
+from verydeep.data.images import decode, require_rgb
 from verydeep.errors import DataError, UnknownName, VerydeepError
 from verydeep.evaluation.passes import mean
 from verydeep.evaluation.pretrained import Pretrained
@@ -32,9 +32,13 @@ class ScoreMap:
 
 
 class OnePicture:
-    """One decoded picture in place of a data set, so that it goes the very way that validation images go."""
+    """One decoded picture in place of a data set, so that it goes the very way that validation images go.
+
+    Raises :class:`DataError` where it is not RGB uint8 (height, width, 3).
+    """
 
     def __init__(self, image: np.ndarray, name: str = "the picture"):
+        require_rgb(image)
         self._image = image
         self.manifest = pd.DataFrame({"name": [name]})
 
@@ -111,12 +115,14 @@ def score_map(model: Pretrained, picture: str | Path | np.ndarray, name: str, sc
     ------
     UnknownName
         For a class that the network does not tell.
+    VerydeepError
+        For a scale below the training crop.
     DataError
         When the picture cannot be read, or is too narrow.
     """
     if name not in model.classes:
         raise UnknownName("class", name, model.classes)
-    scale = scale or single(model.run.train_scale).test_scales[0]
+    (scale,) = measurement(model, "dense", (scale,) if scale else ()).test_scales
     tester = _tester(model)
     image = tester.rescaled(_source(picture), 0, model.run.study.pixels(scale))
     with torch.inference_mode():

@@ -9,6 +9,7 @@ from PIL import Image
 
 from verydeep import assembly, files, paths, runs
 from verydeep.data import sources
+from verydeep.data.images import require_rgb
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import centre_position, require_rescalable, rescale
 from verydeep.errors import VerydeepError
@@ -47,10 +48,7 @@ class Transform:
 
     def _rescaled(self, picture: Image.Image | np.ndarray) -> np.ndarray:
         image = np.asarray(picture.convert("RGB")) if isinstance(picture, Image.Image) else picture
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise VerydeepError(
-                f"a picture is a PIL image or RGB uint8 (height, width, 3), not {image.dtype} {image.shape}"
-            )
+        require_rgb(image)
         require_rescalable("the picture", *image.shape[:2], self.scale, self.testing.longer_side)
         keys = ("longer_side", "interpolation", "antialias")
         return rescale(image, self.scale, **{key: getattr(self.testing, key) for key in keys})

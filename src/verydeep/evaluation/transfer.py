@@ -135,9 +135,9 @@ class OnOtherData:
         made, material, written = self.made, self.material, [transfers.FILE, transfers.RESAMPLED]
         every = pd.concat(tables, ignore_index=True).astype({"measurement": "category"})
         runs.unseal(made.folder, [*written, f"{kind}.json"])
+        (made.folder / f"{kind}.json").unlink(missing_ok=True)  # first: a kill leaves no record of other answers
         for name, frame in zip(written, (every, pd.DataFrame(resampled)), strict=True):
             write_answers(made.folder / name, frame)
-        (made.folder / f"{kind}.json").unlink(missing_ok=True)  # that of other answers: a kill leaves none
         record = KINDS[kind](
             study=made.study.name,
             members={network.run.name: network.weights_sha256 for network in material.networks},

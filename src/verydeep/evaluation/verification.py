@@ -46,7 +46,7 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     Raises
     ------
     VerydeepError
-        When they differ on the same machine type at all, or elsewhere by more than the tolerance.
+        When those of all images differ on the same machine type at all, or others by more than the tolerance.
     """
     require_trained(run)
     record = runs.read_record(run, "evaluate")

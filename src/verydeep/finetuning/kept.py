@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from verydeep import files
+from verydeep import files, runs
 from verydeep.data.normaliser import Normaliser
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.prediction import OnePicture
 from verydeep.evaluation.tester import Tester
 from verydeep.finetuning.loop import new_network
 from verydeep.networks import weights
+from verydeep.studies import Run
 from verydeep.studies.plan import named_run
 
 #: The files of a network that was made for own images, and the page about it.
@@ -60,6 +61,13 @@ def load(folder: Path) -> OwnNetwork:
     if files.sha256(folder / WEIGHTS) != note["weights_sha256"]:
         raise VerydeepError(f"{folder / WEIGHTS}: not the weights that {NOTE} names; tune the network again")
     run = named_run(note["started_from"])
+    now = built_and_tested(run)
+    if changed := {key: (note[key], said) for key, said in now.items() if note[key] != said}:
+        told = runs.otherwise_words(_apart(changed))
+        raise VerydeepError(
+            f"{folder}: was made otherwise than the study {run.study.name} says now ({told}); put the study back, or "
+            f"tune the network again"
+        )
     net = new_network(run, len(note["classes"]), trained=False)
     weights.load_into(net, folder / WEIGHTS)
     divisor = note["divisor"] if isinstance(note["divisor"], float) else torch.tensor(note["divisor"])
@@ -70,8 +78,30 @@ def load(folder: Path) -> OwnNetwork:
     )
 
 
+def built_and_tested(run: Run) -> dict:
+    """How a network is built and tested, for its note: its weights fit one of another pooling too."""
+    return {
+        "network": run.network.model_dump(mode="json"),
+        "testing": run.testing.model_dump(mode="json"),
+        "flip": run.recipe.flip,
+    }
+
+
+def _apart(changed: dict[str, tuple]) -> dict[str, tuple]:
+    """Of settings that changed, the keys that did: ``network.pooling``."""
+    told = {}
+    for name, (then, now) in changed.items():
+        pairs = (
+            {f"{name}.{key}": (then.get(key), now[key]) for key in now}
+            if isinstance(now, dict)
+            else {name: (then, now)}
+        )
+        told |= {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+    return told
+
+
 def _note(path: Path) -> dict:
-    asked = {"weights_sha256", "started_from", "classes", "divisor", "mean", "test_scale"}
+    asked = {"weights_sha256", "started_from", "classes", "divisor", "mean", "test_scale", "network", "testing", "flip"}
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:  # no JSON, or no text

@@ -1,22 +1,23 @@
 """The plain loop that trains a network on few images: crops, mirror images, SGD with momentum, a rate that falls."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from verydeep import machine, progress
-from verydeep.assembly import load_network
+from verydeep.assembly import load_network, untrained_network
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import TrainingBatches, TrainingViews, draw_epoch
 from verydeep.errors import TrainingDiverged
-from verydeep.networks import building
-from verydeep.networks.initialisation import initialise, transfer_all_but_last
+from verydeep.networks.initialisation import transfer_all_but_last
 from verydeep.networks.network import DTYPES, Network
 from verydeep.studies import Run
 
+#: A precision that needs its losses scaled, and the one that stands for it here.
+_WITHOUT_SCALER = {"float16": "bfloat16"}
 #: Of the rate: what the layers that are there already learn at, when the last one is new.
 GENTLE = 0.2
 
@@ -37,13 +38,10 @@ class Lesson:
 
 def new_network(run: Run, classes: int, trained: bool) -> Network:
     """The network of a run with ``classes`` outputs: its weights but the last layer's, or random ones."""
-    size = replace(run.size, num_classes=classes)
-    net = building.build(run.config, size, dropout=run.recipe.dropout, lrn_alpha=run.network.lrn_alpha)
-    scheme = "he" if run.published else run.recipe.initialisation
-    initialise(net, scheme, torch.Generator().manual_seed(run.seed))
+    net = untrained_network(run, classes)
     if trained:
         transfer_all_but_last(net, load_network(run))
-    return net.to(memory_format=torch.channels_last)
+    return net
 
 
 def batch_size(run: Run, images: int) -> int:
@@ -56,8 +54,9 @@ def fit(net: Network, run: Run, lesson: Lesson, normalise: Normaliser, trained: 
 
     Crops are of the scale S=256, mirrored where the study does so. ``trained`` says that all layers but the last were
     trained before: they learn at a fifth of ``rate``. After a warm-up over the first tenth the rate falls to
-    nothing along a cosine. The gradient's norm is kept to the recipe's ``clip_norm``, or to 1 where that is none. Every
-    draw hangs on the lesson's seed alone.
+    nothing along a cosine. The gradient's norm is kept to the recipe's ``clip_norm``, or to 1 where that is none. What
+    a recipe has in float16 is in bfloat16 here, in which no gradient is too small to be seen. Every draw hangs on the
+    lesson's seed alone.
 
     Raises
     ------
@@ -99,7 +98,8 @@ def fit(net: Network, run: Run, lesson: Lesson, normalise: Normaliser, trained: 
 
 def _update(net: Network, optimiser, batch, normalise: Normaliser, recipe) -> float:
     labels = batch.labels.to(normalise.mean.device).long()
-    with torch.autocast(labels.device.type, DTYPES[recipe.precision], enabled=recipe.precision != "float32"):
+    precision = _WITHOUT_SCALER.get(recipe.precision, recipe.precision)
+    with torch.autocast(labels.device.type, DTYPES[precision], enabled=precision != "float32"):
         made = net(normalise(batch.images))
     scores, *_ = made if isinstance(made, tuple) else (made,)  # what classifiers at the side say is left out here
     loss = F.cross_entropy(scores.float(), labels)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from verydeep import files, paths, progress
+from verydeep import files, locks, paths, progress
 from verydeep.assembly import device, recorded_normaliser
 from verydeep.data.images import decode
 from verydeep.data.targets import aside, of_one_class
@@ -15,13 +15,13 @@ from verydeep.data.views import require_rescalable
 from verydeep.errors import DataError, VerydeepError
 from verydeep.evaluation.measure import require_trained
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
-from verydeep.finetuning.kept import NOTE, PAGE, WEIGHTS
+from verydeep.finetuning.kept import NOTE, PAGE, WEIGHTS, built_and_tested
 from verydeep.finetuning.loop import Lesson, fit, new_network
 from verydeep.finetuning.pages import page
 from verydeep.finetuning.rates import best_rate
 from verydeep.finetuning.testing import posteriors
 from verydeep.networks import weights
-from verydeep.runs import provenance
+from verydeep.runs import provenance, remote
 from verydeep.statistics import error_interval
 from verydeep.studies import OwnImages
 
@@ -166,8 +166,8 @@ def tune(
     DataError
         When the folder is not what it should be; in one line, before anything is learned.
     VerydeepError
-        When the network is not trained, or ``to`` is no path, is there already or cannot be written; before anything is
-        learned. What has come to be there meanwhile is left alone too.
+        When the network is not trained, or ``to`` is no path, is there already, cannot be written or is being made by
+        another process; before anything is learned. What has come to be there meanwhile is left alone too.
     """
     run, folder = asked.run, asked.folder.resolve()
     to = _place(folder, to)
@@ -176,7 +176,13 @@ def tune(
     if epochs < 1:
         raise VerydeepError(f"epochs must be a whole number from 1 upwards, not {epochs}")
     require_trained(run)
-    images = OwnFolder(folder)
+    with locks.hold(remote.cache() / "own" / f"{files.sha256_bytes(str(to).encode())[:12]}.lock", str(to)):
+        _place(folder, to)  # again: another process may have made it while this one waited
+        return _tune(replace(asked, folder=folder), to, epochs, held_out, pixels_per_batch, report)
+
+
+def _tune(asked: OwnImages, to: Path, epochs: int, held_out: float, pixels_per_batch: int, report) -> Tuned:
+    run, folder, images = asked.run, asked.folder, OwnFolder(asked.folder)
     images.require_scale(run.study.pixels(256))
     train, test = images.split(held_out)
     report(f"{folder}: {len(images.words)} classes, {len(train)} images to learn from, {len(test)} to test on")
@@ -223,10 +229,7 @@ def _write_note(tuned: Tuned, asked: OwnImages, epochs: int, rate: float, learne
     divisor = normalise.divisor
     note = {
         "started_from": f"{run.study.name}/{run.name}",
-        "config": run.config,
-        "width_divisor": run.size.width_divisor,
-        "crop": run.size.crop,
-        "pooling": run.size.pooling,
+        **built_and_tested(run),
         "classes": tuned.words,
         "mean": normalise.mean.tolist(),
         "divisor": divisor if isinstance(divisor, float) else divisor.tolist(),

@@ -15,12 +15,12 @@ from verydeep.evaluation.tester import PIXELS_PER_BATCH
 from verydeep.finetuning.loop import Lesson, fit, new_network
 from verydeep.finetuning.testing import posteriors
 from verydeep.studies import Run
-from verydeep.studies.tuning import FURTHER, RATES
+from verydeep.studies.tuning import FURTHER, RATES, first_rate
 
 
 def rates_of(run: Run) -> list[float]:
     """The rates tried first, from the study's own upwards: a new last layer has much to learn in few updates."""
-    return [times * run.study.resolve("256").learning_rate for times in RATES]
+    return [times * first_rate(run) for times in RATES]
 
 
 def best_rate(

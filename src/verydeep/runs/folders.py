@@ -25,7 +25,7 @@ from verydeep.runs.records import (
     record_path,
     run_name,
 )
-from verydeep.runs.seals import SEAL, read_seal, seal
+from verydeep.runs.seals import SEAL, read_seal, seal, unseal
 from verydeep.runs.staleness import stale_members, stale_networks, tests_trained
 from verydeep.studies import (
     Fusion,
@@ -95,7 +95,8 @@ def seal_training(run: Run) -> None:
 def publish_weights(run: Run) -> None:
     """Put the weights of a trained network from this machine's workspace into its folder, and seal them there.
 
-    For a network that its study publishes only since it was trained. Where nothing is to be done nothing is.
+    For a network that its study publishes only since it was trained. Those of one that it publishes no more go back to
+    the workspace. Where nothing is to be done nothing is.
 
     Raises
     ------
@@ -103,20 +104,25 @@ def publish_weights(run: Run) -> None:
         When the weights are not those that the record names; then they stay where they are.
     """
     record, name = read_record(run, "train"), run.weights.name
-    if record is None or run.weights.parent != run.folder or not (run.folder / SEAL).exists():
+    if record is None or not (run.folder / SEAL).exists():
         return
-    there = run.weights if run.weights.exists() else run.workspace / name
+    published, publish = run.folder / name, run.weights.parent == run.folder
+    there = next((path for path in (run.weights, published, run.workspace / name) if path.exists()), None)
     sealed = read_seal(run.folder)
-    if name in sealed or record_path(run, "train").name not in sealed or not there.exists():
+    if there is None or record_path(run, "train").name not in sealed or publish == (name in sealed):
         return
     if files.sha256(there) != record.artefacts[name]:
-        raise RecordError(f"{short(there)}: not the weights that {run.name} was trained to, so not published")
+        why = "not published" if publish else "left there"
+        raise RecordError(f"{short(there)}: not the weights that {run.name} was trained to, so {why}")
     with working_on(run):
         if there != run.weights:
             with files.atomic(run.weights) as part:
                 shutil.copyfile(there, part)
-        seal(run.folder, [name])
-    (run.workspace / name).unlink(missing_ok=True)
+        if publish:
+            seal(run.folder, [name])
+        else:
+            unseal(run.folder, [name])
+    (run.workspace if publish else run.folder).joinpath(name).unlink(missing_ok=True)
 
 
 def is_complete(run: Recorded, kind: str) -> bool:

@@ -4,10 +4,16 @@ A part is written with the keys that it was given, so a record of an earlier day
 written back as it was. Errors are in percent, times in seconds, dates in ISO 8601.
 """
 
-from pydantic import BaseModel, ConfigDict, model_serializer
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_serializer
 
 #: Unknown keys are refused; what stands below a key describes it, in the schema too.
 STRICT = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+#: The name of a run's folder, which lies beside the record that names it.
+RunFolder = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
 
 
 class Part(BaseModel):
@@ -23,8 +29,8 @@ class Part(BaseModel):
 class Sources(Part):
     """The package that was imported."""
 
-    commit: str | None
-    """Commit of the checkout; none where it is not known."""
+    commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")] | None
+    """Commit of the checkout, its whole name; none where it is not known."""
     dirty: bool | None
     """Whether the sources differ from the commit's; none where that is not known."""
     sources_sha256: str
@@ -201,7 +207,7 @@ class PassRecord(Part):
 class Parent(Part):
     """The run whose weights a training started from."""
 
-    run: str
+    run: RunFolder
     """Its folder's name."""
     weights_sha256: str
     """Hash of its weights."""

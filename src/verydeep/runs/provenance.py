@@ -134,7 +134,10 @@ def sources_sha256(package: Path | None = None) -> str:
 
 
 def sources_sha256_at(commit: str) -> str | None:
-    """:func:`sources_sha256` of the package as committed, or ``None`` where git does not have that commit."""
+    """:func:`sources_sha256` of the package as committed, or ``None`` where git does not have that commit.
+
+    ``commit`` is the whole name of one, as the schema of records asks: git would take another word for an option.
+    """
     return _sources_sha256_at(paths.root(), commit)
 
 
@@ -209,9 +212,28 @@ def _version(package: str) -> str | None:
         return None
 
 
-def machine_type(environment: Environment, device: Device) -> tuple:
-    """What must be the same for a test to give the same bits: processor or GPU, torch, and the number of threads."""
-    return environment.processor, environment.packages["torch"], device.name, device.threads
+#: Of the variables that are recorded, those that change no bit: of how threads begin and wait. How many is said apart.
+_OF_THREADS = ("OMP_", "GOMP_", "KMP_")
+#: And those that a processor does not heed.
+_OF_CARDS = ("CUBLAS_", "CUDNN_", "NCCL_", "TORCH_CUDNN_")
+
+
+def machine_type(environment: Environment, device: Device) -> dict:
+    """What must be the same for a test to give the same bits. A record that does not say all of it is of another type.
+
+    That is processor or GPU, torch and what it computes with, Pillow, which decodes the images, and the threads.
+    """
+    idle = _OF_THREADS + (() if device.type == "cuda" else _OF_CARDS)
+    variables = device.variables
+    return {
+        "processor": environment.processor,
+        "packages": {name: environment.packages.get(name) for name in ("torch", "pillow")},
+        "device": device.name,
+        "threads": device.threads,
+        "instruction_set": device.instruction_set,
+        "cuda": device.cuda,
+        "variables": variables and {k: value for k, value in variables.items() if not k.startswith(idle)},
+    }
 
 
 def environment() -> Environment:

@@ -18,6 +18,7 @@ from verydeep.runs.parts import (
     Member,
     Parent,
     PassRecord,
+    RunFolder,
     Session,
     Sources,
     SplitRecord,
@@ -113,7 +114,7 @@ class FuseRecord(Record):
     """Which record it is."""
     method: str
     """The way of testing whose posteriors were averaged."""
-    members: dict[str, Member]
+    members: dict[RunFolder, Member]
     """The networks, by the name of the run."""
     protocol: dict
     """The settings of the test as they were then."""
@@ -130,7 +131,7 @@ class FuseRecord(Record):
 class TargetRecord(Record):
     """What the records of another data set say, to which networks were carried or tuned."""
 
-    members: dict[str, str]
+    members: dict[RunFolder, str]
     """Hash of the weights of each network, by the name of the run."""
     protocol: dict
     """The settings as they were then."""

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-import shutil
+import tempfile
 from pathlib import Path
 
 import pooch
@@ -53,16 +53,14 @@ def fetch_run(study: str, run: str, names: list[str]) -> Path:
 
 def _fetch_seal(base: str, folder: Path) -> None:
     """Fetch the seal of a run; one that is there stays until another has come."""
-    new = folder / "new"
-    _fetch(f"{base}/{SEAL}", new, None)
-    try:
-        read_seal(new)
-    except RecordError:
-        raise VerydeepError(f"{base}/{SEAL}: no seal of a run there; is the repository's address right?") from None
-    else:
-        (new / SEAL).replace(folder / SEAL)
-    finally:
-        shutil.rmtree(new)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as new:  # one of its own: other processes may fetch the same run
+        _fetch(f"{base}/{SEAL}", Path(new), None)
+        try:
+            read_seal(Path(new))
+        except RecordError:
+            raise VerydeepError(f"{base}/{SEAL}: no seal of a run there; is the repository's address right?") from None
+        (Path(new) / SEAL).replace(folder / SEAL)
 
 
 def _fetch_files(base: str, folder: Path, names: list[str]) -> None:

@@ -83,6 +83,7 @@ class Study(Strict):
             raise ValueError(f"name: {fault}")
         if self.data.source not in SOURCES:
             raise ValueError(f"data.source: {UnknownName('data set', self.data.source, SOURCES)}")
+        self._check_data()
         for scale in self.networks:
             for config in self.networks[scale]:
                 if config not in all_configurations():
@@ -106,6 +107,18 @@ class Study(Strict):
         if idle := sorted(set(self.why) - departed - of_stages - of_boxes):
             raise ValueError(f"why: gives a reason for {', '.join(idle)}, which does not depart from the paper")
         return self
+
+    def _check_data(self) -> None:
+        """Networks learn and are tested on images of one class each, apart from each other."""
+        source = SOURCES[self.data.source]
+        if source.several_labels:
+            raise ValueError(
+                f"data.source: an image of {self.data.source} may be of several classes, and a study's networks say "
+                f"one; their features are tested on it by verydeep transfer"
+            )
+        asked = ("train", "val") if self.train else ("val",)
+        if lacking := [split for split in asked if split not in source.counts]:
+            raise ValueError(f"data.source: {self.data.source} has no images for {' and '.join(lacking)}")
 
     def _check_purpose(self) -> None:
         """A study either trains, at the paper's scales, or tests weights that others have published."""

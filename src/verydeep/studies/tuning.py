@@ -23,6 +23,8 @@ WAYS = {
 RATES = (1, 4, 16, 64)
 #: How many more are tried beyond an end of those, while the best is at it.
 FURTHER = 4
+#: Of a network's own recipe what it is tuned by.
+LEARNT_BY = ("batch", "momentum", "weight_decay", "dropout", "initialisation", "flip", "clip_norm", "precision")
 #: Between the network and the data set in a row's name.
 TUNED_ON = "-tuned-on-"
 
@@ -103,10 +105,16 @@ def find_tuning(network: str, images: str) -> Tuning | OwnImages:
     raise VerydeepError(f"{images!r} is neither a folder nor one of the data sets {', '.join(data_sets)}")
 
 
+def first_rate(run: Run) -> float:
+    """The learning rate that :data:`RATES` are multiples of: the study's own, of its first stage."""
+    return run.study.resolve("256").learning_rate
+
+
 def tuning_protocol(tuning: Tuning) -> dict:
     """How a tuning's study settles what is done; its record states it: of frozen features what a transfer states."""
-    frozen = Transfer((tuning.run,), tuning.source)
+    frozen, recipe = Transfer((tuning.run,), tuning.source), tuning.run.recipe.model_dump(mode="json")
     return transfer_protocol(frozen) | {
+        "recipe": {key: recipe[key] for key in LEARNT_BY} | {"learning_rate": first_rate(tuning.run)},
         "features": frozen.usual.name,
         "counts": [*tuning.counts],
         "rates": [*RATES],

@@ -79,6 +79,9 @@ record_case("a key of its own", "error: .*evaluate.json: note: Extra inputs", _N
             edited("evaluate.json", True, note="x"))  # fmt: skip
 record_case("a key of another kind", "error: .*evaluate.json: seed: Input should be a valid integer", _NUMBERS,
             edited("evaluate.json", True, seed="zero"))  # fmt: skip
+record_case("an option of git in place of a commit", "error: .*evaluate.json: sources.commit: String should match",
+            _NUMBERS, edited("evaluate.json", True, sources={"commit": "--output=train.json", "dirty": False,
+                                                             "sources_sha256": "0"}))  # fmt: skip
 record_case("of another schema", "error: .*evaluate.json: schema_version", _NUMBERS,
             edited("evaluate.json", True, schema_version=99))  # fmt: skip
 record_case("of another run", "error: .*train.json: is the record of another run, D-256", "status smoke",
