@@ -182,7 +182,7 @@ class Loops:
             import timm.data.transforms  # noqa: PLC0415
             import timm.optim  # noqa: PLC0415
         except ImportError:
-            raise errors.VerydeepError("timm is not installed; run: pip install 'verydeep[benchmarks]'") from None
+            raise errors.VerydeepError("timm is not installed; run: pip install -e '.[benchmarks]'") from None
         net, _ = self.network()
         recipe, crop = self.run.recipe, self.run.study.crop
         optimiser = timm.optim.create_optimizer_v2(

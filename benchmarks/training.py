@@ -5,7 +5,7 @@
 Networks A and D of the recorded studies, as the studies train them: from their stores, at their batch and precision.
 Ours is the loop of the package over the study's own store. The others read the very same images from files in folders
 by class, which this script writes: torchvision's ``ImageFolder`` with a plain loop, at float32 as it comes and at the
-study's precision, and timm's data set, loader and optimiser (``pip install 'verydeep[benchmarks]'``). The bare step has
+study's precision, and timm's data set, loader and optimiser (``pip install -e '.[benchmarks]'``). The bare step has
 random tensors; it is made with torch's fused update, with channels first and by torch.compile (which needs g++) too, to
 see whether any of them would be faster. All in one process, in turns of one epoch of ``--steps`` batches, after one
 that does not count. Only our loop without what ``machine.keep_memory`` does has a process of its own, after the others.

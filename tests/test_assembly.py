@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from verydeep import assembly, runs, studies
+from verydeep.data.boxes import BoxTargets
+from verydeep.data.views import TrainingViews
 from verydeep.errors import VerydeepError
+from verydeep.training.objectives import objective
 
 
 def test_a_launch_that_asks_for_the_processor_gets_it_in_training_and_in_testing(monkeypatch):
@@ -39,3 +42,30 @@ def test_what_was_no_key_when_a_run_was_trained_was_as_it_is_by_default(trained)
     assembly.require_as_recorded(
         run, record.model_copy(update={"parameters": record.parameters | {"network": network}})
     )
+
+
+@pytest.mark.parametrize(("at", "expected"), [
+    (("narrow", "D", "jitter"), (224, 256, 512, True, False)),
+    (("narrow", "D", "384"), (224, 384, 384, True, False)),
+    (("narrow", "D", "256", 0, "ladder-3"), (224, 256, 256, True, True)),
+    (("narrow", "A", "256", 0, "no-flip"), (224, 256, 256, False, False)),
+    (("quarter", "E", "jitter"), (56, 64, 128, True, False)),
+])  # fmt: skip
+def test_a_run_is_trained_on_the_views_of_its_recipe(at, expected):
+    """Its record states scales and mirror images by the recipe, whatever was trained on."""
+    assert assembly.training_views(studies.find_run(*at)) == TrainingViews(*expected)
+
+
+@pytest.mark.parametrize(("variant", "least_inside"), [("scr-fc", 0.5), ("scr-fc-all-crops", 0.0)])
+def test_a_network_that_gives_boxes_is_asked_what_its_study_says(monkeypatch, variant, least_inside):
+    monkeypatch.setattr(assembly, "open_boxes", lambda run, store: "boxes")
+    run = studies.find_run("quarter", "D", "384", 0, variant)
+    options = run.localisation
+    asked = assembly.box_targets(run, store=None)
+    assert asked == BoxTargets("boxes", options.units, options.cut, options.least_inside, options.several)
+    assert asked.least_inside == least_inside
+
+
+@pytest.mark.parametrize(("variant", "smoothing"), [(None, 0), ("ladder-4", 0.1)])
+def test_labels_are_smoothed_by_the_share_of_the_recipe(variant, smoothing):
+    assert objective(studies.find_run("narrow", "D", "256", 0, variant)).smoothing == smoothing

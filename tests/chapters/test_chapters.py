@@ -105,6 +105,21 @@ def test_every_chapter_with_parameters_is_rerun_here():
     assert sorted(OTHERS) == with_parameters
 
 
+#: What :func:`rerun` has executed.
+EXECUTED: dict[tuple[str, str], nbformat.NotebookNode] = {}
+
+
+def rerun(chapter: str, given: dict, checkout) -> nbformat.NotebookNode:
+    """A chapter executed with parameters in a checkout with A of the smoke study; once for all tests of this file."""
+    key = chapter, repr(given)
+    if key not in EXECUTED:
+        source = checkout / "book" / f"{chapter}.ipynb"
+        EXECUTED[key] = papermill.execute_notebook(
+            source, None, given, kernel_name="python3", cwd=checkout, progress_bar=False
+        )
+    return EXECUTED[key]
+
+
 @pytest.mark.parametrize("chapter", OTHERS)
 def test_a_chapter_reruns_with_other_parameters(chapter, trained):
     given, expected = OTHERS[chapter]
@@ -113,7 +128,7 @@ def test_a_chapter_reruns_with_other_parameters(chapter, trained):
     exec(tagged(nbformat.read(source, as_version=4))[0].source, scope)
     assert set(given) <= set(scope) and all(scope[name] != value for name, value in given.items())
     begun = time.monotonic()
-    done = papermill.execute_notebook(source, None, given, kernel_name="python3", cwd=trained, progress_bar=False)
+    done = rerun(chapter, given, trained)
     assert time.monotonic() - begun < 60  # 30 s on two cores that nothing else uses
     outputs = [output for cell in done.cells for output in cell.get("outputs", [])]
     assert all(output.output_type != "stream" or output.name == "stdout" for output in outputs), "a warning was printed"
@@ -137,10 +152,7 @@ def told(outputs):
 
 @pytest.mark.parametrize("table", [3, 4, 5, 6, 7])
 def test_a_chapter_about_a_table_shows_the_study_that_it_was_asked_for(table, trained):
-    source = trained / "book" / "results" / f"table{table}.ipynb"
-    done = papermill.execute_notebook(
-        source, None, {"study": "smoke"}, kernel_name="python3", cwd=trained, progress_bar=False
-    )
+    done = rerun(f"results/table{table}", {"study": "smoke"}, trained)
     outputs = [output for cell in done.cells for output in cell.get("outputs", [])]
     (said,) = [output.text for output in outputs if output.output_type == "stream"]
     assert said == "The tables and pictures are of the study smoke; the numbers in sentences are of quarter.\n"

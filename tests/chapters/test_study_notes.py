@@ -58,7 +58,9 @@ def test_a_note_that_runs_decide_has_their_verdict(monkeypatch, verdict, said):
     monkeypatch.setattr(study_notes.results, "read", lambda study: snapshot)
     note = next(one for one in study_notes.notes("quarter") if one.id == "N9")
     assert note.verdict == said
-    assert "A 29.6, A-LRN 29.7" in note.computed and note.computed.endswith(f"in quarter: {verdict}")
+    assert "A 29.6, A-LRN 29.7" in note.computed and note.computed.endswith(
+        f"in quarter: {verdict}; in narrow: {verdict}"
+    )
 
 
 def test_notes_about_training_name_the_run_that_is_missing_or_its_effect(checkout, monkeypatch):

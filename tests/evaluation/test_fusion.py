@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verydeep import evaluation, runs, studies
+from verydeep import evaluation, results, runs, studies
+from verydeep.chapters import testing_tables
+from verydeep.chapters.live import illustrations
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.evaluation import fusion, measure, passes
+from verydeep.results import citation
 from verydeep.runs import predictions, templates
 from verydeep.runs.parts import DataFingerprint
 from verydeep.studies.fusions import Fusion, find_fusion, table6_fusions
@@ -105,6 +108,52 @@ def test_a_finished_fusion_is_left_alone_and_made_again_when_a_member_changes(pa
     assert any("A-256-s0 has been tested by another protocol since" in fault for fault in runs.check_all())
     fusion.fuse(asked, report=quiet)
     assert runs.read_fusion(asked).protocol == record.protocol and runs.check_all() == []
+
+
+def test_seeds_of_one_network_together_are_told_apart(pair):
+    """Each had the other's name, and the last one's error stood for all."""
+    fusion.fuse(find_fusion(NAMES, "dense"), report=quiet)
+    (networks, _), gains = next(testing_tables.fusion_gains("smoke").iterrows())
+    assert networks == "A-256 + A-256-s1" and gains["best alone"] < gains["worst alone"]
+    (picture,) = illustrations.disagreement(find_fusion(NAMES, "dense")).figure.axes[:1]
+    assert [label.get_text() for label in picture.get_xticklabels()] == ["A-256", "A-256-s1"]
+
+
+def test_what_was_measured_of_networks_that_are_others_now_is_no_number(pair):
+    """Only the check knew of it, and a claim compared the new network with the old ones together."""
+    asked, (_, other) = find_fusion(NAMES, "dense"), pair
+    fusion.fuse(asked, report=quiet)
+    assert len(testing_tables.fusion_gains("smoke")) == 1
+    assert len(results.number("smoke.table3.A-256.top1").runs) == 2
+    trained = runs.read_record(other, "train")
+    runs.write_record(
+        other, trained.model_copy(update={"artefacts": trained.artefacts | {other.weights.name: "0" * 64}})
+    )
+    runs.seal(other.folder, ["train.json"])
+    assert results.number("smoke.table3.A-256.top1").runs == ("A-256-s0",)
+    record = runs.read_record(other, "evaluate")
+    runs.write_record(other, record.model_copy(update={"weights_sha256": "0" * 64}))
+    runs.seal(other.folder, ["evaluate.json"])
+    assert len(results.number("smoke.table3.A-256.top1").runs) == 2
+    assert testing_tables.fusion_gains("smoke").empty
+
+
+def test_a_seed_that_was_not_tested_on_crops_is_no_pair_of_one_that_was(pair):
+    record = runs.read_record(pair[1], "evaluate")
+    kept = {name: errors for name, errors in record.measurements.items() if name.startswith(("dense", "centre"))}
+    runs.write_record(pair[1], record.model_copy(update={"measurements": kept}))
+    runs.seal(pair[1].folder, ["evaluate.json"])
+    table = testing_tables.dense_against_multi_crop("smoke")
+    assert {len(results.number(f"smoke.table5.A-256-{way}.top1").runs) for way in ("dense", "both")} == {1, 2}
+    assert table.loc["A-256", "both, over dense"].count("[") == 1
+
+
+def test_a_mean_over_seeds_is_as_old_as_the_last_of_them(pair):
+    record = runs.read_record(pair[1], "evaluate")
+    runs.write_record(pair[1], record.model_copy(update={"finished": "2031-01-02T03:04:05+00:00"}))
+    runs.seal(pair[1].folder, ["evaluate.json"])
+    number = results.number("smoke.table3.A-256.top1")
+    assert "year = {2031}" in citation.cite(number, "bibtex")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from conftest import enter, gone_on
 from evaluation import localised
 from evaluation.test_merging import naive
 from verydeep import evaluation, files, results, runs, training
+from verydeep.assembly import open_boxes, open_data
 from verydeep.data.boxes import Boxes
 from verydeep.data.normaliser import Normaliser
 from verydeep.errors import VerydeepError
@@ -93,6 +94,17 @@ def test_every_window_that_sees_a_whole_crop_counts_and_has_its_own_classes_post
         assert found.arrays["scores"][part] == pytest.approx(np.array(expected), abs=1e-4)
         lefts = found.arrays["boxes"][part, 0, 0].reshape(rows, columns)
         assert (np.diff(lefts, axis=1) > 0).all() and np.ptp(lefts, axis=0).max() == 0
+
+
+@pytest.mark.parametrize(("regression", "widths"), [("pcr", [0.75, 0.25, 0.5]), ("scr", [0.25, 0.25, 0.25])])
+def test_each_class_has_a_box_of_its_own_or_all_have_one(regression, widths):
+    one = localiser(WHOLE_WINDOW)
+    boxes = torch.tensor([[0.5, 0.5, width, 1.0] for width in (0.25, 0.5, 0.75)])
+    one.net.fully_connected()["fc8"].bias.data = boxes.flatten()
+    one.regression = regression
+    found = one.make("dense-boxes", Images(), np.arange(1), 70, np.array([[2, 0, 1]]))
+    first = found.arrays["boxes"][0] * [110, 70, 110, 70]
+    assert (first[:, 2] - first[:, 0]).tolist() == pytest.approx([32 * width for width in widths], abs=1e-3)
 
 
 def test_the_mirror_images_windows_are_mirrored_back():
@@ -195,13 +207,41 @@ def test_every_overlap_is_torchvisions(tested):
             assert row[f"iou_{k}"] == pytest.approx(float(found), abs=1e-5)
 
 
+def test_the_true_classes_boxes_of_the_whole_image_are_those_of_its_own_windows(tested):
+    """The last of the classes that were asked for; before it stand those that the system names."""
+    passes = localisation.BoxPasses(tested)
+    measurement = next(one for one in measured_by(tested) if one.method == "true-dense-boxes")
+    table = pd.read_parquet(tested.folder / boxes.FILE)
+    told = table[table["measurement"] == measurement.name].set_index("image").loc[passes.names]
+    columns, compared = [f"{side}_1" for side in ("left", "top", "right", "bottom")], 0
+    for place, windows in zip(range(12), passes.windows(measurement), strict=False):
+        own = localisation.Windows(windows.boxes[:, -1:], windows.scores[:, -1:])
+        (alone,) = localisation.merged(iter([own]), slice(None), tested.localisation, 1)
+        said = told.iloc[place][columns].to_numpy(np.float64)
+        assert said == pytest.approx(alone[0].clip(0, 1), abs=1e-5)
+        compared += np.abs(windows.boxes[:, 0] - windows.boxes[:, -1]).max() > 0.01
+    assert compared, "no image of these whose best class is another"
+
+
 def test_baselines_need_the_training_boxes_alone(tested):
     table = pd.read_parquet(tested.folder / boxes.FILE).set_index("measurement")
     assert (table.loc["true-whole-image"][["left_1", "top_1", "right_1", "bottom_1"]] == [0, 0, 1, 1]).all(axis=None)
-    mean = table.loc["mean-box"]
-    assert mean[["left_1", "right_5"]].nunique().tolist() == [1, 1]
-    of_class = table.loc["true-class-mean-box"].groupby("label")["left_1"].nunique()
-    assert (of_class == 1).all()
+    store = open_data(tested)
+    every, labels, largest = open_boxes(tested, store), store.manifest["label"].to_numpy(), {}
+    for row in every.having(store.rows("train")):
+        of_image = every.of(row).astype(np.float64)
+        largest[row] = max(of_image, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))
+    mean = np.mean([*largest.values()], 0)
+    of_class = [np.mean([box for row, box in largest.items() if labels[row] == label], 0) for label in range(10)]
+    assert np.ptp(of_class, 0).max() > 0.01
+    sides = [[f"{side}_{k}" for side in ("left", "top", "right", "bottom")] for k in range(1, 6)]
+    for k, columns in enumerate(sides, 1):
+        assert np.abs(table.loc["mean-box"][columns].to_numpy() - mean).max() < 1e-5
+        named = table.loc["class-mean-box"]
+        expected = np.stack([of_class[label] for label in named[f"class_{k}"]])
+        assert np.abs(named[columns].to_numpy() - expected).max() < 1e-5
+    given = table.loc["true-class-mean-box"]
+    assert np.abs(given[sides[0]].to_numpy() - np.stack([of_class[label] for label in given["label"]])).max() < 1e-5
 
 
 def test_boxes_given_to_other_classes_than_the_systems_of_now_are_not_used(tested):

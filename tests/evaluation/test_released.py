@@ -192,6 +192,9 @@ def test_published_weights_are_tested_in_every_way_and_the_gap_is_parted(release
         "manifest_sha256": assembly.open_data(run).manifest_sha256,
     }
     assert runs.check_all() == []
+    # densely every image goes through with its mirror image, the crop alone
+    assert record.passes["dense-256"].forward_passes == 2 * CLASSES
+    assert record.passes["centre-crop-256"].forward_passes == CLASSES
     # the centre crop is torchvision's own evaluation, from the file to the class
     preset = torchvision.models.VGG11_Weights.IMAGENET1K_V1.transforms()
     passes = evaluation.Passes(run, record=record)

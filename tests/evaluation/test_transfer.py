@@ -17,11 +17,13 @@ from sklearn.metrics import average_precision_score
 
 from conftest import enter, gone_on
 from verydeep import cli, notebooks, results, runs, studies
+from verydeep.assembly import load_network, untrained_network
 from verydeep.chapters import formats, result_tables, transfer_tables
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.targets import Targets, aside, random_split
 from verydeep.errors import DataError, RecordError, UnknownName, VerydeepError
-from verydeep.evaluation import classifiers, features, tester, transfer
+from verydeep.evaluation import classifiers, features, prediction, tester, transfer
+from verydeep.evaluation.pretrained import pretrained
 from verydeep.networks import building, dense
 from verydeep.networks.configurations import Size
 from verydeep.networks.initialisation import initialise
@@ -468,3 +470,66 @@ def test_networks_of_several_seeds_together_are_no_seed_of_a_row(repository, mon
     assert list(carried_numbers.recorded(before).scores) == [alike.name]
     monkeypatch.setattr(runs, "recorded_transfers", lambda study: [mixed])
     assert carried_numbers.recorded(before) is None
+
+
+def test_descriptors_are_of_the_network_the_view_and_the_scale_that_are_asked_for(trained, monkeypatch):
+    """What a table says of them is their name alone."""
+    made = studies.find_transfer(NETWORK, "photographs")
+    store, seen = SimpleNamespace(manifest_sha256="0", manifest=pd.DataFrame({"name": ["a", "b"]})), []
+    targets = SimpleNamespace(names=np.array(["a", "b"]), rows=np.arange(2), sha256=lambda: "0")
+
+    def describe(one, views, positions, shorter, relu):
+        seen.append((views.boxed, shorter))
+        weight = next(one.net.parameters()).detach().flatten()[0].item()
+        return tester.Pass({"descriptors": np.array([[weight, views.boxed, shorter]] * 2, np.float32)}, 2, 1.0, 1, 2)
+
+    monkeypatch.setattr(features, "describe", describe)
+    one = features.Descriptors(made, made.members[0], store, targets)
+    at = {(of, view, scale): one.at(of, view, scale)[0] for of in ("", "untrained") for view in ("", "box")
+          for scale in (256, 384)}  # fmt: skip
+    pixels = {scale: made.study.pixels(scale) for scale in (256, 384)}
+    assert pixels[256] < pixels[384] and len(seen) == len(one.made) == 8
+    for (_, view, scale), found in at.items():
+        assert found[1:].tolist() == [view == "box", pixels[scale]]
+    trained_weight = next(load_network(made.members[0]).parameters()).detach().flatten()[0].item()
+    untrained_weight = next(untrained_network(made.members[0]).parameters()).detach().flatten()[0].item()
+    assert at["", "", 256][0] == pytest.approx(trained_weight) != pytest.approx(untrained_weight)
+    assert at["untrained", "", 256][0] == pytest.approx(untrained_weight)
+    both = one.joined(Features("stack", (256, 384), view="image+box"))
+    assert both.shape == (2, 12) and len(seen) == 8, "nothing was described twice"
+    image, box = np.split(both[0], 2)
+    assert image.reshape(2, 3)[:, 1].tolist() == [0, 0] and (box.reshape(2, 3)[:, 1] > 0).all()
+
+
+def test_mirror_images_are_described_where_the_study_tests_with_them(repository):
+    run = studies.find_run("narrow", "A", 256)
+    one = SimpleNamespace(run=run, _normalise=None, pixels_per_batch=1)
+    assert run.recipe.flip and features.Descriptors._tester(one, "").flip
+    assert prediction._tester(pretrained("narrow/A-256")).flip
+
+
+def test_what_is_learned_and_what_is_chosen_is_never_of_the_images_tested(carried, monkeypatch):
+    """C and the linear machines, of every split."""
+    seen = []
+
+    def best_cost(described, labels, names, *settings):
+        seen.append(("C", len(described), [*names]))
+        return 1.0
+
+    def scores(described, labels, tested, cost):
+        seen.append(("machine", described, tested))
+        return np.zeros((len(tested), 10))
+
+    monkeypatch.setattr(transfer, "best_cost", best_cost)
+    monkeypatch.setattr(transfer, "scores", scores)
+    material = transfer.Material(carried, 10**6)
+    described = np.arange(len(material.targets.names), dtype=np.float32)[:, None]
+    monkeypatch.setattr(material, "describe", lambda features: described)
+    material.said(carried.usual)
+    assert len(seen) == 2 * len(material.splits) > 0
+    for (_, count, names), (_, learned, tested), (train, test) in zip(
+        seen[::2], seen[1::2], material.splits, strict=True
+    ):
+        assert names == [*material.targets.names[train]] and count == len(train)
+        assert learned[:, 0].tolist() == train.tolist() and tested[:, 0].tolist() == test.tolist()
+        assert not {*train} & {*test}

@@ -172,7 +172,7 @@ def workflow_killed(folder: Path, whole: World) -> str:
     undisturbed, world = World.copy(whole, folder / "undisturbed"), World.new(folder / "world")
     target = f"artifacts/workflow/smoke/{kills.RUN}.tested"
     found = workflow.survive(world, undisturbed, 3, 0, 6.0, target)
-    expect(not any(one.faults for one in found), str(found))
+    expect(found[0].hit and not any(one.faults for one in found), str(found))
     return f"{sum(one.hit for one in found)} kills; nothing was trained twice"
 
 
@@ -184,7 +184,7 @@ def workflow_with_other_settings(folder: Path, whole: World) -> str:
     for others in ((), ("gpus=2",)):
         plan = workflow.plan(world, *others)
         expect(f"/{kills.RUN}." not in plan, plan)
-        expect(not workflow.finish(world, target), workflow.said(world))
+    expect(not workflow.finish(world, target), workflow.said(world))
     expect(workflow.records(world) == before, "a record changed")
     return "the finished run is no part of the plan"
 

@@ -367,6 +367,40 @@ def test_a_network_is_not_taken_up_as_another(trained, folder, monkeypatch):
         finetuning.load(path.parent)
 
 
+def test_crops_are_mirrored_where_the_study_does_so(trained, folder, monkeypatch):
+    run, given, views = studies.find_run("smoke", "A", 256), [], loop.TrainingViews
+    images, normalise = own.OwnFolder(folder), pretrained("smoke/A-256").transform.normalise
+    lesson = loop.Lesson(images, np.arange(len(images.manifest)), 1, 0)
+    monkeypatch.setattr(loop, "TrainingViews", lambda *asked: given.append(asked) or views(*asked))
+    for flip in (False, True):
+        study = run.study.model_copy(update={"recipe": run.study.recipe | {"flip": flip}})
+        loop.fit(loop.new_network(run, 3, False), replace(run, study=study), lesson, normalise, False, 0.01)
+    scale = run.study.pixels(256)
+    assert given == [(run.size.crop, scale, scale, flip) for flip in (False, True)]
+
+
+def test_no_way_learns_from_the_images_it_is_tested_on(compared, monkeypatch):
+    learned, tested = [], []
+    monkeypatch.setattr(comparison, "fit", lambda net, run, lesson, *rest: learned.append(lesson.rows))
+    monkeypatch.setattr(
+        comparison, "posteriors", lambda net, run, normalise, store, rows, n: tested.append(rows) or rows
+    )
+    monkeypatch.setattr(comparison, "scores", lambda described, labels, others, cost: (described, others))
+    monkeypatch.setattr(comparison, "best_cost", lambda described, labels, names, *rest: [*names])
+    one = comparison._Comparison(compared, 10**6, lambda line: None)
+    monkeypatch.setattr(one, "_kept", lambda name, rate, learn: (learn(), 0.0))
+    monkeypatch.setattr(one, "described", np.arange(len(one.targets.names)))
+    for count in compared.counts:
+        split = one.split(count)
+        one._trained(split, "random", "x", 0.1)
+        assert learned[-1].tolist() == one.targets.rows[split.train].tolist()
+        assert tested[-1].tolist() == one.targets.rows[split.test].tolist()
+        assert not {*learned[-1]} & {*tested[-1]}
+        (described, others), chosen_on, _ = one._frozen(split)
+        assert described.tolist() == split.train.tolist() and others.tolist() == split.test.tolist()
+        assert chosen_on == [[*one.targets.names[split.train]]]
+
+
 def test_a_recipe_in_float16_is_learned_in_bfloat16(trained, folder, monkeypatch):
     """Without a scaler of losses the small gradients of float16 are nothing, and nobody says so."""
     run = studies.find_run("smoke", "A", 256)

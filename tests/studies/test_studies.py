@@ -162,11 +162,17 @@ def test_what_a_variant_changes_has_the_variants_reason():
     assert "dropout" not in why, "it has no FC6"
 
 
-def test_what_a_network_starts_from_is_planned_with_it_named_or_not():
+def test_what_a_network_starts_from_is_planned_with_it_named_or_not(monkeypatch):
     """A plan without it had a training that began with one which nobody had counted."""
     study = schema.parse(smoke(networks={"384": ["D"]}, variants={}, seeds=[0, 1]), "smoke.yaml")
+    monkeypatch.setattr(plan, "load", lambda name: study)
     rows = ["A-256", "D-256", "D-384"]
     assert [run.name for run in studies.planned_runs(study)] == [f"{row}-s{seed}" for seed in (0, 1) for row in rows]
+    for run in studies.planned_runs(study):  # each of them can be asked for
+        found = studies.find_run("smoke", run.config, run.train_scale, run.seed)
+        assert (found.name, found.study.networks) == (run.name, {"384": ["D"]})
+    with pytest.raises(VerydeepError, match="the study smoke has no B at scale 256; it has D-384"):
+        studies.find_run("smoke", "B", "256")
 
 
 def test_runs_are_planned_in_the_papers_rows_and_parents_come_first():

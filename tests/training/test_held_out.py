@@ -63,13 +63,14 @@ def test_the_rate_falls_by_held_out_top1_errors_and_a_resumed_training_knows_tho
     checkout, monkeypatch, stopped
 ):
     """By a patience of two epochs: twice no better than 40 after the third, and twice again after the fifth."""
-    said, learning, measured, right = iter([50, 40, 41, 40, 45, 44]), [], [], []
+    said, learning, measured, right, losses = iter([50, 40, 41, 40, 45, 44]), [], [], [], []
     update = Updates.update
 
     def noting(self, *where):
         step = update(self, *where)
         learning.append(self.net.training)
         right.append(int(step.correct))
+        losses.append(float(step.loss))
         return step
 
     def made_up(net, images, *_):
@@ -89,4 +90,5 @@ def test_the_rate_falls_by_held_out_top1_errors_and_a_resumed_training_knows_tho
     assert measured == [False] * 6 and all(learning), "units are dropped in training alone"
     by_epoch = np.array(right).reshape(6, 41).sum(1)
     assert history["train_top1_error"].tolist() == pytest.approx((100 - 100 * by_epoch / (41 * 32)).tolist())
+    assert history["train_loss"].tolist() == pytest.approx(np.array(losses).reshape(6, 41).mean(1).tolist())
     assert runs.check_folder(run.folder) == []

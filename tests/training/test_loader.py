@@ -7,6 +7,8 @@ import pickle
 import re
 import signal
 import time
+from dataclasses import replace
+from itertools import combinations, islice
 from types import SimpleNamespace
 from unittest.mock import MagicMock
 
@@ -16,9 +18,12 @@ from tiny import silent, tiny_run
 
 from verydeep import errors, training
 from verydeep.data.images import decode
-from verydeep.data.views import TrainingBatches
+from verydeep.data.views import Batch, TrainingBatches, draw_epoch
 from verydeep.errors import DataError, VerydeepError
 from verydeep.training import images, launch
+from verydeep.training.accelerators import accelerator
+from verydeep.training.images import TrainingImages
+from verydeep.training.updates import Updates
 
 ERRORS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, VerydeepError)]
 MADE_OF = {errors.UnknownName: ("network", "F", "ABCDE"), errors.StorageError: ("store.bin", OSError(28, "full"))}
@@ -166,3 +171,27 @@ def test_the_line_that_names_the_error_is_told_of_a_process_of_several(left):
     failure = SimpleNamespace(exitcode=1, message={"message": left})
     error = SimpleNamespace(get_first_failure=lambda: (3, failure))
     assert launch._why_failed(tiny_run(), error, 8) == f"A-256-s0: rank 3 of 8 processes: {LEFT[left]}"
+
+
+def test_every_epoch_and_every_seed_has_crops_and_an_order_of_its_own(checkout):
+    """A training that draws the same in every epoch, or for every seed, is resumed to the bit as well."""
+    of = TrainingImages.of(tiny_run())
+
+    def drawn(seed: int, epoch: int) -> Batch:
+        draws = draw_epoch(seed, epoch, len(of.rows))
+        return TrainingBatches(of.store, of.rows, of.views, draws, of.batch, 0, 1, None)[0]
+
+    steps = list(islice(of.loader(2, 0, 0, 1), of.steps + 1))
+    found = [steps[0], steps[-1], next(replace(of, seed=1).loader(1, 0, 0, 1))]
+    expected = [drawn(0, 0), drawn(0, 1), drawn(1, 0)]
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels)
+    assert not any(torch.equal(one.images, other.images) for one, other in combinations(expected, 2))
+
+
+def test_every_seed_has_initial_weights_of_its_own(checkout):
+    run = tiny_run()
+    of, device = TrainingImages.of(run), accelerator(run)
+    begun = [Updates(replace(run, seed=seed), of, device, 64).plain.state_dict() for seed in (0, 0, 1)]
+    weights = [state["features.0.weight"] for state in begun]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])

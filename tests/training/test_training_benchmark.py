@@ -68,5 +68,5 @@ def test_without_timm_one_line_says_how_to_get_it(training, checkout, monkeypatc
     monkeypatch.setitem(sys.modules, "timm.data", None)
     asked = ["--network", "smoke/A", "--steps", "1", "--turns", "1", "--output", str(checkout / "record.json")]
     done = CliRunner().invoke(training.main, asked)
-    assert (done.exit_code, done.output) == (1, "timm is not installed; run: pip install 'verydeep[benchmarks]'\n")
+    assert (done.exit_code, done.output) == (1, "timm is not installed; run: pip install -e '.[benchmarks]'\n")
     assert not (checkout / "record.json").exists()

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from verydeep import paths, results, runs
-from verydeep.chapters import display, settings
+from verydeep.chapters import costs, display, settings
 from verydeep.data.sources import SOURCES
-from verydeep.results import citation, status
+from verydeep.results import citation
 from verydeep.studies import Run, Study, load, planned_runs, recipes
 
 
@@ -15,7 +15,7 @@ def checklist(study: str) -> pd.DataFrame:
     Columns: asked by, item, answer, see (an address within the book or a file of the repository).
     """
     spec = load(study)
-    made = [run for run in runs.all_runs(spec) if runs.read_record(run, "train")]
+    made = runs.recorded_runs(spec)
     items = [
         ("NeurIPS", "Claims and what was found are stated", _claims(study), "results/claims"),
         ("NeurIPS", "Limitations are discussed", f"{_departures(study)} departures from the paper", "departures"),
@@ -33,9 +33,9 @@ def checklist(study: str) -> pd.DataFrame:
         ("NeurIPS", "Seeds", _seeds(spec, made), "runs/numbers"),
         ("NeurIPS", "Error bars and how they are computed", _error_bars(study), "cite"),
         ("NeurIPS", "Computing infrastructure", _machines(made), f"runs/{study}"),
-        ("NeurIPS", "Compute: time and work", _cost(made), f"runs/{study}"),
+        ("NeurIPS", "Compute: time and work", _cost(spec, made), f"runs/{study}"),
         ("NeurIPS", "Licences of data and code", f"data: {SOURCES[spec.data.source].licence}", "reproduce"),
-        ("NeurIPS", "Trained models are available", _weights(made), f"runs/{study}"),
+        ("NeurIPS", "Trained models are available", _weights(spec, made), f"runs/{study}"),
         ("ACM", "Artifacts documented, consistent, complete, exercisable", _complete(spec), "reproduce"),
         ("ACM", "Artifacts can be checked", f"{_sealed(spec)} files with their sha256; `verydeep check`", "reproduce"),
         ("ACM", "Results reproduced by others", "none known", "reproduce"),
@@ -62,12 +62,18 @@ def _pinned() -> int | str:
 def _data(study: Study, made: list[Run]) -> str:
     if not made:
         return f"{study.data.source}; nothing has been run"
-    data = runs.read_record(made[0], "train").data
-    return (
-        f"{data.source}: {data.counts['train']} training images, {data.held_out.count} of them held out "
-        f"({data.held_out.rule}), {data.counts['val']} validation images; manifest "
-        f"{data.manifest_sha256[:10]}"
+    data = _record(made[0]).data
+    training = (
+        f"{data.counts['train']} training images, {data.held_out.count} of them held out ({data.held_out.rule}), "
+        if data.held_out
+        else ""
     )
+    return f"{data.source}: {training}{data.counts['val']} validation images; manifest {data.manifest_sha256[:10]}"
+
+
+def _record(run: Run) -> runs.TrainRecord | runs.EvaluateRecord:
+    """The record that a run of its study begins with: of a study that trains nothing, its test's."""
+    return runs.read_record(run, "train" if run.study.train else "evaluate")
 
 
 def _hyper_parameters(study: Study) -> str:
@@ -85,6 +91,8 @@ def _runs(study: Study, made: list[Run]) -> str:
     pilots = sum(run.pilot for run in made)
     tested = sum(runs.read_record(run, "evaluate") is not None for run in made)
     planned = len(planned_runs(study))
+    if not study.train:
+        return f"{tested} of {planned} networks tested"
     return f"{len(made) - pilots} of {planned} networks and {pilots} pilots trained, {tested} tested"
 
 
@@ -110,8 +118,8 @@ def _error_bars(study: str) -> str:
 def _machines(made: list[Run]) -> str:
     counts, several = {}, 0
     for run in made:
-        record = runs.read_record(run, "train")
-        several += len(record.sessions) > 1
+        record = _record(run)
+        several += len(getattr(record, "sessions", ())) > 1
         machine = record.environment
         name = f"{machine.processor}, {machine.cores} cores, {record.device.type}"
         counts[name] = counts.get(name, 0) + 1
@@ -122,16 +130,17 @@ def _machines(made: list[Run]) -> str:
     return "; ".join([*listed, *where])
 
 
-def _cost(made: list[Run]) -> str:
-    records = [runs.read_record(run, "train") for run in made]
-    hours = sum(record.cost.seconds for record in records) / 3600
-    work = sum(map(status.done_multiply_adds, made, records))
-    tests = [record for run in made if (record := runs.read_record(run, "evaluate"))]
-    testing = sum(record.cost.seconds for record in tests) / 3600
-    return f"{hours:.1f} hours of training ({work:.2g} multiply-adds), {testing:.1f} hours of testing"
+def _cost(study: Study, made: list[Run]) -> str:
+    """Of all that was recorded, networks tested together and carried to other data too (:func:`costs.study_cost`)."""
+    cost, trained = costs.study_cost(study.name), made if study.train else []
+    training = sum(_record(run).cost.seconds for run in trained) / 3600
+    work = f"{cost['operations'] * 1e15:.2g} multiply-adds"
+    return f"{cost['hours']:.1f} hours ({work}), {training:.1f} of them of training"
 
 
-def _weights(made: list[Run]) -> str:
+def _weights(study: Study, made: list[Run]) -> str:
+    if not study.train:
+        return "those that were tested are published by others"
     networks = [run for run in made if not run.pilot]
     published = sum((run.folder / "weights.safetensors").exists() for run in networks)
     return f"{published} of {len(networks)} networks, in half precision, in which all were tested"

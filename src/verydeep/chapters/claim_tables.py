@@ -81,22 +81,30 @@ def rules_table(*studies: str) -> display.Table:
 def changed_rules(study: str) -> display.Table:
     """Every rule that was changed: as it was, when and why, and what it said of the study's records.
 
-    An earlier rule asked for no fair test; the direction is what it said.
+    Of one that asked for no fair test that is the direction. Ablations of which the study has no networks are left out.
     """
     rows, snapshot = [], results.read(study)
+    judged = [*snapshot.verdicts, *(effect.verdict for effect in snapshot.effects)]
+    now = {verdict.number: verdict for verdict in judged}
     for verdict in claims.under_earlier_rules(snapshot.evidence):
-        today = snapshot.verdict(verdict.number)
+        today = now.get(verdict.number)
+        if today is None:
+            continue
         rows.append(
             {
                 "claim": verdict.number,
                 "earlier rule": verdict.rule.reads,
                 "of": since(verdict.rule),
                 "why it was changed": verdict.rule.why,
-                "by the earlier rule": _in_short(verdict),
-                "by today's": f"{today.verdict}: {_in_short(today)}" if today.direction else today.verdict,
+                "by the earlier rule": _as_judged(verdict) if verdict.rule.fair else _in_short(verdict),
+                "by today's": _as_judged(today),
             }
         )
     return display.table(pd.DataFrame(rows).set_index("claim"))
+
+
+def _as_judged(verdict: Verdict) -> str:
+    return f"{verdict.verdict}: {_in_short(verdict)}" if verdict.direction else verdict.verdict
 
 
 def on_one_crop(study: str) -> display.Table:

@@ -59,7 +59,16 @@ class Measured(NamedTuple):
     def processor(self) -> tuple[str, ...]:
         """Records of the same kind, processor and precision."""
         environment, kind = self.record.environment, "training" if self.kind == "training" else "test"
+        if self.record.device.type == "cuda":  # a card without a data sheet here: by its own records, as a processor
+            return self.record.device.name, str(self.record.device.processes), self.precision, kind
         return environment.processor, str(environment.cores), self.precision, kind
+
+    @property
+    def device(self) -> str:
+        """What multiplied, in words: the card, or the processor with its cores."""
+        if self.record.device.type == "cuda":
+            return self.record.device.name
+        return f"{self.record.environment.processor}, {self.record.environment.cores} cores"
 
 
 def model() -> Model | None:
@@ -187,7 +196,7 @@ def _of_runs(fit: Model, every: list[Measured], rates: Rates) -> Iterator[Check]
         else:
             cores = timed.record.environment.cores
             said, fitted = 1 / fit.pass_seconds(timed.run, timed.multiply_adds, 1, on, cores=cores), False
-        device = on.title if on else f"{timed.record.environment.processor}, {timed.record.environment.cores} cores"
+        device = on.title if on else timed.device
         yield Check(timed.run.study.name, timed.name, device, timed.kind, timed.rate, said, fitted, timed.load)
 
 

@@ -7,11 +7,10 @@ from verydeep import paper, paths, results, runs
 from verydeep.chapters import display
 from verydeep.chapters.display import NOT_RUN
 from verydeep.data.sources import SOURCES
-from verydeep.results import Number, Row, wrong_images
-from verydeep.results.numbers import COUNTED
+from verydeep.results import Row
+from verydeep.results.claims import Evidence
 from verydeep.runs import answers, boxes, predictions
 from verydeep.runs.predictions import BEST
-from verydeep.statistics import mean_difference
 from verydeep.studies import Run, load, planned_runs
 from verydeep.studies.localisation import Localisation
 from verydeep.studies.measurements import BASELINES, GIVEN, measured_by
@@ -86,8 +85,8 @@ def trained(study: str) -> display.Table:
         record = runs.read_record(run, "train")
         rows.append(
             {
-                "network": run.row,
-                "starts from": run.parent.row,
+                "network": run.label,
+                "starts from": run.parent.label,
                 "boxes": run.boxes.upper(),
                 "layers trained": _LAYERS[run.recipe.trained_layers],
                 "rate": f"{run.recipe.learning_rate:g}",
@@ -122,12 +121,12 @@ def keys(study: str) -> display.Table:
 def over_baselines(study: str) -> display.Table:
     """What every network gains over boxes that need none, by both protocols, in percentage points, paired intervals."""
     snapshot, rows = results.read(study), []
-    done = {number.id: number for number in snapshot.done}
     for table, metric in (("table8", "true_class"), ("table9", "top5")):
-        numbers = [number for number in done.values() if (number.table, number.metric) == (table, metric)]
+        numbers = [number for number in snapshot.done if (number.table, number.metric) == (table, metric)]
         for number in numbers:
             if number.row not in BASELINES:
-                gains = {name: _gain(done.get(f"{study}.{table}.{name}.{metric}"), number) for name in BASELINES}
+                row = f"{table}.{number.row}"
+                gains = {name: _gain(snapshot.evidence, f"{table}.{name}", row) for name in BASELINES}
                 rows.append(
                     {"table": table.replace("table", "Table "), "row": number.row, "error": number.value, **gains}
                 )
@@ -138,12 +137,9 @@ def over_baselines(study: str) -> display.Table:
     return display.table(frame.set_index(["table", "row"]).round({"error": 2}), units=units)
 
 
-def _gain(baseline: Number | None, number: Number) -> str:
-    if baseline is None:
-        return NOT_RUN
-    k = COUNTED[number.metric]
-    pair = [wrong_images(result.study, result.runs[0], result.measurement, k)[None] for result in (baseline, number)]
-    return display.difference(mean_difference([tuple(pair)]))
+def _gain(evidence: Evidence, baseline: str, row: str) -> str:
+    pair = [baseline, row]
+    return display.difference(evidence.difference([pair], evidence.seeds(pair)) if evidence.complete([pair]) else None)
 
 
 def what_is_wrong(study: str) -> display.Table:
@@ -164,7 +160,7 @@ def what_is_wrong(study: str) -> display.Table:
     frame = pd.DataFrame(rows)
     if frame.empty:
         return display.table(frame, caption=without_boxes(study))
-    return display.table(frame.set_index("row").round(2), units=dict.fromkeys(frame, "%"))
+    return display.table(frame.set_index("row").round(2), units=dict.fromkeys(frame, "%"), caption=display.FIRST_SEED)
 
 
 def extremes(study: str, network: str, count: int = 4) -> pd.DataFrame:

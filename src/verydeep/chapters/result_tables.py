@@ -42,7 +42,8 @@ def result_table(table: int, *studies: str, others: bool = False) -> ResultTable
     theirs = f'<a href="{addresses.table_url(table)}">Table {table} of the paper</a>'
     caption = f"Beside {theirs}, errors in percent. {html.escape(_coverage(studies))}"
     if others and (count := error_tables.left_out(table, [*studies])):
-        caption += f" Left out are {count} that have not been run; the page of the study has their commands."
+        left = "Left out is one that has" if count == 1 else f"Left out are {count} that have"
+        caption += f" {left} not been run; the page of the study says how."
     return ResultTable(*error_tables.errors_text(table, list(studies), _linked, others), caption)
 
 

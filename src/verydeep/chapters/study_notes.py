@@ -155,9 +155,12 @@ def n8_several_scales(study):
 def n9_lrn(study):
     """Check note N9."""
     table = paper.table(3).set_index("config")["top1_val_error"]
-    verdict = results.read(study).verdict(1).verdict
-    holds = {claims.REPRODUCED: bool(table["A-LRN"] >= table["A"]), claims.NOT_REPRODUCED: False}.get(verdict)
-    return holds, f"Table 3 of the paper: A {table['A']}, A-LRN {table['A-LRN']}; in {study}: {verdict}"
+    verdicts = {name: results.read(name).verdict(1).verdict for name in dict.fromkeys((study, ABLATED))}
+    decided = {*verdicts.values()} & {claims.REPRODUCED, claims.NOT_REPRODUCED}
+    theirs = bool(table["A-LRN"] >= table["A"])
+    holds = theirs if decided == {claims.REPRODUCED} else False if decided == {claims.NOT_REPRODUCED} else None
+    told = "; ".join(f"in {name}: {verdict}" for name, verdict in verdicts.items())
+    return holds, f"Table 3 of the paper: A {table['A']}, A-LRN {table['A-LRN']}; {told}"
 
 
 def n10_slips(study):

@@ -7,7 +7,7 @@ from verydeep.chapters import display
 from verydeep.chapters.display import NOT_RUN
 from verydeep.results import status
 from verydeep.statistics import error_interval
-from verydeep.studies import Run, Study, lineage, load, planned_runs, recipes
+from verydeep.studies import Study, lineage, load, planned_runs, recipes
 
 _BOX = "held-out, true class's box"
 _HELD_OUT = {"held-out top-1": "%", "held-out top-5": "%", _BOX: "%"}
@@ -64,8 +64,8 @@ def training(study: str, trained: bool = False) -> pd.DataFrame:
             continue
         rows.append(
             {
-                "network": _with_seed(run),
-                "starts from": _with_seed(run.parent) if run.parent else "",
+                "network": run.label,
+                "starts from": run.parent.label if run.parent else "",
                 "epochs": run.recipe.epochs,
                 "with its ancestors'": sum(ancestor.recipe.epochs for ancestor in lineage(run)),
                 "training loss": round(record.metrics.train_loss, 2) if record else NOT_RUN,
@@ -135,10 +135,6 @@ def _held_out_coverage(study: Study) -> str:
     records = (runs.read_record(run, "train") for run in planned_runs(study))
     first = next((record for record in records if record), None)
     return display.coverage(first.data.held_out.count, [1], "held-out") if first else ""
-
-
-def _with_seed(run: Run) -> str:
-    return run.row if run.seed == run.study.seeds[0] else run.name
 
 
 def held_out(record: runs.TrainRecord | None, metric: str) -> str:

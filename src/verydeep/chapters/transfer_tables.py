@@ -124,7 +124,8 @@ def ways(study: str) -> display.Table:
         gain = None
         if row.name != row.transfer.row and f"{usual}" in snapshot.evidence.numbers:
             pair = [f"{row.table}.{row.name}", usual]
-            gain = snapshot.evidence.difference([pair], snapshot.evidence.seeds(pair))
+            if seeds := snapshot.evidence.seeds(pair):  # none where the paper's way is not run by today's settings
+                gain = snapshot.evidence.difference([pair], seeds)
         (score, *_) = transfers.recorded(row).scores.values()  # of the first seed that was recorded
         lines.append(
             {

@@ -149,9 +149,10 @@ def _limits(run: Run, numbers: list[Number]) -> str:
     study, network = run.study, run.study.network
     names = list(SOURCES[study.data.source].class_names.values())
     shown = ", ".join(names[:_SHOWN_CLASSES]) + (", and others" if len(names) > _SHOWN_CLASSES else "")
+    told = f": {shown}" if names else ""
     seeds = min(len(number.runs) for number in numbers)
     limits = [
-        f"It tells {study.num_classes} classes, and calls every picture one of them: {shown}.",
+        f"It tells {study.num_classes} classes, and calls every picture one of them{told}.",
         "Its errors were measured on the validation images of its own data set, and on nothing else.",
         "Its numbers are of one seed; another may move them further than their intervals say."
         if seeds == 1

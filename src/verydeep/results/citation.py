@@ -66,9 +66,12 @@ def describe(number: Number) -> str:
         (method, f", Q={scales.replace('+', ', ')}") if method in METHODS | BOX_METHODS else (number.measurement, "")
     )
     table = number.table.replace("table", "Table ")
-    together = {"table6": table6_fusions, "table9": table9_fusions}.get(number.table, lambda _: {})(study)
-    if row in together:
-        row = f"{' and '.join(run.row for run in together[row].members)} together"
+    together = {"table6": table6_fusions, "table9": table9_fusions, "table10": table9_fusions}
+    fusion = next(
+        (made for made in together.get(number.table, lambda _: {})(study).values() if made.name == number.run), None
+    )
+    if fusion:
+        row = f"{' and '.join(run.row for run in fusion.members)} together"
     return (
         f"{metric[0].upper()}{metric[1:]} of {row} ({table}: {_SPOKEN.get(method, method)} testing{scales}) on the "
         f"validation images of {study.data.source}, study {study.name}"
@@ -213,9 +216,8 @@ def _commit(number: Number) -> str:
 
 def _made(number: Number) -> str:
     """The date on which a number was measured; of an exact count, that of the sources it was computed from."""
-    if number.run:
-        folder = paths.runs() / number.study / number.run
-        for kind in ("evaluate", "fuse", "transfer"):
-            if (folder / f"{kind}.json").exists():
-                return runs.read_file(folder / f"{kind}.json").finished
+    folders = [paths.runs() / number.study / run for run in number.runs or filter(None, [number.run])]
+    paths_there = [folder / f"{kind}.json" for folder in folders for kind in ("evaluate", "fuse", "transfer")]
+    if finished := [runs.read_file(path).finished for path in paths_there if path.exists()]:
+        return max(finished)  # a mean is as old as the last of its runs
     return provenance.head().date or provenance.now()

@@ -194,7 +194,7 @@ def _cells(table: str, row: Row) -> Iterator[Number]:
     measured = {}
     for run in _seeds(row.run):
         record = runs.read_record(run, "evaluate")
-        if record and row.measurement.name in record.measurements:
+        if record and row.measurement.name in record.measurements and runs.still_holds(run.folder, record):
             measured[run.name] = record.measurements[row.measurement.name]
     yield from _errors(f"{table}.{row.name}", row.run.study, measured, row.run.name, row.measurement.name)
 
@@ -208,7 +208,8 @@ def _seeds(run: Run) -> list[Run]:
 def _fusions(table: str, fusions: dict[str, Fusion], study: Study) -> Iterator[Number]:
     for name, fusion in fusions.items():
         record = runs.read_fusion(fusion)
-        measured = {fusion.name: record.measurements[fusion.method]} if record else {}
+        holds = record and runs.still_holds(fusion.folder, record)
+        measured = {fusion.name: record.measurements[fusion.method]} if holds else {}
         yield from _errors(f"{table}.{name}", study, measured, fusion.name, fusion.method)
 
 

@@ -119,7 +119,8 @@ def recorded(row: TransferRow, every: list[Transfer] | None = None) -> Cell | No
     scores, resampled = {}, []
     for transfer in _seeds(row.transfer, every):
         record = runs.read_transfer(transfer)
-        if record and row.features.name in record.measurements:
+        measured = record and row.features.name in record.measurements
+        if measured and runs.still_holds(transfer.folder, record):
             scores[transfer.name] = record.measurements[row.features.name]
             resampled.append(resamples(transfer.folder, record, row.features.name))
     return Cell(scores, np.stack(resampled)) if scores else None

@@ -45,6 +45,7 @@ from verydeep.runs.seals import SEAL, read_seal, seal, unseal
 from verydeep.runs.staleness import (
     otherwise_words,
     require_trained_as_asked,
+    still_holds,
     told_otherwise,
     trained_otherwise,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "run_folders",
     "seal",
     "seal_training",
+    "still_holds",
     "told_otherwise",
     "trained_otherwise",
     "unchecked",

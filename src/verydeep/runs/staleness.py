@@ -105,6 +105,13 @@ def tests_trained(tested: EvaluateRecord, trained: TrainRecord | None) -> bool:
     return trained is None or trained.artefacts.get("weights.safetensors") in (None, tested.weights_sha256)
 
 
+def still_holds(folder: Path, record: EvaluateRecord | FuseRecord | TargetRecord) -> bool:
+    """Whether what was measured is of the networks that lie there now: none was trained or tested anew since."""
+    if isinstance(record, EvaluateRecord):
+        return tests_trained(record, trained_in(folder))
+    return not (stale_members if isinstance(record, FuseRecord) else stale_networks)(folder, record)
+
+
 def stale_members(folder: Path, record: FuseRecord) -> list[str]:
     """The networks of a fusion must be those that lie beside it, tested as they were for it."""
     faults = []

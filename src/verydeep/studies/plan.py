@@ -56,6 +56,11 @@ class Run(Recorded):
         return f"verydeep {command} {self.study.name} {self.config} {self.train_scale} --seed {self.seed}{variant}"
 
     @property
+    def label(self) -> str:
+        """What tells it from the others of its study: its row, with the seed where that is not the study's first."""
+        return self.row if self.seed == self.study.seeds[0] else self.name
+
+    @property
     def published(self) -> Published | None:
         """The weights of others that this run tests, in a study that trains nothing."""
         if self.study.train:
@@ -197,7 +202,7 @@ def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, var
     if variant is not None and (not isinstance(variant, str) or variant not in spec.variants):
         raise UnknownName("variant", variant, spec.variants)
     scale = str(train_scale)
-    if config not in spec.networks.get(scale, []):
+    if config not in spec.networks.get(scale, []) and not _starts_others(spec, config, scale):
         trained = [f"{c}-{s}" for s, configs in spec.networks.items() for c in configs]
         raise VerydeepError(f"the study {study} has no {config} at scale {scale}; it has {', '.join(trained)}")
     if variant is not None and f"{config}-{scale}" not in spec.variants[variant].networks:
@@ -205,6 +210,11 @@ def find_run(study: str, config: str, train_scale: str | int, seed: int = 0, var
             f"variant {variant} is for {', '.join(spec.variants[variant].networks)}, not {config}-{scale}"
         )
     return Run(spec, config, scale, seed, variant)
+
+
+def _starts_others(study: Study, config: str, scale: str) -> bool:
+    """Whether a network that the study names starts from this one, which is then planned with it."""
+    return any((run.config, run.train_scale) == (config, scale) for run in planned_runs(study))
 
 
 def named_run(name: str) -> Run:

@@ -80,7 +80,7 @@ def _runs(study: Study) -> list[str]:
 def _state(run: Run, trained: runs.TrainRecord | None, tested: runs.EvaluateRecord | None) -> str:
     if trained and run.pilot:
         return "pilot, done"
-    return "done" if tested else "trained" if trained else display.NOT_RUN
+    return "done" if tested else "trained" if trained else f"{display.NOT_RUN}: `{run.command}`"
 
 
 def _fusions(study: Study) -> list[str]:
@@ -103,10 +103,11 @@ def _transfers(study: Study) -> list[str]:
     lines = ["Features on other data (Appendix B), the paper's way of describing images:", ""]
     lines += ["| networks | data | measure | value (%) |", "|:--|:--|:--|--:|"]
     for transfer in transfers:
-        score = runs.read_transfer(transfer).measurements[transfer.usual.name]
+        score = runs.read_transfer(transfer).measurements.get(transfer.usual.name)  # none since settings were changed
+        value = f"{score.value:.1f}" if score else display.NOT_RUN
         members = ", ".join(run.row for run in transfer.members)
         linked = f"[{members}]({study.name}/{transfer.name}.md)"
-        lines.append(f"| {linked} | {transfer.source} | {transfer.target.metric} | {score.value:.1f} |")
+        lines.append(f"| {linked} | {transfer.source} | {transfer.target.metric} | {value} |")
     return [*lines, ""]
 
 

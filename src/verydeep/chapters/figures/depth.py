@@ -1,6 +1,7 @@
 """Pictures of what depth does: error against depth, and how networks of different depth learn."""
 
 import textwrap
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -113,7 +114,7 @@ def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
         len(frames), 2, figsize=size, layout="constrained", squeeze=False, sharey="row", sharex="row"
     )
     for (left, right), (study, frame) in zip(panels, frames.items(), strict=True):
-        markers = dict(zip(frame["changes"].unique(), "oDs^vP*X", strict=False))
+        markers = dict(zip(frame["changes"].unique(), cycle("oDs^vP*X"), strict=False))
         for (config, changes), part in frame.groupby(["config", "changes"], sort=False):
             style = {
                 "color": _COLOURS[config],

@@ -1,6 +1,7 @@
 """Pictures of what was measured: errors, verdicts, costs, curves."""
 
 import textwrap
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -90,9 +91,8 @@ def errors_by_class(frame: pd.DataFrame) -> Picture:
     use_style()
     figure, axes = plt.subplots(figsize=(6.4, 0.8 + 0.24 * len(frame)), layout="constrained")
     places = np.arange(len(frame))
-    for name, marker, colour in zip(
-        frame.columns, "osD^v", (TRAIN, HELD_OUT, WRONG, RIGHT, HELD_OUT_TOP5), strict=False
-    ):
+    marks = cycle(zip("osD^v", (TRAIN, HELD_OUT, WRONG, RIGHT, HELD_OUT_TOP5), strict=True))
+    for name, (marker, colour) in zip(frame.columns, marks, strict=False):
         axes.plot(frame[name], places, marker, color=colour, markersize=5, label=name)
     axes.set_yticks(places, frame.index)
     axes.invert_yaxis()

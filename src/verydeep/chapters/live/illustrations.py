@@ -205,13 +205,13 @@ def disagreement(fusion: Fusion) -> Picture:
     """
     if fusion.boxes:
         every = [(run, fusion.measurement(run).name) for run in fusion.members]
-        wrong = {run.row: wrong_images(fusion.study.name, run.name, name, predictions.BEST) for run, name in every}
+        wrong = {run.label: wrong_images(fusion.study.name, run.name, name, predictions.BEST) for run, name in every}
         shares = pd.DataFrame({a: {b: 100 * (wrong[a] != wrong[b]).mean() for b in wrong} for a in wrong})
         return figures.heat_map(shares, "just one of the two right (%)")
     best = {}
     for run in fusion.members:
         table = answers.read(run.folder / predictions.FILE, fusion.measurement(run).name)
-        best[run.row] = table.set_index("image")["class_1"]
+        best[run.label] = table.set_index("image")["class_1"]
     frame = pd.DataFrame(best)
     shares = pd.DataFrame({a: {b: 100 * (frame[a] != frame[b]).mean() for b in frame} for a in frame})
     return figures.heat_map(shares, "different best class (%)")

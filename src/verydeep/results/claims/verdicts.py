@@ -123,7 +123,7 @@ def on_one_crop(evidence: Evidence, judged_by: dict[int, Rule] | None = None) ->
 def under_earlier_rules(evidence: Evidence) -> list[Verdict]:
     """The verdict under each rule that was changed, in the order of :func:`earlier_rules`.
 
-    An earlier rule asked for no fair test, so the direction is what it said.
+    Some asked for no fair test: of these the direction is what they said.
     """
     return [judge(evidence, _judged(rule), rule) for rule in earlier_rules()]
 
