@@ -214,13 +214,15 @@ def test_the_true_classes_boxes_of_the_whole_image_are_those_of_its_own_windows(
     table = pd.read_parquet(tested.folder / boxes.FILE)
     told = table[table["measurement"] == measurement.name].set_index("image").loc[passes.names]
     columns, compared = [f"{side}_1" for side in ("left", "top", "right", "bottom")], 0
-    for place, windows in zip(range(12), passes.windows(measurement), strict=False):
+    for place, windows in enumerate(passes.windows(measurement)):
+        if passes.wanted[place, 0] == passes.labels[place]:
+            continue  # the best class is the true one
         own = localisation.Windows(windows.boxes[:, -1:], windows.scores[:, -1:])
         (alone,) = localisation.merged(iter([own]), slice(None), tested.localisation, 1)
         said = told.iloc[place][columns].to_numpy(np.float64)
         assert said == pytest.approx(alone[0].clip(0, 1), abs=1e-5)
         compared += np.abs(windows.boxes[:, 0] - windows.boxes[:, -1]).max() > 0.01
-    assert compared, "no image of these whose best class is another"
+    assert compared >= 3, "hardly an image whose best class has another box"
 
 
 def test_baselines_need_the_training_boxes_alone(tested):

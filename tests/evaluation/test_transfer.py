@@ -503,7 +503,7 @@ def test_descriptors_are_of_the_network_the_view_and_the_scale_that_are_asked_fo
 
 def test_mirror_images_are_described_where_the_study_tests_with_them(repository):
     run = studies.find_run("narrow", "A", 256)
-    one = SimpleNamespace(run=run, _normalise=None, pixels_per_batch=1)
+    one = SimpleNamespace(run=run, _normalise=Normaliser(torch.zeros(3), 1.0), pixels_per_batch=1)
     assert run.recipe.flip and features.Descriptors._tester(one, "").flip
     assert prediction._tester(pretrained("narrow/A-256")).flip
 
