@@ -52,7 +52,8 @@ def show_smoke(root):
     chapters = ["index.md", "cite.md", "departures.ipynb", "checklist.ipynb", "evaluation/cost.ipynb"]
     for path in [root / "book" / name for name in chapters] + sorted((root / "book/results").glob("*.ipynb")):
         text = re.sub(r'(\\?")quarter\1', r"\1smoke\1", path.read_text())
-        text = re.sub(r"`quarter\.(?!\S*-(?:long|all-crops))", "`smoke.", text)  # smoke has no such variants
+        # smoke has no such variants, nor boxes of B with 5x5 filters
+        text = re.sub(r"`quarter\.(?!\S*(?:-long|-all-crops|B-5x5-256-pcr))", "`smoke.", text)
         path.write_text(re.sub(r"(\{result-table\} \d) quarter", r"\1 smoke", text))
     append(root / "book/cite.md", f"\nA name as long as that of a fusion: `runs/smoke/{'D-256+' * 12}dense-s0/`\n")
 
