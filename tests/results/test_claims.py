@@ -109,7 +109,7 @@ def fuse(name, wrong, trained):
     measured = invent(fusion, {fusion.method: wrong}, base)
     shared = {"sources", "environment", "device", "data", "started", "finished", "artefacts", "protocol"}
     shared = record.model_dump(include=shared)
-    member = {"weights_sha256": "0" * 64, "measurement": fusion.method, "posteriors": {}}
+    member = {"weights_sha256": record.weights_sha256, "measurement": fusion.method, "posteriors": {}}
     members = {run.name: member for run in fusion.members}
     runs.write_record(
         fusion,

@@ -305,3 +305,16 @@ def source(name: str, folder: Path | None = None) -> Source:
     if name not in SOURCES:
         raise UnknownName("data set", name, SOURCES)
     return SOURCES[name](folder)
+
+
+def unfit(name: str, train: bool) -> str:
+    """Why networks cannot be tested, or trained where ``train``, on the images of a data set; empty where they can.
+
+    They learn and are tested on images of one class each, apart from each other.
+    """
+    if name not in SOURCES:
+        return str(UnknownName("data set", name, SOURCES))
+    if SOURCES[name].several_labels:
+        return f"an image of {name} may be of several classes, and networks say one; see verydeep transfer"
+    lacking = [split for split in (("train", "val") if train else ("val",)) if split not in SOURCES[name].counts]
+    return f"{name} has no images for {' and '.join(lacking)}" if lacking else ""

@@ -106,10 +106,18 @@ def tests_trained(tested: EvaluateRecord, trained: TrainRecord | None) -> bool:
 
 
 def still_holds(folder: Path, record: EvaluateRecord | FuseRecord | TargetRecord) -> bool:
-    """Whether what was measured is of the networks that lie there now: none was trained or tested anew since."""
+    """Whether what was measured is of the networks that lie there now: none was trained or tested anew since.
+
+    Of one without a record nothing says otherwise.
+    """
     if isinstance(record, EvaluateRecord):
         return tests_trained(record, trained_in(folder))
-    return not (stale_members if isinstance(record, FuseRecord) else stale_networks)(folder, record)
+    fused = isinstance(record, FuseRecord)
+    told_by = "evaluate" if fused else _told_by(record)
+    here = {
+        name: made for name, made in record.members.items() if (folder.with_name(name) / f"{told_by}.json").exists()
+    }
+    return not (stale_members if fused else stale_networks)(folder, record.model_copy(update={"members": here}))
 
 
 def stale_members(folder: Path, record: FuseRecord) -> list[str]:
@@ -141,7 +149,7 @@ def stale_networks(folder: Path, record: TargetRecord) -> list[str]:
 
     Of a study that trains nothing a test tells which weights there are; where there is none nothing says otherwise.
     """
-    faults, kind = [], "train" if record.study not in names() or load(record.study).train else "evaluate"
+    faults, kind = [], _told_by(record)
     for name, digest in record.members.items():
         path = folder.with_name(name) / f"{kind}.json"
         if not path.exists():
@@ -156,3 +164,8 @@ def stale_networks(folder: Path, record: TargetRecord) -> list[str]:
         if there not in (None, digest):
             faults.append(f"{short(folder)}: was made from other weights of {name} than are there")
     return faults
+
+
+def _told_by(record: TargetRecord) -> str:
+    """Which record tells a network's weights: its training's, or of a study that trains nothing its test's."""
+    return "train" if record.study not in names() or load(record.study).train else "evaluate"

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from verydeep import paper
-from verydeep.data.sources import SOURCES
+from verydeep.data.sources import SOURCES, unfit
 from verydeep.errors import StudyError, UnknownName, in_one_line
 from verydeep.files import listed
 from verydeep.networks import anatomy
@@ -81,9 +81,8 @@ class Study(Strict):
     def _consistent(self):
         if fault := study_fault(self.name):
             raise ValueError(f"name: {fault}")
-        if self.data.source not in SOURCES:
-            raise ValueError(f"data.source: {UnknownName('data set', self.data.source, SOURCES)}")
-        self._check_data()
+        if fault := unfit(self.data.source, self.train):
+            raise ValueError(f"data.source: {fault}")
         for scale in self.networks:
             for config in self.networks[scale]:
                 if config not in all_configurations():
@@ -107,18 +106,6 @@ class Study(Strict):
         if idle := sorted(set(self.why) - departed - of_stages - of_boxes):
             raise ValueError(f"why: gives a reason for {', '.join(idle)}, which does not depart from the paper")
         return self
-
-    def _check_data(self) -> None:
-        """Networks learn and are tested on images of one class each, apart from each other."""
-        source = SOURCES[self.data.source]
-        if source.several_labels:
-            raise ValueError(
-                f"data.source: an image of {self.data.source} may be of several classes, and a study's networks say "
-                f"one; their features are tested on it by verydeep transfer"
-            )
-        asked = ("train", "val") if self.train else ("val",)
-        if lacking := [split for split in asked if split not in source.counts]:
-            raise ValueError(f"data.source: {self.data.source} has no images for {' and '.join(lacking)}")
 
     def _check_purpose(self) -> None:
         """A study either trains, at the paper's scales, or tests weights that others have published."""
