@@ -61,9 +61,8 @@ def load(folder: Path) -> OwnNetwork:
     if files.sha256(folder / WEIGHTS) != note["weights_sha256"]:
         raise VerydeepError(f"{folder / WEIGHTS}: not the weights that {NOTE} names; tune the network again")
     run = named_run(note["started_from"])
-    now = built_and_tested(run)
-    if changed := {key: (note[key], said) for key, said in now.items() if note[key] != said}:
-        told = runs.otherwise_words(_apart(changed))
+    then, now = note["settings"], settings(run)
+    if told := runs.otherwise_words({key: (then.get(key), now[key]) for key in now if then.get(key) != now[key]}):
         raise VerydeepError(
             f"{folder}: was made otherwise than the study {run.study.name} says now ({told}); put the study back, or "
             f"tune the network again"
@@ -78,30 +77,17 @@ def load(folder: Path) -> OwnNetwork:
     )
 
 
-def built_and_tested(run: Run) -> dict:
-    """How a network is built and tested, for its note: its weights fit one of another pooling too."""
-    return {
-        "network": run.network.model_dump(mode="json"),
-        "testing": run.testing.model_dump(mode="json"),
-        "flip": run.recipe.flip,
+def settings(run: Run) -> dict:
+    """How a network is built and tested, by key, for its note: its weights fit one of another pooling too."""
+    parts = {"network": run.network, "testing": run.testing}
+    every = {
+        f"{name}.{key}": value for name, part in parts.items() for key, value in part.model_dump(mode="json").items()
     }
-
-
-def _apart(changed: dict[str, tuple]) -> dict[str, tuple]:
-    """Of settings that changed, the keys that did: ``network.pooling``."""
-    told = {}
-    for name, (then, now) in changed.items():
-        pairs = (
-            {f"{name}.{key}": (then.get(key), now[key]) for key in now}
-            if isinstance(now, dict)
-            else {name: (then, now)}
-        )
-        told |= {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
-    return told
+    return every | {"flip": run.recipe.flip}
 
 
 def _note(path: Path) -> dict:
-    asked = {"weights_sha256", "started_from", "classes", "divisor", "mean", "test_scale", "network", "testing", "flip"}
+    asked = {"weights_sha256", "started_from", "classes", "divisor", "mean", "test_scale", "settings"}
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:  # no JSON, or no text

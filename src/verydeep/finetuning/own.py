@@ -15,7 +15,7 @@ from verydeep.data.views import require_rescalable
 from verydeep.errors import DataError, VerydeepError
 from verydeep.evaluation.measure import require_trained
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
-from verydeep.finetuning.kept import NOTE, PAGE, WEIGHTS, built_and_tested
+from verydeep.finetuning.kept import NOTE, PAGE, WEIGHTS, settings
 from verydeep.finetuning.loop import Lesson, fit, new_network
 from verydeep.finetuning.pages import page
 from verydeep.finetuning.rates import best_rate
@@ -229,7 +229,7 @@ def _write_note(tuned: Tuned, asked: OwnImages, epochs: int, rate: float, learne
     divisor = normalise.divisor
     note = {
         "started_from": f"{run.study.name}/{run.name}",
-        **built_and_tested(run),
+        "settings": settings(run),
         "classes": tuned.words,
         "mean": normalise.mean.tolist(),
         "divisor": divisor if isinstance(divisor, float) else divisor.tolist(),
