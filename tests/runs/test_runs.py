@@ -184,6 +184,17 @@ def test_sealing_does_not_cover_up_older_damage(folder):
     assert any("history.csv: content differs" in fault for fault in runs.check_folder(folder))
 
 
+def test_what_stops_while_files_are_written_anew_leaves_no_record_and_no_damage(folder):
+    names = ["evaluate.json", "predictions.parquet"]
+    with pytest.raises(KeyboardInterrupt), runs.rewriting(folder, names):
+        assert not (folder / "evaluate.json").exists() and not runs.read_seal(folder).keys() & set(names)
+        raise KeyboardInterrupt
+    assert not runs.read_seal(folder).keys() & set(names) and not (folder / "evaluate.json").exists()
+    with runs.rewriting(folder, ["predictions.parquet"]):
+        (folder / "predictions.parquet").write_bytes(b"other answers")
+    assert runs.read_seal(folder)["predictions.parquet"] == files.sha256_bytes(b"other answers")
+
+
 def test_a_run_of_other_sources_than_its_commit_is_found(folder, monkeypatch):
     record = json.loads((folder / "train.json").read_text())
     edit_record(folder, "train", sources=record["sources"] | {"commit": "c0ffee" + "0" * 34, "dirty": False})

@@ -28,7 +28,7 @@ RUNS = "runs"
 
 @dataclass(frozen=True)
 class Note:
-    """One statement of the notes: what was computed, the verdict, and why if it is not right.
+    """One statement of the notes: what was computed, the verdict, why if it is not right, and the pages that it is on.
 
     The verdict is right, wrong or depends; of a statement that only runs can tell, undecided too.
     """
@@ -39,6 +39,7 @@ class Note:
     verdict: str
     why: str
     see: str
+    also: dict[str, str]
 
 
 @cache
@@ -63,7 +64,8 @@ def notes(study: str = "quarter") -> list[Note]:
             verdict = {True: "right", False: "wrong", None: "undecided"}[holds]
         fits = {"right": (True,), "wrong": (False,), "depends": (True, None), "undecided": (None,)}[verdict]
         assert holds in fits, f"{said['id']}: stated {verdict}, computed: {computed}"
-        checked.append(Note(said["id"], said["statement"], computed, verdict, said.get("why", ""), said["see"]))
+        why, also = said.get("why", ""), said.get("also", {})
+        checked.append(Note(said["id"], said["statement"], computed, verdict, why, said["see"], also))
     return checked
 
 
@@ -302,6 +304,8 @@ def notes_markdown(study: str = "quarter", root: str = "") -> str:
     rows = ["| note | the notes say | computed | verdict |", "|:--|:--|:--|:--|"]
     for note in notes(study):
         verdict = f"**{note.verdict}**" + (f": {note.why}" if note.why else "")
-        name = f'<span id="{note.id}"></span>[{note.id}]({root}{note.see.replace(".html", ".ipynb")})'
-        rows.append(f"| {name} | {note.statement} | {note.computed} | {verdict} |")
+        first, *others = (f"[{words}]({root}{page.replace('.html', '.ipynb')})"
+                          for words, page in ({note.id: note.see} | note.also).items())  # fmt: skip
+        computed = f"{note.computed}; see also {', '.join(others)}" if others else note.computed
+        rows.append(f'| <span id="{note.id}"></span>{first} | {note.statement} | {computed} | {verdict} |')
     return "\n".join(rows)

@@ -93,25 +93,23 @@ def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRe
         passes.release()  # so that no two networks are in memory
         first = first or passes
     table, file = first.together(fusion.method, parts), first.file
-    runs.unseal(fusion.folder, [file, "fuse.json"])
-    (fusion.folder / "fuse.json").unlink(missing_ok=True)  # first: a kill leaves no record of other answers
-    measure.write_answers(fusion.folder / file, table)
-    as_first = evaluated[fusion.members[0].name]
-    record = runs.FuseRecord(
-        study=fusion.study.name,
-        method=fusion.method,
-        members=members,
-        protocol=as_first.protocol,
-        sources=made_by,
-        environment=provenance.environment(),
-        device=device_record(first.device),
-        data=as_first.data,
-        started=started,
-        finished=provenance.now(),
-        cost={"seconds": time.monotonic() - clock},
-        measurements={fusion.method: answers.KINDS[file].errors(table)},
-        artefacts={file: files.sha256(fusion.folder / file)},
-    )
-    runs.write_record(fusion, record)
-    runs.seal(fusion.folder, [file, "fuse.json"])
+    with runs.rewriting(fusion.folder, [file, "fuse.json"]):
+        measure.write_answers(fusion.folder / file, table)
+        as_first = evaluated[fusion.members[0].name]
+        record = runs.FuseRecord(
+            study=fusion.study.name,
+            method=fusion.method,
+            members=members,
+            protocol=as_first.protocol,
+            sources=made_by,
+            environment=provenance.environment(),
+            device=device_record(first.device),
+            data=as_first.data,
+            started=started,
+            finished=provenance.now(),
+            cost={"seconds": time.monotonic() - clock},
+            measurements={fusion.method: answers.KINDS[file].errors(table)},
+            artefacts={file: files.sha256(fusion.folder / file)},
+        )
+        runs.write_record(fusion, record)
     return record

@@ -98,31 +98,29 @@ class _Evaluation:
                 f"top-5 {errors['top5_error']:.2f}  n {errors['n']}"
             )
         table = pd.concat(parts, ignore_index=True)
-        runs.unseal(run.folder, [passes.file, "evaluate.json"])
-        (run.folder / "evaluate.json").unlink(missing_ok=True)  # first: a kill leaves no record of other answers
-        write_answers(run.folder / passes.file, table.astype({"measurement": "category"}))
-        record = runs.EvaluateRecord(
-            **runs.identity(run),
-            parameters=passes.parameters(),
-            protocol=protocol(run),
-            sources=self.made_by,
-            environment=provenance.environment(),
-            device=device_record(passes.device),
-            data=fingerprint(passes.store, run.study.data.held_out_per_class, getattr(passes, "boxes", None)),
-            started=self.started,
-            finished=provenance.now(),
-            cost={
-                "seconds": time.monotonic() - self.clock,
-                "pixels_per_batch": passes.pixels_per_batch,
-                "load_average": provenance.load_average(),
-            },
-            passes=passes.made,
-            weights_sha256=passes.weights_sha256,
-            measurements=measured,
-            artefacts={passes.file: files.sha256(run.folder / passes.file)},
-        )
-        runs.write_record(run, record)
-        runs.seal(run.folder, [passes.file, "evaluate.json"])
+        with runs.rewriting(run.folder, [passes.file, "evaluate.json"]):
+            write_answers(run.folder / passes.file, table.astype({"measurement": "category"}))
+            record = runs.EvaluateRecord(
+                **runs.identity(run),
+                parameters=passes.parameters(),
+                protocol=protocol(run),
+                sources=self.made_by,
+                environment=provenance.environment(),
+                device=device_record(passes.device),
+                data=fingerprint(passes.store, run.study.data.held_out_per_class, getattr(passes, "boxes", None)),
+                started=self.started,
+                finished=provenance.now(),
+                cost={
+                    "seconds": time.monotonic() - self.clock,
+                    "pixels_per_batch": passes.pixels_per_batch,
+                    "load_average": provenance.load_average(),
+                },
+                passes=passes.made,
+                weights_sha256=passes.weights_sha256,
+                measurements=measured,
+                artefacts={passes.file: files.sha256(run.folder / passes.file)},
+            )
+            runs.write_record(run, record)
         return record
 
 

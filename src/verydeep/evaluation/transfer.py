@@ -134,34 +134,32 @@ class OnOtherData:
         """Write what was answered and the record ``kind``, with all that is ``stated`` of it, and seal them."""
         made, material, written = self.made, self.material, [transfers.FILE, transfers.RESAMPLED]
         every = pd.concat(tables, ignore_index=True).astype({"measurement": "category"})
-        runs.unseal(made.folder, [*written, f"{kind}.json"])
-        (made.folder / f"{kind}.json").unlink(missing_ok=True)  # first: a kill leaves no record of other answers
-        for name, frame in zip(written, (every, pd.DataFrame(resampled)), strict=True):
-            write_answers(made.folder / name, frame)
-        record = KINDS[kind](
-            study=made.study.name,
-            members={network.run.name: network.weights_sha256 for network in material.networks},
-            sources=self.made_by,
-            environment=provenance.environment(),
-            device=device_record(material.device),
-            data=fingerprint(material.store, None),
-            labels_sha256=material.targets.sha256(),
-            splits=[
-                {"train": len(split.train), "test": len(split.test), "sha256": split.sha256(material.targets)}
-                for split in splits
-            ],
-            started=self.started,
-            finished=provenance.now(),
-            cost={
-                "seconds": time.monotonic() - self.clock,
-                "pixels_per_batch": self.pixels_per_batch,
-                "load_average": provenance.load_average(),
-            },
-            artefacts={name: files.sha256(made.folder / name) for name in written},
-            **stated,
-        )
-        runs.write_record(made, record)
-        runs.seal(made.folder, [*written, f"{kind}.json"])
+        with runs.rewriting(made.folder, [*written, f"{kind}.json"]):
+            for name, frame in zip(written, (every, pd.DataFrame(resampled)), strict=True):
+                write_answers(made.folder / name, frame)
+            record = KINDS[kind](
+                study=made.study.name,
+                members={network.run.name: network.weights_sha256 for network in material.networks},
+                sources=self.made_by,
+                environment=provenance.environment(),
+                device=device_record(material.device),
+                data=fingerprint(material.store, None),
+                labels_sha256=material.targets.sha256(),
+                splits=[
+                    {"train": len(split.train), "test": len(split.test), "sha256": split.sha256(material.targets)}
+                    for split in splits
+                ],
+                started=self.started,
+                finished=provenance.now(),
+                cost={
+                    "seconds": time.monotonic() - self.clock,
+                    "pixels_per_batch": self.pixels_per_batch,
+                    "load_average": provenance.load_average(),
+                },
+                artefacts={name: files.sha256(made.folder / name) for name in written},
+                **stated,
+            )
+            runs.write_record(made, record)
         return record
 
 

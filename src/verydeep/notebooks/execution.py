@@ -73,10 +73,9 @@ def _execute(run: Recorded, kind: str, kept: Path, machine: dict) -> None:
     if fault := runs.notebook_fault(working):
         raise VerydeepError(f"{working}: {fault}")
     with runs.working_on(run):
-        runs.unseal(run.folder, [kept.name])
-        with files.atomic(kept) as part:
-            shutil.copyfile(working, part)
-        runs.seal(run.folder, [kept.name])
+        with runs.rewriting(run.folder, [kept.name]):
+            with files.atomic(kept) as part:
+                shutil.copyfile(working, part)
     working.unlink()
 
 

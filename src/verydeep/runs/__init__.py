@@ -41,7 +41,7 @@ from verydeep.runs.records import (
     record_path,
     write_record,
 )
-from verydeep.runs.seals import SEAL, read_seal, seal, unseal
+from verydeep.runs.seals import SEAL, read_seal, rewriting, seal
 from verydeep.runs.staleness import (
     otherwise_words,
     require_trained_as_asked,
@@ -89,6 +89,7 @@ __all__ = [
     "recorded_transfers",
     "recorded_tunings",
     "require_trained_as_asked",
+    "rewriting",
     "run_folders",
     "seal",
     "seal_training",
@@ -96,7 +97,6 @@ __all__ = [
     "told_otherwise",
     "trained_otherwise",
     "unchecked",
-    "unseal",
     "working_on",
     "write_record",
 ]

@@ -1,5 +1,7 @@
 """The seal of a run folder: ``SHA256SUMS``, a line for every file, in the format of ``sha256sum``."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from verydeep import files
@@ -27,6 +29,21 @@ def unseal(folder: Path, names: list[str]) -> None:
     if sums.keys() & set(names):
         kept = {name: digest for name, digest in sums.items() if name not in names}
         _write_seal(folder, kept)
+
+
+@contextlib.contextmanager
+def rewriting(folder: Path, names: list[str]) -> Iterator[None]:
+    """Within the block the files ``names`` of ``folder`` are written anew; sealed after it, but not after an error.
+
+    They are out of the seal meanwhile, and a record (``.json``) among them is removed first: whenever a kill comes, it
+    leaves an unfinished run, and no record of other answers than lie beside it.
+    """
+    unseal(folder, names)
+    for name in names:
+        if name.endswith(".json"):
+            (folder / name).unlink(missing_ok=True)
+    yield
+    seal(folder, names)
 
 
 def _write_seal(folder: Path, sums: dict[str, str]) -> None:

@@ -28,28 +28,27 @@ def write(
         The hash of the weights that it started from, as they were then; ``None`` where it has no parent.
     """
     kept = ["weights.safetensors"] if run.weights.parent == run.folder else []
-    runs.unseal(run.folder, ["train.json", "history.csv", *kept])
-    digest = weights.publish(net, run.weights)
-    with files.atomic(run.folder / "history.csv") as part:
-        pd.DataFrame(history).to_csv(part, index=False)
-    last, parent = history[-1], run.parent
-    record = runs.TrainRecord(
-        **runs.identity(run),
-        parameters=_parameters(run),
-        parent={"run": parent.name, "weights_sha256": parent_sha256} if parent else None,
-        sources=made_by,
-        environment=provenance.environment(),
-        device=assembly.device_record(device, processes),
-        data=fingerprint(images.store, run.study.data.held_out_per_class, images.boxes and images.boxes.boxes),
-        started=sessions[0]["started"],
-        finished=provenance.now(),
-        cost=_cost(run, images, history, sessions),
-        sessions=[runs.Session(**session) for session in sessions],
-        metrics={key: last[key] for key in last if key.startswith(("train", "held_out"))},
-        artefacts={"weights.safetensors": digest, "history.csv": files.sha256(run.folder / "history.csv")},
-    )
-    runs.write_record(run, record)
-    runs.seal(run.folder, ["train.json", "history.csv", *kept])
+    with runs.rewriting(run.folder, ["train.json", "history.csv", *kept]):
+        digest = weights.publish(net, run.weights)
+        with files.atomic(run.folder / "history.csv") as part:
+            pd.DataFrame(history).to_csv(part, index=False)
+        last, parent = history[-1], run.parent
+        record = runs.TrainRecord(
+            **runs.identity(run),
+            parameters=_parameters(run),
+            parent={"run": parent.name, "weights_sha256": parent_sha256} if parent else None,
+            sources=made_by,
+            environment=provenance.environment(),
+            device=assembly.device_record(device, processes),
+            data=fingerprint(images.store, run.study.data.held_out_per_class, images.boxes and images.boxes.boxes),
+            started=sessions[0]["started"],
+            finished=provenance.now(),
+            cost=_cost(run, images, history, sessions),
+            sessions=[runs.Session(**session) for session in sessions],
+            metrics={key: last[key] for key in last if key.startswith(("train", "held_out"))},
+            artefacts={"weights.safetensors": digest, "history.csv": files.sha256(run.folder / "history.csv")},
+        )
+        runs.write_record(run, record)
 
 
 def _parameters(run: Run) -> dict:
