@@ -19,7 +19,8 @@ works() {
         head -n 2 "$1/bin/pip" | grep -qF "$1/bin/python" # in the second line where the first cannot hold the path
 } >/dev/null 2>&1
 
-folder=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
+# the physical path, which pip writes into itself, whatever link leads here
+folder=$(cd "$(dirname "$2")" && pwd -P)/$(basename "$2")
 case $1 in
 check)
     if [ -e "$folder" ] && ! works "$folder"; then

@@ -1,6 +1,7 @@
 """The project's own files: environments that agree, contracts that hold, documents that are valid."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import yaml
 from cffconvert.cli.create_citation import create_citation
 
 from conftest import REPOSITORY
-from verydeep import __version__, paper, studies
+from verydeep import __version__, paper, runs, studies
 from verydeep.book import lost_text, pages
 from verydeep.chapters import error_tables
 from verydeep.results import status
@@ -155,7 +156,7 @@ def asked_of(study: str) -> int:
 def planned_by_workflow(root: Path, *config: str) -> subprocess.CompletedProcess[str]:
     """A dry run in an empty checkout, which is laid out at ``root``."""
     for name in ("book", "runs", "workflow"):
-        (root / name).mkdir()
+        (root / name).mkdir(exist_ok=True)
     shutil.copy(REPOSITORY / "_config.yml", root)
     shutil.copy(REPOSITORY / "workflow/Snakefile", root / "workflow")
     command = [sys.executable, "-m", "snakemake", "--config", *config, "--cores", "2", "-n", "-p"]
@@ -183,6 +184,42 @@ def test_the_workflow_plans_every_run_of_a_study(study, tmp_path):
     assert f"verydeep run {study} D jitter --seed 0 --wait --processes 1 --only train" in done.stdout
     order = [done.stdout.index(f"/{run}-s0.trained") for run in ("A-256", "D-256", "D-384", "D-jitter")]
     assert order == sorted(order)
+
+
+#: Of a study: networks and fusions that were tested by another setting than it has now, and what is made again by them.
+OUTDATED = {
+    "narrow": (
+        ["D-jitter-s0", "E-jitter-s0", "D-jitter+E-jitter-dense-s0"],
+        ["D-jitter-s0.tested", "E-jitter-s0.tested", "D-jitter+E-jitter-dense-s0.fused"],
+    ),
+    "quarter": (
+        ["D-256-long-0.01-s0"],  # by whose classes boxes are tested
+        ["D-256-long-0.01-s0.tested", "D-384-pcr-all-s0.tested", "D-256-pcr-all+D-384-pcr-all-boxes-s0.fused"],
+    ),
+}
+
+
+@pytest.mark.parametrize("study", OUTDATED)
+def test_what_rests_on_a_network_that_is_tested_anew_is_made_anew_by_the_same_command(study, tmp_path):
+    outdated, again = OUTDATED[study]
+    for folder in (REPOSITORY / "runs" / study).iterdir():
+        copied = tmp_path / "runs" / study / folder.name
+        copied.mkdir(parents=True)
+        for path in folder.iterdir():
+            if path.suffix == ".json" or path.name == runs.SEAL:
+                shutil.copy(path, copied)
+            elif path.suffix == ".ipynb":
+                (copied / path.name).touch()
+    planned = planned_by_workflow(tmp_path, f"study={study}").stdout
+    assert not any(mark in planned for mark in again)
+    for name in outdated:
+        (path,) = [*(tmp_path / "runs" / study / name).glob("[ef]*.json")]
+        record = json.loads(path.read_text())
+        record["protocol"]["grid"] = "cells"
+        path.write_text(json.dumps(record))
+        runs.seal(path.parent, [path.name])
+    planned = planned_by_workflow(tmp_path, f"study={study}").stdout
+    assert all(mark in planned for mark in again), planned
 
 
 def test_without_a_card_the_workflow_asks_for_none_and_trains_in_one_process(tmp_path):

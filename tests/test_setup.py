@@ -51,6 +51,19 @@ def test_an_environment_is_made_once_and_kept(project):
         assert (done.returncode, done.stderr) == (0, "") and (project / ".venv" / "mark").exists()
 
 
+def test_an_environment_is_kept_whatever_link_leads_to_its_checkout(project, tmp_path, monkeypatch):
+    """A shell calls a folder by the link that it came by, and pip, when it is upgraded, by its own path."""
+    link = tmp_path / "link"
+    link.symlink_to(project, target_is_directory=True)
+    monkeypatch.setenv("PWD", str(link))
+    made = venv(link, "make", ".venv", sys.executable)
+    assert made.returncode == 0, made.stderr
+    pip = project / ".venv/bin/pip"
+    assert pip.read_text().startswith(f"#!{project.resolve()}/.venv/bin/python")
+    done = venv(link, "check", ".venv")
+    assert (done.returncode, done.stderr) == (0, "") and pip.exists()
+
+
 def test_a_folder_may_have_a_space_and_a_bracket_in_its_name(project, tmp_path):
     moved = shutil.move(project, tmp_path / "a [b] c")
     made = venv(moved, "make", ".venv", sys.executable)

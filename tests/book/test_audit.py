@@ -161,6 +161,23 @@ def test_no_page_scrolls_sideways(visits):
 
 
 @pytest.mark.browser
+def test_on_paper_every_column_of_a_table_is_seen(page, address):
+    """By the browser's own command, as the button of every page does; in the dark theme too, on white."""
+    page.set_viewport_size({"width": 760, "height": 900})
+    for name in ("evaluation/cost", "results/claims", "results/table3"):
+        page.goto(f"{address}/{name}.html")
+        page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        page.emulate_media(media="print")
+        cut = page.evaluate("""() => [...document.querySelectorAll('.bd-article table, .bd-article pre')]
+            .filter(one => getComputedStyle(one).overflowX !== 'visible' || getComputedStyle(one).maskImage !== 'none')
+            .map(one => one.innerText.slice(0, 60))""")
+        assert not cut, (name, cut)
+        drawn = "[...document.querySelectorAll('.bd-article img')].map(one => getComputedStyle(one).filter)"
+        assert {*page.evaluate(drawn)} <= {"none"}, name
+        page.emulate_media(media="screen")
+
+
+@pytest.mark.browser
 def test_no_internal_link_is_broken(page, address, visits):
     anchors, others = {}, set()
     for link in {link for visit in visits.values() for link in visit.links if link.startswith(address)}:

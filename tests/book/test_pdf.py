@@ -10,7 +10,8 @@ TOC = f"{{format: jb-book, root: index, parts: [{{caption: Results, chapters: {C
 FIRST = """<h1>First<a class="headerlink" href="#first">#</a></h1>
 <p id="here"><a href="../index.html#top">front</a> <a href="../runs/numbers.html#n">number</a> <a href="#here">here</a>
 <a href="https://example.org/a/">elsewhere</a> <a href="https://arxiv.org/pdf/1409.1556v6#page=4">Section 4</a></p>
-<img src="../_images/one.png"><details><summary>Answer</summary>42</details><button>Press</button>"""
+<img src="../_images/one.png"><details><summary>Answer</summary>42</details><button>Press</button>
+<section class="touch" id="touch"><input type="file">Choose</section>"""
 
 
 @pytest.fixture
@@ -36,12 +37,15 @@ def test_the_chapters_are_one_document_whose_links_lead_within_it(html):
     assert 'elsewhere</a> <span class="address">(example.org/a)</span>' in text and "Section 4</a></p>" in text
     assert f'src="{(html / "_images/one.png").as_uri()}"' in text
     assert '<details open="">' in text and "Press" not in text and "headerlink" not in text
+    assert "<input" not in text and "Choose" not in text and "runs in a browser, on the page of the book." in text
     assert '<a href="#results.first"><span>First</span><span>7</span></a>' in text
 
 
 def test_a_link_to_what_is_not_in_it_leads_to_the_published_book(html, monkeypatch):
     monkeypatch.setenv("VERYDEEP_BOOK_URL", "https://example.org/book")
-    assert 'href="https://example.org/book/runs/numbers.html#n"' in pdf.document(html, list(pdf.read(html)), {})
+    text = pdf.document(html, list(pdf.read(html)), {})
+    assert 'href="https://example.org/book/runs/numbers.html#n"' in text
+    assert 'in a browser, on <a href="https://example.org/book/results/first.html">the page of the book</a>' in text
 
 
 def test_without_a_built_book_or_a_browser_it_says_so(html, monkeypatch, tmp_path):

@@ -130,7 +130,7 @@ def test_the_crop_moves_by_pointer_and_by_keyboard(page, address, tested):
     def moved(left, top):
         page.wait_for_function(
             f"(() => {{ const {{left, top, crop}} = document.querySelector('#touch').result;"
-            f"return left === {left} && top === {top} && Math.abs(crop[0] - {found['crop'][0]}) > 1e-9; }})()"
+            f"return left === {left} && top === {top} && crop !== null; }})()"
         )
         return page.evaluate("document.querySelector('#touch').result.crop")
 
@@ -146,6 +146,33 @@ def test_the_crop_moves_by_pointer_and_by_keyboard(page, address, tested):
     corner = moved(width - 224, height - 224)
     assert page.input_value("input[name=left]") == str(width - 224)
     assert np.abs(np.array(corner) - middle).max() > 1e-3
+
+
+@pytest.mark.browser
+def test_nothing_is_said_of_a_place_or_a_scale_that_was_not_tested(page, address, tmp_path):
+    """While a crop is tested anew, and when a picture would be too large at the scale that was asked for."""
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (100, 500, 3), np.uint8)).save(tmp_path / "wide.png")
+    found = take(page, address, tmp_path / "wide.png")
+    known = "(({crop, scale, left}) => ({crop, scale, left}))(document.querySelector('#touch').result)"
+    page.evaluate(
+        """known => {
+            window.seen = [];
+            new MutationObserver(() => seen.push(eval(known)))
+                .observe(document.querySelector('.touch-classes tbody'), {childList: true});
+        }""",
+        known,
+    )
+    page.locator("input[name=left]").press("ArrowRight")
+    page.wait_for_function(f"{known}.crop && {known}.left === {found['left'] + 1}")
+    page.wait_for_function("window.seen.length > 1")
+    seen = page.evaluate("window.seen")
+    assert seen[0]["left"] == found["left"] + 1 and seen[0]["crop"] is None
+    page.fill("input[name=scale]", "512")
+    page.locator(".touch-error").first.wait_for(state="visible")
+    assert "At Q=512 this picture has 2560×512 pixels" in page.locator(".touch-error").first.inner_text()
+    page.check("input[name=all]")
+    assert page.evaluate(known)["scale"] == 256 and page.input_value("input[name=scale]") == "256"
+    assert "At Q=256 the picture has 1280×256 pixels" in page.inner_text(".touch-words")
 
 
 @pytest.mark.browser

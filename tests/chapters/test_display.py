@@ -268,6 +268,19 @@ def test_the_terminal_says_none_in_words(repository):
     assert re.search(r"held-out boxes +[\d.]+ % ", lines["D-384-pcr-all-s0"])
 
 
+def test_the_page_of_a_study_leads_to_all_that_is_made_of_its_networks_or_says_what_makes_it(repository):
+    from verydeep.book import pages
+    from verydeep.results import status
+
+    study = studies.load("narrow")
+    page, transfers, tunings = pages.study_page(study), status.transfers(study), runs.recorded_tunings(study)
+    done = {made.name for made in runs.recorded_transfers(study)}
+    assert done and tunings and len(done) < len(transfers)
+    for made in [*transfers, *tunings, *runs.recorded_fusions(study)]:
+        recorded = made.name in done or made not in transfers
+        assert (f"(narrow/{made.name}.md)" if recorded else f"`{made.command}`") in page, made.name
+
+
 def test_cells_and_row_names_below_a_heading_lead_where_its_links_say():
     frame = pd.DataFrame({"section": ["4.1", "<B>"], "other": ["4.1", "x"]})
     links = {"section": lambda text: f"https://a.org/#{text}"}

@@ -217,7 +217,8 @@ def test_published_weights_are_tested_in_every_way_and_the_gap_is_parted(release
     # a page for the run, which has no training
     page = pages.run_page(run)
     assert "vgg11-" in page and "Learning curve" not in page
-    assert "A-torchvision-s0.md" in pages.study_page(run.study)
+    assert "A-torchvision-s0.md" in (page := pages.study_page(run.study))
+    assert "|\n\nFeatures on other data" in page, "a table ends before what follows it"
     # and a record that tested other weights than torchvision's is told from one that did not
     monkeypatch.setattr(published, "published_weights", STATED)
     (fault,) = runs.check_folder(run.folder)

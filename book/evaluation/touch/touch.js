@@ -13,8 +13,8 @@ const one = (selector) => root.querySelector(selector);
 const control = (name) => one(`input[name="${name}"]`);
 const canvas = one(".touch-canvas");
 
-/** What the page shows: the picture at full size, rescaled and as a canvas, the crop's place, the class, ... */
-const state = { picture: null, rescaled: null, drawn: null, left: 0, top: 0, class: 0 };
+/** What the page shows: the picture at full size, rescaled (its shorter side: Q) and as a canvas, the crop's place, the class, ... */
+const state = { picture: null, rescaled: null, scale: null, drawn: null, left: 0, top: 0, class: 0 };
 /** ... and what the crop and each way of testing say: null until they have. */
 const UNTESTED = { crop: null, dense: null, multiCrop: null, both: null };
 Object.assign(state, UNTESTED);
@@ -71,15 +71,18 @@ async function take(blob) {
 
 /** Test the picture at the scale chosen: first what is quick, then the crops. */
 async function test() {
-  const mine = ++turn;
   one(".touch-error").hidden = true;
   const net = await theNetwork();
   const shorter = Number(control("scale").value);
   const { width, height } = scaledSize(state.picture, shorter);
   if (width * height > MOST_RESCALED) {
+    if (state.rescaled) control("scale").value = state.scale; // what is shown stays, and is tested to its end
+    await again();
     throw new Said(`At Q=${shorter} this picture has ${width}×${height} pixels, too long for this page. Crop it.`);
   }
+  const mine = ++turn;
   state.rescaled = rescale(state.picture, shorter);
+  state.scale = shorter;
   state.drawn = asCanvas(state.rescaled);
   const side = net.settings.crop;
   placeCrop(centrePosition(width, side), centrePosition(height, side), side);
@@ -145,7 +148,7 @@ function show(net) {
   showWords(net);
   showMap(net);
   // for tests and the curious: everything that the page knows
-  root.result = { ...state, names: net.settings.classes, scale: Number(control("scale").value) };
+  root.result = { ...state, names: net.settings.classes };
 }
 
 /** Picture, score map and crop, drawn as large as the screen shows them. */
@@ -228,7 +231,7 @@ function showWords({ settings }) {
   if (dense) {
     const [rows, columns] = [dense.map.length, dense.map[0].length];
     sentences.push(
-      `At Q=${control("scale").value} the picture has ${rescaled.width}×${rescaled.height} pixels and the score map ` +
+      `At Q=${state.scale} the picture has ${rescaled.width}×${rescaled.height} pixels and the score map ` +
         `${columns}×${rows} positions. Dense testing says ${called(dense.posteriors)}.`,
     );
   }
@@ -312,7 +315,7 @@ on(control("scale"), "input", () => {
 });
 on(root, "input", async ({ target }) => {
   if (target.name === "left" || target.name === "top") {
-    state[target.name] = Number(target.value);
+    Object.assign(state, { [target.name]: Number(target.value), crop: null }); // what was said is of the old place
     await again();
     await testCrop();
   } else if (target.name === "class") {
@@ -339,6 +342,7 @@ on(canvas, "pointerdown pointermove pointerup pointercancel", async (event) => {
   }
   if (!grip) return;
   placeCrop(Math.round(x - grip.x), Math.round(y - grip.y), crop);
+  state.crop = null;
   await again();
   await testCrop();
 });

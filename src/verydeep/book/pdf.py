@@ -28,7 +28,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _WIDTH = 658
 _LEFT_OUT = ("runs/", "reference/")
 #: What a chapter has for the screen alone.
-_SCREEN = "script, style, button, .headerlink, .sd-summary-chevron-right, .sd-summary-state-marker, .as-pdf"
+_SCREEN = "script, style, link, button, .headerlink, .sd-summary-chevron-right, .sd-summary-state-marker, .as-pdf"
 _STYLES = ("styles/bootstrap.css", "styles/pydata-sphinx-theme.css", "pygments.css", "sphinx-design.min.css",
            "mystnb.*.css", "verydeep.css")  # fmt: skip
 _FOOTER = (
@@ -141,6 +141,10 @@ def read(html: Path) -> Iterator[Chapter]:
 
 def _prepare(article: Tag, name: str, names: list[str], html: Path) -> None:
     """Make of an article a chapter of one document: nothing to press, links within the document, all boxes open."""
+    for element in article.select(".touch"):
+        page = publication.page_url(f"{name}.html")
+        where = f'<a href="{escape(page)}">the page of the book</a>' if page else "the page of the book"
+        element.replace_with(BeautifulSoup(f"<p>What stands here runs in a browser, on {where}.</p>", "html.parser"))
     for element in article.select(_SCREEN):
         element.decompose()
     for box in article.find_all("details"):

@@ -160,7 +160,7 @@ def status(name: str) -> str:
         record = runs.read_fusion(fusion)
         shown = _shown(record.measurements, fusion.method) if record else ""
         lines.append(f"{row:32} {_made(fusion, 'fuse'):8} {shown}".rstrip())
-    for transfer in _transfers(study):
+    for transfer in transfers(study):
         record = runs.read_transfer(transfer)
         score = record.measurements.get(transfer.usual.name) if record else None
         shown = f"{transfer.usual.name} {transfer.target.metric} {score.value:.1f} %" if score else ""
@@ -179,7 +179,7 @@ def _made(recorded: Recorded, kind: str) -> str:
     return "done" if runs.is_complete(recorded, kind) else "stale"
 
 
-def _transfers(study: Study) -> list[Transfer]:
+def transfers(study: Study) -> list[Transfer]:
     """The transfers that a study plans, and those that were recorded beside."""
     planned = planned_transfers(study)
     return planned + [

@@ -4,6 +4,7 @@ from verydeep import runs
 from verydeep.book.pages.parts import errors, recipe_table
 from verydeep.chapters import display
 from verydeep.data.sources import SOURCES
+from verydeep.results import status
 from verydeep.studies import Run, Study, recipes
 from verydeep.studies.measurements import measured_by, single
 
@@ -20,8 +21,8 @@ def study_page(study: Study) -> str:
     ]
     lines += _testing(study) + _localisation(study)
     if not study.train:
-        return "\n".join([*lines, *_published(study), *_transfers(study), ""])
-    return "\n".join([*lines, *_runs(study), *_fusions(study), *_transfers(study), *_recipe(study)])
+        return "\n".join([*lines, *_published(study), *_together(study)])
+    return "\n".join([*lines, *_runs(study), *_together(study), *_recipe(study)])
 
 
 def _linked(run: Run, recorded: bool) -> str:
@@ -51,7 +52,7 @@ def _published(study: Study) -> list[str]:
         state = "done" if record else display.NOT_RUN
         weights = f"{run.published.publisher} {run.published.name}"
         lines.append(f"| {_linked(run, record)} | {weights} | {state} | {cells[0]} | {cells[1]} |")
-    return lines
+    return [*lines, ""]
 
 
 def _runs(study: Study) -> list[str]:
@@ -83,6 +84,11 @@ def _state(run: Run, trained: runs.TrainRecord | None, tested: runs.EvaluateReco
     return "done" if tested else "trained" if trained else f"{display.NOT_RUN}: `{run.command}`"
 
 
+def _together(study: Study) -> list[str]:
+    """What is made of the networks: several of them together, and on other data."""
+    return [*_fusions(study), *_transfers(study), *_tunings(study)]
+
+
 def _fusions(study: Study) -> list[str]:
     fusions = runs.recorded_fusions(study)
     if not fusions:
@@ -97,18 +103,27 @@ def _fusions(study: Study) -> list[str]:
 
 
 def _transfers(study: Study) -> list[str]:
-    transfers = runs.recorded_transfers(study)
+    transfers = status.transfers(study)
     if not transfers:
         return []
     lines = ["Features on other data (Appendix B), the paper's way of describing images:", ""]
     lines += ["| networks | data | measure | value (%) |", "|:--|:--|:--|--:|"]
     for transfer in transfers:
-        score = runs.read_transfer(transfer).measurements.get(transfer.usual.name)  # none since settings were changed
-        value = f"{score.value:.1f}" if score else display.NOT_RUN
+        record = runs.read_transfer(transfer)
+        score = record.measurements.get(transfer.usual.name) if record else None  # none since settings were changed
+        value = f"{score.value:.1f}" if score else f"{display.NOT_RUN}: `{transfer.command}`"
         members = ", ".join(run.row for run in transfer.members)
-        linked = f"[{members}]({study.name}/{transfer.name}.md)"
+        linked = f"[{members}]({study.name}/{transfer.name}.md)" if record else members
         lines.append(f"| {linked} | {transfer.source} | {transfer.target.metric} | {value} |")
     return [*lines, ""]
+
+
+def _tunings(study: Study) -> list[str]:
+    tunings = runs.recorded_tunings(study)
+    if not tunings:
+        return []
+    lines = ["Networks tuned on other data ([Fine-tuning](../training/finetune.ipynb)):", ""]
+    return [*lines, *(f"- [{tuning.row}]({study.name}/{tuning.name}.md): `{tuning.command}`" for tuning in tunings), ""]
 
 
 def _recipe(study: Study) -> list[str]:
