@@ -60,6 +60,31 @@ def test_every_object_of_an_ilsvrc_image_has_a_box(tmp_path):
     assert found.boxes == ((0, 0.1, 0.5, 0.5), (0.2, 0.25, 1, 1))  # counted from one, the last is one beyond
 
 
+@pytest.mark.parametrize(("drawn", "kept"), [
+    ((-9, -1, 249, 199), (0, 0, 0.5, 0.5)),
+    ((0, 0, 620, 433), (0, 0, 1, 1)),
+    ((249, 199, 0, 0), (0, 0, 0.5, 0.5)),  # from the lower right corner
+    ((499, 399, 499, 399), (0.998, 0.9975, 1, 1)),  # a pixel
+    ((500, 2, 510, 4), None),
+    ((-9, 2, -1, 4), None),
+])  # fmt: skip
+def test_a_box_of_ilsvrc_that_was_drawn_beyond_its_image_is_cut_at_the_border(tmp_path, drawn, kept):
+    """And no fault: TensorFlow's scripts for ILSVRC-2012 tell of such boxes, and cut them too."""
+    path = tmp_path / "a.xml"
+    path.write_text(XML.format(objects=OBJECT.format(*drawn) + OBJECT.format(0, 0, 499, 399)))
+    assert annotations.from_xml(path, "a").boxes == ((kept,) if kept else ()) + ((0, 0, 1, 1),)
+
+
+@pytest.mark.parametrize(("corners", "says"), [
+    ((-1, 2, 3, 4), "the box -1 2 3 4 begins outside the image"),
+    ((1, 2, 500, 4), "ends outside the image of 500x400"),
+    ((9, 2, 3, 4), "the box 9 2 3 4 is empty"),
+])  # fmt: skip
+def test_a_box_of_another_set_that_is_none_is_refused(corners, says):
+    with pytest.raises(DataError, match=f"a.txt: .*{says}"):
+        annotations.box(corners, (500, 400), "a.txt")
+
+
 BOMB = '<!DOCTYPE x [<!ENTITY a "a"><!ENTITY b "&a;&a;&a;">]><annotation>&b;</annotation>'
 OUTSIDE = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><annotation>&e;</annotation>'
 
@@ -74,10 +99,6 @@ OUTSIDE = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><annotation>&e;
     (XML.format(objects="").replace("500", "0"), "states no size"),
     (XML.format(objects=""), "has no box"),
     (XML.format(objects=OBJECT.format(1, 2, 3, "x")), "'1 2 3 x' are no four whole numbers"),
-    (XML.format(objects=OBJECT.format(-1, 2, 3, 4)), "the box -1 2 3 4 begins outside the image"),
-    (XML.format(objects=OBJECT.format(1, 2, 501, 4)), "ends outside the image of 500x400"),
-    (XML.format(objects=OBJECT.format(9, 2, 3, 4)), "the box 9 2 3 4 is empty"),
-    (XML.format(objects=OBJECT.format(500, 2, 500, 4)), "is empty"),
     ("<a>" + " " * annotations.MAX_XML_BYTES + "</a>", "larger than"),
 ])  # fmt: skip
 def test_a_bad_xml_of_boxes_is_one_line_with_its_path(tmp_path, text, says):

@@ -92,6 +92,20 @@ def test_an_array_that_is_no_picture_is_refused_and_not_taken_for_one(repository
             ask()
 
 
+def test_a_pil_image_is_taken_as_a_file_of_it_is(repository, tmp_path):
+    """Upright, and refused where its values would be clipped: a grey one of 16 bits became all but white."""
+    transform = verydeep.pretrained("narrow/A-256").transform
+    for mode in ("I;16", "I", "F"):
+        with pytest.raises(DataError, match=f"the picture: an image of mode {mode}; only 8 bits a channel are read"):
+            transform(Image.new(mode, (300, 260), 1000))
+    picture = Image.open(REPOSITORY / "book/evaluation/touch/pictures/tower.jpg")
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(path := tmp_path / "turned.jpg", exif=exif)
+    assert torch.equal(transform(Image.open(path)), transform(prediction.read_picture(path)))
+    assert not torch.equal(transform(Image.open(path)), transform(picture))
+
+
 def test_a_map_at_a_scale_below_the_crop_is_refused(repository):
     model = verydeep.pretrained("narrow/A-256")
     with pytest.raises(VerydeepError, match="the test scale 100 is smaller than the training crop of 224 pixels"):

@@ -152,6 +152,18 @@ def test_a_network_starts_from_trained_or_from_random_weights(trained):
     assert tuned.fully_connected()["fc8"].out_features == 3
 
 
+def test_names_that_end_as_those_of_objects_are_images_of_their_own(tmp_path):
+    """They were taken together, and then a share of all images was tested on, not of each class."""
+    for name, files_ in {"a": ["x#1", "x#2", "x#3"], "b": ["1", "2", "3"]}.items():
+        (tmp_path / name).mkdir()
+        for k, file in enumerate(files_):
+            Image.new("RGB", (300, 300), (k, 0, ord(name))).save(tmp_path / name / file, "PNG")
+    images = own.OwnFolder(tmp_path)
+    learned, tested = images.split(0.3)
+    labels = images.manifest["label"].to_numpy()
+    assert labels[tested].tolist() == [0, 1] and labels[learned].tolist() == [0, 0, 1, 1]
+
+
 def test_the_same_lesson_gives_the_same_weights_and_learns(trained, folder):
     run = studies.find_run("smoke", "A", 256)
     images = own.OwnFolder(folder)
@@ -361,6 +373,9 @@ def test_a_network_is_not_taken_up_as_another(trained, folder, monkeypatch):
         assert note["settings"][key] != value
         with pytest.raises(VerydeepError, match=said):
             finetuning.load(path.parent)
+    earlier = {key: value for key, value in note["settings"].items() if key != "network.head"}
+    path.write_text(json.dumps(note | {"settings": earlier}))  # of before a network could have another head
+    assert finetuning.load(path.parent).classes == note["classes"]
 
 
 def test_crops_are_mirrored_where_the_study_does_so(trained, folder, monkeypatch):

@@ -93,8 +93,8 @@ def test_people_of_one_image_are_drawn_together():
 def test_c_is_not_chosen_on_people_whose_image_is_trained_on():
     names = np.array(people({f"{k:03d}.jpg": 1 + k % 3 for k in range(100)}), object)
     for classes in (np.arange(len(names)) % 7, np.arange(len(names)) % 2):  # one class each too
-        kept = aside(np.where(np.eye(7)[classes] == 1, 1, -1), names, 0.2)
         images = images_of(names)
+        kept = aside(np.where(np.eye(7)[classes] == 1, 1, -1), names, 0.2, images)
         assert len(set(images[kept])) == 20 and not set(images[kept]) & set(images[~kept])
 
 

@@ -2,6 +2,8 @@
 
 import os
 import signal
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -56,6 +58,23 @@ def test_held_out_errors_are_those_of_the_centre_crops_at_the_middle_of_the_rang
     assert found["held_out_top1_error"] == pytest.approx(100 * wrong[1] / n, abs=1.01)
     assert found["held_out_top5_error"] == pytest.approx(100 * wrong[5] / n, abs=1.01)
     assert found["held_out_loss"] == pytest.approx(loss / n, rel=1e-3)  # of the labels as they are, not smoothed
+
+    def shared(rank, total):
+        """What the process ``rank`` of three says where all have counted ``total``, and what it counted itself."""
+        counted = []
+        others = SimpleNamespace(
+            process_index=rank, num_processes=3, device=torch.device("cpu"), autocast=nullcontext,
+            reduce=lambda sums, how: counted.append((sums, how)) or total,
+        )  # fmt: skip
+        said = held_out_errors(net, images, Classes(0.1), normalise, others, micro_batch=48)
+        (sums, how) = counted[0]
+        assert how == "sum"
+        return said, sums
+
+    at_once.clear()
+    total = sum(shared(rank, torch.zeros(3))[1] for rank in range(3))
+    assert at_once == [34, 33, 33]
+    assert all(shared(rank, total)[0] == pytest.approx(found) for rank in range(3))
 
 
 @pytest.mark.parametrize("stopped", [False, True])

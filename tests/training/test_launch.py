@@ -50,6 +50,13 @@ training.train(tiny_run(dropout=0.5, epochs=2))
 """
 
 
+#: As on two hosts each of which has its own disk.
+APART = """
+os.environ["VERYDEEP_ARTIFACTS"] += os.environ["RANK"]
+training.train(tiny_run(epochs=1))
+"""
+
+
 def start(program: str, *arguments: object, processes: int = 2, **environment: str) -> subprocess.Popen:
     """A program as torchrun starts it, or with ``processes=1`` alone; the leader of a group of processes."""
     file = Path("launched.py")
@@ -103,6 +110,12 @@ def test_two_processes_save_within_an_epoch_stop_together_and_go_on_to_the_same_
     with entered(make_checkout(tmp_path / "undisturbed")):
         said(start(UNDISTURBED))
         assert digest(run) == resumed
+
+
+def test_hosts_that_do_not_share_their_files_are_told_before_the_first_step(checkout):
+    told = said(start(APART), status=1)
+    assert "smoke/A-256-s0 is not the same for all processes: all hosts must see the same files" in told
+    assert "epoch 1/1" not in told and not list(checkout.glob("artifacts*/smoke/A-256-s0/.*staging*"))
 
 
 @pytest.mark.parametrize("processes", [1, 2])

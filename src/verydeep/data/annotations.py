@@ -21,7 +21,7 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 class Annotation(NamedTuple):
-    """The boxes of one image: its name in the data set, and at least one box, in parts of its width and height."""
+    """The boxes of one image: its name in the data set, and its boxes, in parts of its width and height."""
 
     name: str
     boxes: tuple[tuple[float, float, float, float], ...]
@@ -46,10 +46,7 @@ def box(corners: list[str] | tuple, size: tuple[int, int], where: str, beyond: i
     DataError
         When they are no four whole numbers, negative, outside the image or of an empty box.
     """
-    try:
-        left, top, right, bottom = (int(corner) for corner in corners)
-    except (TypeError, ValueError):
-        raise DataError(f"{where}: {' '.join(map(str, corners))!r} are no four whole numbers of a box") from None
+    left, top, right, bottom = _whole(corners, where)
     (width, height), shown = size, f"the box {left} {top} {right} {bottom}"
     if min(left, top) < 0:
         raise DataError(f"{where}: {shown} begins outside the image")
@@ -59,6 +56,25 @@ def box(corners: list[str] | tuple, size: tuple[int, int], where: str, beyond: i
     if right <= left or bottom <= top:
         raise DataError(f"{where}: {shown} is empty")
     return left / width, top / height, right / width, bottom / height
+
+
+def clipped(corners: list[str], size: tuple[int, int], where: str) -> tuple[float, ...] | None:
+    """A box as :func:`box` makes it, of corners drawn by hand: cut at the border, from whichever corner it was drawn.
+
+    ``None`` for one that lies outside the image. Raises where they are no four whole numbers.
+    """
+    x0, y0, x1, y1 = _whole(corners, where)
+    (left, right), (top, bottom), (width, height) = sorted((x0, x1)), sorted((y0, y1)), size
+    inside = max(left, 0), max(top, 0), min(right, width - 1), min(bottom, height - 1)
+    return box(inside, size, where) if inside[0] <= inside[2] and inside[1] <= inside[3] else None
+
+
+def _whole(corners: list[str] | tuple, where: str) -> list[int]:
+    try:
+        left, top, right, bottom = (int(corner) for corner in corners)
+    except (TypeError, ValueError):
+        raise DataError(f"{where}: {' '.join(map(str, corners))!r} are no four whole numbers of a box") from None
+    return [left, top, right, bottom]
 
 
 def one_for_each(listed: dict[str, tuple], images: list[str], path: Path) -> Iterator[Annotation]:
@@ -75,21 +91,23 @@ def one_for_each(listed: dict[str, tuple], images: list[str], path: Path) -> Ite
 def from_xml(path: Path, name: str) -> Annotation:
     """The boxes of one image of ILSVRC from its XML file: several where it shows several objects of its class.
 
+    Some of its annotators drew beyond the image, or from the lower right corner: boxes are :func:`clipped`, and one
+    that lies outside is none. Some files count pixels from one, so that their last is one beyond the size.
+
     Entities and external files, by which a small file becomes a large one or reads another, are refused.
 
     Raises
     ------
     DataError
-        When it is missing, too large, no XML of this form, or a box is none.
+        When it is missing, too large, no XML of this form, or a box is no four whole numbers.
     """
     root = read_xml(path)
     size = size_in(root, path)
     elements = root.findall("object/bndbox")
     if not elements:
         raise DataError(f"{path}: has no box")
-    # some files count pixels from one: their last is one beyond the size
-    boxes = (box([element.findtext(corner) for corner in _CORNERS], size, str(path), beyond=1) for element in elements)
-    return Annotation(name, tuple(boxes))
+    boxes = (clipped([element.findtext(corner) for corner in _CORNERS], size, str(path)) for element in elements)
+    return Annotation(name, tuple(one for one in boxes if one))
 
 
 def read_xml(path: Path) -> Element:

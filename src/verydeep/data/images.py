@@ -48,6 +48,13 @@ def decode(data: bytes, path: str, *, upright: bool = False, advice: str = RESTO
         return np.asarray((ImageOps.exif_transpose(image) if upright else image).convert("RGB"))
 
 
+def pixels_of(picture: Image.Image, called: str = "the picture") -> np.ndarray:
+    """A PIL image as :func:`decode` gives a file of it, upright; raises as it does."""
+    with _readable(called, "give another"):
+        _require_lossless(picture, called)
+        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+
+
 def require_rgb(picture: np.ndarray) -> None:
     """Refuse what is no decoded picture: by another type or range its pixels would be taken for others.
 
@@ -82,6 +89,11 @@ def _readable(path: str, advice: str = RESTORE) -> Iterator[None]:
 
 def _open(data: bytes, path: str) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    _require_lossless(image, path)
+    return image
+
+
+def _require_lossless(image: Image.Image, path: str) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise DataError(f"{path}: {image.width}x{image.height} pixels, more than {MAX_PIXELS} allowed")
     if image.mode not in _EIGHT_BITS:
@@ -89,4 +101,3 @@ def _open(data: bytes, path: str) -> Image.Image:
     # a JPEG's further pictures are its own preview or the other eye's view
     if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:
         raise DataError(f"{path}: {frames} frames; a single image is expected")
-    return image

@@ -114,14 +114,19 @@ def images_of(names: Iterable[str]) -> np.ndarray:
     return np.array([_OBJECT.sub("", name) for name in names], object)
 
 
-def aside(labels: np.ndarray, names: np.ndarray, share: float) -> np.ndarray:
+def aside(labels: np.ndarray, names: np.ndarray, share: float, images: np.ndarray | None = None) -> np.ndarray:
     """Which of the training targets are kept to choose hyper-parameters on: a share of each class, bool (n,).
 
     Those whose names have the smallest sha256; of targets of several classes, and of objects in images, that share of
     all images. Of each class at least one, but never its only one. Objects in one image stay together: their
     descriptors have most in common, and C would be chosen on what was trained on.
+
+    Parameters
+    ----------
+    images
+        Of targets that may be objects the image of each (:func:`images_of`); without, each is an image of its own.
     """
-    images, image_of = np.unique(images_of(names), return_inverse=True)
+    images, image_of = np.unique(names if images is None else images, return_inverse=True)
     digests = np.array([int(hashlib.sha256(f"aside {name}".encode()).hexdigest()[:15], 16) for name in images])
     by_class = len(images) == len(names) and ((labels == 1).sum(1) == 1).all()
     groups = np.zeros(len(images), int)

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.svm import LinearSVC
 
 from verydeep.data.ahead import prepared
-from verydeep.data.targets import aside
+from verydeep.data.targets import aside, images_of
 from verydeep.runs import transfers
 
 #: When the optimisation of a machine ends; scikit-learn's own is a hundredth of it and changes no number in print.
@@ -46,7 +46,7 @@ def best_cost(train: np.ndarray, labels: np.ndarray, names: np.ndarray, costs: l
     """
     if len(costs) == 1:
         return costs[0]
-    kept = aside(labels, names, share)
+    kept = aside(labels, names, share, images_of(names))
     reached = {}
     for cost in sorted(costs):
         said = scores(train[~kept], labels[~kept], train[kept], cost)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from verydeep import assembly, files, paths, runs
 from verydeep.data import sources
-from verydeep.data.images import require_rgb
+from verydeep.data.images import pixels_of, require_rgb
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import centre_position, require_rescalable, rescale
 from verydeep.errors import VerydeepError
@@ -47,7 +47,7 @@ class Transform:
         return self._tensor(self._rescaled(picture))
 
     def _rescaled(self, picture: Image.Image | np.ndarray) -> np.ndarray:
-        image = np.asarray(picture.convert("RGB")) if isinstance(picture, Image.Image) else picture
+        image = pixels_of(picture) if isinstance(picture, Image.Image) else picture
         require_rgb(image)
         require_rescalable("the picture", *image.shape[:2], self.scale, self.testing.longer_side)
         keys = ("longer_side", "interpolation", "antialias")

@@ -16,6 +16,7 @@ from verydeep.evaluation.tester import Tester
 from verydeep.finetuning.loop import new_network
 from verydeep.networks import weights
 from verydeep.studies import Run
+from verydeep.studies.parts import Network, Testing
 from verydeep.studies.plan import named_run
 
 #: The files of a network that was made for own images, and the page about it.
@@ -61,8 +62,11 @@ def load(folder: Path) -> OwnNetwork:
     if files.sha256(folder / WEIGHTS) != note["weights_sha256"]:
         raise VerydeepError(f"{folder / WEIGHTS}: not the weights that {NOTE} names; tune the network again")
     run = named_run(note["started_from"])
-    then, now = note["settings"], settings(run)
-    if told := runs.otherwise_words({key: (then.get(key), now[key]) for key in now if then.get(key) != now[key]}):
+    now = settings(run)
+    then = (
+        _named(Network(), Testing()) | note["settings"]
+    )  # a key that was none then was as it is by default, as in records
+    if told := runs.otherwise_words({key: (then[key], now[key]) for key in now if then[key] != now[key]}):
         raise VerydeepError(
             f"{folder}: was made otherwise than the study {run.study.name} says now ({told}); put the study back, or "
             f"tune the network again"
@@ -79,11 +83,14 @@ def load(folder: Path) -> OwnNetwork:
 
 def settings(run: Run) -> dict:
     """How a network is built and tested, by key, for its note: its weights fit one of another pooling too."""
-    parts = {"network": run.network, "testing": run.testing}
-    every = {
+    return _named(run.network, run.testing) | {"flip": run.recipe.flip}
+
+
+def _named(network: Network, testing: Testing) -> dict:
+    parts = {"network": network, "testing": testing}
+    return {
         f"{name}.{key}": value for name, part in parts.items() for key, value in part.model_dump(mode="json").items()
     }
-    return every | {"flip": run.recipe.flip}
 
 
 def _note(path: Path) -> dict:

@@ -2,13 +2,15 @@
 
 import atexit
 import os
+import secrets
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 from torch.distributed import ProcessGroup
 
-from verydeep import assembly
+from verydeep import assembly, files
 from verydeep.errors import VerydeepError, first_line
 from verydeep.runs import variables
 from verydeep.studies import Run
@@ -18,7 +20,16 @@ with variables.importing():
     from accelerate.state import AcceleratorState
     from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
 
-__all__ = ["Accelerator", "accelerator", "agreed", "host_group", "largest", "leave_at_exit", "others_are_lost"]
+__all__ = [
+    "Accelerator",
+    "accelerator",
+    "agreed",
+    "host_group",
+    "largest",
+    "leave_at_exit",
+    "others_are_lost",
+    "require_same_files",
+]
 
 #: Seconds in which an answer of the others that cannot come any more says so.
 _AT_ONCE = 2.0
@@ -93,6 +104,30 @@ def largest(group: ProcessGroup | None, *values: int) -> list[int]:
     exchanged = torch.tensor(values)
     torch.distributed.all_reduce(exchanged, torch.distributed.ReduceOp.MAX, group)
     return exchanged.tolist()
+
+
+def require_same_files(accelerator: Accelerator, group: ProcessGroup | None, folder: Path) -> None:
+    """Refuse a launch whose hosts do not share ``folder``: one of them would train what the others never see.
+
+    Raises
+    ------
+    VerydeepError
+        In every process, when one of them does not see what the first writes there.
+    """
+    if group is None:
+        return
+    first = accelerator.is_main_process
+    (number,) = largest(group, secrets.randbits(62) if first else 0)
+    mark = folder / f".{number}{files.STAGING}"
+    if first:
+        folder.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    largest(group, 0)  # the others do not look before it is there
+    (unseen,) = largest(group, int(not mark.exists()))
+    if first:
+        mark.unlink()
+    if unseen:
+        raise VerydeepError(f"{folder} is not the same for all processes: all hosts must see the same files")
 
 
 def agreed(accelerator: Accelerator, value: dict[str, float]) -> dict[str, float]:

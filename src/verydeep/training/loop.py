@@ -23,6 +23,7 @@ from verydeep.training.accelerators import (
     largest,
     leave_at_exit,
     others_are_lost,
+    require_same_files,
 )
 from verydeep.training.images import TrainingImages
 from verydeep.training.signals import StopRequest
@@ -76,6 +77,7 @@ class Training:
         self.images = TrainingImages.of(run)
         self.accelerator = accelerator(run)
         self.hosts = host_group(self.accelerator)
+        require_same_files(self.accelerator, self.hosts, run.workspace)
         self.identity = self._identity()  # of the parent's weights as they are loaded now: they may change later
         self.updates = Updates(run, self.images, self.accelerator, micro_batch)
         self.steps = Steps(self.accelerator.device)

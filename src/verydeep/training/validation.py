@@ -20,13 +20,13 @@ def held_out_errors(
     accelerator: Accelerator,
     micro_batch: int,
 ) -> dict[str, float]:
-    """Loss and errors (percent) on the centre crops of the held-out images, every process the same.
+    """Loss and errors (percent) on the centre crops of the held-out images, of which each process tests its share.
 
     No more than ``micro_batch`` images go through the network at once: what a device can train on it can test on.
     Of a network that gives boxes the class is given, so that its top-1 and top-5 errors are one.
     """
     loss, wrong = 0.0, {1: 0, 5: 0}
-    rows = images.held_out_rows
+    rows = images.held_out_rows[accelerator.process_index :: accelerator.num_processes]
     with torch.inference_mode():
         for batch in centre_batches(images.store, rows, images.centre, min(_BATCH, micro_batch), images.boxes):
             with accelerator.autocast():
@@ -35,7 +35,11 @@ def held_out_errors(
             loss += objective.measured(outputs.float(), targets).item()
             for k in wrong:
                 wrong[k] += int((~objective.right(outputs.float(), targets, k)).sum())
-    n = len(rows)
+    if accelerator.num_processes > 1:
+        counted = torch.tensor([loss, *wrong.values()], dtype=torch.float64, device=accelerator.device)
+        loss, *counts = accelerator.reduce(counted, "sum").tolist()
+        wrong = dict(zip(wrong, counts, strict=True))
+    n = len(images.held_out_rows)
     return {
         "held_out_loss": loss / n,
         "held_out_top1_error": 100 * wrong[1] / n,
