@@ -170,7 +170,7 @@ def test_on_paper_every_column_of_a_table_is_seen(page, address):
         page.emulate_media(media="print")
         cut = page.evaluate("""() => [...document.querySelectorAll('.bd-article table, .bd-article pre')]
             .filter(one => getComputedStyle(one).overflowX !== 'visible' || getComputedStyle(one).maskImage !== 'none')
-            .map(one => one.innerText.slice(0, 60))""")
+            .map(one => `${one.localName} ${getComputedStyle(one).overflowX} ${one.textContent.slice(0, 60)}`)""")
         assert not cut, (name, cut)
         drawn = "[...document.querySelectorAll('.bd-article img')].map(one => getComputedStyle(one).filter)"
         assert {*page.evaluate(drawn)} <= {"none"}, name

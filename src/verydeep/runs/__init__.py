@@ -41,7 +41,7 @@ from verydeep.runs.records import (
     record_path,
     write_record,
 )
-from verydeep.runs.seals import SEAL, read_seal, rewriting, seal
+from verydeep.runs.seals import SEAL, read_seal, rewriting, seal, unseal
 from verydeep.runs.staleness import (
     otherwise_words,
     require_trained_as_asked,
@@ -97,6 +97,7 @@ __all__ = [
     "told_otherwise",
     "trained_otherwise",
     "unchecked",
+    "unseal",
     "working_on",
     "write_record",
 ]

@@ -107,14 +107,14 @@ def _transfers(study: Study) -> list[str]:
     if not transfers:
         return []
     lines = ["Features on other data (Appendix B), the paper's way of describing images:", ""]
-    lines += ["| networks | data | measure | value (%) |", "|:--|:--|:--|--:|"]
+    lines += ["| networks | data | state | measure | value (%) |", "|:--|:--|:--|:--|--:|"]
     for transfer in transfers:
         record = runs.read_transfer(transfer)
         score = record.measurements.get(transfer.usual.name) if record else None  # none since settings were changed
-        value = f"{score.value:.1f}" if score else f"{display.NOT_RUN}: `{transfer.command}`"
+        state, value = ("done", f"{score.value:.1f}") if score else (f"{display.NOT_RUN}: `{transfer.command}`", "")
         members = ", ".join(run.row for run in transfer.members)
         linked = f"[{members}]({study.name}/{transfer.name}.md)" if record else members
-        lines.append(f"| {linked} | {transfer.source} | {transfer.target.metric} | {value} |")
+        lines.append(f"| {linked} | {transfer.source} | {state} | {transfer.target.metric} | {value} |")
     return [*lines, ""]
 
 
