@@ -125,7 +125,7 @@ def require_same_files(accelerator: Accelerator, group: ProcessGroup | None, fol
     largest(group, 0)  # the others do not look before it is there
     (unseen,) = largest(group, int(not mark.exists()))
     if first:
-        mark.unlink()
+        mark.unlink(missing_ok=True)
     if unseen:
         raise VerydeepError(f"{folder} is not the same for all processes: all hosts must see the same files")
 
