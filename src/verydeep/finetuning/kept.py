@@ -63,9 +63,8 @@ def load(folder: Path) -> OwnNetwork:
         raise VerydeepError(f"{folder / WEIGHTS}: not the weights that {NOTE} names; tune the network again")
     run = named_run(note["started_from"])
     now = settings(run)
-    then = (
-        _named(Network(), Testing()) | note["settings"]
-    )  # a key that was none then was as it is by default, as in records
+    # a key that was none then was as it is by default, as in records
+    then = _named(Network(), Testing()) | note["settings"]
     if told := runs.otherwise_words({key: (then[key], now[key]) for key in now if then[key] != now[key]}):
         raise VerydeepError(
             f"{folder}: was made otherwise than the study {run.study.name} says now ({told}); put the study back, or "
