@@ -1,50 +1,21 @@
 """Books that tests build: of the checkout in which the smoke study's A was trained."""
 
-import atexit
-import multiprocessing
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import forks
 from conftest import REPOSITORY
 
 COMMAND = ["jupyter-book", "build", "book", "-W", "-n", "--keep-going"]
-#: Forks of one process that has imported what every build imports, which takes a third of the time of a small one.
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["jupyter_book.cli.main", "myst_nb", "sphinx_book_theme", "verydeep.book.extension"])
 
 
 def build(root, **more) -> subprocess.CompletedProcess[str]:
     """Build the book of a checkout as the command does, in a process of its own."""
     if not (root / "src").exists():
         (root / "src").symlink_to(REPOSITORY / "src")  # of which chapters show parts
-    said = [root.parent / f"{root.name}.{name}" for name in ("out", "error")]
-    building = _FORKS.Process(target=_build, args=(root, os.environ | {"VERYDEEP_ROOT": str(root)} | more, said))
-    building.start()
-    building.join(1800)
-    building.kill()  # nothing where it came to an end
-    building.join()
-    return subprocess.CompletedProcess(COMMAND, building.exitcode, *(path.read_text() for path in said))
-
-
-def _build(root: Path, environment: dict[str, str], said: list[Path]) -> None:
-    """In a fork: become the command, which writes to two files what it says."""
-    from jupyter_book.cli.main import main
-
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(root)
-    for stream, path in zip((sys.stdout, sys.stderr), said, strict=True):
-        with path.open("w") as file:
-            os.dup2(file.fileno(), stream.fileno())
-    sys.argv = COMMAND
-    try:
-        main(COMMAND[1:])
-    finally:
-        atexit._run_exitfuncs()  # which a process of multiprocessing leaves out
+    return forks.run(*COMMAND, folder=root, timeout=1800, VERYDEEP_ROOT=str(root), **more)
 
 
 def show_smoke(root):

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from cffconvert.cli.create_citation import create_citation
 
+import forks
 from conftest import REPOSITORY
 from verydeep import __version__, paper, runs, studies
 from verydeep.book import lost_text, pages
@@ -159,10 +160,8 @@ def planned_by_workflow(root: Path, *config: str) -> subprocess.CompletedProcess
         (root / name).mkdir(exist_ok=True)
     shutil.copy(REPOSITORY / "_config.yml", root)
     shutil.copy(REPOSITORY / "workflow/Snakefile", root / "workflow")
-    command = [sys.executable, "-m", "snakemake", "--config", *config, "--cores", "2", "-n", "-p"]
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(root), "VERYDEEP_ROOT": str(root)}
-    environment["PYTHONPATH"] = str(REPOSITORY / "src")  # the package beside this test, whichever is installed
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment)
+    asked = ("--config", *config, "--cores", "2", "-n", "-p")
+    return forks.run("snakemake", *asked, folder=root, PATH="/usr/bin:/bin", HOME=str(root), VERYDEEP_ROOT=str(root))
 
 
 @pytest.mark.parametrize("study", studies.names())
@@ -258,8 +257,7 @@ def test_on_several_cards_a_network_that_takes_its_batch_whole_has_one(tmp_path)
 
 def test_a_wrong_study_is_one_line_in_snakemake_too(tmp_path):
     shutil.copytree(REPOSITORY / "workflow", tmp_path / "workflow")
-    command = [sys.executable, "-m", "snakemake", "--config", "study=quater", "--cores", "2", "-n"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = forks.run("snakemake", "--config", "study=quater", "--cores", "2", "-n", folder=tmp_path)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: unknown study 'quater': choose one of ")
 

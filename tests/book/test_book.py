@@ -84,17 +84,23 @@ def small_book(trained):
             path.unlink()
     (trained / "book/cite.md").write_text("# How to cite\n")
     for name in ("dense-form", "receptive-field"):
-        notebook(trained / f"book/networks/{name}.ipynb", mystnb={"execution_mode": "off"})
-    config = (trained / "_config.yml").read_text()
-    (trained / "_config.yml").write_text(config.replace("exclude_patterns: [", "exclude_patterns: [reference/*, ", 1))
+        notebook(trained / f"book/networks/{name}.ipynb")
+    configure(trained, "exclude_patterns: [", "exclude_patterns: [reference/*, ")
+    configure(trained, "execute_notebooks: cache", 'execute_notebooks: "off"')
     return trained
 
 
-def notebook(path, *code, **metadata):
+def configure(root, setting, other):
+    """Another setting of the book, once."""
+    config = (root / "_config.yml").read_text()
+    assert setting in config
+    (root / "_config.yml").write_text(config.replace(setting, other, 1))
+
+
+def notebook(path, *code):
     """A chapter that the templates link to."""
     title = nbformat.v4.new_markdown_cell("# Dense form")
-    cells = [title, *map(nbformat.v4.new_code_cell, code)]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+    nbformat.write(nbformat.v4.new_notebook(cells=[title, *map(nbformat.v4.new_code_cell, code)]), path)
 
 
 def test_a_verdict_in_a_sentence_leads_to_the_table_of_its_study(html):
@@ -165,6 +171,7 @@ def test_the_strict_build_fails_and_says_why(small_book):
         "```{in-browser} absent\n```": "absent: no program there",
     }
     append(small_book / "book/index.md", "".join(f"\n{text}\n" for text in wrong))
+    configure(small_book, 'execute_notebooks: "off"', "execute_notebooks: cache")
     notebook(small_book / "book/networks/dense-form.ipynb", "fault = 'in a cell'\nraise ValueError(fault)")
     for _ in range(2):  # nor does it pass when nothing was changed since
         done = build(small_book)

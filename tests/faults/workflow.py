@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
+import forks
 from faults import kills
 from faults.kills import Kill
 from faults.world import World
@@ -37,8 +38,8 @@ def start(world: World, *targets: str) -> subprocess.Popen:
 
 def plan(world: World, *settings: str) -> str:
     """What a dry run of the smoke study prints, its errors too."""
-    command = [sys.executable, "-m", "snakemake", "--config", "study=smoke", *settings, "--cores", _cores(), "-n", "-p"]
-    done = subprocess.run(command, cwd=world.root, env=os.environ | world.environment, capture_output=True, text=True)
+    asked = ("--config", "study=smoke", *settings, "--cores", _cores(), "-n", "-p")
+    done = forks.run("snakemake", *asked, folder=world.root, **world.environment)
     return done.stdout + done.stderr
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+import forks
 from conftest import make_checkout
 from verydeep import files
 
@@ -80,8 +81,10 @@ class World:
         )
 
     def run(self, *arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
-        """The same, to its end."""
-        return ended(self.start(*arguments, prefix=prefix))
+        """The same, to its end; without a prefix in a fork, which has imported already what the command would."""
+        if prefix:
+            return ended(self.start(*arguments, prefix=prefix))
+        return forks.run("verydeep", *arguments, folder=self.root, **self.environment)
 
     def snapshot(self) -> dict[str, str]:
         """Every file with its hash."""

@@ -8,74 +8,43 @@ import sys
 import time
 from pathlib import Path
 
+import launches
 import pytest
 import torch
+from launches import launched
 from tiny import digest, tiny_run
 
 from conftest import REPOSITORY, entered, make_checkout
 from faults.machine import wait_for_epoch
+from forks import Forked
 from verydeep import runs, studies
 from verydeep.training import loop
 
 IMPORTS = """
-import os, signal, sys
 from tiny import tiny_run
 from verydeep import training
-from verydeep.training import images, loop
-from verydeep.training.updates import Updates
-"""
-
-#: The second of two processes gets a signal before an update: its number, and that of the update in this launch.
-SIGNALLED = """
-original, calls, loop.CHECKPOINT_SECONDS = Updates.update, [], 0.0
-
-def update(self, *where):
-    calls.append(where)
-    if len(calls) == int(sys.argv[2]) and os.environ["RANK"] == "1":
-        os.kill(os.getpid(), int(sys.argv[1]))
-    return original(self, *where)
-
-Updates.update = update
-training.train(tiny_run(dropout=0.5, epochs=2))
-"""
-
-UNDISTURBED = "training.train(tiny_run(dropout=0.5, epochs=2))"
-
-#: As on two hosts that do not share their files.
-UNSEEN = """
-from verydeep.training import checkpoints
-if os.environ["RANK"] == "1":
-    checkpoints.load = lambda *_: None
-training.train(tiny_run(dropout=0.5, epochs=2))
+from verydeep.training import images
 """
 
 
-#: As on two hosts each of which has its own disk.
-APART = """
-os.environ["VERYDEEP_ARTIFACTS"] += os.environ["RANK"]
-training.train(tiny_run(epochs=1))
-"""
-
-
-def start(program: str, *arguments: object, processes: int = 2, **environment: str) -> subprocess.Popen:
-    """A program as torchrun starts it, or with ``processes=1`` alone; the leader of a group of processes."""
+def start(program: str, *arguments: object) -> subprocess.Popen:
+    """A program as a user starts it; the leader of a group of processes."""
     file = Path("launched.py")
     file.write_text(IMPORTS + program)
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     path = os.pathsep.join([str(REPOSITORY / "tests" / "training"), *filter(None, sys.path)])
     return subprocess.Popen(
-        [sys.executable, *(launcher if processes > 1 else []), str(file), *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": path} | environment,
+        [sys.executable, str(file), *map(str, arguments)], env=os.environ | {"PYTHONPATH": path},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
 
-def said(started: subprocess.Popen, status: int = 0) -> str:
+def said(started: subprocess.Popen | Forked, status: int = 0) -> str:
     """What a program wrote to its end."""
     try:
         out, error = started.communicate(timeout=200)
     except subprocess.TimeoutExpired:
-        os.killpg(started.pid, signal.SIGKILL)
+        if isinstance(started, subprocess.Popen):
+            os.killpg(started.pid, signal.SIGKILL)
         raise
     assert started.returncode == status, error[-3000:]
     return out + error
@@ -88,8 +57,7 @@ def saved(run) -> tuple[int, int]:
 
 
 def test_a_parent_and_its_child_are_trained_in_one_launch(checkout):
-    child, program = tiny_run("D", epochs=1), 'training.train(tiny_run("D", epochs=1))'
-    out = said(start(f"{program}\n{program}"))  # the second time there is nothing left to do
+    child, out = tiny_run("D", epochs=1), said(launched(launches.a_child_twice))
     trained = runs.read_record(child, "train")
     assert trained.device.processes == 2 and trained.parent.weights_sha256 == digest(child.parent)
     assert "destroy_process_group" not in out, "it was left without being ended"
@@ -98,22 +66,22 @@ def test_a_parent_and_its_child_are_trained_in_one_launch(checkout):
 
 def test_two_processes_save_within_an_epoch_stop_together_and_go_on_to_the_same_bits(checkout, tmp_path):
     run = tiny_run(dropout=0.5, epochs=2)
-    killed = said(start(SIGNALLED, int(signal.SIGKILL), 60), status=1)
+    killed = said(launched(launches.signalled, signal.SIGKILL, 60), status=1)
     assert "rank 0 of 2 processes lost another in epoch 2: it ended or its host went away; state saved in" in killed
     assert saved(run) == (1, 18)
-    stopped = said(start(SIGNALLED, int(signal.SIGTERM), 10), status=1)
+    stopped = said(launched(launches.signalled, signal.SIGTERM, 10), status=1)
     assert stopped.count("stopped by SIGTERM in epoch 2, state saved in") == 2 and saved(run) == (1, 28)
-    refused = said(start(UNSEEN), status=1)
+    refused = said(launched(launches.without_its_checkpoint), status=1)
     assert "checkpoint.pt is not the same for all processes: all hosts must see the same files" in refused
-    assert said(start(UNDISTURBED)).count("goes on at epoch 2, step 28") == 1
+    assert said(launched(launches.undisturbed)).count("goes on at epoch 2, step 28") == 1
     resumed = digest(run)
     with entered(make_checkout(tmp_path / "undisturbed")):
-        said(start(UNDISTURBED))
+        said(launched(launches.undisturbed))
         assert digest(run) == resumed
 
 
 def test_hosts_that_do_not_share_their_files_are_told_before_the_first_step(checkout):
-    told = said(start(APART), status=1)
+    told = said(launched(launches.on_disks_of_their_own), status=1)
     assert "smoke/A-256-s0 is not the same for all processes: all hosts must see the same files" in told
     assert "epoch 1/1" not in told and not list(checkout.glob("artifacts*/smoke/A-256-s0/.*staging*"))
 
@@ -127,7 +95,7 @@ images._workers = lambda on_gpu: 2
 if __name__ == "__main__":
     main()
 """
-    training = start(program, "train", "smoke", "A", "256", "--processes", processes, processes=1)
+    training = start(program, "train", "smoke", "A", "256", "--processes", processes)
     wait_for_epoch(training, 1)
     os.killpg(training.pid, signal.SIGTERM)
     lines = said(training, status=1).splitlines()
@@ -142,7 +110,7 @@ def test_a_launch_waits_for_a_run_and_ends_where_it_was_trained_meanwhile(checko
     """However long the first process waits, the others do not give it up, here after three seconds."""
     run = tiny_run(epochs=1)
     with runs.working_on(run):
-        waiting = start("training.train(tiny_run(epochs=1))", VERYDEEP_WAIT="1", VERYDEEP_SILENCE="3")
+        waiting = launched(launches.one_epoch, VERYDEEP_WAIT="1", VERYDEEP_SILENCE="3")
         time.sleep(15)
         loop.fit(run, 256, lambda line: None)
         assert waiting.poll() is None
@@ -152,7 +120,7 @@ def test_a_launch_waits_for_a_run_and_ends_where_it_was_trained_meanwhile(checko
 
 def test_processes_that_end_before_they_can_say_why_are_told_by_how_they_ended(checkout):
     """As those of a script that starts others whenever it is read, and each of which reads it."""
-    told = said(start("training.train(tiny_run(epochs=1), processes=2)", processes=1), status=1)
+    told = said(start("training.train(tiny_run(epochs=1), processes=2)"), status=1)
     assert re.search(r"rank \d of 2 processes ended with exit code 1 before it could say why; what it printed", told)
     assert "is in the hands of process" in told, "what the second reading of the script printed is not hidden"
 
@@ -165,7 +133,7 @@ images.TrainingBatches.__getitem__ = lambda *_: decode(b"cut short", "n01440764_
 if __name__ == "__main__":
     training.train(tiny_run(epochs=1), processes=2)
 """
-    told = said(start(program, processes=1), status=1)
+    told = said(start(program), status=1)
     assert re.search(
         r"A-256-s0: rank \d of 2 processes: n01440764_10026.JPEG: not a readable image \(.*; restore", told
     )

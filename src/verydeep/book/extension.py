@@ -44,7 +44,7 @@ def write_run_pages(app: Sphinx, config) -> None:
     made = freshness.made_from()
     of_runs, of_reference = (paths.book() / name for name in ("runs", "reference"))
     holds = freshness.holds(of_runs, made.of)
-    _own_kernels(at_once=not holds)
+    _own_kernels(at_once=not holds and config.nb_execution_mode != "off")
     if faults := runs.check_chapters() if holds else runs.check_all() + history.undisclosed_changes():
         raise VerydeepError("; ".join(faults))
     if not holds:
