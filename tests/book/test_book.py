@@ -115,11 +115,15 @@ def test_a_verdict_in_a_sentence_leads_to_the_table_of_its_study(html):
 def test_numbers_in_sentences_are_printed_or_said_not_to_be_run(small_book):
     sentence = "A: {result}`smoke.table3.A-256.top1`, {paper}`table3.A-256.top1`. D: {result}`smoke.table3.D-256.top1`"
     sentence += "; depth: {verdict}`smoke.3`, {verdict}`smoke.3 centre-crop`"
+    sentence += "; held out: {held-out}`smoke.A-256`, {held-out}`smoke.D-256`"
     append(small_book / "book/index.md", f"\n{sentence}\n")
     done = build(small_book)
     assert done.returncode == 0, done.stderr[-2000:]
     shown = (small_book / "_build/html/index.html").read_text()
     assert "29.6" in shown and 'class="spread"' in shown and "not run" in shown and shown.count("not tested") == 2
+    held_out = json.loads((small_book / "runs/smoke/A-256-s0/train.json").read_text())["metrics"]["held_out_top1_error"]
+    (led,) = re.findall(r"; held out: <.*?</span>(?=, )", shown)
+    assert f">{held_out:.1f}<" in led and 'href="runs/smoke/A-256-s0.html"' in led and "on the 100 images held" in led
     rebuilt_where_something_changed(small_book)
 
 
@@ -161,6 +165,7 @@ def test_the_strict_build_fails_and_says_why(small_book):
         "{result}`smoke.table3.Z-256.top1`": "unknown number 'smoke.table3.Z-256.top1'",
         "{paper}`table3.Z-256.top1`": "unknown number of the paper",
         "{verdict}`smoke.33`": "unknown claim 33",
+        "{held-out}`smoke.A-256-longest`": "unknown variant 'longest'",
         "{verdict}`smoke.deeper`": "unknown ablation 'deeper'",
         "{verdict}`smoke.9 centre-crop`": "unknown claim about Table 3 9",
         "{verdict}`smoke.3 bold`": "unknown option 'bold' of {verdict}",

@@ -1,4 +1,4 @@
-"""What sentences say of the runs: the roles ``result``, ``paper`` and ``verdict``.
+"""What sentences say of the runs: the roles ``result``, ``paper``, ``verdict`` and ``held-out``.
 
 An unknown identity is a warning, which the strict build turns into a failure. In Markdown::
 
@@ -6,6 +6,7 @@ An unknown identity is a warning, which the strict build turns into a failure. I
     {paper}`table3.D-384.top1`             the published one
     {verdict}`quarter.3`                   what a study says of the paper's claim 3, and the difference that says it
     {verdict}`quarter.3 centre-crop`       what it says of the same networks on one crop
+    {held-out}`quarter.A-256-pilot-base`   the top-1 error of a network, or a pilot, on the images held out for choices
 """
 
 from abc import ABC, abstractmethod
@@ -14,12 +15,15 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxRole
 
-from verydeep import results
+from verydeep import results, runs
 from verydeep.book import lost_text
 from verydeep.chapters import claim_tables, display
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.results import citation
 from verydeep.results.claims import Verdict
+from verydeep.statistics import error_interval
+from verydeep.studies import find_run
+from verydeep.studies.names import RunName
 
 #: The studies whose verdicts stand on the page of claims, each in a table ``tab-claims-<study>``.
 SHOWN = ("narrow", "quarter")
@@ -118,6 +122,33 @@ class VerdictRole(BookRole):
         return shown, []
 
 
+class HeldOutRole(BookRole):
+    """The top-1 error of a network, or a pilot, on the images held out from the training set, by which recipes are
+    chosen; with its 95 % interval, linked to the run's page. A run that is not recorded prints *not run*."""
+
+    def show(self):
+        """The error and its link, or the warning that the study has no such run."""
+        study, _, network = self.text.partition(".")
+        try:
+            named = RunName.parse(network, seed=0)
+            run = find_run(study, named.config, named.train_scale, named.seed, named.variant)
+        except VerydeepError as error:
+            return self._warn(str(error))
+        record = runs.read_record(run, "train")
+        if record is None:
+            return [nodes.inline(display.NOT_RUN, display.NOT_RUN, classes=["result"])], []
+        error, images = record.metrics.held_out_error("top1"), record.data.held_out.count
+        text, spread = f"{error:.1f}", f" {display.spread_of(error, *error_interval(error, images))}"
+        shown = [nodes.inline(text, text, classes=["result"]), nodes.inline(spread, spread, classes=["spread"])]
+        address = self.env.app.builder.get_relative_uri(self.env.docname, f"runs/{study}/{run.name}")
+        reference = nodes.reference("", "", *shown, internal=True, refuri=address)
+        reference["reftitle"] = (
+            f"top-1 error, percent, on the {images:,} images held out from the training set, after "
+            f"{run.recipe.epochs} epochs; with its 95 % interval; study {study}, {run.row}, seed {run.seed}"
+        )
+        return [nodes.inline("", "", reference, classes=["result-link"])], []
+
+
 def _shown_at(study: str, claim: int | str, on_one_crop: bool) -> tuple[str, str]:
     """The page on which a verdict stands in its table, and the table's anchor there, if it has one."""
     if on_one_crop:
@@ -139,3 +170,4 @@ def setup(app: Sphinx) -> None:
     app.add_role("result", ResultRole())
     app.add_role("paper", PaperRole())
     app.add_role("verdict", VerdictRole())
+    app.add_role("held-out", HeldOutRole())

@@ -48,10 +48,15 @@ def measured(number: Number, digits: int = 1) -> str:
 
 
 def spread(number: Number) -> str:
-    """What stands behind a number in a sentence: half the width of its interval, or both ends where it is lopsided."""
-    below, above = number.value - number.low, number.high - number.value
+    """What stands behind a number in a sentence: :func:`spread_of` of its interval."""
+    return spread_of(number.value, number.low, number.high)
+
+
+def spread_of(value: float, low: float, high: float) -> str:
+    """Half the width of an interval, ``± 0.9``, or both ends where it is lopsided, ``(0.1–0.9)``."""
+    below, above = value - low, high - value
     if max(below, above) > _LOPSIDED * min(below, above):
-        return f"({number.low:.1f}–{number.high:.1f})"
+        return f"({low:.1f}–{high:.1f})"
     return f"± {(below + above) / 2:.1f}"
 
 
