@@ -27,38 +27,40 @@ class Forked:
     """
 
     def __init__(self, call: Callable, *arguments: object, folder: Path | None = None, **variables: str):
-        self._said = [Path(tempfile.mkstemp(suffix=f".{name}")[1]) for name in ("out", "error")]
+        self._folder = tempfile.TemporaryDirectory(prefix="forked.")
+        self._said = [Path(self._folder.name) / name for name in ("out", "error")]
         asked = (call, arguments, folder or Path.cwd(), os.environ | variables, self._said)
         self._process = _FORKS.Process(target=_become, args=asked)
         self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """The process, which leads a group of those that it starts."""
+        return self._process.pid
 
     @property
     def returncode(self) -> int | None:
         """How it ended, or ``None``."""
         return self._process.exitcode
 
-    def poll(self) -> int | None:
-        """The same."""
-        return self._process.exitcode
-
     def communicate(self, timeout: float) -> tuple[str, str]:
-        """What it wrote to its end; killed after so many seconds, with ``TimeoutExpired``."""
+        """What it wrote to its end; ``TimeoutExpired`` after so many seconds."""
         self._process.join(timeout)
-        late = self._process.is_alive()
-        self._process.kill()  # nothing where it came to an end
-        self._process.join()
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired(self._process.name, timeout)
         out, error = (path.read_text() for path in self._said)
-        for path in self._said:
-            path.unlink()
-        if late:
-            raise subprocess.TimeoutExpired(self._process.name, timeout, out, error)
+        self._folder.cleanup()
         return out, error
 
 
 def run(*command: str, folder: Path, timeout: float = 300, **variables: str) -> subprocess.CompletedProcess[str]:
     """What one of the commands that are installed with packages does, to its end."""
     running = Forked(_be, command, folder=folder, **variables)
-    said = running.communicate(timeout)
+    try:
+        said = running.communicate(timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)
+        raise
     return subprocess.CompletedProcess(command, running.returncode, *said)
 
 
@@ -70,6 +72,7 @@ def _be(command: tuple[str, ...]) -> None:
 
 def _become(call: Callable, arguments: tuple, folder: Path, variables: dict[str, str], said: list[Path]) -> None:
     """In a fork: make the call, and write to two files what it says."""
+    os.setsid()
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(folder)

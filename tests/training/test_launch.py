@@ -43,8 +43,7 @@ def said(started: subprocess.Popen | Forked, status: int = 0) -> str:
     try:
         out, error = started.communicate(timeout=200)
     except subprocess.TimeoutExpired:
-        if isinstance(started, subprocess.Popen):
-            os.killpg(started.pid, signal.SIGKILL)
+        os.killpg(started.pid, signal.SIGKILL)
         raise
     assert started.returncode == status, error[-3000:]
     return out + error
@@ -113,7 +112,7 @@ def test_a_launch_waits_for_a_run_and_ends_where_it_was_trained_meanwhile(checko
         waiting = launched(launches.one_epoch, VERYDEEP_WAIT="1", VERYDEEP_SILENCE="3")
         time.sleep(15)
         loop.fit(run, 256, lambda line: None)
-        assert waiting.poll() is None
+        assert waiting.returncode is None
     said(waiting)
     assert runs.read_record(run, "train").device.processes == 1
 
