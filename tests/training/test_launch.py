@@ -109,8 +109,11 @@ def test_a_launch_waits_for_a_run_and_ends_where_it_was_trained_meanwhile(checko
     """However long the first process waits, the others do not give it up, here after three seconds."""
     run = tiny_run(epochs=1)
     with runs.working_on(run):
-        waiting = launched(launches.one_epoch, VERYDEEP_WAIT="1", VERYDEEP_SILENCE="3")
-        time.sleep(15)
+        waiting = launched(launches.begun, VERYDEEP_WAIT="1", VERYDEEP_SILENCE="3")
+        while len(list(checkout.glob("begun-*"))) < 2:
+            assert waiting.returncode is None
+            time.sleep(0.1)
+        time.sleep(6)
         loop.fit(run, 256, lambda line: None)
         assert waiting.returncode is None
     said(waiting)
