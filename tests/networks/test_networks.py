@@ -132,15 +132,25 @@ def test_lrn_is_krizhevskys_formula():
 
 
 @pytest.mark.parametrize("size", [1, 4, 5])
-def test_lrn_is_torchs_in_value_and_gradient_and_works_in_half_precision(size):
-    images = (torch.rand(2, 6, 3, 4) * 50).requires_grad_()
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["channels-first", "last"])
+def test_lrn_is_torchs_in_value_and_gradient_and_works_in_half_precision(size, layout, monkeypatch):
+    images = (torch.rand(5, 6, 4, 8) * 50).to(memory_format=layout).requires_grad_()
     reference = torch.nn.LocalResponseNorm(size, alpha=0.1, k=2.0)
     layer = vgg.LocalResponseNorm(size, alpha=0.1, k=2.0)
     assert torch.allclose(layer(images), reference(images), rtol=1e-5)
-    gradients = [torch.autograd.grad(one(images).sum(), images)[0] for one in (layer, reference)]
+    assert layer(images).is_contiguous(memory_format=layout)
+    given = torch.rand(5, 6, 4, 8)
+    gradients = [torch.autograd.grad(one(images), images, given)[0] for one in (layer, reference)]
     assert torch.allclose(*gradients, atol=1e-5)
-    half = layer(images.bfloat16())
-    assert half.dtype == torch.bfloat16 and torch.allclose(half.float(), reference(images), rtol=0.03)
+    monkeypatch.setattr(vgg, "_IN_CACHE", 2 * 6 * 4 * 8)  # two images at once, and one is left
+    assert torch.equal(torch.autograd.grad(layer(images), images, given)[0], gradients[0])
+    assert torch.equal(layer(images[:0]), images[:0])
+    half = images.detach().bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        out = layer(half)
+    assert out.dtype == torch.bfloat16 and torch.allclose(out.float(), reference(images), rtol=0.03)
+    (rounded,) = torch.autograd.grad(out, half, given.bfloat16())
+    assert rounded.dtype == torch.bfloat16 and torch.allclose(rounded.float(), gradients[1], atol=0.02)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
