@@ -131,7 +131,7 @@ class LocalResponseNorm(nn.LocalResponseNorm):
 
 
 class _Divided(torch.autograd.Function):
-    """:class:`LocalResponseNorm`, and its gradient in closed form: what autograd would keep is ten times the maps.
+    """:class:`LocalResponseNorm`, and its gradient in closed form: what autograd would keep is several times the maps.
 
     A processor takes as many images at once as its caches hold, which is four times as fast.
     """
