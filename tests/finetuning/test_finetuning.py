@@ -225,7 +225,10 @@ def test_gradients_are_shortened_as_the_study_does_it_or_else_to_one(trained, fo
     assert max(norms) == pytest.approx(longest, rel=1e-3)
 
 
-def test_a_folder_of_thirty_images_becomes_a_network_with_its_errors_and_a_page(trained, folder):
+def test_a_folder_of_thirty_images_becomes_a_network_with_its_errors_and_a_page(trained, folder, monkeypatch):
+    """Of two rates at which it learns: which of all is best on four images hangs on a machine's last bits."""
+    monkeypatch.setattr(rates, "RATES", (2, 4))
+    monkeypatch.setattr(rates, "FURTHER", 0)
     done = CliRunner().invoke(cli.cli, ["finetune", "smoke/A-256", str(folder), "--epochs", "10"])
     assert done.exit_code == 0, done.output
     made = folder.with_name("mine-tuned")

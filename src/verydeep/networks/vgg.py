@@ -138,6 +138,7 @@ class _Divided(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, maps: torch.Tensor, layer: LocalResponseNorm) -> torch.Tensor:
+        """The maps, divided."""
         ctx.save_for_backward(maps)
         ctx.layer, divided = layer, torch.empty_like(maps)
         for part, into in zip(_in_parts(maps), _in_parts(divided), strict=True):
@@ -147,6 +148,7 @@ class _Divided(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """The gradient with respect to the maps; the layer has no weights."""
         (maps,), layer = ctx.saved_tensors, ctx.layer
         size, beta, result = layer.size, layer.beta, torch.empty_like(maps)
         for part, given, into in zip(_in_parts(maps), _in_parts(gradient), _in_parts(result), strict=True):
