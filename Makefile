@@ -46,9 +46,9 @@ pdf: $(STAMP)
 	test -e _build/html/index.html || $(MAKE) book
 	$(BIN)/verydeep pdf
 
-# Files of tests side by side, one a core and one more (four at most: each may train a network), what takes longest
-# first; see tests/conftest.py. Which files and which tests took longest is said at the end. Ruff keeps no cache: what it
-# remembers of a file does not change when another file moves, and an import is sorted by which modules are ours.
+# Files of tests side by side, one a core (four at most: each may train a network), what takes longest first; see
+# tests/conftest.py. Which files and which tests took longest is said at the end. Ruff keeps no cache: what it remembers of
+# a file does not change when another file moves, and an import is sorted by which modules are ours.
 test: $(STAMP)
 	tests/browser.sh
 	$(BIN)/ruff check --no-cache src tests benchmarks

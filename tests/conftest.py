@@ -63,12 +63,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config) -> int:
-    """One test process more than there are cores: each waits, for programs and for pages, a third of its time."""
-    return len(os.sched_getaffinity(0)) + 1
-
-
 def _has_gpu() -> bool:
     import torch
 
