@@ -22,8 +22,7 @@ from verydeep.errors import UnknownName, VerydeepError
 from verydeep.results import citation
 from verydeep.results.claims import Verdict
 from verydeep.statistics import error_interval
-from verydeep.studies import find_run
-from verydeep.studies.names import RunName
+from verydeep.studies.plan import named_run
 
 #: The studies whose verdicts stand on the page of claims, each in a table ``tab-claims-<study>``.
 SHOWN = ("narrow", "quarter")
@@ -40,6 +39,11 @@ class BookRole(SphinxRole, ABC):
         shown, messages = self.show()
         source = {lost_text.SOURCE: f"{{{self.name}}}`{self.text}`"}
         return [nodes.inline("", "", *shown, **source)] if shown else [], messages
+
+    def _link(self, page: str, hover: str, *shown: nodes.Node, anchor: str = "") -> nodes.reference:
+        """A link to another page of the book, and what it says on hovering."""
+        address = self.env.app.builder.get_relative_uri(self.env.docname, page) + anchor
+        return nodes.reference("", "", *shown, internal=True, refuri=address, reftitle=hover)
 
     def _warn(self, message: str):
         return [], [self.inliner.reporter.warning(message, line=self.lineno)]
@@ -73,9 +77,7 @@ class ResultRole(BookRole):
             spread = f" {display.spread(number)}"
             shown.append(nodes.inline(spread, spread, classes=["spread"]))
         page, _, anchor = citation.page(number).partition(".html")
-        address = self.env.app.builder.get_relative_uri(self.env.docname, page) + anchor
-        reference = nodes.reference("", "", *shown, internal=True, refuri=address)
-        reference["reftitle"] = citation.hover(number)
+        reference = self._link(page, citation.hover(number), *shown, anchor=anchor)
         wrapped = [nodes.inline("", "", reference, classes=["result-link"])]
         if "cell" in asked and number.low is not None:
             interval = f" {number.low:.1f}–{number.high:.1f}"
@@ -113,9 +115,8 @@ class VerdictRole(BookRole):
         except VerydeepError as error:
             return self._warn(str(error))
         page, anchor = _shown_at(study, number, bool(asked))
-        address = self.env.app.builder.get_relative_uri(self.env.docname, page) + anchor
-        reference = nodes.reference("", "", nodes.inline("", verdict.verdict), internal=True, refuri=address)
-        reference["reftitle"] = verdict.rule.reads if verdict.rule else "no study tests this claim"
+        hover = verdict.rule.reads if verdict.rule else "no study tests this claim"
+        reference = self._link(page, hover, nodes.inline("", verdict.verdict), anchor=anchor)
         shown = [nodes.inline("", "", reference, classes=["verdict"])]
         if behind := claim_tables.in_parentheses(verdict):
             shown.append(nodes.inline("", f" ({behind})", classes=["interval"]))
@@ -128,10 +129,8 @@ class HeldOutRole(BookRole):
 
     def show(self):
         """The error and its link, or the warning that the study has no such run."""
-        study, _, network = self.text.partition(".")
         try:
-            named = RunName.parse(network, seed=0)
-            run = find_run(study, named.config, named.train_scale, named.seed, named.variant)
+            run = named_run(self.text.replace(".", "/", 1), pilots=True)
         except VerydeepError as error:
             return self._warn(str(error))
         record = runs.read_record(run, "train")
@@ -140,12 +139,11 @@ class HeldOutRole(BookRole):
         error, images = record.metrics.held_out_error("top1"), record.data.held_out.count
         text, spread = f"{error:.1f}", f" {display.spread_of(error, *error_interval(error, images))}"
         shown = [nodes.inline(text, text, classes=["result"]), nodes.inline(spread, spread, classes=["spread"])]
-        address = self.env.app.builder.get_relative_uri(self.env.docname, f"runs/{study}/{run.name}")
-        reference = nodes.reference("", "", *shown, internal=True, refuri=address)
-        reference["reftitle"] = (
+        hover = (
             f"top-1 error, percent, on the {images:,} images held out from the training set, after "
-            f"{run.recipe.epochs} epochs; with its 95 % interval; study {study}, {run.row}, seed {run.seed}"
+            f"{run.recipe.epochs} epochs; with its 95 % interval; study {run.study.name}, {run.row}, seed {run.seed}"
         )
+        reference = self._link(f"runs/{run.study.name}/{run.name}", hover, *shown)
         return [nodes.inline("", "", reference, classes=["result-link"])], []
 
 

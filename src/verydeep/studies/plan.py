@@ -217,13 +217,13 @@ def _starts_others(study: Study, config: str, scale: str) -> bool:
     return any((run.config, run.train_scale) == (config, scale) for run in planned_runs(study))
 
 
-def named_run(name: str) -> Run:
+def named_run(name: str, pilots: bool = False) -> Run:
     """The run called ``study/config-scale[-variant][-sSEED]``, for example ``quarter/D-jitter``.
 
     Raises
     ------
     VerydeepError
-        For a name of another form, and for a pilot.
+        For a name of another form, and for a pilot unless ``pilots`` are asked for.
     UnknownName
         For a study, network or variant that does not exist.
     """
@@ -237,7 +237,7 @@ def named_run(name: str) -> Run:
             f"{name!r} names no network; write study/config-scale, for example quarter/D-jitter"
         ) from None
     run = find_run(study, named.config, named.train_scale, named.seed, named.variant)
-    if run.pilot:
+    if run.pilot and not pilots:
         raise VerydeepError(f"{name} is a pilot: it is measured on held-out images only")
     return run
 
