@@ -8,7 +8,7 @@ import pytest
 from verydeep import runs, studies
 from verydeep.chapters import display, forecast_checks, forecast_tables
 from verydeep.results import forecast
-from verydeep.results.status import training_images
+from verydeep.results.status import planned_multiply_adds, training_images
 
 MODELLED = (forecast_tables.measured, forecast_tables.full_cost, forecast_tables.by_network, forecast_tables.cores,
             forecast_checks.summary, forecast_checks.every_check)  # fmt: skip
@@ -51,6 +51,13 @@ def test_time_and_money_follow_from_the_parts(repository):
     assert row["price (US dollars)"] == pytest.approx(8 * hours * card.dollars_an_hour, abs=30)
     alone = forecast_tables.by_network("A100", "float32").loc["E-256"]
     assert alone["1: training (hours)"] == pytest.approx(seconds / 3600, rel=0.01)
+
+
+def test_study_show_counts_with_the_pace_of_the_model(repository):
+    study = studies.load("full")
+    work = sum(map(planned_multiply_adds, studies.planned_runs(study)))
+    trained = forecast_tables.full_cost().loc[("8 x H100", "Tables 3 to 10"), "training (hours)"]
+    assert study.assumed_rate == pytest.approx(work / trained / 3600, rel=0.05)
 
 
 #: Trained in part on a card and in part on a processor: their rate is that of neither.
