@@ -25,23 +25,6 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two networks on the same images: ``difference`` is the first's error less the second's, in percentage points.
-
-    ``only_first`` and ``only_second`` count the images that only that one answers wrongly; ``p`` is McNemar's exact
-    two-sided p-value; all three are ``None`` where several seeds make them inapplicable. ``discordant`` is the share of
-    images that just one of the two answers wrongly, the mean over seeds.
-    """
-
-    difference: Interval
-    only_first: int | None
-    only_second: int | None
-    p: float | None
-    discordant: float
-    n: int
-
-
 def error_interval(error: float, n: int) -> tuple[float, float]:
     """Wilson's 95 % interval of an error (percent) measured on ``n`` images: sampling of the images only."""
     interval = scipy.stats.binomtest(round(error * n / 100), n).proportion_ci(CONFIDENCE, method="wilson")
@@ -59,22 +42,9 @@ def seed_spread(wrong: np.ndarray) -> float | None:
     return float(errors.std(ddof=1)) if len(errors) > 1 else None
 
 
-def compare(first: np.ndarray, second: np.ndarray) -> Comparison:
-    """Compare two networks on the same images: paired bootstrap, and McNemar's exact test for single seeds.
-
-    Raises
-    ------
-    ValueError
-        When the seeds or images differ in number.
-    """
-    first, second = np.atleast_2d(first), np.atleast_2d(second)
-    difference = mean_difference([(first, second)])
-    counts = p = None
-    if len(first) == 1:
-        counts = int((first & ~second).sum()), int((second & ~first).sum())
-        p = mcnemar(*counts)
-    only_first, only_second = counts or (None, None)
-    return Comparison(difference, only_first, only_second, p, float((first != second).mean()), n=first.shape[1])
+def only_one_wrong(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
+    """How many images only the first of two networks answers wrongly, and how many only the second; a seed of each."""
+    return int((first & ~second).sum()), int((second & ~first).sum())
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -141,20 +111,13 @@ def seeds_drawn(rng: np.random.Generator, seeds: int, resamples: int) -> np.ndar
     return rng.multinomial(drawn, np.full(seeds, 1 / seeds), resamples) / drawn
 
 
-def minimum_detectable_difference(n: int, discordant: float) -> float:
-    """The smallest difference of two errors, in percentage points, that a paired comparison finds with this ``POWER``.
+def minimum_detectable_difference(found: Interval) -> float:
+    """The smallest difference, in percentage points, that a comparison as sure as ``found`` finds with this ``POWER``.
 
-    Parameters
-    ----------
-    n
-        Images.
-    discordant
-        Share of images that just one of the two networks answers wrongly.
-
-    Normal approximation to McNemar's test at the 5 % level, two-sided.
+    By the normal approximation to its interval, whatever that covers, at the 5 % level, two-sided.
     """
-    z = scipy.stats.norm.ppf(1 - (1 - CONFIDENCE) / 2) + scipy.stats.norm.ppf(POWER)
-    return 100 * float(z) * math.sqrt(discordant / n)
+    sure, power = scipy.stats.norm.ppf([1 - (1 - CONFIDENCE) / 2, POWER])
+    return float((found.high - found.low) / 2 * (sure + power) / sure)
 
 
 def difference_of_shares(first: float, n: int, second: float, m: int) -> Interval:

@@ -19,6 +19,13 @@ def test_each_rung_adds_one_change_to_the_one_before_it():
     assert {(run.seed, run.train_scale) for run in steps} == {(0, "256")}
 
 
+def test_a_rung_is_told_apart_from_the_last_one_that_was_taken(repository, monkeypatch):
+    monkeypatch.setattr(ladder_tables, "taken", lambda errors: [True, True, False, True, *[None] * (len(errors) - 4)])
+    told = ladder_tables.ladder("narrow")["adds"]
+    assert told["D-256-ladder-3"] == "head: average, crops: resized", "what was not taken out is told"
+    assert told["D-256-ladder-4"] == "label_smoothing: 0.1"
+
+
 @pytest.mark.parametrize(("errors", "verdicts"), [
     ([30.0, 25.0, 26.0, 25.5, 25.0], [True, True, False, False, True]),
     ([30.0, 31.0, 30.0], [True, False, True]),

@@ -22,7 +22,8 @@ def what_matters(study: str) -> display.Table:
     rows = [
         {
             "change": effect.ablation.change,
-            "effect on top-1": display.difference(effect.value) + (", on a centre crop" if effect.verdict.way else ""),
+            "effect on top-1": display.difference(effect.value)
+            + (", on a centre crop" if effect.verdict.on_a_crop else ""),
             "compared": _compared(effect),
             "verdict of its rule": effect.said,
             "others report": _others(effect.ablation),
@@ -56,7 +57,7 @@ def in_a_sentence(study: str, ablation: str) -> str:
     effect = results.read(study).effect(ablation)
     if effect.value is None:
         return f"{display.NOT_RUN}; run {to_run(effect, '`')}"
-    way = ", on a centre crop" if effect.verdict.way else ""
+    way = ", on a centre crop" if effect.verdict.on_a_crop else ""
     return f"{effect.value.value:+.1f} points, {effect.value.low:+.1f} to {effect.value.high:+.1f}{way}"
 
 
@@ -66,12 +67,11 @@ def to_run(effect: Effect, quote: str = "") -> str:
 
 
 def _compared(effect: Effect) -> str:
-    """The networks of each comparison, the one without the change first."""
-    with_change_first = effect.ablation.changed == "first"
+    """The networks of each comparison, that with the change against that without."""
     pairs = [(pair.first, pair.second) for pair in effect.verdict.compared]
     named = [tuple(reference.partition(".")[2] for reference in pair) for pair in pairs]
-    turned = [reversed(pair) if with_change_first else pair for pair in named]
-    return "; ".join(dict.fromkeys(" against ".join(reversed(tuple(pair))) for pair in turned))
+    turned = named if effect.ablation.changed == "first" else [pair[::-1] for pair in named]
+    return "; ".join(dict.fromkeys(f"{changed} against {plain}" for changed, plain in turned))
 
 
 def _others(ablation: Ablation) -> str:

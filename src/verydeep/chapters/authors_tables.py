@@ -61,7 +61,7 @@ def which_network(study: str = "released") -> pd.DataFrame:
     """Each network of the paper that a file could be, and by how much ours misses it when it is tested as that one was.
 
     A row a candidate and way: the paper's errors, what the file gives tested so, in percent, and the difference of the
-    top-1 errors in percentage points. The file is the network whose every row it meets to the paper's one decimal.
+    top-1 errors in percentage points. The file is the network that it comes nearest to in every row.
     """
     made = []
     for run in _runs(study):

@@ -7,7 +7,7 @@ import pandas as pd
 from verydeep import results, statistics
 from verydeep.chapters import display
 from verydeep.results import claims
-from verydeep.results.claims import Rule, Verdict, history
+from verydeep.results.claims import Compared, Evidence, Rule, Verdict, history
 from verydeep.results.printed import more_is_better
 
 _FAIR = {
@@ -23,7 +23,7 @@ _UNTOLD = "unknown: this copy has no history in git"
 
 
 def claims_table(study: str, *only: int) -> display.Table:
-    """The claims that a study can test, and the verdict in its three parts: direction, size, fair test.
+    """The claims that have a rule, and a study's verdict in its three parts: direction, size, fair test.
 
     Differences of errors in percentage points, averaged over the comparisons of the rule or, where each must hold, of
     the one that speaks least for the claim; positive where the row that the paper finds better has the lower error. The
@@ -43,7 +43,7 @@ def claims_table(study: str, *only: int) -> display.Table:
             "in the paper": verdict.statement,
             "verdict": verdict.verdict,
             "paper's difference": display.signed(verdict.paper),
-            "ours": display.difference(verdict.ours) + (", on a centre crop" if verdict.way else ""),
+            "ours": display.difference(verdict.ours) + (", on a centre crop" if verdict.on_a_crop else ""),
             "comparisons that agree": agreement(verdict),
             "direction": verdict.direction or "",
             "size": verdict.size or "",
@@ -56,10 +56,7 @@ def claims_table(study: str, *only: int) -> display.Table:
 
 
 def rules_table(*studies: str) -> display.Table:
-    """What each rule compares and asks, since when it stands, and when each study's first test that it judges began.
-
-    Rules that no one of the studies has networks for are left out.
-    """
+    """What each rule compares and asks, since when it stands, and when each study's first test that it judges began."""
     rows = {}
     for study in studies:
         for verdict in results.read(study).verdicts:
@@ -129,13 +126,13 @@ def comparisons(study: str) -> display.Table:
 
     Claims about features on other data compare no errors of single images; see Tables 11 and 12.
     """
-    rows, snapshot = [], results.read(study)
-    for verdict in snapshot.verdicts:
+    rows, covered, evidence = [], [], results.read(study).evidence
+    for verdict in results.read(study).verdicts:
         for pair in verdict.compared:
             if pair.ours is None or more_is_better(pair.first):
                 continue
-            wrong = [snapshot.evidence.answers(reference, pair.seeds) for reference in (pair.first, pair.second)]
-            compared = statistics.compare(*wrong)
+            counts = _only_one_wrong(evidence, pair)
+            covered.append((evidence.numbers[pair.first].n, len(pair.seeds)))
             rows.append(
                 {
                     "claim": verdict.number,
@@ -145,10 +142,10 @@ def comparisons(study: str) -> display.Table:
                     "difference": pair.ours.value,
                     "low": pair.ours.low,
                     "high": pair.ours.high,
-                    "only first wrong": compared.only_first,
-                    "only second wrong": compared.only_second,
-                    "p": compared.p,
-                    "detectable": statistics.minimum_detectable_difference(compared.n, compared.discordant),
+                    "only first wrong": counts and counts[0],
+                    "only second wrong": counts and counts[1],
+                    "p": counts and statistics.mcnemar(*counts),
+                    "detectable": statistics.minimum_detectable_difference(pair.ours),
                 }
             )
     frame = pd.DataFrame(rows)
@@ -158,8 +155,18 @@ def comparisons(study: str) -> display.Table:
     several = dict.fromkeys(("only first wrong", "only second wrong", "p"), "several seeds")
     missing = several | {"paper's difference": ""}
     frame = frame.set_index(["claim", "first", "second"])
-    caption = coverage(snapshot.verdicts)
-    return display.table(frame.round(dict.fromkeys(units, 3)), units=units, missing=missing, caption=caption)
+    return display.table(
+        frame.round(dict.fromkeys(units, 3)), units=units, missing=missing, caption=_coverage(covered, "validation")
+    )
+
+
+def _only_one_wrong(evidence: Evidence, pair: Compared) -> tuple[int, int] | None:
+    """How many images only the first row answers wrongly, and only the second; ``None`` of several seeds."""
+    if len(pair.seeds) > 1:
+        return None
+    return statistics.only_one_wrong(
+        *(evidence.answers(reference, pair.seeds)[0] for reference in (pair.first, pair.second))
+    )
 
 
 def agreement(verdict: Verdict) -> str:
@@ -183,7 +190,7 @@ def in_parentheses(verdict: Verdict) -> str:
     if verdict.ours is None:
         return ""
     direction = "" if verdict.fair else f"{verdict.direction}, "
-    way = " on a centre crop" if verdict.way else ""
+    way = " on a centre crop" if verdict.on_a_crop else ""
     ours = verdict.ours
     return f"{direction}{ours.value:+.1f} points{way}, {ours.low:+.1f} to {ours.high:+.1f}"
 
@@ -191,18 +198,24 @@ def in_parentheses(verdict: Verdict) -> str:
 def coverage(verdicts: Iterable[Verdict]) -> str:
     """What the intervals of some verdicts cover, in words; nothing where none was tested."""
     tested = [verdict for verdict in verdicts if verdict.n is not None]
-    if not tested:
+    kind = "test" if tested and more_is_better(tested[0].compared[0].first) else "validation"
+    return _coverage([(verdict.n, verdict.seeds) for verdict in tested], kind)
+
+
+def _coverage(of: list[tuple[int, int]], kind: str) -> str:
+    """What intervals cover of which each is over so many images, of a kind, and seeds; nothing where there are none."""
+    if not of:
         return ""
-    if len({verdict.n for verdict in tested}) > 1:
-        return display.covered("the images tested on", [verdict.seeds for verdict in tested])
-    kind = "test" if more_is_better(tested[0].compared[0].first) else "validation"
-    return display.coverage(tested[0].n, [verdict.seeds for verdict in tested], kind)
+    images, seeds = {images for images, _ in of}, [seeds for _, seeds in of]
+    if len(images) > 1:
+        return display.covered("the images tested on", seeds)
+    return display.coverage(images.pop(), seeds, kind)
 
 
 def _in_short(verdict: Verdict) -> str:
     if verdict.ours is None:
         return verdict.verdict
-    return f"{verdict.direction}, {verdict.ours.value:+.2f}" + (" on a centre crop" if verdict.way else "")
+    return f"{verdict.direction}, {verdict.ours.value:+.2f}" + (" on a centre crop" if verdict.on_a_crop else "")
 
 
 def minute(tested: str | None) -> str:

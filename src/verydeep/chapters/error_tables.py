@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pandas as pd
 
 from verydeep import paper, results
-from verydeep.chapters import display, localisation_tables
+from verydeep.chapters import display, localisation_tables, training_tables
 from verydeep.chapters.display import NOT_RUN
 from verydeep.results import Number, Snapshot, paper_row, printed_numbers
 from verydeep.results.printed import judged
-from verydeep.studies import load
+from verydeep.studies import load, planned_runs
 
 #: The studies whose numbers the README shows.
 HEADLINE = ("narrow", "quarter")
@@ -208,16 +208,17 @@ def errors_text(
     return head, numeric, rows
 
 
-#: Networks of ours that :func:`headline` has beside Table 3's, behind those of a config: their names, and their rows.
+#: Networks of ours that :func:`headline` has beside Table 3's, behind those of a config: their rows, and their names.
+#: Some say for how many epochs they were trained.
 _BESIDE = {
-    "A": {"A, trained twice as long": "A-256-longer"},
+    "A": {"A-256-longer": "A, trained twice as long"},
     "E": {
-        "A, batch normalisation": "A-256-batch-norm",
-        "D, batch normalisation": "D-256-ladder-1",
-        "E, batch normalisation": "E-256-batch-norm",
-        "A, 48 epochs": "A-256-long-0.01",
-        "A, 96 epochs": "A-256-longest",
-        **{f"{config}, 48 epochs": f"{config}-256-long-0.01" for config in "BCDE"},
+        "A-256-batch-norm": "A, batch normalisation",
+        "D-256-ladder-1": "D, batch normalisation",
+        "E-256-batch-norm": "E, batch normalisation",
+        "A-256-long-0.01": "A, {} epochs",
+        "A-256-longest": "A, {} epochs",
+        **{f"{config}-256-long-0.01": f"{config}, {{}} epochs" for config in "BCDE"},
     },
 }
 
@@ -226,7 +227,7 @@ def headline() -> str:
     """Table 3 for the README: the paper's top-1 errors beside those of two studies, with links to the run folders.
 
     Behind A stands the A that was trained for as many epochs as a network that starts from it, and A, have together; at
-    the end those with batch normalisation, of which the deeper ones are better, and those trained four times as long.
+    the end those with batch normalisation, and those trained for longer than their study's recipe says.
     """
     shown: list[Number] = []
 
@@ -241,11 +242,17 @@ def headline() -> str:
     head, numeric, rows = errors_text(3, [*HEADLINE], linked, brief=True)
     for behind, more in _BESIDE.items():
         place = 1 + max(place for place, (config, *_) in enumerate(rows) if config == behind)
-        rows[place:place] = [[name, "256", "", *cells(row)] for name, row in more.items()]
+        rows[place:place] = [[name.format(_epochs(row)), "256", "", *cells(row)] for row, name in more.items()]
     counts = {study: results.read(study).done for study in HEADLINE}
     tested = ", ".join(f"{done[0].n:,} of `{study}`" for study, done in counts.items() if done)
     source = "Each number leads to the record of its run, with machine and commit."
     return f"{_markdown(head, numeric, rows)}\n\nValidation images: {tested or NOT_RUN}. {source}{_means(shown)}"
+
+
+def _epochs(row: str) -> int:
+    """For how many epochs a network of Table 3's was trained, or is to be, in the first study that has it."""
+    of_row = (run for study in HEADLINE for run in planned_runs(load(study)) if run.row == row)
+    return training_tables.epochs(next(of_row))
 
 
 def _means(numbers: list[Number]) -> str:

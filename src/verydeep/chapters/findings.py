@@ -29,9 +29,9 @@ def others(study: str, table: int) -> list[str]:
 def verdicts_table(*only: int) -> display.Table:
     """The claims that our own networks can test: the paper's difference, and the verdict and difference of each study.
 
-    Differences of top-1 errors in percentage points, positive where the row that the paper finds better has the lower
-    error. A study that has tested none of these claims yet is left out. Where studies rest on different comparisons the
-    paper's difference for each stands there, with the study's name.
+    Differences as in :func:`verydeep.chapters.claim_tables.claims_table`. A study that has tested none of these claims
+    yet is left out. Where studies rest on different comparisons the paper's difference for each stands there, with the
+    study's name.
 
     Parameters
     ----------

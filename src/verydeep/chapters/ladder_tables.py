@@ -33,7 +33,7 @@ def rungs(study: Study) -> list[Run]:
 
 
 def changed(run: Run, before: Run) -> dict[str, object]:
-    """The keys of network and recipe in which a rung differs from the one before it, with its values."""
+    """The keys of network and recipe in which a rung differs from the last one that was taken, with its values."""
     pairs = [(run.network, before.network), (run.recipe, before.recipe)]
     return {key: value for ours, theirs in pairs for key, value in ours
             if value != getattr(theirs, key) and key not in _LEFT_OUT}  # fmt: skip
@@ -69,9 +69,10 @@ def ladder(study: str) -> display.Table:
     snapshot, records = results.read(study), [runs.read_record(run, "train") for run in steps]
     errors = [record.metrics.held_out_error("top1") if record else None for record in records]
     said = {True: "yes", False: "no", None: NOT_RUN}
-    rows = []
-    for number, (run, record, kept) in enumerate(zip(steps, records, taken(errors), strict=True)):
-        told = changed(run, steps[number - 1]) if number else {}
+    rows, before = [], None
+    for run, record, kept in zip(steps, records, taken(errors), strict=True):
+        told = changed(run, before) if before else {}
+        before = before if kept is False else run
         parameters = anatomy.parameters(run.configuration, run.size)
         rows.append(
             {

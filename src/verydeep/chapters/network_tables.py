@@ -159,7 +159,7 @@ def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:
                 "with 3x3, rounded up": up[name].shape[1],
                 "receptive field with 2x2": two[name].receptive_field,
                 "with 3x3": down[name].receptive_field,
-                "3x3: inputs in two windows (%)": round(100 * (side - 1) / (2 * side + 1), 1),
+                "3x3: inputs in two windows, along a line (%)": round(100 * (side - 1) / (2 * side + 1), 1),
             }
         )
     frame = pd.DataFrame(rows).set_index("layer")

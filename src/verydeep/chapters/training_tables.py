@@ -7,7 +7,7 @@ from verydeep.chapters import display
 from verydeep.chapters.display import NOT_RUN
 from verydeep.results import status
 from verydeep.statistics import error_interval
-from verydeep.studies import Study, lineage, load, planned_runs, recipes
+from verydeep.studies import Run, Study, lineage, load, planned_runs, recipes
 
 _BOX = "held-out, true class's box"
 _HELD_OUT = {"held-out top-1": "%", "held-out top-5": "%", _BOX: "%"}
@@ -66,8 +66,8 @@ def training(study: str, trained: bool = False) -> pd.DataFrame:
             {
                 "network": run.label,
                 "starts from": run.parent.label if run.parent else "",
-                "epochs": run.recipe.epochs,
-                "with its ancestors'": sum(ancestor.recipe.epochs for ancestor in lineage(run)),
+                "epochs": epochs(run),
+                "with its ancestors'": sum(map(epochs, lineage(run))),
                 "training loss": round(record.metrics.train_loss, 2) if record else NOT_RUN,
                 "training top-1": round(record.metrics.train_top1_error, 1) if record else NOT_RUN,
                 "held-out top-1": held_out(record, "top1"),
@@ -78,6 +78,12 @@ def training(study: str, trained: bool = False) -> pd.DataFrame:
         return display.table(pd.DataFrame())
     frame = pd.DataFrame(rows, dtype=object).set_index("network")
     return display.table(frame, units=_HELD_OUT | {"training top-1": "%"}, caption=_held_out_coverage(load(study)))
+
+
+def epochs(run: Run) -> int:
+    """How many epochs a network was trained for, or is to be."""
+    record = runs.read_record(run, "train")
+    return record.cost.epochs if record else run.recipe.epochs
 
 
 def budget(study: str) -> pd.DataFrame:

@@ -44,6 +44,7 @@ from verydeep.runs.records import (
 from verydeep.runs.seals import SEAL, read_seal, rewriting, seal, unseal
 from verydeep.runs.staleness import (
     otherwise_words,
+    recorded_settings,
     require_trained_as_asked,
     still_holds,
     told_otherwise,
@@ -86,6 +87,7 @@ __all__ = [
     "recorded",
     "recorded_fusions",
     "recorded_runs",
+    "recorded_settings",
     "recorded_transfers",
     "recorded_tunings",
     "require_trained_as_asked",

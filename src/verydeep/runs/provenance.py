@@ -1,6 +1,7 @@
 """What made a number: sources, versions, machine. Read without importing torch."""
 
 import io
+import json
 import os
 import platform
 import subprocess
@@ -98,6 +99,26 @@ def head() -> Head:
 def _head(root: Path) -> Head:
     commit, _, date = (git("show", "--no-patch", "--format=%H %cs", "HEAD") or "").partition(" ")
     return Head(commit or None, date or None, tuple((git("tag", "--points-at", "HEAD") or "").split()))
+
+
+def first_started(folder: Path, started: str) -> str:
+    """When a test was first made (ISO 8601) of which the record in a run's folder was ``started`` then."""
+    own = folder.relative_to(paths.runs()).as_posix()
+    return min([started, *_replaced(paths.root()).get(own, [])])
+
+
+@cache
+def _replaced(root: Path) -> dict[str, list[str]]:
+    """When the tests were started whose records are gone, or have others in their place, by study and run."""
+    started: dict[str, list[str]] = {}
+    asked = [f"runs/*/*/{kind}.json" for kind in ("evaluate", "fuse", "transfer")]
+    log = git("log", "--diff-filter=MD", "--format=commit %H", "--name-only", "--", *asked)
+    for entry in (log or "").split("commit ")[1:]:
+        commit, *names = filter(None, entry.split("\n"))
+        for name in names:
+            text = git("show", f"{commit}^:{name}")
+            started.setdefault("/".join(Path(name).parts[1:3]), []).append(json.loads(text)["started"])
+    return started
 
 
 def is_committed(path: Path) -> bool:

@@ -20,7 +20,7 @@ def trained_otherwise(run: Run, record: TrainRecord) -> dict[str, tuple]:
     learns them; how boxes are merged in testing is of its tests. A key that was none when the record was written was as
     it is by default.
     """
-    then, now = _recorded_settings(record), _settings(run)
+    then, now = recorded_settings(record), _settings(run)
     return {key: (then[key], now[key]) for key in now if key in then and then[key] != now[key]}
 
 
@@ -65,7 +65,7 @@ def _settings(run: Run) -> dict:
     return settings
 
 
-def _recorded_settings(record: TrainRecord) -> dict:
+def recorded_settings(record: TrainRecord) -> dict:
     """How a run was trained, by its record, with the keys that are there now."""
     kept, data = record.parameters, record.data
     held_out = data.held_out and data.held_out.per_class

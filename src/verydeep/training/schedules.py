@@ -32,8 +32,8 @@ class Schedule:
     def drops(self) -> int:
         """How often the plateau rule has divided the rate by 10.
 
-        The paper divides "when validation accuracy stops rising" and gives no rule; here the rate falls when
-        the best held-out top-1 error is ``plateau_patience`` epochs old, at most ``rate_drops`` times.
+        The paper divides "when the validation set accuracy stopped improving" (Sect. 3.1) and gives no rule; here the
+        rate falls when the best held-out top-1 error is ``plateau_patience`` epochs old, at most ``rate_drops`` times.
         """
         return min(self._plateaus(), self.recipe.rate_drops)
 

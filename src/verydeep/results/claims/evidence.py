@@ -12,6 +12,7 @@ from verydeep.paths import short
 from verydeep.results import transfers
 from verydeep.results.numbers import BOX_TABLES, SINGLE_NETWORK_TABLES, Number, rows, unnamed_images, wrong
 from verydeep.results.printed import judged_cell, more_is_better
+from verydeep.runs import provenance
 from verydeep.statistics import Interval, mean_difference
 from verydeep.studies import Run, Study, table6_fusions, table9_fusions
 from verydeep.studies.measurements import protocol
@@ -157,17 +158,25 @@ class Evidence:
 
     def _read_training_error(self, reference: str, seeds: list[int]) -> tuple[float, int] | None:
         (run,) = self.networks[reference]
-        records = [runs.read_record(replace(run, seed=seed), "train") for seed in seeds]
+        records = self.trainings(run, seeds)
         if None in records:
             return None
         errors = [record.metrics.train_top1_error for record in records]
         return float(np.mean(errors)), sum(record.cost.training_images for record in records)
 
+    def trainings(self, run: Run, seeds: Iterable[int]) -> list[runs.TrainRecord | None]:
+        """The record of each seed's training of a network, ``None`` where it is missing."""
+        return [runs.read_record(replace(run, seed=seed), "train") for seed in seeds]
+
     def first_test(self, references: Iterable[str]) -> str | None:
-        """When the first test of any of the rows was started, ISO 8601; ``None`` where none was tested."""
+        """When the first test of any of the rows was started, ISO 8601; ``None`` where none was tested.
+
+        Also of a test whose record another has replaced since, as far as git has it.
+        """
         numbers = [self.numbers[reference] for reference in references]
         folders = {paths.runs() / number.study / run for number in numbers for run in number.runs}
-        return min((record.started for folder in folders if (record := self._record(folder))), default=None)
+        tested = {folder: record.started for folder in folders if (record := self._record(folder))}
+        return min((provenance.first_started(*test) for test in tested.items()), default=None)
 
 
 def _is_judged(number: Number) -> bool:

@@ -6,7 +6,7 @@ A condition is judged over the seeds over which the claim is.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from verydeep import statistics
+from verydeep import runs, statistics
 from verydeep.results.claims.evidence import Evidence
 from verydeep.results.transfers import row_name
 from verydeep.statistics import Interval
@@ -69,16 +69,18 @@ def unhurt(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Cond
 def acts(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Condition:
     """Response normalisation, where a network has it, does more than divide by a constant.
 
-    Its alpha is for the activations of pixels from 0 to 255. A recipe that divides those by their deviation leaves
+    Its alpha is for the activations of pixels from 0 to 255. A training that divides those by their deviation leaves
     squares so small that the bracket stays at k, unless alpha is made larger (``lrn_alpha: unit-variance``).
     """
-    idle = {
-        run.row: None
-        for pair in pairs
-        for reference in pair
-        for run in evidence.networks[reference]
-        if run.configuration.lrn and run.recipe.unit_variance and run.network.lrn_alpha != "unit-variance"
-    }
+    networks = {run.row: run for pair in pairs for reference in pair for run in evidence.networks[reference]}
+    idle = []
+    for name, run in networks.items():
+        records = evidence.trainings(run, seeds) if run.configuration.lrn else []
+        if None in records:
+            return Condition("acts", None, f"no record of the training of {name}")
+        trained = map(runs.recorded_settings, records)
+        if any(by["recipe.unit_variance"] and by["network.lrn_alpha"] != "unit-variance" for by in trained):
+            idle.append(name)
     if idle:
         return Condition("acts", False, f"pixels of unit variance leave response normalisation idle: {', '.join(idle)}")
     return Condition("acts", True, "response normalisation acts")

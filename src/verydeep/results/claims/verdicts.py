@@ -74,6 +74,12 @@ class Verdict:
         return all(condition.holds for condition in self.conditions)
 
     @property
+    def on_a_crop(self) -> bool:
+        """Whether every row of the comparisons was tested on a centre crop."""
+        rows = [row for pair in self.compared for row in (pair.first, pair.second)]
+        return bool(rows) and all(row.startswith("centre-crop.") for row in rows)
+
+    @property
     def agreeing(self) -> int:
         """How many of the comparisons speak for the claim, whether surely or not."""
         return sum(_supports(self.rule, pair.ours.value) for pair in self.compared if pair.ours is not None)
@@ -140,7 +146,7 @@ def direction(rule: Rule, difference: Interval) -> str:
     low, high, margin = difference.low, difference.high, rule.margin
     match rule.rule:
         case "lower":
-            agrees, opposite = low > 0, high <= 0
+            agrees, opposite = low > 0, high < 0
         case "not-lower":
             agrees, opposite = high < margin, low >= margin
         case _:
@@ -191,11 +197,12 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
     said = {"number": claim["number"], "section": claim["section"], "statement": claim["statement"], "rule": rule}
     if rule is None:
         return Verdict(**said, compared=[])
-    way = None
-    if rule.if_hurt:
-        dense = pairs_of(evidence, rule)
-        if evidence.complete(dense) and not unhurt(evidence, dense, _seeds(evidence, dense)).holds:
+    way, untold = None, ()
+    if rule.if_hurt and evidence.complete(dense := pairs_of(evidence, rule)):
+        harmless = unhurt(evidence, dense, _seeds(evidence, dense))
+        if harmless.holds is False:
             rule, way = rule.on_one_crop(), rule.if_hurt
+        untold = (harmless,) if harmless.holds is None else ()
     pairs = pairs_of(evidence, rule)
     printed = [_printed(pair) for pair in rule.paper_pairs]
     theirs = None if None in printed else sum(printed) / len(printed)
@@ -218,7 +225,7 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
         paper=theirs if least is None else printed[least],
         ours=average if least is None else differences[least],
         direction=towards,
-        conditions=tuple(CONDITIONS[name](evidence, pairs, seeds) for name in rule.fair),
+        conditions=(*(CONDITIONS[name](evidence, pairs, seeds) for name in rule.fair), *untold),
         way=way,
         n=evidence.numbers[pairs[0][0]].n,
         seeds=len(seeds),
