@@ -215,7 +215,12 @@ def test_only_weights_that_can_be_had_are_verified_unasked(trained, monkeypatch,
     asked = []
     monkeypatch.setattr(verification, "verify", lambda run, images: asked.append(run.name) or pd.DataFrame([0]))
     status, _, err = call(monkeypatch, capsys, "verify", "smoke")
-    assert (status, err, asked) == (0, "", ["A-256-s0"])
+    assert (status, asked) == (0, ["A-256-s0"])
+    told = "of its 2 tested runs have weights where they were trained alone"
+    assert err == f"smoke: 1 {told}, and are left out\n"
+    monkeypatch.setattr(runs, "recorded_runs", lambda study: [dataclasses.replace(first, seed=1)])
+    status, _, err = call(monkeypatch, capsys, "verify", "smoke")
+    assert (status, err) == (1, f"error: the study smoke has no tested run to test anew: 1 {told.replace('2', '1')}\n")
 
 
 def test_a_run_is_verified_and_written_as_a_crate(trained, monkeypatch, capsys):
@@ -263,6 +268,8 @@ def test_a_picture_is_named_and_its_score_map_drawn(trained, monkeypatch, capsys
     (("smoke/A-256", "long.png", "--scales", "x"), 2, "error: Invalid value for '--scales': 'x' is no list of scales"),
     (("smoke/A-256", "long.png", "--method", "vote"), 1, "error: unknown method 'vote': choose one of centre-crop"),
     (("smoke/A-256", "a", "b", "--map", "c.png"), 2, "error: --map draws one PICTURE."),
+    (("smoke/A-256", "a.jpg", "--map", "b.jpg"), 2, "error: Invalid value for '--map': b.jpg is to be written: name "),
+    (("smoke/A-256", "a.png", "--map", "./a.png"), 2, "error: Invalid value for '--map': a.png is to be written: na"),
     (("smoke/A-256", "a", "--class", "7"), 2, "error: --class says what --map draws."),
     (("smoke/A-256",), 2, "error: Missing argument 'PICTURE...'."),
     (("smoke/A", "a"), 1, "error: 'smoke/A' names no network; write study/config-scale"),
@@ -274,6 +281,7 @@ def test_a_picture_that_cannot_be_named_is_one_line(trained, monkeypatch, capsys
     before = {path.name for path in trained.iterdir()}
     code, out, error = call(monkeypatch, capsys, "predict", *arguments)
     assert (code, out) == (status, "") and error.startswith(message) and error.count("\n") == 1
+    assert error.endswith("; give a smaller test scale, or crop it\n") is message.endswith("pixels become ")
     assert {path.name for path in trained.iterdir()} == before
 
 

@@ -243,3 +243,10 @@ def test_errors_are_counted_by_hand():
         "top1_error": pytest.approx(200 / 3),
         "top5_error": pytest.approx(100 / 3),
     }
+
+
+def test_arrays_are_kept_in_whatever_order_they_lie(tmp_path):
+    """safetensors writes the bytes as they lie, and reads them as if they lay in the usual order."""
+    made = {"turned": np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1), "number": np.array(7)}
+    kept, _ = passes.kept_or_made(tmp_path / "kept.safetensors", {"of": "x"}, (), lambda: (made, {}))
+    assert {name: array.tolist() for name, array in kept.items()} == {name: one.tolist() for name, one in made.items()}

@@ -1,5 +1,6 @@
 """Features on other data (Appendix B): descriptors, classifiers, numbers, and the record of a transfer."""
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -169,7 +170,7 @@ def test_an_image_is_described_by_the_average_over_both_mirror_images_and_every_
     initialise(net, "he", torch.Generator().manual_seed(0))
     normalise = Normaliser(torch.tensor([120.0, 115.0, 110.0]), 60.0)
     image = np.random.default_rng(0).integers(0, 256, (72, 104, 3), np.uint8)
-    views = SimpleNamespace(image=lambda k: image, manifest=pd.DataFrame({"name": ["one.png"]}))
+    views = SimpleNamespace(image=lambda k: image, manifest=pd.DataFrame({"name": ["one.png"]}), too_narrow="")
     one = tester.Tester(net, normalise, schema.Testing(), flip=True)
     made = features.describe(one, views, np.array([0]), 72, relu)
     with torch.inference_mode():
@@ -323,6 +324,12 @@ def test_a_row_is_made_again_from_the_weights(carried):
     runs.seal(carried.folder, ["transfer.json"])
     with pytest.raises(VerydeepError, match="made from other weights of A-256-s0"):
         transfer.verify(carried)
+    runs.write_record(carried, record.model_copy(update={"protocol": record.protocol | {"hidden": "linear"}}))
+    runs.seal(carried.folder, ["transfer.json"])
+    with pytest.raises(
+        VerydeepError, match="made by another protocol than its study has now; make it again: verydeep tra"
+    ):
+        transfer.verify(carried)
 
 
 def test_an_interrupted_transfer_goes_on_with_the_passes_that_are_kept(carried, monkeypatch):
@@ -346,6 +353,13 @@ def test_passes_of_other_weights_or_by_another_protocol_are_made_again(carried, 
     network = transfer.Material(carried, 2**19).networks[0]
     monkeypatch.setitem(network.key["made with"], "sources", "others, which the record names")
     assert len(network.at(carried.usual.of, "", 256))
+    settings, study = carried.study.transfer, carried.study
+    for setting, again in (({"costs": [1.0], "aside": 0.5, "normalise": "no"}, False), ({"hidden": "linear"}, True)):
+        other = study.model_copy(update={"transfer": settings.model_copy(update=setting)})
+        members = tuple(replace(run, study=other) for run in carried.members)
+        network = transfer.Material(replace(carried, members=members), 2**19).networks[0]
+        with pytest.raises(pytest.fail.Exception) if again else contextlib.nullcontext():
+            network.at(carried.usual.of, "", 256)
 
 
 def test_a_pair_stacks_its_networks_and_takes_their_passes(carried, monkeypatch):

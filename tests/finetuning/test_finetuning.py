@@ -24,7 +24,7 @@ from verydeep import cli, finetuning, locks, notebooks, runs, studies
 from verydeep.chapters import formats, tuning_tables
 from verydeep.chapters.live import tuning as live_tuning
 from verydeep.data.sources import source
-from verydeep.errors import Busy, DataError, StorageError, TrainingDiverged, UnknownName, VerydeepError
+from verydeep.errors import Busy, DataError, OutOfMemory, StorageError, TrainingDiverged, UnknownName, VerydeepError
 from verydeep.evaluation.pretrained import pretrained
 from verydeep.finetuning import comparison, loop, own, rates
 from verydeep.networks import anatomy
@@ -183,13 +183,18 @@ def test_layers_that_are_there_learn_at_a_fifth_of_a_rate_that_rises_over_a_tent
     """21 images make 4 updates of 5 an epoch, so 20 in 5 epochs, of which 2 warm up."""
     run, images = studies.find_run("smoke", "A", 256), own.OwnFolder(folder)
     normalise, rows = pretrained("smoke/A-256").transform.normalise, images.split(0.3)[0]
-    seen, update = [], loop._update
+    seen, gradients, step = [], loop._gradients, torch.optim.SGD.step
 
-    def noting(net, optimiser, batch, *others):
-        seen.append({"groups": [dict(group) for group in optimiser.param_groups], "batch": batch})
-        return update(net, optimiser, batch, *others)
+    def of_batch(net, batch, *others):
+        seen.append({"batch": batch})
+        return gradients(net, batch, *others)
 
-    monkeypatch.setattr(loop, "_update", noting)
+    def noting(optimiser, *_):
+        seen[-1]["groups"] = [dict(group) for group in optimiser.param_groups]
+        return step(optimiser)
+
+    monkeypatch.setattr(loop, "_gradients", of_batch)
+    monkeypatch.setattr(torch.optim.SGD, "step", noting)
     net = loop.new_network(run, 3, True)
     loop.fit(net, run, loop.Lesson(images, rows, 5, 0), normalise, True, 0.3)
     expected = [0.15, 0.3] + [0.3 * (1 + math.cos(math.pi * k / 18)) / 2 for k in range(18)]
@@ -206,6 +211,33 @@ def test_layers_that_are_there_learn_at_a_fifth_of_a_rate_that_rises_over_a_tent
     seen.clear()
     loop.fit(loop.new_network(run, 3, False), run, loop.Lesson(images, rows, 1, 0), normalise, False, 0.3)
     assert all(one["groups"][0]["lr"] == one["groups"][1]["lr"] for one in seen)
+
+
+def test_a_batch_that_a_gpu_has_not_the_memory_for_goes_through_it_in_parts(trained, folder):
+    """Five images at once: two at most are one and one, and the same weights come of it."""
+    run, images = studies.find_run("smoke", "A", 256), own.OwnFolder(folder)
+    assert run.recipe.dropout == 0 and run.recipe.precision == "float32"
+    lesson = loop.Lesson(images, images.split(0.3)[0], 2, 0)
+    normalise, seen = pretrained("smoke/A-256").transform.normalise, []
+
+    def learned(most):
+        def full(module, given):
+            seen.append(len(given[0]))
+            if len(given[0]) > most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+
+        net = loop.new_network(run, 3, True)
+        net.register_forward_pre_hook(full)
+        losses = loop.fit(net, run, lesson, normalise, True, 0.02)
+        return net, losses
+
+    (whole, losses), (parted, again) = learned(5), learned(3)
+    assert seen[8:] == [5, 2, 2, 1] + 7 * [2, 2, 1], "a batch that was too large is not tried again"
+    assert again == pytest.approx(losses, rel=1e-4)
+    for weights, others in zip(whole.parameters(), parted.parameters(), strict=True):
+        assert torch.allclose(weights, others, atol=1e-5)
+    with pytest.raises(OutOfMemory, match="A-256: the device has not the memory for 1 images at once, and they cannot"):
+        learned(0)
 
 
 @pytest.mark.parametrize(("clip_norm", "longest"), [(0.1, 0.1), (None, 1.0)])
@@ -435,8 +467,23 @@ def test_what_stops_in_the_middle_leaves_nothing_and_goes_on_by_the_same_command
         with pytest.raises(KeyboardInterrupt):
             finetuning.tune(asked, epochs=1)
     assert set(folder.parent.iterdir()) == before
-    tuned = finetuning.tune(asked, epochs=1)
-    assert tuned.folder == folder.with_name("mine-tuned") and finetuning.load(tuned.folder).classes == tuned.words
+    (kept,) = (trained / "artifacts" / "own").glob("*/")
+    with monkeypatch.context() as patch:  # of other images nothing is kept
+        patch.setattr(rates, "fit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            finetuning.tune(asked, epochs=2)
+        for module in (rates, own):
+            patch.setattr(module, "fit", lambda *_, **__: pytest.fail("what was learned is learned again"))
+        tuned = finetuning.tune(asked, folder.with_name("elsewhere"), epochs=1)
+    assert tuned.folder == folder.with_name("elsewhere") and not kept.exists()
+    once = finetuning.load(tuned.folder)
+    assert (
+        once.classes == tuned.words
+        and json.loads((tuned.folder / "network.json").read_text())["error"] == tuned.error[0]
+    )
+    finetuning.tune(asked, epochs=1)
+    made = [(place / "weights.safetensors").read_bytes() for place in (tuned.folder, folder.with_name("mine-tuned"))]
+    assert made[0] == made[1], "what was kept is what is learned in one go"
 
 
 def test_of_a_narrow_image_a_piece_is_shown(trained, folder, monkeypatch):

@@ -49,6 +49,10 @@ def test_a_record_of_a_checkout_that_git_refuses_names_no_commit(repository, tmp
     assert provenance.sources().model_dump() == known | {"unknown": "this is no git clone"}
     monkeypatch.setattr(paths, "package", lambda: repository / "src" / "verydeep")
     assert provenance.sources().unknown == "the package was not imported from a checkout"
+    monkeypatch.setattr(provenance.paths, "checkout", lambda: None)
+    assert provenance.sources().unknown == "the package was not imported from a checkout", (
+        "where there is none, neither"
+    )
 
 
 def test_a_number_of_a_run_that_is_not_committed_is_not_said_to_be(repository, tmp_path):

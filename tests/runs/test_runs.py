@@ -12,7 +12,7 @@ import pytest
 from conftest import REPOSITORY
 from verydeep import assembly, files, notebooks, runs, studies
 from verydeep.errors import RecordError, VerydeepError
-from verydeep.runs import answers, provenance, staleness
+from verydeep.runs import answers, predictions, provenance, staleness
 
 
 @pytest.fixture
@@ -98,6 +98,14 @@ def edit_record(folder, kind, **changes):
 def test_an_edited_record_is_found_even_when_sealed_again(folder, kind, changes, message):
     edit_record(folder, kind, **changes)
     assert any(message in fault for fault in runs.check_folder(folder)), runs.check_folder(folder)
+
+
+def test_a_test_whose_answers_were_deleted_is_to_be_made_again(folder):
+    """As the message about answers that were changed asks for."""
+    run = studies.find_run("smoke", "A", 256)
+    assert runs.is_complete(run, "evaluate") and runs.is_complete(run, "train")
+    (folder / predictions.FILE).unlink()
+    assert not runs.is_complete(run, "evaluate") and runs.is_complete(run, "train")
 
 
 def test_a_network_that_was_trained_anew_is_tested_anew(folder):

@@ -151,6 +151,8 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
 
     if target and len(pictures) > 1:
         raise click.UsageError("--map draws one PICTURE.")
+    if target and (target.suffix.lower() != ".png" or target.resolve() == pictures[0].resolve()):
+        raise click.BadParameter(f"{target} is to be written: name a .png that is not PICTURE", param_hint="'--map'")
     if shown and not target:
         raise click.UsageError("--class says what --map draws.")
     try:
@@ -240,9 +242,15 @@ def verify(study: str, names: tuple[str, ...], images: int | None, row: str | No
     if names:
         asked = [named_run(f"{study}/{RunName.parse(name, seed=spec.seeds[0])}") for name in names]
     else:
-        asked = [run for run in runs.recorded_runs(spec) if runs.read_record(run, "evaluate") and run.weights_expected]
-    if not asked:
-        raise VerydeepError(f"the study {study} has no tested run")
+        tested = [run for run in runs.recorded_runs(spec) if runs.read_record(run, "evaluate")]
+        asked = [run for run in tested if run.weights_expected]
+        left_out = (
+            f"{len(tested) - len(asked)} of its {len(tested)} tested runs have weights where they were trained alone"
+        )
+        if not asked:
+            raise VerydeepError(f"the study {study} has no tested run to test anew" + f": {left_out}" * bool(tested))
+        if len(asked) < len(tested):
+            click.echo(f"{study}: {left_out}, and are left out", err=True)
     for run in asked:
         table = verified(run, images)
         click.echo(f"{run.name}: agrees with its record")

@@ -50,6 +50,9 @@ class ColourStatistics:
 class Store:
     """A data set ready for training; see :func:`open_store`."""
 
+    #: what to do about an image that is too narrow to be rescaled
+    too_narrow = "crop it in its data set, and delete the store of that in artifacts/data, which is then built anew"
+
     def __init__(self, folder: Path):
         self.folder = folder
         self._info = json.loads((folder / "store.json").read_text())

@@ -17,7 +17,7 @@ from verydeep.evaluation.passes import MADE_WITH, kept_or_made, made_with
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
 from verydeep.networks import dense
 from verydeep.studies import Features, Run, Transfer
-from verydeep.studies.transfer import PIXELS, UNTRAINED, transfer_protocol
+from verydeep.studies.transfer import PIXELS, UNTRAINED, describing_protocol
 
 #: Side of the picture that stands for an image where its pixels alone describe it.
 PIXELS_SIDE = 16
@@ -25,6 +25,8 @@ PIXELS_SIDE = 16
 
 class Views:
     """Images, or the objects in their boxes, in place of a store: number ``k`` is that of target ``k``."""
+
+    too_narrow = Store.too_narrow
 
     def __init__(self, store: Store, targets: Targets, boxed: bool):
         self.store, self.targets, self.boxed = store, targets, boxed
@@ -105,7 +107,7 @@ class Descriptors:
             "weights": self.weights_sha256,
             "data": self.store.manifest_sha256,
             "labels": self.targets.sha256(),
-            "protocol": transfer_protocol(self.transfer),
+            "protocol": describing_protocol(self.run),
             MADE_WITH: made_with(device(), self.pixels_per_batch),
         }
 

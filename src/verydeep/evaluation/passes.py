@@ -176,7 +176,8 @@ def _write(path: Path, key: dict, arrays: dict[str, np.ndarray], cost: dict) -> 
     """Keep arrays in ``path`` with the ``key`` that says of what they were made."""
     metadata = {"key": json.dumps(key, sort_keys=True), "cost": json.dumps(cost)}
     with files.atomic(path) as part:
-        part.write_bytes(save(arrays, metadata))
+        # of an array in another order safetensors would write the bytes as they lie
+        part.write_bytes(save({name: np.asarray(array, order="C") for name, array in arrays.items()}, metadata))
 
 
 def _read(path: Path, key: dict, recorded: bool = False) -> tuple[dict[str, np.ndarray], dict] | None:

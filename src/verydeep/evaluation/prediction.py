@@ -37,6 +37,8 @@ class OnePicture:
     Raises :class:`DataError` where it is not RGB uint8 (height, width, 3).
     """
 
+    too_narrow = "give a smaller test scale, or crop it"
+
     def __init__(self, image: np.ndarray, name: str = "the picture"):
         require_rgb(image)
         self._image = image

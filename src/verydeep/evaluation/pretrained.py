@@ -49,7 +49,7 @@ class Transform:
     def _rescaled(self, picture: Image.Image | np.ndarray) -> np.ndarray:
         image = pixels_of(picture) if isinstance(picture, Image.Image) else picture
         require_rgb(image)
-        require_rescalable("the picture", *image.shape[:2], self.scale, self.testing.longer_side)
+        require_rescalable("the picture", *image.shape[:2], self.scale, self.testing.longer_side, "crop it")
         keys = ("longer_side", "interpolation", "antialias")
         return rescale(image, self.scale, **{key: getattr(self.testing, key) for key in keys})
 

@@ -139,9 +139,8 @@ def rescaled(testing: Testing, store: Store, row: int, shorter: int) -> np.ndarr
     """
     image = store.image(row)
     require_rescalable(
-        store.manifest["name"].iat[row], *image.shape[:2], shorter, testing.longer_side,
-        "crop it in its data set, and delete the store of that in artifacts/data, which is then built anew",
-    )  # fmt: skip
+        store.manifest["name"].iat[row], *image.shape[:2], shorter, testing.longer_side, store.too_narrow
+    )
     return rescale(
         image,
         shorter,

@@ -218,7 +218,7 @@ def verify(transfer: Transfer, only: str | None = None) -> pd.DataFrame:
     Raises
     ------
     VerydeepError
-        When there is no record, the images or splits are others, or the numbers differ by more than a point.
+        When there is no record, the protocol, images or splits are others, or the numbers differ by more than a point.
     """
     record = runs.read_transfer(transfer)
     if record is None:
@@ -229,6 +229,10 @@ def verify(transfer: Transfer, only: str | None = None) -> pd.DataFrame:
     asked = only or transfer.usual.name
     if asked not in ways:
         raise VerydeepError(f"{transfer.name} has no {asked!r}: choose one of {', '.join(ways)}")
+    if not runs.is_by_protocol(record, transfer_protocol(transfer)):
+        raise VerydeepError(
+            f"{transfer.name} was made by another protocol than its study has now; make it again: {transfer.command}"
+        )
     material = Material(transfer, record.cost.pixels_per_batch, fresh=True)
     if (
         material.store.manifest_sha256 != record.data.manifest_sha256

@@ -1,19 +1,23 @@
 """A network for somebody's own images: a folder of them, a folder a class, becomes a network with its errors."""
 
-from collections.abc import Iterator
+import json
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from verydeep import files, locks, paths, progress
-from verydeep.assembly import device, recorded_normaliser
+from verydeep.assembly import device, load_network, recorded_normaliser
 from verydeep.data.images import decode
 from verydeep.data.targets import aside, of_one_class
 from verydeep.data.views import require_rescalable
 from verydeep.errors import DataError, VerydeepError
 from verydeep.evaluation.measure import require_trained
+from verydeep.evaluation.passes import MADE_WITH, kept_or_made, made_with
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
 from verydeep.finetuning.kept import NOTE, PAGE, WEIGHTS, settings
 from verydeep.finetuning.loop import Lesson, fit, new_network
@@ -21,9 +25,10 @@ from verydeep.finetuning.pages import page
 from verydeep.finetuning.rates import best_rate
 from verydeep.finetuning.testing import posteriors
 from verydeep.networks import weights
-from verydeep.runs import provenance, remote
+from verydeep.networks.network import Network
+from verydeep.runs import Sources, provenance, remote
 from verydeep.statistics import error_interval
-from verydeep.studies import OwnImages
+from verydeep.studies import OwnImages, Run
 
 #: Of each class so many images at least: two to learn from, one to test on.
 LEAST = 3
@@ -41,6 +46,7 @@ class OwnFolder:
     """
 
     shape = None  # the images are of many sizes, and decoded when they are asked for
+    too_narrow = "crop it, or remove it"
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -66,6 +72,8 @@ class OwnFolder:
             self.sizes.append(self.image(row).shape[:2])
             if (same := hashes.setdefault(files.sha256(folder / name), name)) != name:
                 raise DataError(f"{folder / name}: the same image as {same}; one of them would be tested on, remove it")
+        #: of all names and contents
+        self.sha256 = files.sha256_bytes(json.dumps({name: digest for digest, name in hashes.items()}).encode())
 
     def image(self, row: int) -> np.ndarray:
         """Image number ``row`` as it is seen: uint8 (height, width, 3)."""
@@ -78,7 +86,8 @@ class OwnFolder:
     def require_scale(self, scale: int) -> None:
         """Raise :class:`DataError` where an image is too narrow to be rescaled to a shorter side ``scale``."""
         for row, (height, width) in enumerate(self.sizes):
-            require_rescalable(str(self.folder / self.manifest["name"].iat[row]), height, width, scale)
+            name = str(self.folder / self.manifest["name"].iat[row])
+            require_rescalable(name, height, width, scale, advice=self.too_narrow)
 
     def split(self, share: float) -> tuple[np.ndarray, np.ndarray]:
         """Rows to learn from, and rows to test on: of each class that share, by the names alone.
@@ -170,6 +179,7 @@ def tune(
         another process; before anything is learned. What has come to be there meanwhile is left alone too.
     """
     run, folder = asked.run, asked.folder.resolve()
+    made_by = provenance.sources()  # while they are what was imported
     to = _place(folder, to)
     if not 0 < held_out < 1:
         raise VerydeepError(f"the share held out is between 0 and 1, not {held_out}")
@@ -178,19 +188,22 @@ def tune(
     require_trained(run)
     with locks.hold(remote.cache() / "own" / f"{files.sha256_bytes(str(to).encode())[:12]}.lock", str(to)):
         _place(folder, to)  # again: another process may have made it while this one waited
-        return _tune(replace(asked, folder=folder), to, epochs, held_out, pixels_per_batch, report)
+        return _tune(replace(asked, folder=folder), to, epochs, held_out, pixels_per_batch, report, made_by)
 
 
-def _tune(asked: OwnImages, to: Path, epochs: int, held_out: float, pixels_per_batch: int, report) -> Tuned:
+def _tune(
+    asked: OwnImages, to: Path, epochs: int, held_out: float, pixels_per_batch: int, report, made_by: Sources
+) -> Tuned:
     run, folder, images = asked.run, asked.folder, OwnFolder(asked.folder)
     images.require_scale(run.study.pixels(256))
     train, test = images.split(held_out)
     report(f"{folder}: {len(images.words)} classes, {len(train)} images to learn from, {len(test)} to test on")
     normalise = recorded_normaliser(run, device())
     lesson = Lesson(images, train, epochs, run.seed)
-    rate = best_rate(run, lesson, len(images.words), normalise, True, pixels_per_batch)
+    kept = _Kept.of(run, images, lesson, held_out, pixels_per_batch)
+    rate = best_rate(run, lesson, len(images.words), normalise, True, pixels_per_batch, kept.left)
     net = new_network(run, len(images.words), trained=True)
-    losses = fit(net, run, lesson, normalise, trained=True, rate=rate)
+    losses = kept.fitted(net, lambda: fit(net, run, lesson, normalise, trained=True, rate=rate))
     report(f"learned at a rate of {rate:g}: loss {losses[0]:.3f} in the first epoch, {losses[-1]:.3f} in the last")
     with files.atomic_folder(to, new=True) as making:
         digest = weights.publish(net, making / WEIGHTS)
@@ -205,9 +218,58 @@ def _tune(asked: OwnImages, to: Path, epochs: int, held_out: float, pixels_per_b
             }
         )
         tuned = Tuned(making, images, answers, losses)
-        _write_note(tuned, asked, epochs, rate, len(train), digest, normalise)
+        _write_note(tuned, asked, epochs, rate, len(train), digest, normalise, made_by)
         files.write_text(making / PAGE, page(tuned, f"{run.study.name}/{run.name}"))
+    shutil.rmtree(kept.folder, ignore_errors=True)
     return replace(tuned, folder=to)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What was learned of some images so far, kept where it is found again after an interruption: it takes hours."""
+
+    folder: Path
+    key: dict
+
+    @classmethod
+    def of(cls, run: Run, images: OwnFolder, lesson: Lesson, held_out: float, pixels_per_batch: int) -> "_Kept":
+        """By all that it hangs on, which the name of its folder says too."""
+        if not run.weights.exists():
+            load_network(run)  # fetches those of others
+        key = {
+            "network": f"{run.study.name}/{run.name}",
+            "weights": files.sha256(run.weights),
+            "settings": settings(run),
+            "images": images.sha256,
+            "epochs": lesson.epochs,
+            "held out": held_out,
+            MADE_WITH: made_with(device(), pixels_per_batch),
+        }
+        digest = files.sha256_bytes(json.dumps(key, sort_keys=True).encode())
+        return cls(remote.cache() / "own" / digest[:12], key)
+
+    def left(self, rate: float, left: Callable[[], float]) -> float:
+        """What training at a rate leaves, see :func:`best_rate`."""
+        return self._arrays(f"rate-{rate:g}", lambda: {"left": np.array([left()])})["left"].item()
+
+    def fitted(self, net: Network, fit: Callable[[], list[float]]) -> list[float]:
+        """What ``fit`` returns, once it has trained the network."""
+
+        def made() -> dict[str, np.ndarray]:
+            losses = fit()
+            return {"losses": np.array(losses)} | {
+                name: value.cpu().numpy() for name, value in net.state_dict().items()
+            }
+
+        arrays = self._arrays("network", made)
+        losses = arrays.pop("losses").tolist()
+        net.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+        net.to(device()).eval()
+        return losses
+
+    def _arrays(self, name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        path = self.folder / f"{name}.safetensors"
+        return kept_or_made(path, self.key | {"learned": name}, (), lambda: (make(), {}))[0]
 
 
 def _place(folder: Path, to: str | Path | None) -> Path:
@@ -223,9 +285,10 @@ def _place(folder: Path, to: str | Path | None) -> Path:
     return to
 
 
-def _write_note(tuned: Tuned, asked: OwnImages, epochs: int, rate: float, learned: int, digest: str, normalise) -> None:
+def _write_note(
+    tuned: Tuned, asked: OwnImages, epochs: int, rate: float, learned: int, digest: str, normalise, made_by
+) -> None:
     run, (error, low, high) = asked.run, tuned.error
-    sources = provenance.sources()
     divisor = normalise.divisor
     note = {
         "started_from": f"{run.study.name}/{run.name}",
@@ -241,8 +304,8 @@ def _write_note(tuned: Tuned, asked: OwnImages, epochs: int, rate: float, learne
         "error": error,
         "interval": [low, high],
         "weights_sha256": digest,
-        "sources_sha256": sources.sources_sha256,
-        "commit": sources.commit,
+        "sources_sha256": made_by.sources_sha256,
+        "commit": made_by.commit,
         "made": provenance.now(),
     }
     files.write_json(tuned.folder / NOTE, note)

@@ -126,21 +126,33 @@ def publish_weights(run: Run) -> None:
 
 
 def is_complete(run: Recorded, kind: str) -> bool:
-    """Whether the record of this kind is there, sealed, and has everything that the study asks for now."""
+    """Whether the record of this kind is there, sealed, with the answers that it names, and with everything that the
+    study asks for now."""
     path = record_path(run, kind)
     if not path.exists() or not (run.folder / SEAL).exists():
         return False
     if read_seal(run.folder).get(path.name) != files.sha256(path):
         return False
-    if kind == "fuse":
-        return not stale_members(run.folder, read_fusion(run))
-    if kind == "transfer":
-        record = read_transfer(run)
-        return covers_transfer(run, record) and not stale_networks(run.folder, record)
-    if kind == "finetune":
-        record = read_tuning(run)
-        return covers_tuning(run, record) and not stale_networks(run.folder, record)
-    return kind != "evaluate" or _is_tested(run, read_record(run, kind))
+    return kind == "train" or _has_answers(run, kind)
+
+
+def _has_answers(run: Recorded, kind: str) -> bool:
+    """Whether the answers that a record names are there, and all that its study asks for now."""
+    record = {"fuse": read_fusion, "transfer": read_transfer, "finetune": read_tuning}.get(kind, _evaluated)(run)
+    if not all((run.folder / name).exists() for name in record.artefacts):
+        return False
+    match kind:
+        case "fuse":
+            return not stale_members(run.folder, record)
+        case "transfer":
+            return covers_transfer(run, record) and not stale_networks(run.folder, record)
+        case "finetune":
+            return covers_tuning(run, record) and not stale_networks(run.folder, record)
+    return _is_tested(run, record)
+
+
+def _evaluated(run: Run) -> EvaluateRecord | None:
+    return read_record(run, "evaluate")
 
 
 def is_done(run: Recorded, kind: str) -> bool:
@@ -171,15 +183,15 @@ def covers(run: Run, record: EvaluateRecord) -> bool:
 def covers_transfer(transfer: Transfer, record: TransferRecord) -> bool:
     """Whether a transfer has every way of describing images that is asked for, by the settings its study has now."""
     asked = {features.name for features in transfer.measured()}
-    return asked <= set(record.measurements) and _says(record, transfer_protocol(transfer))
+    return asked <= set(record.measurements) and is_by_protocol(record, transfer_protocol(transfer))
 
 
 def covers_tuning(tuning: Tuning, record: TuningRecord) -> bool:
     """Whether a tuning has every way of learning that is asked for, by the settings its study has now."""
-    return {*tuning.measured()} <= {*record.measurements} and _says(record, tuning_protocol(tuning))
+    return {*tuning.measured()} <= {*record.measurements} and is_by_protocol(record, tuning_protocol(tuning))
 
 
-def _says(record: TargetRecord, protocol: dict) -> bool:
+def is_by_protocol(record: TargetRecord, protocol: dict) -> bool:
     """Whether numbers were made by this protocol. How images are resampled is not of them: that is done when read."""
     then, now = ({key: said[key] for key in said if key not in RESAMPLING} for said in (record.protocol, protocol))
     return then == now

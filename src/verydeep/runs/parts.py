@@ -201,7 +201,7 @@ class PassRecord(Part):
     multiply_adds: int
     """Multiply-adds over all images."""
     posteriors_sha256: str
-    """Hash of the posteriors, which are kept outside git."""
+    """Hash of the file that keeps the posteriors, outside git, with the time that they took."""
 
 
 class Parent(Part):
@@ -221,7 +221,7 @@ class Member(Part):
     measurement: str
     """The measurement whose posteriors were averaged."""
     posteriors: dict[str, str]
-    """Hash of the posteriors of each pass."""
+    """Hash of the file that keeps the posteriors of each pass."""
     asked: dict = {}
     """Of a network that gives boxes: the system that named their classes and the network that rated them, as its own
     test states them."""

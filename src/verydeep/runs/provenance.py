@@ -176,8 +176,9 @@ def _sources_sha256_at(root: Path, commit: str) -> str | None:
 
 
 def is_of_checkout() -> bool:
-    """Whether the package that was imported is the one of this checkout."""
-    return paths.package() == (paths.root() / "src" / "verydeep").resolve()
+    """Whether the package that was imported is the one of this checkout; where there is none it is not."""
+    here = paths.checkout()
+    return here is not None and paths.package() == (here / "src" / "verydeep").resolve()
 
 
 def require_own_sources() -> None:

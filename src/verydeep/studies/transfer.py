@@ -149,6 +149,17 @@ def _described(run: Run) -> dict:
     return {"pooling": run.size.pooling, "flip": run.recipe.flip, **testing}
 
 
+def describing_protocol(run: Run) -> dict:
+    """The settings on which what a network says of an image hangs, of all of :func:`transfer_protocol`."""
+    study = run.study
+    return {
+        "hidden": study.transfer.hidden,
+        "crop": study.crop,
+        "length_divisor": study.network.length_divisor,
+        **_described(run),
+    }
+
+
 def named_transfer(study: Study, name: str) -> Transfer:
     """The transfer whose folder is called ``name``; raises as :func:`find_transfer` does."""
     networks, on, rest = name.partition(ON)
