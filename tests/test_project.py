@@ -24,7 +24,7 @@ from verydeep.results import status
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 REQUIRED = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
-#: The names of some packages on conda-forge.
+#: The names of some packages on conda-forge and bioconda.
 CONDA = {"torch": "pytorch", "matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal"}
 
 
@@ -35,6 +35,7 @@ def split(requirement: str) -> tuple[str, str]:
 
 def test_the_conda_environment_agrees_with_pyproject():
     environment = yaml.safe_load((REPOSITORY / "environment.yml").read_text())
+    assert environment["channels"] == ["conda-forge", "bioconda"], "Snakemake is on bioconda alone, and in this order"
     listed = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
     from_pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     assert f"python{PROJECT['requires-python']}" in listed and "--editable ." in from_pip
@@ -269,6 +270,21 @@ def test_a_dry_run_says_when_nothing_is_left(trained, monkeypatch):
         "of 1 networks 1 trained and 1 tested, of 0 fusions 0 made; none of them is left to run"
     )
     assert "left to run" not in status.plan(spec)
+
+
+def test_what_has_nothing_to_start_from_is_left_out_of_a_plan(trained, monkeypatch):
+    """A plan ended with its first job that starts from a network whose weights lie on another machine."""
+    first, planned = studies.find_run("smoke", "A", 256), studies.planned_runs(studies.load("smoke"))
+    assert not status.lost(first) and not any(map(status.lost_start, planned))
+    first.weights.unlink()
+    waiting = [run for run in planned if run != first]
+    assert status.lost(first) and all(map(status.lost_start, waiting)), "all others start from A"
+    done = planned_by_workflow(trained, "study=smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"; {len(waiting)} left out, since what they start from was trained elsewhere" in done.stderr
+    assert not re.search(r"\.(trained|tested|fused)$", done.stdout, re.MULTILINE)
+    monkeypatch.setattr(status, "lost", lambda run: run.row == "D-256")
+    assert {run.row for run in planned if status.lost_start(run) and not run.variant} == {"D-384", "D-jitter"}
 
 
 SECRETS = [

@@ -194,6 +194,16 @@ def _headlines(run: Run) -> list[str]:
     return [single(run.train_scale).name, several(run.train_scale, "both").name]
 
 
+def lost(run: Run) -> bool:
+    """Whether a network is recorded and its weights are not here, so that nothing can start from it or test it."""
+    return run.study.train and runs.is_done(run, "train") and not run.weights.exists()
+
+
+def lost_start(run: Run) -> bool:
+    """Whether a network, which is to be trained, starts from one that is :func:`lost`, or from one that does."""
+    return any(map(lost, lineage(run.parent)))
+
+
 def plan(study: Study) -> str:
     """How much of a study is planned, how much of it needs no job any more, and what is stale, in one line."""
     networks, fusions = planned_runs(study), planned_fusions(study).values()
@@ -206,6 +216,8 @@ def plan(study: Study) -> str:
         line += "; none of them is left to run"
     if stale := sum(runs.told_otherwise(run) != "" for run in asked["train"]):
         line += f"; {stale} trained otherwise than the study says now: verydeep status {study.name}"
+    if left_out := sum(lost_start(run) and not runs.is_done(run, "train") for run in asked["train"]):
+        line += f"; {left_out} left out, since what they start from was trained elsewhere and its weights are not here"
     return line
 
 
