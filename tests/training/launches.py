@@ -1,4 +1,4 @@
-"""Trainings on two processes, as torchrun starts them, and what goes wrong in one of the two."""
+"""Trainings on two processes or three, as torchrun starts them, and what goes wrong in one of them."""
 
 import os
 import sys
@@ -15,16 +15,16 @@ from verydeep.training import checkpoints, loop
 from verydeep.training.updates import Updates
 
 
-def launched(program: Callable, *arguments: object, **variables: str) -> Forked:
-    """A program on two processes, each of which is a fork: what ``torchrun --standalone --nproc-per-node 2`` does."""
-    return Forked(_torchrun, program, arguments, **variables)
+def launched(program: Callable, *arguments: object, processes: int = 2, **variables: str) -> Forked:
+    """A program on several processes, each of which is a fork: as ``torchrun --standalone --nproc-per-node 2`` does."""
+    return Forked(_torchrun, program, arguments, processes, **variables)
 
 
-def _torchrun(program: Callable, arguments: tuple) -> None:
+def _torchrun(program: Callable, arguments: tuple, processes: int) -> None:
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
-        nproc_per_node=2,
+        nproc_per_node=processes,
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
         max_restarts=0,
@@ -34,7 +34,7 @@ def _torchrun(program: Callable, arguments: tuple) -> None:
 
 
 def _as_a_program(program: Callable, arguments: tuple) -> None:
-    """In one of the two: what is raised is said as a script would."""
+    """In one of them: what is raised is said as a script would."""
     try:
         program(*arguments)
     except Exception:

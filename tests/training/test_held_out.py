@@ -51,7 +51,7 @@ def test_held_out_errors_are_those_of_the_centre_crops_at_the_middle_of_the_rang
     def normalise(crops):
         return crops.permute(0, 3, 1, 2).float() / 255
 
-    found = held_out_errors(net, images, Classes(0.1), normalise, accelerator(run), micro_batch=48)
+    found = held_out_errors(net, images, Classes(0.1), normalise, accelerator(run), at_once=48)
     n = len(images.held_out_rows)
     assert at_once == [48, 48, 4]
     assert n == 100 and 0 < wrong[5] < wrong[1] < n
@@ -66,7 +66,7 @@ def test_held_out_errors_are_those_of_the_centre_crops_at_the_middle_of_the_rang
             process_index=rank, num_processes=3, device=torch.device("cpu"), autocast=nullcontext,
             reduce=lambda sums, how: counted.append((sums, how)) or total,
         )  # fmt: skip
-        said = held_out_errors(net, images, Classes(0.1), normalise, others, micro_batch=48)
+        said = held_out_errors(net, images, Classes(0.1), normalise, others, at_once=48)
         (sums, how) = counted[0]
         assert how == "sum"
         return said, sums

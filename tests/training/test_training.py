@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import math
 import os
 import platform
 import shutil
@@ -284,6 +285,24 @@ def test_divergence_stops_with_the_epoch_the_rate_and_the_last_good_state(checko
     ):
         training.train(run, report=silent)
     assert not run.folder.exists()
+
+
+def test_weights_that_the_last_update_broke_are_neither_saved_nor_kept(checkout, monkeypatch):
+    """The loss of an update is of the weights before it, and was all that was looked at."""
+    original, run = Updates.update, tiny_run(epochs=1)
+
+    def breaking(self, batch, epoch, step):
+        made = original(self, batch, epoch, step)
+        if step == self.images.steps - 1:
+            next(self.plain.parameters()).data.fill_(math.nan)
+        return made
+
+    monkeypatch.setattr(Updates, "update", breaking)
+    with pytest.raises(
+        TrainingDiverged, match=r"A-256-s0: weights are not finite in epoch 2, after step 0; the last good"
+    ):
+        training.train(run, report=silent)
+    assert not run.folder.exists() and not (run.workspace / "checkpoint.pt").exists()
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])

@@ -83,7 +83,7 @@ def bounds(
 def effective(gradient: np.ndarray, share: float = 0.955) -> float:
     """Side of the centred square that holds ``share`` of the squared gradient: the effective receptive field.
 
-    Two standard deviations of a Gaussian hold 95.5 %, the measure of Luo et al. (2016).
+    As much as a Gaussian has within two standard deviations along a line, by default.
     """
     power = gradient.astype(np.float64) ** 2
     rows, columns = (np.average(np.arange(len(power)), weights=power.sum(axis)) for axis in (1, 0))

@@ -1,6 +1,7 @@
 """The training images of a run: which rows of the store are trained on, which are held out, and how they are cut."""
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -184,5 +185,7 @@ WORKERS = 8
 
 
 def _workers(on_gpu: bool) -> int:
-    """Processes that prepare views. On a CPU the network needs every core; a GPU waits for them."""
-    return min(WORKERS, machine.cores()) if on_gpu else 0
+    """Processes that prepare views. On a CPU the network needs every core; a GPU waits for them, and has its share of
+    the machine's cores."""
+    sharing = int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
+    return min(WORKERS, max(1, machine.cores() // sharing)) if on_gpu else 0

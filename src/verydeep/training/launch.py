@@ -59,7 +59,8 @@ def train(
     TrainingDiverged
         When the loss is no longer finite; names the epoch, the rate and the last good checkpoint.
     OutOfMemory
-        When the device has not the memory for ``micro_batch`` images; names a number that fits.
+        When the device has not the memory for ``micro_batch`` images; names a number that fits, or with several
+        processes one to try.
     Interrupted
         After a signal, with the state saved.
     ProcessLost

@@ -139,6 +139,7 @@ class Training:
     def save(self) -> None:
         """Write a checkpoint, from the first process; of a training that has diverged, none."""
         self._fetch()
+        self._require_finite()
         begun = time.monotonic()
         self._count_session()
         if self.accelerator.is_main_process:
@@ -169,6 +170,7 @@ class Training:
         with listening, self._with_others(), loader.opened(self.run.name) as batches:
             while not self.updates.schedule.finished:
                 self._epoch(batches)
+            self._require_finite()
             if accelerator.is_main_process:
                 self._count_session()
                 record.write(
@@ -245,7 +247,8 @@ class Training:
             )
         # several processes cannot try by themselves: each waits for the others in every update
         fits = self.updates.largest_that_fits(batch, *where) if parts == 1 else tried // 2
-        remedy = f"run it with --micro-batch {fits}, which gives the same updates but for rounding"
+        run_it = "run it" if parts == 1 else "try it"
+        remedy = f"{run_it} with --micro-batch {fits}, which gives the same updates but for rounding"
         raise OutOfMemory(
             f"{self.run.name}: the device has not the memory for {tried} images at once; "
             f"{remedy if fits else 'nor for one: it takes a larger one'}"
@@ -256,13 +259,23 @@ class Training:
         try:
             fetched = self.steps.fetch()
         except TrainingDiverged as error:
-            last = self.checkpoint if self.checkpoint.exists() else "the start: no checkpoint was written yet"
-            raise TrainingDiverged(
-                f"{self.run.name}: {error}; the last good state is {last}. Lower learning_rate or set clip_norm"
-            ) from None
+            raise self._diverged(str(error)) from None
         for loss, correct in fetched:
             self.state.loss_sum += loss
             self.state.correct += correct
+
+    def _require_finite(self) -> None:
+        """Raise :class:`TrainingDiverged` where the last update left weights that are no numbers."""
+        if not self.updates.is_finite():
+            raise self._diverged(
+                f"weights are not finite in epoch {self.state.epoch + 1}, after step {self.state.step}"
+            )
+
+    def _diverged(self, why: str) -> TrainingDiverged:
+        last = self.checkpoint if self.checkpoint.exists() else "the start: no checkpoint was written yet"
+        return TrainingDiverged(
+            f"{self.run.name}: {why}; the last good state is {last}. Lower learning_rate or set clip_norm"
+        )
 
     def _row(self) -> dict:
         """The line of the history for the epoch that is over."""
@@ -270,7 +283,7 @@ class Training:
         seen = images.steps * self.run.recipe.batch
         updates.net.eval()
         held_out = held_out_errors(
-            updates.result, images, updates.objective, updates.normalise, self.accelerator, updates.micro_batch
+            updates.result, images, updates.objective, updates.normalise, self.accelerator, updates.at_once
         )
         held_out = agreed(self.accelerator, held_out)  # by it the rate falls and training ends, in all or in none
         return {

@@ -69,6 +69,11 @@ class Updates:
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
 
+    def is_finite(self) -> bool:
+        """Whether every weight is a number. The loss of an update is of the weights before it."""
+        weights = [value for value in self.plain.state_dict().values() if value.is_floating_point()]
+        return bool(torch.stack([value.isfinite().all() for value in weights]).all())
+
     def learn(self) -> None:
         """Set the network to training. Blocks that do not learn keep the statistics of their normalisation too."""
         self.net.train()
@@ -109,6 +114,12 @@ class Updates:
                 mean.lerp_(now, 1 - decay)
             else:
                 mean.copy_(now)
+
+    @property
+    def at_once(self) -> int:
+        """How many images go through this process's device at once."""
+        first, last = share(self.recipe.batch, self.accelerator.process_index, self.accelerator.num_processes)
+        return min(self.micro_batch, last - first)
 
     def largest_that_fits(self, batch, epoch: int, step: int) -> int | None:
         """The largest micro-batch, by halving, with which the device has the memory for an update; ``None``: not one.

@@ -18,17 +18,17 @@ def held_out_errors(
     objective: Objective,
     normalise: Normaliser,
     accelerator: Accelerator,
-    micro_batch: int,
+    at_once: int,
 ) -> dict[str, float]:
     """Loss and errors (percent) on the centre crops of the held-out images, of which each process tests its share.
 
-    No more than ``micro_batch`` images go through the network at once: what a device can train on it can test on.
+    No more than ``at_once`` images go through the network at once: as many as a device trains on it can test on.
     Of a network that gives boxes the class is given, so that its top-1 and top-5 errors are one.
     """
     loss, wrong = 0.0, {1: 0, 5: 0}
     rows = images.held_out_rows[accelerator.process_index :: accelerator.num_processes]
     with torch.inference_mode():
-        for batch in centre_batches(images.store, rows, images.centre, min(_BATCH, micro_batch), images.boxes):
+        for batch in centre_batches(images.store, rows, images.centre, min(_BATCH, at_once), images.boxes):
             with accelerator.autocast():
                 outputs = net(normalise(batch.images))
             targets = objective.targets(batch, accelerator.device)
