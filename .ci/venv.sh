@@ -15,7 +15,7 @@ fail() {
 works() {
     # a folder that was moved still points to where it was; one without pip.main was left half made
     "$1/bin/python" -c "$new_enough" && "$1/bin/python" -c "import pip._internal.main" &&
-        "$1/bin/python" -c "import os, sys; sys.exit(os.path.realpath(sys.prefix) != os.path.realpath('$1'))" &&
+        "$1/bin/python" -c 'import os, sys; sys.exit(os.path.realpath(sys.prefix) != os.path.realpath(sys.argv[1]))' "$1" &&
         head -n 2 "$1/bin/pip" | grep -qF "$1/bin/python" # in the second line where the first cannot hold the path
 } >/dev/null 2>&1
 

@@ -30,6 +30,11 @@ def errors(tester: "Tester", way: "Way | str", store, rows: np.ndarray, shorter:
     return {name: measured[name] for name in ("top1_error", "top5_error")}
 
 
+def mib(used: resource.struct_rusage) -> float:
+    """The most memory that a process had, in MiB: told in KiB, on a Mac in bytes."""
+    return used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
 def photograph(number: int, size: tuple[int, int]) -> Image.Image:
     """Smooth random colours with some noise: as a JPEG of quality 90 as many bytes as a photograph of that size."""
     random = np.random.default_rng(number)

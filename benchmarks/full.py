@@ -26,7 +26,7 @@ import click
 import numpy as np
 import pandas as pd
 import torch
-from common import Record
+from common import Record, mib
 from PIL import Image
 
 from verydeep import cli, files, paths, studies
@@ -127,7 +127,7 @@ class Step:
         if (self.process.returncode == 0) != well:
             raise RuntimeError(f"ended with status {self.process.returncode}: {self.lines[-5:]}")
         seconds = time.monotonic() - self.begun
-        return {"seconds": seconds, "peak_memory_mib": used.ru_maxrss / 1024, "said": self._last_line()}
+        return {"seconds": seconds, "peak_memory_mib": mib(used), "said": self._last_line()}
 
     def _last_line(self) -> str:
         said = [line for line in self.lines if "%|" not in line]

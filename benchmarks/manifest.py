@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from common import Record, in_own_process
+from common import Record, in_own_process, mib
 from PIL import Image
 
 from verydeep.data import sources, store, views
@@ -73,7 +73,7 @@ def measure(step: str, images: int) -> None:
             _sample(opened)
             done = SAMPLED
     seconds = time.monotonic() - started
-    print(json.dumps([seconds, done, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+    print(json.dumps([seconds, done, mib(resource.getrusage(resource.RUSAGE_SELF))]))
 
 
 def _sample(opened: store.Store) -> None:

@@ -33,8 +33,10 @@ LONGER = 4 / 3  # the longer side beside the shorter
 
 
 def in_use(most: bool = False) -> float:
-    """Memory of this process in MiB: now, or the most that it ever had."""
-    text = Path("/proc/self/status").read_text()
+    """Memory of this process in MiB: now, or the most that it ever had. Linux alone has both."""
+    if not (told := Path("/proc/self/status")).exists():
+        raise VerydeepError(f"{told} is missing: memory is measured on Linux alone")
+    text = told.read_text()
     return int(re.search(rf"^{'VmHWM' if most else 'VmRSS'}:\s+(\d+) kB", text, re.MULTILINE)[1]) / 1024
 
 

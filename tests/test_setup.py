@@ -64,8 +64,8 @@ def test_an_environment_is_kept_whatever_link_leads_to_its_checkout(project, tmp
     assert (done.returncode, done.stderr) == (0, "") and pip.exists()
 
 
-def test_a_folder_may_have_a_space_and_a_bracket_in_its_name(project, tmp_path):
-    moved = shutil.move(project, tmp_path / "a [b] c")
+def test_a_folder_may_have_a_space_a_bracket_and_a_quote_in_its_name(project, tmp_path):
+    moved = shutil.move(project, tmp_path / "ann's [b] c")
     made = venv(moved, "make", ".venv", sys.executable)
     assert made.returncode == 0, made.stderr
     (moved / ".venv" / "mark").touch()

@@ -3,12 +3,13 @@
 import json
 import shutil
 import time
+from types import SimpleNamespace
 
 import pytest
 
 import scripts
 from verydeep import paths, runs, studies
-from verydeep.book import freshness, pages
+from verydeep.book import extension, freshness, pages
 
 
 @pytest.fixture
@@ -71,6 +72,20 @@ def test_pages_hold_by_their_mark(tmp_path):
     assert not freshness.holds(tmp_path, "a")
     freshness.mark(tmp_path, "a")
     assert freshness.holds(tmp_path, "a") and not freshness.holds(tmp_path, "b")
+    freshness.unmark(tmp_path)
+    assert not freshness.holds(tmp_path, "a")
+
+
+def test_pages_whose_writing_was_stopped_are_written_again(trained, monkeypatch):
+    """What was written until then is of other records than what lay there before."""
+    monkeypatch.setattr(extension.freshness, "made_from", lambda: freshness.Made("by", "of"))
+    folder = trained / "book" / "runs"
+    folder.mkdir(exist_ok=True)
+    freshness.mark(folder, "before")
+    monkeypatch.setattr(extension.pages, "write_pages", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        extension.write_run_pages(None, SimpleNamespace(nb_execution_mode="off"))
+    assert not freshness.holds(folder, "before") and not freshness.holds(folder, "of")
 
 
 def test_the_whole_checkout_is_read_in_a_moment(repository):

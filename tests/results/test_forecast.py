@@ -110,6 +110,10 @@ def test_passes_are_those_of_the_study_and_cost_what_they_multiply():
     assert found["multi-crop-256"] == 50 * run.multiply_adds and found["centre-crop-384"] == run.multiply_adds
     dense = anatomy.multiply_adds(run.configuration, run.size, image=(256, 341))
     assert found["dense-256"] == 2 * dense
+    boxes = studies.find_run("full", "D", 256, variant="pcr-all")
+    twice = dense + anatomy.multiply_adds(boxes.configuration, boxes.size, image=(256, 341))
+    (whole,) = [work for name, work in forecast.passes(boxes).items() if name.startswith("dense-boxes-256")]
+    assert whole == twice and not boxes.localisation.mirror, "one network gives boxes, another rates them"
 
 
 def test_a_pass_is_bound_by_arithmetic_or_by_the_images(model):

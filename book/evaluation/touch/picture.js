@@ -1,7 +1,7 @@
 // Pictures: from a file to pixels, and from pixels to the screen. A picture is {width, height, data}: data is a
 // Uint8Array of RGB, row by row.
 
-const MOST_PIXELS = 50e6; // more do not fit a phone's canvas
+const MOST_PIXELS = 50e6; // more do not fit a canvas, and on some phones fewer do not
 
 /** An error in words for the reader. */
 export class Said extends Error {}
@@ -20,7 +20,10 @@ export async function decode(blob) {
   context.fillStyle = "white"; // shows where the picture is transparent
   context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0);
+  bitmap.close();
   const rgba = context.getImageData(0, 0, width, height).data;
+  drawn.width = drawn.height = 0; // some browsers have room for few canvases, and free them late
+  if (rgba[3] === 0) throw new Said("This picture is too large for this browser. Make it smaller first.");
   const data = new Uint8Array(3 * width * height);
   for (let from = 0, to = 0; to < data.length; from++) if (from % 4 !== 3) data[to++] = rgba[from];
   return { width, height, data };

@@ -105,14 +105,23 @@ async function test() {
   show(net);
 }
 
-/** Test the crop at its new place; while the reader drags, only the last place counts. */
+let testing = false;
+/** Test the crop where it is, and again where it was moved meanwhile: while the reader drags, one at a time. */
 async function testCrop() {
-  const net = await theNetwork();
-  const { rescaled, left, top } = state;
-  const crop = await net.crop(rescaled, left, top);
-  if (rescaled === state.rescaled && left === state.left && top === state.top) {
-    state.crop = crop;
+  if (testing) return;
+  testing = true;
+  try {
+    const net = await theNetwork();
+    let moved = true;
+    while (moved) {
+      const { rescaled, left, top } = state;
+      const crop = await net.crop(rescaled, left, top);
+      moved = rescaled !== state.rescaled || left !== state.left || top !== state.top;
+      if (!moved) state.crop = crop;
+    }
     show(net);
+  } finally {
+    testing = false;
   }
 }
 

@@ -48,10 +48,12 @@ def write_run_pages(app: Sphinx, config) -> None:
     if faults := runs.check_chapters() if holds else runs.check_all() + history.undisclosed_changes():
         raise VerydeepError("; ".join(faults))
     if not holds:
+        freshness.unmark(of_runs)
         pages.write_pages(of_runs)
         pages.write_numbers(of_runs / "numbers")
         freshness.mark(of_runs, made.of)
     if not freshness.holds(of_reference, made.by):
+        freshness.unmark(of_reference)
         pages.write_reference(of_reference)
         freshness.mark(of_reference, made.by)
     freshness.forget_what_is_stale(app, made)

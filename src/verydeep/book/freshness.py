@@ -52,7 +52,11 @@ def made_from() -> Made:
     makes = [*files.listed(paths.package(), "**/*"), *(paths.root() / name for name in _MAKES)]
     by = _hash([_hashes(makes), variables, platform.python_version(), installed])
     shown = [*files.listed(paths.runs(), "**/*"), *files.listed(paths.root() / "benchmarks", "*.json")]
-    commit = [provenance.head(), {str(folder): provenance.is_committed(folder) for folder in runs.run_folders()}]
+    commit = [
+        provenance.head(),
+        provenance.history_unknown(),
+        {str(folder): provenance.is_committed(folder) for folder in runs.run_folders()},
+    ]
     shown += [paths.root() / name for name in _SHOWN]
     return Made(by, _hash([by, _hashes(shown), commit, list(_parameters())]))
 
@@ -79,6 +83,11 @@ def holds(folder: Path, made: str) -> bool:
     """Whether what lies in a folder was all made from what has this hash."""
     mark = folder / _MARK
     return mark.exists() and mark.read_text() == made
+
+
+def unmark(folder: Path) -> None:
+    """Before any of it is made anew: what an interruption leaves is of one thing in part, and in part of another."""
+    (folder / _MARK).unlink(missing_ok=True)
 
 
 def mark(folder: Path, made: str) -> None:

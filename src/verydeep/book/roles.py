@@ -141,7 +141,7 @@ class HeldOutRole(BookRole):
         shown = [nodes.inline(text, text, classes=["result"]), nodes.inline(spread, spread, classes=["spread"])]
         hover = (
             f"top-1 error, percent, on the {images:,} images held out from the training set, after "
-            f"{run.recipe.epochs} epochs; with its 95 % interval; study {run.study.name}, {run.row}, seed {run.seed}"
+            f"{record.cost.epochs} epochs; with its 95 % interval; study {run.study.name}, {run.row}, seed {run.seed}"
         )
         reference = self._link(f"runs/{run.study.name}/{run.name}", hover, *shown)
         return [nodes.inline("", "", reference, classes=["result-link"])], []

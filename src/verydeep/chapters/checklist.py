@@ -88,12 +88,14 @@ def _chosen_on(study: Study) -> str:
 
 
 def _runs(study: Study, made: list[Run]) -> str:
-    pilots = sum(run.pilot for run in made)
-    tested = sum(runs.read_record(run, "evaluate") is not None for run in made)
-    planned = len(planned_runs(study))
+    pilots, planned = sum(run.pilot for run in made), {run.name for run in planned_runs(study)}
+    asked = [run for run in made if run.name in planned]
+    tested = sum(runs.read_record(run, "evaluate") is not None for run in asked)
+    others = len(made) - pilots - len(asked)
+    beside = f", and {others} that it does not plan" if others else ""
     if not study.train:
-        return f"{tested} of {planned} networks tested"
-    return f"{len(made) - pilots} of {planned} networks and {pilots} pilots trained, {tested} tested"
+        return f"{tested} of {len(planned)} networks tested{beside}"
+    return f"{len(asked)} of {len(planned)} networks and {pilots} pilots trained, {tested} tested{beside}"
 
 
 def _seeds(study: Study, made: list[Run]) -> str:

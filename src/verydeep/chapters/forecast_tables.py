@@ -83,7 +83,7 @@ def _hours(fit: Model, run: Run, card: Accelerator, cards: int, precision: str) 
     count = SOURCES[run.study.data.source].counts["val"]
     trained = fit.training_seconds(run, training_images(run.study), card, cards, precision=precision)
     tested = sum(
-        fit.pass_seconds(run, work, count, card, cards, precision=precision) for work in forecast.passes(run).values()
+        fit.pass_seconds(run, work, count, card, precision=precision) for work in forecast.passes(run).values()
     )
     return trained / _HOUR, tested / _HOUR
 
@@ -140,8 +140,8 @@ def by_network(card: str = "H100", precision: str = "float32") -> display.Table:
                     f"{cards}: images/s": round(step.images_per_second),
                     f"{cards}: bound by": step.bound,
                     f"{cards}: training (hours)": costs.rounded(trained),
-                    f"{cards}: tests (hours)": costs.rounded(tested),
                 }
+            rows[run.row]["tests (hours)"] = costs.rounded(tested)
         return display.table(pd.DataFrame(rows).T.rename_axis("network"))
 
     return _needs_model(make)

@@ -22,6 +22,9 @@ def write_schemas(folder: Path) -> None:
         files.write_text(folder / f"{kind}.schema.json", json.dumps(schema(kind), indent=1) + "\n")
 
 
+_MISSING = ", may be missing"
+
+
 def keys(kind: str) -> display.Table:
     """Every key of a record, with dots between those within another, its type and what it holds."""
     top = schema(kind)
@@ -31,19 +34,24 @@ def keys(kind: str) -> display.Table:
 
 def _keys(top: dict, part: dict, prefix: str) -> Iterator[tuple[str, str, str]]:
     for name, field in part["properties"].items():
-        shape, said = _shape(field)
-        missing = "" if name in part.get("required", ()) or "const" in field else ", may be missing"
-        held = field.get("description") or top["$defs"][shape]["description"]
+        shapes = [*_shapes(field)]
+        said = " or ".join(choice.get("type", "object") for choice in field.get("anyOf", [field]))
+        missing = "" if name in part.get("required", ()) or "const" in field else _MISSING
+        held = field.get("description") or top["$defs"][shapes[0][1]]["description"]
         yield f"{prefix}{name}", said + missing, held.replace("``", "")
-        if shape is not None:
-            below = {"object": f"{prefix}{name}.*.", "array": f"{prefix}{name}[]."}.get(field.get("type"))
-            yield from _keys(top, top["$defs"][shape], below or f"{prefix}{name}.")
+        parts = [[*_keys(top, top["$defs"][shape], f"{prefix}{name}{below}.")] for below, shape in shapes]
+        common = set.intersection(*({key for key, *_ in rows} for rows in parts)) if parts else set()
+        for key, (said_below, held_below) in {key: rest for rows in parts[::-1] for key, *rest in rows}.items():
+            yield key, said_below + _MISSING * (key not in common and _MISSING not in said_below), held_below
 
 
-def _shape(field: dict) -> tuple[str | None, str]:
-    """The part that a key holds, by its name, if any; and the key's type in words."""
-    choices = field.get("anyOf", [field])
-    within = [choice.get("items", choice.get("additionalProperties", choice)) for choice in choices]
-    referred = [part["$ref"] for part in within if isinstance(part, dict) and "$ref" in part]
-    shape = referred[0].rpartition("/")[2] if referred else None
-    return shape, " or ".join(choice.get("type", "object") for choice in choices)
+def _shapes(field: dict) -> Iterator[tuple[str, str]]:
+    """The parts that a key may hold, by their names, each with what stands for its place in a list or a mapping."""
+    for choice in field.get("anyOf", [field]):
+        if "$ref" in choice:
+            yield "", choice["$ref"].rpartition("/")[2]
+        held = [(".*", choice.get("additionalProperties")), ("[]", choice.get("items"))]
+        held += [(".*", within) for within in choice.get("patternProperties", {}).values()]
+        for below, within in held:
+            if isinstance(within, dict):
+                yield from ((f"{below}{further}", shape) for further, shape in _shapes(within))

@@ -8,7 +8,7 @@ from verydeep.errors import VerydeepError
 from verydeep.networks.configurations import OTHERS
 from verydeep.results import citation, status
 from verydeep.results.numbers import Number
-from verydeep.runs import publication
+from verydeep.runs import provenance, publication
 from verydeep.studies import Recipe, Run, recipes
 from verydeep.studies.measurements import METHODS
 
@@ -174,7 +174,7 @@ def _licence(run: Run) -> str:
 
 def _weights(run: Run, trained: runs.TrainRecord) -> str:
     path = f"runs/{run.study.name}/{run.name}/{run.weights.name}"
-    address = publication.raw_url(path)
+    address = publication.raw_url(path) if provenance.is_committed(run.folder) else None
     where = f"[`{path}`]({address})" if address else f"`{path}`"
     return (
         f"## Weights\n\n{where}: safetensors in half precision, {run.weights.stat().st_size:,} bytes, sha256 "

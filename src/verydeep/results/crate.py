@@ -12,9 +12,9 @@ from rocrate.rocrate import ROCrate
 from verydeep import files, paths, runs
 from verydeep.errors import VerydeepError
 from verydeep.results import citation
-from verydeep.runs import templates
+from verydeep.runs import predictions, templates
 from verydeep.runs.records import OUTPUTS
-from verydeep.studies import Recorded, Study, load
+from verydeep.studies import Recorded, Study, classes_of, load
 
 _PROFILES = (
     ("https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate", "0.5"),
@@ -168,11 +168,17 @@ class _Crate:
         ]
 
     def _inputs(self, run: Recorded, kind: str) -> list:
-        """The weights that an action started from or tested; those of others lie in no folder of a run."""
+        """The weights that an action started from or tested; those of others lie in no folder of a run.
+
+        Boxes are rated by what the network started from, and given to the classes that a system named.
+        """
         if kind in ("fuse", "transfer", "finetune"):
             sources = [(member.folder, "weights.safetensors") for member in run.members]
         elif kind == "evaluate":
             sources = [(run.folder, "weights.safetensors")]
+            if run.boxes:
+                named, _ = classes_of(run)
+                sources += [(run.parent.folder, "weights.safetensors"), (named.folder, predictions.FILE)]
         else:
             sources = [(run.parent.folder, "weights.safetensors")] if run.parent else []
         sums = {folder: runs.read_seal(folder) for folder, _ in sources if (folder / runs.SEAL).exists()}

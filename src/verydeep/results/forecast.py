@@ -203,10 +203,10 @@ class Model:
         return run.recipe.epochs * (images // run.recipe.batch) * step.seconds
 
     def pass_seconds(
-        self, run: Run, multiply_adds: float, images: int, on: Accelerator, cards: int = 1, *,
+        self, run: Run, multiply_adds: float, images: int, on: Accelerator, *,
         precision: str | None = None, cores: int = WORKERS,
     ) -> float:  # fmt: skip
-        """Of one pass over so many images, each of which costs so many multiply-adds.
+        """Of one pass over so many images, each of which costs so many multiply-adds, on one card.
 
         A pass is a third of a step, as it has no gradients; what goes through the network at once are pixels, not
         images. Every core prepares images.
@@ -217,7 +217,7 @@ class Model:
         image_seconds += crops * _first_map(run) * self.first_map / 3 * self._slower(on, precision)
         batches = crops * run.study.crop**2 / PIXELS_PER_BATCH
         handed = batches * run.configuration.weight_layers * self.launching / 3
-        return images / cards * max(image_seconds, handed, 1 / (self.prepared * cores))
+        return images * max(image_seconds, handed, 1 / (self.prepared * cores))
 
 
 _BUSY = "ratio_to_bare_step"
@@ -269,15 +269,20 @@ def training_memory(run: Run, micro_batch: int, precision: str | None = None) ->
 
 
 def passes(run: Run) -> dict[str, float]:
-    """Every pass by which a network is tested, by name: multiply-adds of an image of the usual size."""
+    """Every pass by which a network is tested, by name: multiply-adds of an image of the usual size.
+
+    Boxes of the whole image are of two networks, one of which rates them, and mirrored where the study asks it.
+    """
     _, usual = assumptions()
     flips, longer = 2 if run.recipe.flip else 1, max(usual.width, usual.height) / min(usual.width, usual.height)
+    networks, sides = ([run, run.parent], 1 + run.localisation.mirror) if run.boxes else ([run], flips)
     by_name = {}
     for single in dict.fromkeys(part for measurement in measured_by(run) for part in measurement.passes):
         shorter = run.study.pixels(single.test_scales[0])
         if "dense" in single.method:
             image = (shorter, round(shorter * longer))
-            by_name[single.name] = flips * anatomy.multiply_adds(run.configuration, run.size, image=image)
+            work = sum(anatomy.multiply_adds(each.configuration, each.size, image=image) for each in networks)
+            by_name[single.name] = sides * work
         else:
             views = flips * run.testing.crops_per_side**2 if single.method == "multi-crop" else 1
             by_name[single.name] = views * run.multiply_adds

@@ -39,6 +39,8 @@ from verydeep.studies.targets import TransferKeys
 
 #: Where the studies that ship with the package lie.
 FOLDER = Path(__file__).parent
+#: The keys of a network that leave it as large as the others of its study.
+_OF_ONE_SIZE = [key for key in Network.model_fields if not key.endswith("divisor")]
 
 
 class Study(Strict):
@@ -53,9 +55,7 @@ class Study(Strict):
     recipe: dict = Field(default={}, description="keys of Recipe that differ from the paper's")
     stages: dict[Scale, dict] = Field(default={}, description="keys of Recipe for one training scale")
     testing: Testing = Testing()
-    settings: dict[Scale, Settings] = Field(
-        default={}, description="keys of network and testing for one training scale"
-    )
+    settings: dict[Scale, Settings] = Field({}, description="keys of network and testing for one training scale")
     localisation: Localisation = Localisation()
     transfer: TransferKeys = TransferKeys()
     multi_crop: Literal["paper", "all"] = Field(
@@ -90,9 +90,9 @@ class Study(Strict):
         _require_keys("recipe", self.recipe, Recipe)
         departed = self._departed_settings()
         self._check_purpose()
-        self._check_sizes()
         for scale, keys in self.stages.items():
             _require_keys(f"stages.{scale}", keys, Recipe)
+        self._check_sizes()
         for scale in self.networks if self.train else ():
             ours, papers = self.resolve(scale), paper_recipe(scale)
             departed |= {key for key, value in ours if getattr(papers, key) != value}
@@ -123,6 +123,11 @@ class Study(Strict):
         """Every network can be built as small as the study has it; one of others was published."""
         for scale, configs in self.networks.items():
             for config in configs:
+                start = starts_from(config, scale, self.resolve(scale)) if self.train else None
+                if start and self.size_at(start[1]) != self.size_at(scale):
+                    raise ValueError(
+                        f"settings: {config}-{scale} starts from {'-'.join(start)}, which is built otherwise"
+                    )
                 if fault := anatomy.size_fault(all_configurations()[config], self.size_at(scale)):
                     raise ValueError(f"networks.{scale}: {config} cannot be built so small: {fault}")
                 if not self.train and (scale, config, self.network_at(scale).batch_norm) not in published_weights():
@@ -133,7 +138,8 @@ class Study(Strict):
         departed = set()
         for scale, settings in [(None, Settings()), *self.settings.items()]:
             for where, keys in settings:
-                _require_keys(f"settings.{scale}.{where}", keys, {"network": Network, "testing": Testing}[where])
+                model, allowed = {"network": (Network, _OF_ONE_SIZE), "testing": (Testing, None)}[where]
+                _require_keys(f"settings.{scale}.{where}", keys, model, allowed)
             network, testing = self.network_at(scale), self.testing_at(scale)
             departed |= {key for key, usual in Network() if getattr(network, key) != usual}
             departed |= {f"testing.{key}" for key, usual in Testing() if getattr(testing, key) != usual}
@@ -157,15 +163,14 @@ class Study(Strict):
 
     def _check_network(self, name: str, variant: Variant) -> None:
         """A variant that builds its networks otherwise is of one size with the others, and starts from its own kind."""
-        allowed = [key for key in Network.model_fields if not key.endswith("divisor")]
-        _require_keys(f"variants.{name}.network", variant.network, Network, allowed)
-        if not variant.network or not self.train:
-            return
-        for network in variant.networks:
+        _require_keys(f"variants.{name}.network", variant.network, Network, _OF_ONE_SIZE)
+        for network in variant.networks if variant.network else ():
             config, scale = network.rsplit("-", 1)
+            if not (self.train or (scale, config, self.network_at(scale, name).batch_norm) in published_weights()):
+                raise ValueError(f"variants.{name}.networks: nobody has published weights of {network} so")
             if fault := anatomy.size_fault(all_configurations()[config], self.size_at(scale, name)):
                 raise ValueError(f"variants.{name}.networks: {network} cannot be built so small: {fault}")
-            start = "-".join(starts_from(config, scale, self.resolve(scale, name)) or ())
+            start = "-".join((self.train and starts_from(config, scale, self.resolve(scale, name))) or ())
             if start and start not in variant.networks:
                 raise ValueError(
                     f"variants.{name}.networks: {network} starts from {start}, which is built otherwise; name that "

@@ -214,15 +214,18 @@ def _files(run: Recorded) -> list[str]:
     return [
         *lines,
         "",
-        f"In the repository: {_in_repository(run)}. Check them with `verydeep check`.",
+        f"{_where(run)}. Check them with `verydeep check`.",
         "",
     ]
 
 
-def _in_repository(run: Recorded) -> str:
+def _where(run: Recorded) -> str:
+    """Where the files of a run lie, in words; those of ``smoke`` are made by whoever builds the book."""
     folder = f"runs/{run.study.name}/{run.name}"
+    if not provenance.is_committed(run.folder):
+        return f"Not in the repository, but on the machine that built this book: `{folder}/`"
     url = publication.commit_url(provenance.head().commit or "HEAD")
-    return f"[`{folder}/`]({url}/{folder})" if url else f"`{folder}/`"
+    return f"In the repository: [`{folder}/`]({url}/{folder})" if url else f"In the repository: `{folder}/`"
 
 
 def _sessions(trained: runs.TrainRecord) -> str:
