@@ -10,9 +10,10 @@ from bs4 import BeautifulSoup
 
 import scripts
 from books import append, build
-from verydeep import files, results
-from verydeep.book import roles
+from verydeep import files, results, studies
+from verydeep.book import pages, roles
 from verydeep.results import citation
+from verydeep.runs import provenance
 
 pytestmark = pytest.mark.book
 
@@ -205,10 +206,12 @@ def test_a_published_book_carries_its_addresses_and_a_citation_leads_into_it(sma
     page = (html / path).read_text()
     assert f'id="{anchor}"' in page and f"url = {{{item['URL']}}}" in re.sub(r"<[^>]+>", "", page)
     assert f'rel="canonical" href="{book}/{path}"' in page
-    assert (
-        "Not in the repository, but on the machine that built this book" in page and f"{repository}/tree/" not in page
-    )
-    assert "mybinder.org" not in page and f"{repository}/blob/" not in page
+    assert f"{repository}/tree/" in page and "mybinder.org" not in page and f"{repository}/blob/" not in page
+    with monkeypatch.context() as patch:
+        patch.setattr(provenance, "is_committed", lambda folder: False)
+        told = pages.run_page(studies.find_run("smoke", "A", 256))
+    assert "Not in the repository, but on the machine that built this book: `runs/smoke/A-256-s0/`" in told
+    assert f"{repository}/tree/" not in told.partition("## Files")[2]
     template = (html / "training/train.html").read_text()
     assert re.search(rf"{repository}/blob/[^/]+/book/training/train.ipynb", template)
     assert re.search(

@@ -10,6 +10,7 @@ import pytest
 import scripts
 from verydeep import paths, runs, studies
 from verydeep.book import extension, freshness, pages
+from verydeep.chapters import display
 
 
 @pytest.fixture
@@ -78,6 +79,7 @@ def test_pages_hold_by_their_mark(tmp_path):
 
 def test_pages_whose_writing_was_stopped_are_written_again(trained, monkeypatch):
     """What was written until then is of other records than what lay there before."""
+    monkeypatch.setenv(display.BUILDING, "1")  # which a build sets for its kernels
     monkeypatch.setattr(extension.freshness, "made_from", lambda: freshness.Made("by", "of"))
     folder = trained / "book" / "runs"
     folder.mkdir(exist_ok=True)

@@ -69,7 +69,7 @@ def test_notes_about_training_name_the_run_that_is_missing_or_its_effect(checkou
     assert "A with 3x3 in narrow: not run; run `verydeep run narrow A 256 --seed 0` (" in told["N5"]
     assert "verydeep run narrow A 256 --seed 0 --variant pool-3x3` (" in told["N5"]
     assert "verydeep run narrow A 256 --seed 0 --variant notes-weights` (" in told["N17"]
-    ran = Effect(claims.ablations()["pool-3x3"], SimpleNamespace(ours=Interval(1.25, 0.5, 2.0), way=None), ())
+    ran = Effect(claims.ablations()["pool-3x3"], SimpleNamespace(ours=Interval(1.25, 0.5, 2.0), on_a_crop=False), ())
     assert ran.value == Interval(-1.25, -2.0, -0.5)  # the first row's error less the second's, which has the change
     monkeypatch.setattr(results.Snapshot, "effect", lambda self, name: ran)
     told = {note.id: note.computed for note in study_notes.notes("quarter")}

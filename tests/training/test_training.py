@@ -59,7 +59,7 @@ def alone(tmp_path_factory):
 
 def trained_by(processes: int) -> tuple[pd.DataFrame, dict[str, torch.Tensor]]:
     """History and weights of a run of two epochs, at a rate at which what rounding changes stays small."""
-    run = tiny_run(epochs=2, learning_rate=0.002, dropout=0.3)
+    run = tiny_run(epochs=2, learning_rate=0.001, dropout=0.3)
     handlers = [signal.getsignal(number) for number in launch.AGENT]
     training.train(run, processes=processes, report=silent)
     assert [signal.getsignal(number) for number in launch.AGENT] == handlers

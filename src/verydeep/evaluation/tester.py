@@ -139,8 +139,9 @@ def rescaled(testing: Testing, store: Store, row: int, shorter: int) -> np.ndarr
     """
     image = store.image(row)
     require_rescalable(
-        store.manifest["name"].iat[row], *image.shape[:2], shorter, testing.longer_side, store.too_narrow
-    )
+        store.manifest["name"].iat[row], *image.shape[:2], shorter, testing.longer_side,
+        getattr(store, "too_narrow", "crop it"),
+    )  # fmt: skip
     return rescale(
         image,
         shorter,

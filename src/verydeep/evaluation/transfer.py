@@ -234,19 +234,7 @@ def verify(transfer: Transfer, only: str | None = None) -> pd.DataFrame:
             f"{transfer.name} was made by another protocol than its study has now; make it again: {transfer.command}"
         )
     material = Material(transfer, record.cost.pixels_per_batch, fresh=True)
-    if (
-        material.store.manifest_sha256 != record.data.manifest_sha256
-        or material.targets.sha256() != record.labels_sha256
-    ):
-        raise VerydeepError(
-            f"{transfer.name} was tested on other images or labels than those in {material.store.folder}"
-        )
-    splits = [split.sha256(material.targets) for split in material.splits]
-    if splits != [split.sha256 for split in record.splits]:
-        raise VerydeepError(f"{transfer.name}: the splits are others than those of the record")
-    if weights := next((network.run.name for network in material.networks
-                        if network.weights_sha256 != record.members[network.run.name]), None):  # fmt: skip
-        raise VerydeepError(f"{transfer.name} was made from other weights of {weights} than are there")
+    _require_same(record, material, transfer.name)
     before = record.measurements[asked]
     table, _ = material.said(ways[asked], before.costs)
     again = score_of(table, transfer, before.costs)
@@ -260,6 +248,21 @@ def verify(transfer: Transfer, only: str | None = None) -> pd.DataFrame:
     difference = again.value - before.value
     row = {"recorded": before.value, "again": again.value, "difference": difference, "same best class": same}
     return pd.DataFrame({asked: row}).T
+
+
+def _require_same(record: runs.TransferRecord, material: Material, name: str) -> None:
+    """Raise :class:`VerydeepError` where a record is of other images, splits or weights than are there."""
+    if (
+        material.store.manifest_sha256 != record.data.manifest_sha256
+        or material.targets.sha256() != record.labels_sha256
+    ):
+        raise VerydeepError(f"{name} was tested on other images or labels than those in {material.store.folder}")
+    splits = [split.sha256(material.targets) for split in material.splits]
+    if splits != [split.sha256 for split in record.splits]:
+        raise VerydeepError(f"{name}: the splits are others than those of the record")
+    if weights := next((network.run.name for network in material.networks
+                        if network.weights_sha256 != record.members[network.run.name]), None):  # fmt: skip
+        raise VerydeepError(f"{name} was made from other weights of {weights} than are there")
 
 
 def _best(table: pd.DataFrame) -> np.ndarray:

@@ -138,7 +138,8 @@ class Study(Strict):
         departed = set()
         for scale, settings in [(None, Settings()), *self.settings.items()]:
             for where, keys in settings:
-                model, allowed = {"network": (Network, _OF_ONE_SIZE), "testing": (Testing, None)}[where]
+                model = {"network": Network, "testing": Testing}[where]
+                allowed = _OF_ONE_SIZE if self.train and model is Network else None
                 _require_keys(f"settings.{scale}.{where}", keys, model, allowed)
             network, testing = self.network_at(scale), self.testing_at(scale)
             departed |= {key for key, usual in Network() if getattr(network, key) != usual}

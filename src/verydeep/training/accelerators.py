@@ -4,7 +4,6 @@ import atexit
 import os
 import secrets
 import time
-import warnings
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from verydeep.studies import Run
 with variables.importing():
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
-    from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, broadcast_object_list
+    from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
 
 __all__ = [
     "Accelerator",
@@ -51,11 +50,7 @@ def accelerator(run: Run) -> Accelerator:
     # accelerate joins the processes of a machine without accelerators only when it is told that there are none
     on_cpu = assembly.device().type == "cpu"
     patience = _patience()
-    handlers: list = [InitProcessGroupKwargs(timeout=patience)] if patience else []
-    # Otherwise the first update adds up gradients in another order than those after it, and so after a stop in another
-    # than without one: from three processes on a sum hangs on its order.
-    handlers.append(DistributedDataParallelKwargs(find_unused_parameters=True))
-    warnings.filterwarnings("ignore", "find_unused_parameters=True was specified", UserWarning)
+    handlers = [InitProcessGroupKwargs(timeout=patience)] if patience else []
     atexit.unregister(_leave)  # of a training that fails the others may be gone, and to leave would wait for them
     made = Accelerator(cpu=on_cpu, mixed_precision=precision, kwargs_handlers=handlers)
     if run.recipe.precision == "float16" and made.device.type != "cuda":

@@ -59,8 +59,7 @@ def train(
     TrainingDiverged
         When the loss is no longer finite; names the epoch, the rate and the last good checkpoint.
     OutOfMemory
-        When the device has not the memory for ``micro_batch`` images; names a number that fits, or with several
-        processes one to try.
+        When the device has not the memory for ``micro_batch`` images; names a number that fits, or one to try.
     Interrupted
         After a signal, with the state saved.
     ProcessLost

@@ -44,6 +44,24 @@ class Updates:
         self.plain = accelerator.unwrap_model(self.net)
         first, _ = share(run.recipe.batch, accelerator.process_index, accelerator.num_processes)
         self.dropout = Dropout(self.plain, run.recipe.batch, first)
+        if accelerator.num_processes > 1:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Have gradients of several processes added up in the order that all updates have.
+
+        torch finds it in the first backward pass. Were that an update's, the first after a stop would add up in another
+        order than without the stop; from three processes on a sum hangs on its order.
+        """
+        self.net.train()
+        self.dropout.begin(0, self.accelerator.device)
+        self.dropout.begin_part(0)
+        crop = self.run.size.crop
+        with self.accelerator.autocast():
+            made = self.net(torch.zeros(1, 3, crop, crop, device=self.accelerator.device))
+        outputs, *sides = made if isinstance(made, tuple) else (made,)
+        self.accelerator.backward(sum(out.float().sum() for out in (outputs, *sides)))
+        self.optimiser.zero_grad(set_to_none=True)
 
     @property
     def result(self) -> Network:
