@@ -116,8 +116,8 @@ def _replaced(root: Path) -> dict[str, list[str]]:
     for entry in (log or "").split("commit ")[1:]:
         commit, *names = filter(None, entry.split("\n"))
         for name in names:
-            text = git("show", f"{commit}^:{name}")
-            started.setdefault("/".join(Path(name).parts[1:3]), []).append(json.loads(text)["started"])
+            if text := git("show", f"{commit}^:{name}"):  # none at the end of a shallow clone
+                started.setdefault("/".join(Path(name).parts[1:3]), []).append(json.loads(text)["started"])
     return started
 
 
