@@ -1,5 +1,6 @@
 """What is said first: of the studies that are recorded, by what their records say."""
 
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -98,6 +99,18 @@ def test_the_picture_says_which_networks_had_an_a_before_them():
     said = {text.get_text().replace("\n", " ") for one in axes if one.get_legend() for text in one.get_legend().texts}
     assert {"40 epochs, B–E after A's 40", "A, 80 epochs", "12 epochs, B–E after A's 12"} <= said
     assert "40 epochs, random weights" in said
+
+
+def test_of_two_networks_as_deep_the_name_of_the_better_one_stands_below():
+    """C and D have 16 layers: which is which must not depend on which of them the paper found better."""
+    compared = 0
+    for axes in figures.error_by_depth(findings.by_depth()).figure.axes:
+        for one, other in itertools.combinations(axes.texts, 2):
+            if one.xy[0] == other.xy[0]:
+                better, worse = sorted((one, other), key=lambda name: name.xy[1])
+                assert better.xyann[1] < 0 < worse.xyann[1]
+                compared += 1
+    assert compared >= 2, "in the paper and in quarter"
 
 
 def test_the_panels_of_the_picture_are_equally_high_and_hold_their_points():

@@ -460,7 +460,7 @@ def test_every_study_on_other_data_than_the_papers_says_why(name):
 def test_small_images_are_said_to_be_enlarged():
     assert "as they are at S=256, enlarged 1.50 times at S=384" in settings.all_departures("quarter").iloc[0]["here"]
     assert "enlarged 1.14 times at S=256, enlarged 1.71 times" in settings.all_departures("narrow").iloc[0]["here"]
-    assert "data" not in settings.all_departures("full").index
+    assert settings.all_departures("full").loc["data", "setting"] == "mean colour"  # of the same images
     assert "20 training images" in settings.all_departures("full").loc["held out", "here"]
     reasons = settings.all_departures("narrow").set_index("setting", append=True)["why"]
     assert reasons["training, jitter", "learning_rate"] == "a tenth of the rate at S=256, as in the paper"
@@ -468,7 +468,8 @@ def test_small_images_are_said_to_be_enlarged():
     assert reasons["training, 384", "batch"] == reasons["training, 256", "batch"]  # what no stage sets anew
     for study in ("narrow", "full"):
         exact = settings.all_departures(study).set_index("setting", append=True)["here"]
-        assert exact["training", "start"] == "rounded to half precision"
+        assert exact["training", "start"] == exact["testing", "weights"] == "rounded to half precision"
+        assert exact["transfer", "voc2007-val"] == "trained on train, tested on val"
     assert "start" not in settings.all_departures("released")["setting"].tolist()
     boxes = settings.all_departures("quarter").filter(like="boxes, ", axis="index")
     rates = boxes[boxes["setting"] == "learning_rate"]

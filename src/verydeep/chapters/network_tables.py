@@ -41,13 +41,14 @@ def layer_table(config: str, size: Size = PAPER_SIZE) -> pd.DataFrame:
 
 
 def shapes() -> pd.DataFrame:
-    """The output shape of every layer of all six configurations at the paper's size, a column each."""
-    columns = {}
+    """The input and the output shape of every layer of all six configurations at the paper's size, a column each."""
+    columns, side = {}, PAPER_SIZE.crop
     for name in ("A", "A-LRN", "B", "C", "D", "E"):
         layers = anatomy.layers(all_configurations()[name])
-        columns[name] = {layer.name: "x".join(map(str, layer.shape[::-1])) for layer in layers}
-    order = [layer.name for layer in anatomy.layers(all_configurations()["E"])]
-    order.insert(1, "lrn1")
+        outputs = {layer.name: "x".join(map(str, layer.shape[::-1])) for layer in layers}
+        columns[name] = {"input": f"{side}x{side}x3"} | outputs
+    order = ["input", *(layer.name for layer in anatomy.layers(all_configurations()["E"]))]
+    order.insert(2, "lrn1")
     return display.table(pd.DataFrame(columns).reindex(order).fillna(""))
 
 

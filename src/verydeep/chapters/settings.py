@@ -5,9 +5,12 @@ import pandas as pd
 from verydeep import paper
 from verydeep.chapters import display
 from verydeep.data.sources import SOURCES
+from verydeep.data.store import STATISTICS_IMAGES
 from verydeep.paper import addresses
 from verydeep.studies import PAPER_SCALES, Study, load, recipes
 from verydeep.studies.parts import Network, Settings, Testing
+from verydeep.studies.targets import TARGETS
+from verydeep.studies.transfer import planned_transfers
 
 
 def recipe(study: str, train_scale: str = "256", variant: str | None = None) -> pd.DataFrame:
@@ -52,7 +55,7 @@ def _setting(study: Study, key: str) -> tuple[object, str]:
 def all_departures(study: str) -> pd.DataFrame:
     """Every setting in which a study departs from the paper: its data, networks, recipes, and testing."""
     spec = load(study)
-    every = [_data(spec), *_held_out(spec), *_start(spec)]
+    every = [_data(spec), *_held_out(spec), *_mean_colour(spec), *_weights(spec)]
     for key, field in type(spec.network).model_fields.items():
         every.append(
             _departure(
@@ -73,6 +76,7 @@ def all_departures(study: str) -> pd.DataFrame:
             ours = getattr(getattr(spec, name), key)
             why = recipes.reason(spec, f"{name}.{key}")
             every.append(_departure(name, key, field.description, field.default, ours, why))
+    every += _of_transfers(spec)
     for scale, settings in spec.settings.items():
         every += _of_scale(scale, settings, spec)
     rows = [row for row in every if row["paper"] != row["here"]]
@@ -89,13 +93,33 @@ def _held_out(study: Study) -> list[dict]:
              "here": recipes.held_out_words(study), "why": "validation images choose nothing here"}]  # fmt: skip
 
 
-def _start(study: Study) -> list[dict]:
-    """How exactly the weights are known that a training starts from."""
+def _mean_colour(study: Study) -> list[dict]:
+    """Over how many images the mean colour and the directions of the colour shift are taken."""
+    source = SOURCES["imagenet" if study.data.source.startswith("imagenet-") else study.data.source]
+    if not study.train or source.shape is not None or source.counts["train"] <= STATISTICS_IMAGES:
+        return []
+    return [_departure("data", "mean colour", "images over which the mean colour and the colour shift are measured",
+                       "the training set", f"{STATISTICS_IMAGES:,} of its images, at equal steps",
+                       "only these are decoded before training, and the mean of so many hardly differs")]  # fmt: skip
+
+
+def _weights(study: Study) -> list[dict]:
+    """How exactly the weights are known that a training starts from, and those that are tested."""
     if not study.train:
         return []
-    return [_departure("training", "start", "the weights of another network that a training starts from",
-                       "as they were trained", "rounded to half precision",
-                       "they are published so, and who has a clone starts from the same")]  # fmt: skip
+    exactly = "as they were trained", "rounded to half precision"
+    start = "the weights of another network that a training starts from"
+    return [_departure("training", "start", start, *exactly,
+                       "they are published so, and who has a clone starts from the same"),
+            _departure("testing", "weights", "the weights that are tested", *exactly,
+                       "they are published so, and who has a clone tests the same")]  # fmt: skip
+
+
+def _of_transfers(study: Study) -> list[dict]:
+    """The data sets to which features are carried that are trained or tested on other parts than in the paper."""
+    asked = dict.fromkeys(transfer.source for transfer in planned_transfers(study))
+    return [_departure("transfer", name, "images that are trained on and tested on", parts.paper, parts.here, parts.why)
+            for name in asked if (parts := TARGETS[name].parts)]  # fmt: skip
 
 
 def _of_boxes(study: Study) -> list[dict]:

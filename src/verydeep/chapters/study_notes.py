@@ -169,11 +169,12 @@ def n10_slips(study):
     """Check note N10."""
     table = _layers()
     third, conv2_1 = table["conv3_1"], table["conv2_1"]
-    holds = third.shape == (128, 112, 112) or conv2_1.weights == 3 * 3 * 128 * 128  # as the notes have them
+    _, *sides = table["conv1_1"].shape  # a convolution keeps the sides of its input
+    slips = sides == [214, 224], third.shape == (128, 112, 112), conv2_1.weights == 3 * 3 * 128 * 128
     channels, height, width = third.shape
-    return holds, (
-        f"conv3_1 is {height}x{width}x{channels} = {third.activations:,}; conv2_1 has 3x3x64x128 = {conv2_1.weights:,} "
-        "weights"
+    return any(slips), (
+        f"the input is {sides[0]}x{sides[1]}x3; conv3_1 is {height}x{width}x{channels} = {third.activations:,}; "
+        f"conv2_1 has 3x3x64x128 = {conv2_1.weights:,} weights"
     )
 
 

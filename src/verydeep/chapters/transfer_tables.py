@@ -93,10 +93,10 @@ def _method(table: int, row) -> str:
 
 
 def rows(table: int, studies: list[str]) -> display.Table:
-    """Table 11 or 12 of the paper beside the numbers of studies, in percent; what was not printed is empty."""
-    printed, lines = printed_numbers(), []
+    """Table 11 or 12 of the paper, its stars and ± included, beside the numbers of studies, in percent."""
+    lines = []
     for cell, head in heads(table, studies):
-        line = head | {"paper": printed.get(cell)}
+        line = head | {"paper": results.printed_text(cell)}
         for study in studies:
             number = _number(study, cell)
             line[study] = "" if number is None else display.measured(number)

@@ -15,6 +15,18 @@ _FIVE, _THREE = (256, 384, 512, 640, 768), (256, 384, 512)
 
 
 @dataclass(frozen=True)
+class Parts:
+    """On which parts of a data set the paper trains and tests, on which we do, and why."""
+
+    paper: str
+    here: str
+    why: str
+
+
+_ON_VAL = "trained on train, tested on val"
+
+
+@dataclass(frozen=True)
 class Target:
     """What the paper does on one data set.
 
@@ -35,6 +47,8 @@ class Target:
         Whether average precision is the area by the data set's own definition, and nothing is open.
     tuned
         Images of each class on which networks are fine-tuned, rising; none where they are not.
+    parts
+        Where they are others than the paper's; ``None`` where they are the same.
     """
 
     title: str
@@ -47,6 +61,7 @@ class Target:
     compared: bool = False
     area: bool = False
     tuned: tuple[int, ...] = ()
+    parts: Parts | None = None
 
     @property
     def table(self) -> str:
@@ -56,13 +71,21 @@ class Target:
 
 TARGETS = {
     "voc2007": Target("VOC-2007, trained on trainval, tested on test", "map", _FIVE, "average", compared=True),
-    "voc2007-val": Target("VOC-2007, trained on train, tested on val", "map", _FIVE, "average", compared=True),
+    "voc2007-val": Target(
+        "VOC-2007, trained on train, tested on val",
+        "map",
+        _FIVE,
+        "average",
+        compared=True,
+        parts=Parts("trained on trainval, tested on test", _ON_VAL, "the images of `test` could not be had"),
+    ),
     "voc2012": Target(
         "VOC-2012 (the paper: tested on test; here: trained on train, tested on val)",
         "map",
         _FIVE,
         "average",
         area=True,
+        parts=Parts("trained on trainval, tested on test", _ON_VAL, "a server keeps the labels of `test`"),
     ),
     "voc2012-action": Target(
         "VOC-2012 actions (the paper: tested on test; here: trained on train, tested on val)",
@@ -71,6 +94,7 @@ TARGETS = {
         "average",
         boxes=True,
         area=True,
+        parts=Parts("trained on trainval, tested on test", _ON_VAL, "a server keeps the labels of `test`"),
     ),
     "caltech101": Target(
         "Caltech-101, 30 training images a class", "recall", _THREE, "stack", 30, 50, tuned=(5, 10, 15, 30)

@@ -71,18 +71,22 @@ def _one_source(axes: Axes, part: pd.DataFrame) -> None:
             label=_label(group),
         )
         for row in group.itertuples() if last else ():
-            place, aligned = _BESIDE_A_MARK[row.config]
+            place, aligned = _beside_a_mark(row, group)
             axes.annotate(row.config, (row.layers, row.error), place, textcoords="offset points", **aligned, fontsize=8)
 
 
-#: Where a network's name stands: beside the ends of a line; of the two of 16 layers above one and below the other.
-_BESIDE_A_MARK = {
-    "A": ((-7, 0), {"ha": "right", "va": "center"}),
-    "B": ((0, 6), {"ha": "center", "va": "bottom"}),
-    "C": ((0, 6), {"ha": "center", "va": "bottom"}),
-    "D": ((0, -7), {"ha": "center", "va": "top"}),
-    "E": ((7, 0), {"ha": "left", "va": "center"}),
-}
+def _beside_a_mark(row, group: pd.DataFrame) -> tuple[tuple[float, float], dict[str, str]]:
+    """Where a network's name stands, in points from its mark, and how it is aligned there.
+
+    Beside the ends of a line, else below; above where another of as many layers has a lower error.
+    """
+    if row.layers == group["layers"].min():
+        return (-7, 0), {"ha": "right", "va": "center"}
+    if row.layers == group["layers"].max():
+        return (7, 0), {"ha": "left", "va": "center"}
+    if row.error > group.loc[group["layers"] == row.layers, "error"].min():
+        return (0, 6), {"ha": "center", "va": "bottom"}
+    return (0, -7), {"ha": "center", "va": "top"}
 
 
 def _label(group: pd.DataFrame) -> str | None:
