@@ -20,7 +20,7 @@ import numpy as np
 from common import Record, in_own_process, mib
 from PIL import Image
 
-from verydeep.data import sources, store, views
+from verydeep.data import integrity, sources, store, views
 from verydeep.runs import provenance
 
 STEPS = ("store", "open", "verify", "sample")
@@ -63,7 +63,7 @@ def measure(step: str, images: int) -> None:
     """Do one step and print its seconds, how many images it went through, and the peak memory in MiB."""
     source, started = Generated(images), time.monotonic()
     if step == "verify":
-        store.verify(source)
+        integrity.verify(source)
         done = sum(source.counts.values())
     else:
         opened = store.open_store(source)

@@ -167,6 +167,12 @@ def test_any_seal_is_read_as_it_stands_or_refused(tmp_path_factory, data):
     assert all(re.fullmatch("[0-9a-f]{64}", digest) and name for name, digest in sums.items())
 
 
+def test_a_seal_that_names_a_file_twice_is_refused(tmp_path):
+    (tmp_path / runs.SEAL).write_text(f"{SEALED}{'0' * 64}  train.json\n")
+    with pytest.raises(RecordError, match="line 3 names train.json again"):
+        runs.read_seal(tmp_path)
+
+
 @settings(EVERY, max_examples=60)
 @given(st.data())
 def test_damaged_weights_are_refused_or_are_numbers(tmp_path_factory, data):

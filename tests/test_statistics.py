@@ -41,6 +41,15 @@ def test_the_interval_is_that_of_a_bootstrap_that_draws_every_image():
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.03)
 
 
+@pytest.mark.parametrize(("shares", "expected"), [
+    ((40, 1000, 50, 1000), (-10, -14.34, -5.66)),  # 1.96 times the root of 2.4 + 2.5
+    ((10, 400, 5, 100), (5, -0.19, 10.19)),  # of 2.25 + 4.75
+])  # fmt: skip
+def test_the_difference_of_two_shares_by_hand(shares, expected):
+    found = statistics.difference_of_shares(*shares)
+    assert (found.value, found.low, found.high) == pytest.approx(expected, abs=0.006)
+
+
 @pytest.mark.parametrize(("only_first", "only_second", "p"), [
     (5, 15, 0.04139),  # 2 * P(X <= 5), X ~ B(20, 1/2)
     (0, 5, 0.0625),  # 2 / 32

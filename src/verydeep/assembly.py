@@ -79,6 +79,19 @@ def load_network(run: Run) -> Network:
     return net.eval()
 
 
+def weights_sha256(run: Run) -> str:
+    """The hash of a run's weights; those of others are downloaded if absent.
+
+    Raises
+    ------
+    VerydeepError
+        When they are not here; the message says what to do.
+    """
+    if not run.weights.exists():
+        load_network(run)
+    return files.sha256(run.weights)
+
+
 def _load_trained(net: Network, run: Run) -> None:
     """Load the weights that ``run`` was trained to, and no others that may lie in their place."""
     record = runs.read_record(run, "train")

@@ -42,8 +42,10 @@ def test_time_and_money_follow_from_the_parts(repository):
     assert (table["networks"].tolist()[:3]) == [5, 14, 18]
     found, card, run = forecast_checks.model(), forecast.accelerator("A100"), studies.find_run("full", "E", 256)
     steps = 74 * ((1_281_167 - 20_000) // 256)
-    assert training_images(run.study) == 1_281_167 - 20_000
-    seconds = found.training_seconds(run, training_images(run.study), card, precision="float32")
+    assert training_images(run) == 1_281_167 - 20_000
+    boxes = training_images(studies.find_run("full", "D", 256, 0, "pcr-all"))
+    assert boxes == round((1_281_167 - 20_000) * 523_966 / 1_281_167)  # so many have boxes, Russakovsky et al. (2015)
+    seconds = found.training_seconds(run, training_images(run), card, precision="float32")
     assert seconds == pytest.approx(steps * found.step(run, card, precision="float32").seconds)
     row = forecast_tables.full_cost("float32").loc[("8 x A100", "Tables 3 to 10")]
     hours = row["training (hours)"] + row["tests (hours)"]

@@ -1,6 +1,7 @@
 """The paper's tables beside a study's numbers."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -158,6 +159,15 @@ def test_each_class_has_its_recall_over_the_splits_the_largest_gain_of_training_
     for title, name in titles.items():
         assert shown[title].sort_index().tolist() == pytest.approx(recall[name].tolist(), abs=0.051)
     assert (shown["at one scale"] - shown["untrained"]).round(1).is_monotonic_decreasing
+
+
+def test_a_class_of_actions_stands_beside_what_needs_no_training(monkeypatch):
+    """The image and the person's box are the paper's way there; the baselines are of the image alone."""
+    transfer = studies.find_transfer(["narrow/D-jitter"], "voc2012-action")
+    measured = enumerate(features.name for features in transfer.measured())
+    scores = {name: SimpleNamespace(classes=[float(k), 2.0 * k]) for k, name in measured}
+    monkeypatch.setattr(transfer_tables.runs, "read_transfer", lambda _: SimpleNamespace(measurements=scores))
+    assert {"the paper's way", "at one scale", "untrained", "pixels"} == {*transfer_tables.by_class(transfer)}
 
 
 def test_a_recipe_is_that_of_the_studys_file_beside_section_3_1(repository):

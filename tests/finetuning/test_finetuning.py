@@ -26,7 +26,7 @@ from verydeep.chapters.live import tuning as live_tuning
 from verydeep.data.sources import source
 from verydeep.errors import Busy, DataError, OutOfMemory, StorageError, TrainingDiverged, UnknownName, VerydeepError
 from verydeep.evaluation.pretrained import pretrained
-from verydeep.finetuning import comparison, loop, own, rates
+from verydeep.finetuning import comparison, kept, loop, own, rates
 from verydeep.networks import anatomy
 from verydeep.results import status
 from verydeep.studies.tuning import Tuning
@@ -496,7 +496,37 @@ def test_of_a_narrow_image_a_piece_is_shown(trained, folder, monkeypatch):
     assert (640, 160) in sizes and len(shown) == 9
 
 
-@pytest.mark.parametrize("note", ["{}", "[]", "<<<<<<< ours", "\xff"])
+#: What verydeep finetune writes beside a network.
+NOTE = json.dumps(
+    {
+        "started_from": "smoke/A-256-s0",
+        "settings": {},
+        "classes": ["a", "b"],
+        "mean": [123.7, 116.8, 103.9],
+        "divisor": 70.0,
+        "test_scale": 48,
+        "epochs": 1,
+        "learning_rate": 0.01,
+        "images_learned_from": 8,
+        "images_tested_on": 2,
+        "error": 50.0,
+        "interval": [9.5, 90.5],
+        "weights_sha256": "0" * 64,
+        "sources_sha256": "0" * 64,
+        "commit": None,
+        "made": "2026-11-30T00:00:00+00:00",
+    }
+)
+
+
+def test_a_whole_note_is_read_as_it_was_written():
+    assert json.loads(kept.Note.model_validate_json(NOTE).model_dump_json()) == json.loads(NOTE)
+
+
+@pytest.mark.parametrize("note", [
+    "{}", "[]", "<<<<<<< ours", "\xff", NOTE.replace('"settings": {}', '"settings": null'),
+    NOTE.replace("[123.7, 116.8, 103.9]", '"grey"'),
+])  # fmt: skip
 def test_a_damaged_note_of_a_network_is_told(tmp_path, note):
     (tmp_path / "network.json").write_bytes(note.encode("latin-1"))
     (tmp_path / "weights.safetensors").touch()

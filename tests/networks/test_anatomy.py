@@ -59,6 +59,14 @@ def test_the_receptive_field_is_what_the_gradient_reaches(name, layer):
     assert (depends == expected).all()
 
 
+def test_a_network_stays_as_it_is_when_it_is_looked_at():
+    net = vgg.build("A", Size(width_divisor=16, num_classes=5, crop=96)).eval()
+    x = torch.randn(1, 3, 96, 96)
+    before = net(x)
+    footprints.dependence(net, "conv3_1", 96)
+    assert torch.equal(net(x), before)
+
+
 @pytest.mark.parametrize("pooling", ["ceil", "floor"])
 @pytest.mark.parametrize("layer", ["pool1", "conv3_1", "pool3", "conv4_1"])
 def test_the_receptive_field_under_pooling_of_3x3_is_what_the_gradient_reaches(layer, pooling):

@@ -21,6 +21,14 @@ def with_instructions(monkeypatch):
     monkeypatch.setattr(rounded, "multiplies_in_bfloat16", lambda: True)
 
 
+def test_where_torch_has_no_onednn_nothing_multiplies_in_bfloat16(monkeypatch):
+    """As on a Mac: torch then does not have the question to ask either."""
+    monkeypatch.setattr(rounded.platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    monkeypatch.setattr(torch.ops, "mkldnn", None, raising=False)
+    assert rounded.multiplies_in_bfloat16() is False
+
+
 def layer(**options):
     made = rounded.RoundedConv2d(6, 10, 3, padding=1, **options)
     made.load_state_dict(torch.nn.Conv2d(6, 10, 3, padding=1, **options).state_dict())

@@ -1,11 +1,14 @@
 """Model cards: every published network has one, read by a model hub's own program, of the numbers of its record."""
 
+import shutil
+
 import pytest
 from huggingface_hub import ModelCard
 
 from conftest import REPOSITORY
 from verydeep import results, runs, studies
 from verydeep.book import pages
+from verydeep.chapters import class_tables
 from verydeep.errors import VerydeepError
 from verydeep.results import cards
 
@@ -37,7 +40,7 @@ def test_its_numbers_are_those_of_the_records(repository):
         assert result.metric_value == pytest.approx(error, abs=0.005)
         assert result.metric_args["low"] < error < result.metric_args["high"]
         assert f"| `{number.id}` | {number.measurement} | {number.value:.2f} %" in card.text
-    for said in ("1/8 as wide", "of one seed", "tench", "17,494 training images", "0.3 |", "Apache-2.0"):
+    for said in ("1/8 as wide", "of one seed", "tench", "17,494 training images", "| **0.3** |", "Apache-2.0"):
         assert said in card.text
 
 
@@ -57,6 +60,19 @@ def test_it_is_on_the_page_of_its_run(repository):
     assert page.count("\n`````{dropdown} The card\n") == page.count("\n`````\n") == 1
     pilot = studies.find_run("narrow", "A", 256, 0, "pilot-base")
     assert "## Model card" not in pages.run_page(pilot)
+
+
+def test_a_network_whose_test_is_of_other_weights_has_no_card(checkout):
+    """It was trained anew, and not tested since: the old errors are not its own."""
+    run = studies.find_run("narrow", "B", 256)
+    for name in ("B-256-s0", "A-256-s0"):
+        shutil.copytree(REPOSITORY / "runs/narrow" / name, checkout / "runs/narrow" / name)
+    assert cards.has_card(run) and len(class_tables.errors_by_class("narrow", run.row))
+    record = runs.read_record(run, "evaluate")
+    runs.write_record(run, record.model_copy(update={"weights_sha256": "0" * 64}))
+    assert not cards.has_card(run) and class_tables.errors_by_class("narrow", run.row).empty
+    with pytest.raises(VerydeepError, match="so there is no card"):
+        cards.card(run)
 
 
 def test_what_has_no_published_weights_has_no_card(repository):

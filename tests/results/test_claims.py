@@ -406,10 +406,12 @@ def test_made_up_records_yield_each_combination_of_the_three_parts(network, wors
     assert shown["fair test"] == ("yes" if found[2] else "no; training error, %: C-256 50.0 against 40.0 of B-256")
 
 
-def test_a_deeper_network_may_fit_worse_by_chance(network):
-    network("B", 256, 140, fit=49.5)  # of 10,000 images, half a point is less than chance
+@pytest.mark.parametrize(("fit", "fair"), [(48.7, True), (48.5, False)])
+def test_a_deeper_network_may_fit_worse_by_chance(network, fit, fair):
+    """Of 10,000 images each, 1.39 points are what chance makes in nineteen of twenty cases."""
+    network("B", 256, 140, fit=fit)
     network("C", 256, 100, fit=50.0)
-    assert verdict(5).fair is True
+    assert verdict(5).fair is fair
 
 
 def test_a_response_normalisation_that_divides_by_a_constant_is_no_fair_test():

@@ -45,6 +45,13 @@ def test_time_left_counts_what_a_run_starts_from(checkout, config):
     assert status.time_left(run) == status.pace(run.study).time(all_of_it)
 
 
+def test_time_left_leaves_out_what_is_trained_already(trained):
+    run = studies.find_run("smoke", "D", 256)
+    alone = status.planned_multiply_adds(run)
+    assert run.parent is not None and status.time_left(run) == status.pace(run.study).time(alone)
+    assert status.time_left(run) != status.pace(run.study).time(alone + status.planned_multiply_adds(run.parent))
+
+
 def test_a_pace_is_told_however_small_or_large():
     shown = str(status.Pace({"on a CPU": 5.73e9, "on a GPU": 2.04e13}, "assumed"))
     assert shown == "5.7 G multiply-adds/s on a CPU, 20,400 G multiply-adds/s on a GPU, assumed"

@@ -1,8 +1,10 @@
 """Which classes a network gets wrong, and for which it takes them, from its predictions."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
-from verydeep import statistics
+from verydeep import runs, statistics
 from verydeep.chapters import display
 from verydeep.data.sources import SOURCES
 from verydeep.errors import UnknownName
@@ -23,23 +25,29 @@ def errors_by_class(study: str, *networks: str) -> display.Table:
     networks
         Rows of Table 3, for example ``A-256``.
     """
-    words, columns = class_words(study), {}
-    for network in networks:
-        if (table := _tested(study, network)) is not None:
-            wrong = pd.Series(~predictions.hits(table, 1), index=table["label"])
-            columns[network] = _PERCENT * wrong.groupby(level=0).mean().rename(index=words)
-    frame = pd.DataFrame(columns).rename_axis("class")
+    frame = _by_class(study, networks)
     if not frame.empty:
         frame = frame.sort_values(frame.columns[-1], ascending=False).round(1)
     return display.table(frame, units=dict.fromkeys(frame, "%"), caption=display.FIRST_SEED)
 
 
+def _by_class(study: str, networks: Iterable[str]) -> pd.DataFrame:
+    """Top-1 error in percent on the images of each class, a column for each network that was tested."""
+    words, columns = class_words(study), {}
+    for network in networks:
+        if (table := _tested(study, network)) is not None:
+            wrong = pd.Series(~predictions.hits(table, 1), index=table["label"])
+            columns[network] = _PERCENT * wrong.groupby(level=0).mean().rename(index=words)
+    return pd.DataFrame(columns).rename_axis("class")
+
+
 def errors_by_half(study: str, *networks: str) -> display.Table:
     """Top-1 error in percent over the easier and the harder half of the classes, by the mean of the networks' errors.
 
-    By those of one network, what was chance in its errors would be held against it in the harder half.
+    Each class counts alike, whatever its images. By the errors of one network, what was chance in them would be held
+    against it in the harder half.
     """
-    by_class = errors_by_class(study, *networks)
+    by_class = _by_class(study, networks)
     if by_class.empty:
         return display.table(pd.DataFrame())
     order = by_class.mean(axis=1).sort_values().index
@@ -85,10 +93,9 @@ def class_words(study: str) -> dict[int, str]:
 def _tested(study: str, network: str) -> pd.DataFrame | None:
     """The predictions of Table 3's test of a network; ``None`` where it has not been run."""
     run = _run(study, network)
-    path = run.folder / predictions.FILE
-    if not path.exists():
+    if runs.tested(run) is None:
         return None
-    return answers.read(path, single(run.train_scale).name)
+    return answers.read(run.folder / predictions.FILE, single(run.train_scale).name)
 
 
 def _run(study: str, network: str) -> Run:

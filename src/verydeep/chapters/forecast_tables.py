@@ -81,7 +81,7 @@ def _groups() -> dict[str, list[Run]]:
 def _hours(fit: Model, run: Run, card: Accelerator, cards: int, precision: str) -> tuple[float, float]:
     """Hours of training a network of the full study, and of testing it."""
     count = SOURCES[run.study.data.source].counts["val"]
-    trained = fit.training_seconds(run, training_images(run.study), card, cards, precision=precision)
+    trained = fit.training_seconds(run, training_images(run), card, cards, precision=precision)
     tested = sum(
         fit.pass_seconds(run, work, count, card, precision=precision) for work in forecast.passes(run).values()
     )

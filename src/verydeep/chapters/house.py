@@ -114,8 +114,6 @@ def _settings(protocol: dict) -> str:
 
 
 def _passes(record: runs.EvaluateRecord | runs.FuseRecord) -> str:
-    if record.kind == "transfer":
-        return f"descriptors in the workspace: {', '.join(record.passes)}"
     if record.kind == "fuse":
         return f"the posteriors of {' and '.join(record.members)}, averaged"
     made = [f"{name} ({tested.forward_passes:,} forward passes)" for name, tested in record.passes.items()]

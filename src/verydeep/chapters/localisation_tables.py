@@ -6,12 +6,11 @@ import pandas as pd
 from verydeep import paper, paths, results, runs
 from verydeep.chapters import display
 from verydeep.chapters.display import NOT_RUN
-from verydeep.data.sources import SOURCES
 from verydeep.results import Row
 from verydeep.results.claims import Evidence
 from verydeep.runs import answers, boxes, predictions
 from verydeep.runs.predictions import BEST
-from verydeep.studies import Run, load, planned_runs
+from verydeep.studies import Run, load, planned_runs, recipes
 from verydeep.studies.localisation import Localisation
 from verydeep.studies.measurements import BASELINES, GIVEN, measured_by
 
@@ -61,8 +60,7 @@ def without_boxes(study: str) -> str:
     """One line for a study that localises nothing, or has recorded nothing yet; empty where there is something."""
     planned = localisers(study)
     if not planned:
-        why = "" if SOURCES[load(study).data.source].has_boxes else ": its data set has no boxes"
-        return f"The study {study} localises nothing{why}."
+        return f"The study {study} {recipes.localises_nothing_words(load(study))}."
     if not any(runs.read_record(run, "evaluate") for run in planned):
         return f"Not run. {planned[-1].command} trains and tests one of its {len(planned)} networks."
     return ""
@@ -138,8 +136,8 @@ def over_baselines(study: str) -> display.Table:
 
 
 def _gain(evidence: Evidence, baseline: str, row: str) -> str:
-    pair = [baseline, row]
-    return display.difference(evidence.difference([pair], evidence.seeds(pair)) if evidence.complete([pair]) else None)
+    gain, _ = evidence.paired(baseline, row)
+    return display.difference(gain)
 
 
 def what_is_wrong(study: str) -> display.Table:

@@ -36,7 +36,7 @@ def networks() -> display.Table:
         for run in runs.recorded_runs(load(name)):
             if cards.has_card(run):
                 way = single(run.train_scale)
-                measured = runs.read_record(run, "evaluate").measurements[way.name]
+                measured = runs.tested(run).measurements[way.name]
                 rows.append(
                     {
                         "network": f"{name}/{run.row}",

@@ -65,7 +65,7 @@ def blur(study: str) -> pd.DataFrame:
 
 def _wrong(run: Run, measured: Measurement):
     """Which images one measurement of a run answers wrongly, bool (images,); ``None`` where it was not run."""
-    record = runs.read_record(run, "evaluate")
+    record = runs.tested(run)
     if record is None or measured.name not in record.measurements:
         return None
     return results.wrong_images(run.study.name, run.name, measured.name, 1)

@@ -74,7 +74,7 @@ def sharing() -> display.Table:
         "seconds_an_image_of_each_by_itself": "seconds an image, each measurement by itself",
         "saved": "ratio to each by itself",
     }
-    frame = pd.DataFrame(record["sharing"]).T[list(names)].rename(columns=names).rename_axis("network")
+    frame = _chosen(record["sharing"], names).rename_axis("network")
     integers = ["measurements", "passes made", "passes, each measurement by itself"]
     return display.table(frame.astype(dict.fromkeys(integers, int)).map(costs.rounded))
 
@@ -91,7 +91,7 @@ def bfloat16() -> display.Table:
         "testing_ratio_to_torchs_own": "ratio of testing to torch's own",
         "gradients_from_torchs_own": "gradients from torch's own (%)",
     }
-    frame = pd.DataFrame(record["rates"]).T[list(names)].rename(columns=names).map(costs.rounded)
+    frame = _chosen(record["rates"], names).map(costs.rounded)
     setting, has = record["setting"], "with" if record["setting"]["instructions"] else "without"
     said = (
         f"Medians of {setting['turns']} turns of {setting['steps']} batches. {record['environment']['processor']}, "
@@ -112,7 +112,7 @@ def decoding() -> display.Table:
         "mean_difference": "mean difference (levels)",
         "largest_difference": "largest difference (levels)",
     }
-    frame = pd.DataFrame(record["rates"]).T[list(names)].rename(columns=names).map(costs.rounded)
+    frame = _chosen(record["rates"], names).map(costs.rounded)
     setting = record["setting"]
     said = f"{setting['images']} images of {setting['bytes'] / 1000:.0f} kB ({setting['from']}), one core of "
     return display.table(frame, missing="another size", caption=f"{said}{record['environment']['processor']}.")
@@ -124,7 +124,7 @@ def memory() -> display.Table:
     if record is None:
         return not_run("memory")
     names = {"peak_memory_mib": "peak memory (MiB)", "above_start_mib": "above start (MiB)"}
-    frame = pd.DataFrame(record["rates"]).T[list(names)].rename(columns=names).map(costs.rounded)
+    frame = _chosen(record["rates"], names).map(costs.rounded)
     return display.table(frame, caption=f"{record['network']}, {record['device']['threads']} threads.")
 
 
@@ -173,6 +173,11 @@ def suite() -> display.Table:
     return display.table(pd.DataFrame(rows).T.map(costs.rounded), missing="", caption=said)
 
 
+def _chosen(rates: dict[str, dict], names: dict[str, str]) -> pd.DataFrame:
+    """A row for each of the rates, of theirs those in ``names``, called so."""
+    return pd.DataFrame(rates).T[list(names)].rename(columns=names)
+
+
 def _within(took: float, goal: float | None) -> dict[str, str]:
     """The most seconds that are aimed at, and whether they sufficed; nothing where nothing is aimed at."""
     if goal is None:
@@ -191,7 +196,7 @@ def sentences() -> display.Table:
             f"{role}: records opened for each": f"files opened for each {role} (times)",
             f"{role}: milliseconds each": f"each {role} (ms)",
         }
-    return display.table(pd.DataFrame(record["rates"]).T[list(names)].rename(columns=names).map(costs.rounded))
+    return display.table(_chosen(record["rates"], names).map(costs.rounded))
 
 
 def _beside(record: dict, goal: Callable[[str], tuple[str, float] | None], said: str) -> display.Table:

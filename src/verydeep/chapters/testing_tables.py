@@ -27,9 +27,7 @@ def dense_against_multi_crop(study: str) -> pd.DataFrame:
             continue
         rows[network] = {method: cell.value for method, cell in cells.items()}
         for method in SEVERAL[:-1]:
-            pair = [f"table5.{network}-{way}" for way in (method, "both")]
-            seeds = snapshot.evidence.seeds(pair)  # crops may have been tested with fewer
-            gain = snapshot.evidence.difference([pair], seeds) if seeds else None
+            gain, _ = snapshot.evidence.paired(f"table5.{network}-{method}", f"table5.{network}-both")
             rows[network][f"both, over {method}"] = display.difference(gain)
     frame = pd.DataFrame.from_dict(rows, orient="index").round(2).rename_axis("network")
     units = {name: "points" if ", over " in name else "%" for name in frame}

@@ -40,15 +40,14 @@ def measured(scores: dict[str, TransferScore]) -> display.Table:
 def by_class(transfer: Transfer) -> display.Table:
     """Each class's average precision or recall, beside what needs no training; the largest gain first."""
     record = runs.read_transfer(transfer)
-    lowest = f"average-{transfer.scales[0]}"
-    ways = {"the paper's way": transfer.usual.name, "at one scale": lowest,
-            "untrained": f"{UNTRAINED}-{lowest}", "pixels": PIXELS}  # fmt: skip
+    ways = {"the paper's way": transfer.usual.name, "at one scale": transfer.at_lowest().name,
+            "untrained": transfer.at_lowest(UNTRAINED).name, "pixels": PIXELS}  # fmt: skip
     there = {title: name for title, name in ways.items() if record and name in record.measurements}
     names = list(SOURCES[transfer.source].class_names.values())
     columns = {title: record.measurements[name].classes for title, name in there.items()}
     frame = pd.DataFrame(columns).round(1)
     frame.index = pd.Index(names if len(names) == len(frame) else range(len(frame)), name="class")
-    if UNTRAINED in frame:
+    if {"at one scale", UNTRAINED} <= {*frame}:
         frame = frame.iloc[np.argsort(-(frame["at one scale"] - frame[UNTRAINED]).to_numpy(), kind="stable")]
     return display.table(frame, units=dict.fromkeys(frame, "%"))
 
@@ -122,10 +121,8 @@ def ways(study: str) -> display.Table:
             continue
         usual = f"{row.table}.{row.transfer.row}"
         gain = None
-        if row.name != row.transfer.row and f"{usual}" in snapshot.evidence.numbers:
-            pair = [f"{row.table}.{row.name}", usual]
-            if seeds := snapshot.evidence.seeds(pair):  # none where the paper's way is not run by today's settings
-                gain = snapshot.evidence.difference([pair], seeds)
+        if row.name != row.transfer.row:  # none where the paper's way is not run by today's settings
+            gain, _ = snapshot.evidence.paired(f"{row.table}.{row.name}", usual)
         (score, *_) = transfers.recorded(row).scores.values()  # of the first seed that was recorded
         lines.append(
             {

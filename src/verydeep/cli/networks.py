@@ -57,14 +57,13 @@ def localise(context, variant: str | None, **asked) -> None:
     of the study that give boxes, such as scr-fc and pcr-fc; pcr-all by default.
     """
     from verydeep import studies
-    from verydeep.data.sources import SOURCES
+    from verydeep.studies import recipes
 
     variant = variant or studies.fusions.PCR_ALL
     spec = studies.load(asked["study"])
     boxes = [name for name, settings in spec.variants.items() if settings.boxes]
     if not boxes:
-        why = "" if SOURCES[spec.data.source].has_boxes else f": its data set {spec.data.source} has no boxes"
-        raise VerydeepError(f"the study {spec.name} localises nothing{why}")
+        raise VerydeepError(f"the study {spec.name} {recipes.localises_nothing_words(spec)}")
     if variant not in boxes:
         raise UnknownName("variant with boxes", variant, boxes)
     context.invoke(run, variant=variant, **asked)

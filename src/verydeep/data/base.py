@@ -70,6 +70,8 @@ class Source(ABC):
     placement: str = ""
     #: whether :meth:`annotations` says where on its images the objects are
     has_boxes: bool = False
+    #: training images that have a box, where not all have one
+    boxed: int | None = None
     #: whether an image may be of several classes, as :meth:`labelled` says; the label of its entry is then the first
     several_labels: bool = False
 

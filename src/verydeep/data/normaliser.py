@@ -42,6 +42,16 @@ class Normaliser:
         mean, deviation = (255 * torch.tensor(values, device=device) for values in (preset.mean, preset.std))
         return cls(mean, deviation)
 
+    @classmethod
+    def stated(cls, mean: list[float], divisor: float | list[float]) -> "Normaliser":
+        """As :meth:`statement` says it, on the CPU."""
+        return cls(torch.tensor(mean), divisor if isinstance(divisor, float) else torch.tensor(divisor))
+
+    def statement(self) -> dict:
+        """Its ``mean`` and ``divisor`` as JSON has them."""
+        divisor = self.divisor if isinstance(self.divisor, float) else self.divisor.tolist()
+        return {"mean": self.mean.tolist(), "divisor": divisor}
+
     def __call__(self, images: np.ndarray | torch.Tensor, shifts: np.ndarray | None = None) -> torch.Tensor:
         """(n, height, width, 3) uint8 -> (n, 3, height, width) float32 in channels-last layout."""
         n, height, width, _ = images.shape

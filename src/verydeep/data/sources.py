@@ -37,6 +37,7 @@ class Imagenet(ClassFolders):
     counts: ClassVar = {"train": 1281167, "val": 50000}
     class_sizes: ClassVar = {"train": (732, 1300), "val": (50, 50)}
     has_boxes = True
+    boxed = 523_966  # Russakovsky et al. (2015)
 
     def __init__(self, folder: Path | None = None):
         self.placement = (

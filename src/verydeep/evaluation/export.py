@@ -44,14 +44,13 @@ def export(run: Run, folder: Path) -> list[Path]:
 
 
 def _settings(model: Pretrained) -> dict:
-    run, normalise = model.run, model.transform.normalise
-    mean, divisor = normalise.mean.tolist(), normalise.divisor
-    return {
+    run, stated = model.run, model.transform.normalise.statement()
+    if model.record:  # which has the mean in double precision
+        stated["mean"] = model.record.data.statistics["mean"]
+    return stated | {
         "run": model.name,
         "weights_sha256": model.weights_sha256,
         "classes": model.classes,
-        "mean": model.record.data.statistics["mean"] if model.record else mean,
-        "divisor": divisor if isinstance(divisor, float) else divisor.tolist(),
         "crop": run.size.crop,
         "crops_per_side": run.testing.crops_per_side,
     }

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from verydeep import files, progress
-from verydeep.assembly import load_network, open_boxes
+from verydeep.assembly import load_network, open_boxes, weights_sha256
 from verydeep.data.boxes import Boxes, corners, mean_boxes
 from verydeep.data.places import Place
 from verydeep.data.store import Store
@@ -166,7 +166,7 @@ class BoxPasses(Passes):
         self.system = Classification(run, self.names)
         self.key |= {
             "boxes": self.boxes.fingerprint(self.store)["sha256"],
-            "rated by": files.sha256(run.parent.weights),
+            "rated by": weights_sha256(run.parent),
         }
         self.key |= {"classes": self.system.sha256}
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from verydeep import files, runs
-from verydeep.assembly import device, device_record, load_network, normaliser, open_data
+from verydeep.assembly import device, device_record, load_network, normaliser, open_data, weights_sha256
 from verydeep.data.store import Store
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
 from verydeep.networks.network import Network
@@ -51,9 +51,7 @@ class Passes:
         self.labels = self.store.manifest["label"].to_numpy()[self.rows]
         self.names = self.store.manifest["name"].iloc[self.rows].tolist()
         self.made: dict[str, dict] = {}
-        if not run.weights.exists():  # what others publish is fetched: its hash is part of the key
-            self.net = load_network(run)
-        self.weights_sha256 = files.sha256(run.weights)
+        self.weights_sha256 = weights_sha256(run)
         self.key = {
             "weights": self.weights_sha256,
             "data": self.store.manifest_sha256,

@@ -12,7 +12,7 @@ from verydeep.data.images import decode, require_rgb
 from verydeep.errors import DataError, UnknownName, VerydeepError
 from verydeep.evaluation.passes import mean
 from verydeep.evaluation.pretrained import Pretrained
-from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
+from verydeep.evaluation.tester import Tester
 from verydeep.networks import dense
 from verydeep.studies.measurements import METHODS, Measurement, single
 
@@ -128,7 +128,7 @@ def score_map(model: Pretrained, picture: str | Path | np.ndarray, name: str, sc
     tester = _tester(model)
     image = tester.rescaled(_source(picture), 0, model.run.study.pixels(scale))
     with torch.inference_mode():
-        scores = dense.score_map(model.network, tester.normalise(image[None]), PIXELS_PER_BATCH)
+        scores = dense.score_map(model.network, tester.input(image[None]), tester.pixels_per_batch)
     counted = dense.counted(model.network, *image.shape[:2], tester.testing.positions)
     probabilities = scores.softmax(1)[0, model.classes.index(name)].cpu().numpy()
     return ScoreMap(image, scale, probabilities, counted)

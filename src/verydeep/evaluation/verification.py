@@ -66,6 +66,10 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
         raise VerydeepError(f"{run.name} was tested on other images than those in {store.folder}")
     part = spread(len(store.rows("val")), images)
     passes = passes_of(run, record.cost.pixels_per_batch, part=part)
+    if passes.weights_sha256 != record.weights_sha256:
+        raise VerydeepError(f"{run.name} was tested with other weights than those that are there; test it again")
+    if other := [key for key, asked in passes.asked().items() if record.parameters.get(key) != asked]:
+        raise VerydeepError(f"{run.name}: {' and '.join(other)} of its boxes are others by now; test it again")
     recorded = answers.read_table(run.folder / passes.file)
     compared = {}
     for measurement in map(Measurement.named, record.measurements):

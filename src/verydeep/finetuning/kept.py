@@ -1,12 +1,11 @@
 """A network that was made for somebody's own images, taken up again."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from verydeep import files, runs
 from verydeep.data.normaliser import Normaliser
@@ -16,11 +15,40 @@ from verydeep.evaluation.tester import Tester
 from verydeep.finetuning.loop import new_network
 from verydeep.networks import weights
 from verydeep.studies import Run
-from verydeep.studies.parts import Network, Testing
+from verydeep.studies.parts import Network, Recipe, Testing
 from verydeep.studies.plan import named_run
 
 #: The files of a network that was made for own images, and the page about it.
 WEIGHTS, NOTE, PAGE = "weights.safetensors", "network.json", "page.html"
+
+
+class Note(BaseModel):
+    """What :func:`verydeep.finetuning.own.tune` says of a network beside its weights."""
+
+    model_config = ConfigDict(strict=True)
+
+    started_from: str
+    """The network that was trained further: ``narrow/D-256-s0``."""
+    settings: dict
+    """How it is built and tested, see :func:`settings`."""
+    classes: list[str]
+    mean: list[float]
+    """Of the pixels, 0-255: RGB."""
+    divisor: float | list[float]
+    test_scale: int
+    """The shorter side of a picture, pixels."""
+    epochs: int
+    learning_rate: float
+    images_learned_from: int
+    images_tested_on: int
+    error: float
+    """Top-1 error in percent, on the images tested on."""
+    interval: tuple[float, float]
+    weights_sha256: str
+    sources_sha256: str
+    commit: str | None
+    made: str
+    """ISO 8601."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +63,7 @@ class OwnNetwork:
     def predict(self, picture: np.ndarray) -> pd.Series:
         """The probability of every class for a picture, RGB uint8 (height, width, 3), the most probable first.
 
-        By the dense form, at the scale at which it was tested, with the mirror image.
+        By the dense form, at the scale at which it was tested, with the mirror image where its study averages it.
         """
         made = self.tester.make("dense", OnePicture(picture), np.array([0]), self.scale)
         said = pd.Series(made.posteriors[0], index=self.classes, name="probability")
@@ -59,45 +87,39 @@ def load(folder: Path) -> OwnNetwork:
     if not is_own(folder):
         raise VerydeepError(f"{folder}: no network there; verydeep finetune writes {NOTE} and {WEIGHTS}")
     note = _note(folder / NOTE)
-    if files.sha256(folder / WEIGHTS) != note["weights_sha256"]:
+    if files.sha256(folder / WEIGHTS) != note.weights_sha256:
         raise VerydeepError(f"{folder / WEIGHTS}: not the weights that {NOTE} names; tune the network again")
-    run = named_run(note["started_from"])
+    run = named_run(note.started_from)
     now = settings(run)
     # a key that was none then was as it is by default, as in records
-    then = _named(Network(), Testing()) | note["settings"]
+    then = _named(Network(), Testing(), Recipe().flip) | note.settings
     if told := runs.otherwise_words({key: (then[key], now[key]) for key in now if then[key] != now[key]}):
         raise VerydeepError(
             f"{folder}: was made otherwise than the study {run.study.name} says now ({told}); put the study back, or "
             f"tune the network again"
         )
-    net = new_network(run, len(note["classes"]), trained=False)
+    net = new_network(run, len(note.classes), trained=False)
     weights.load_into(net, folder / WEIGHTS)
-    divisor = note["divisor"] if isinstance(note["divisor"], float) else torch.tensor(note["divisor"])
-    normalise = Normaliser(torch.tensor(note["mean"]), divisor)
+    normalise = Normaliser.stated(note.mean, note.divisor)
     testing = run.testing.model_copy(update={"precision": "float32"})
-    return OwnNetwork(
-        folder.name, Tester(net, normalise, testing, run.recipe.flip), note["classes"], note["test_scale"]
-    )
+    return OwnNetwork(folder.name, Tester(net, normalise, testing, run.recipe.flip), note.classes, note.test_scale)
 
 
 def settings(run: Run) -> dict:
     """How a network is built and tested, by key, for its note: its weights fit one of another pooling too."""
-    return _named(run.network, run.testing) | {"flip": run.recipe.flip}
+    return _named(run.network, run.testing, run.recipe.flip)
 
 
-def _named(network: Network, testing: Testing) -> dict:
+def _named(network: Network, testing: Testing, flip: bool) -> dict:
     parts = {"network": network, "testing": testing}
-    return {
+    named = {
         f"{name}.{key}": value for name, part in parts.items() for key, value in part.model_dump(mode="json").items()
     }
+    return named | {"flip": flip}
 
 
-def _note(path: Path) -> dict:
-    asked = {"weights_sha256", "started_from", "classes", "divisor", "mean", "test_scale", "settings"}
+def _note(path: Path) -> Note:
     try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:  # no JSON, or no text
-        note = None
-    if not isinstance(note, dict) or asked - note.keys():
-        raise VerydeepError(f"{path}: not the note that verydeep finetune wrote; tune the network again")
-    return note
+        return Note.model_validate_json(path.read_bytes())
+    except ValidationError:
+        raise VerydeepError(f"{path}: not the note that verydeep finetune wrote; tune the network again") from None

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from verydeep import files, locks, paths, progress
-from verydeep.assembly import device, load_network, recorded_normaliser
+from verydeep.assembly import device, recorded_normaliser, weights_sha256
 from verydeep.data.images import decode
 from verydeep.data.targets import aside, of_one_class
 from verydeep.data.views import require_rescalable
@@ -19,7 +19,7 @@ from verydeep.errors import DataError, VerydeepError
 from verydeep.evaluation.measure import require_trained
 from verydeep.evaluation.passes import MADE_WITH, kept_or_made, made_with
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
-from verydeep.finetuning.kept import NOTE, PAGE, WEIGHTS, settings
+from verydeep.finetuning.kept import NOTE, PAGE, WEIGHTS, Note, settings
 from verydeep.finetuning.loop import Lesson, fit, new_network
 from verydeep.finetuning.pages import page
 from verydeep.finetuning.rates import best_rate
@@ -234,11 +234,9 @@ class _Kept:
     @classmethod
     def of(cls, run: Run, images: OwnFolder, lesson: Lesson, held_out: float, pixels_per_batch: int) -> "_Kept":
         """By all that it hangs on, which the name of its folder says too."""
-        if not run.weights.exists():
-            load_network(run)  # fetches those of others
         key = {
             "network": f"{run.study.name}/{run.name}",
-            "weights": files.sha256(run.weights),
+            "weights": weights_sha256(run),
             "settings": settings(run),
             "images": images.sha256,
             "epochs": lesson.epochs,
@@ -289,23 +287,21 @@ def _write_note(
     tuned: Tuned, asked: OwnImages, epochs: int, rate: float, learned: int, digest: str, normalise, made_by
 ) -> None:
     run, (error, low, high) = asked.run, tuned.error
-    divisor = normalise.divisor
-    note = {
-        "started_from": f"{run.study.name}/{run.name}",
-        "settings": settings(run),
-        "classes": tuned.words,
-        "mean": normalise.mean.tolist(),
-        "divisor": divisor if isinstance(divisor, float) else divisor.tolist(),
-        "test_scale": run.study.pixels(256),
-        "epochs": epochs,
-        "learning_rate": rate,
-        "images_learned_from": learned,
-        "images_tested_on": len(tuned.answers),
-        "error": error,
-        "interval": [low, high],
-        "weights_sha256": digest,
-        "sources_sha256": made_by.sources_sha256,
-        "commit": made_by.commit,
-        "made": provenance.now(),
-    }
-    files.write_json(tuned.folder / NOTE, note)
+    note = Note(
+        started_from=f"{run.study.name}/{run.name}",
+        settings=settings(run),
+        classes=tuned.words,
+        **normalise.statement(),
+        test_scale=run.study.pixels(256),
+        epochs=epochs,
+        learning_rate=rate,
+        images_learned_from=learned,
+        images_tested_on=len(tuned.answers),
+        error=error,
+        interval=(low, high),
+        weights_sha256=digest,
+        sources_sha256=made_by.sources_sha256,
+        commit=made_by.commit,
+        made=provenance.now(),
+    )
+    files.write_json(tuned.folder / NOTE, note.model_dump(mode="json"))

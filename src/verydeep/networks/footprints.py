@@ -1,5 +1,7 @@
 """What of the input one output of a real network depends on, found by back-propagation."""
 
+import copy
+
 import numpy as np
 import torch
 
@@ -48,9 +50,9 @@ def dependence(net: VGG, layer: str, size: int) -> np.ndarray:
     """Which input pixels the central unit of ``layer`` depends on at all: bool (size, size).
 
     Every weight is made positive and every input equal, so that nothing cancels and every ReLU passes; max-pooling is
-    made to average, since it would hide all inputs but the largest.
+    made to average, since it would hide all inputs but the largest. The network itself stays as it is.
     """
-    part = features_until(net, layer)
+    part = copy.deepcopy(features_until(net, layer))
     averaged = [_averaging(module) if isinstance(module, torch.nn.MaxPool2d) else module for module in part]
     with torch.no_grad():
         for module in averaged:

@@ -147,7 +147,8 @@ def build(config: str, size: Size = PAPER_SIZE, *, lrn_alpha: str = "caffe") -> 
     Its pooling, its rounding and its dropout are its own, whatever ``size`` and a recipe say. Every width of every
     branch is divided and rounded to the nearest whole number, upwards from the middle, and at least 1, so that every
     branch stays: at an eighth all of them divide, at a sixteenth 24 becomes 2. Where a map is smaller than the 5x5 that
-    a side classifier averages, as with crops of 56 pixels, it averages the whole map.
+    a side classifier averages, as with crops of 56 pixels, it averages the whole map. The parameter counts of the
+    network and of its side classifiers are asserted against the arithmetic of the configuration.
 
     Raises
     ------
@@ -155,9 +156,6 @@ def build(config: str, size: Size = PAPER_SIZE, *, lrn_alpha: str = "caffe") -> 
         For an alpha scaling that does not exist.
     ValueError
         When the crop is too small to leave a last map.
-
-    The parameter counts of the network and of its side classifiers are asserted against the arithmetic of the
-    configuration.
     """
     spec = configuration(config)
     if lrn_alpha not in vgg.LRN_ALPHAS:

@@ -22,12 +22,12 @@ TRANSFERRED_CONVOLUTIONS = 4
 def initialise(net: Network, scheme: str, generator: torch.Generator) -> None:
     """Draw all weights of ``net`` anew by one of :data:`SCHEMES`, in place.
 
+    Batch normalisations start with scale 1, shift 0 and fresh statistics, whatever the scheme.
+
     Raises
     ------
     UnknownName
         For a scheme that does not exist.
-
-    Batch normalisations start with scale 1, shift 0 and fresh statistics, whatever the scheme.
     """
     if scheme not in SCHEMES:
         raise UnknownName("initialisation", scheme, SCHEMES)

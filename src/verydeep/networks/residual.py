@@ -55,14 +55,13 @@ def _shortcut(channels: int, width: int, stride: int) -> nn.Sequential | None:
 def build(config: str, size: Size = PAPER_SIZE) -> ResNet:
     """Build a residual configuration, with torch's default weights.
 
-    Its pooling is its own, whatever ``size`` says, and every convolution is normalised.
+    Its pooling is its own, whatever ``size`` says, and every convolution is normalised. The parameter count is
+    asserted against the arithmetic of the configuration.
 
     Raises
     ------
     ValueError
         When a width is not divisible, or the crop is empty.
-
-    The parameter count is asserted against the arithmetic of the configuration.
     """
     spec = configuration(config)
     anatomy.require_size(spec, size)

@@ -19,7 +19,7 @@ def multiplies_in_bfloat16() -> bool:
     """Whether this processor has instructions that multiply in bfloat16, and torch uses them."""
     if platform.machine() in {"x86_64", "AMD64"}:
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 class RoundedConv2d(nn.Conv2d):

@@ -211,8 +211,6 @@ def build(
         For a configuration, rounding or window of pooling, head, or alpha scaling that does not exist.
     ValueError
         When a width is not divisible or the crop is too small to reach FC6.
-
-    The parameter count is asserted against the arithmetic of Table 1.
     """
     spec = configuration(config)
     if not isinstance(spec, Configuration):

@@ -22,7 +22,7 @@ def has_card(run: Run) -> bool:
     """Whether a run is a network that names classes, was tested, and has its weights published beside its record."""
     if run.boxes or run.published or run.weights.parent != run.folder or not run.weights.exists():
         return False
-    return runs.read_record(run, "train") is not None and runs.read_record(run, "evaluate") is not None
+    return runs.read_record(run, "train") is not None and runs.tested(run) is not None
 
 
 def card(run: Run) -> str:
@@ -38,6 +38,8 @@ def card(run: Run) -> str:
         raise VerydeepError(f"{run.study.name}/{run.name}: {lacks}, so there is no card")
     trained = runs.read_record(run, "train")
     numbers = [number for number in results.read(run.study.name).done if run.name in number.runs]
+    if not numbers:
+        raise VerydeepError(f"{run.study.name}/{run.name}: no table has a number of it; test it again: {run.command}")
     head = yaml.safe_dump(_front_matter(run, numbers), sort_keys=False, allow_unicode=True, width=120)
     parts = [
         f"---\n{head}---",
@@ -85,15 +87,13 @@ def _front_matter(run: Run, numbers: list[Number]) -> dict:
 def _what(run: Run) -> str:
     study = run.study
     variant = f" Variant `{run.variant}`: {study.variants[run.variant].why}." if run.variant else ""
-    low, high = run.scale_range
-    scale = f"S={low}" if low == high else f"S drawn from [{low}; {high}]"
     paper = "*Very Deep Convolutional Networks for Large-Scale Image Recognition*"
     of = f"of {paper} (Simonyan and Zisserman, arXiv 1409.1556)"
     if run.config in OTHERS:
         of = f"({OTHERS[run.config]}), beside those {of}"
     return (
-        f"Network {run.config} {of}, trained for the study `{study.name}`: {study.title}. Training scale {scale}, "
-        f"crops of {run.size.crop} pixels, seed {run.seed}.{variant}"
+        f"Network {run.config} {of}, trained for the study `{study.name}`: {study.title}. Training scale "
+        f"{run.scale_words}, crops of {run.size.crop} pixels, seed {run.seed}.{variant}"
     )
 
 
@@ -126,14 +126,9 @@ def _recipe(run: Run, trained: runs.TrainRecord) -> str:
         + (f"Started from `{trained.parent.run}`. " if trained.parent else "Started from random weights. ")
         + "What departs from the paper's recipe:",
         "",
-        "| setting | paper | here | why |",
-        "|:--|:--|:--|:--|",
     ]
-    recipe = Recipe.model_validate(trained.parameters["recipe"])
-    for row in recipes.rows_of(run, recipe):
-        if row["differs"]:
-            lines.append(f"| {row['meaning']} | {row['paper']} | {row['study']} | {row['why']} |")
-    return "\n".join(lines)
+    rows = recipes.rows_of(run, Recipe.model_validate(trained.parameters["recipe"]))
+    return "\n".join(lines + recipes.markdown([row for row in rows if row["differs"]]))
 
 
 def _numbers(numbers: list[Number]) -> str:

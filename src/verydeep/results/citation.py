@@ -8,11 +8,12 @@ import yaml
 
 from verydeep import paths, runs
 from verydeep.errors import VerydeepError
-from verydeep.results import Number, transfers
+from verydeep.results import Number
 from verydeep.runs import provenance, publication
+from verydeep.runs.records import TESTS
 from verydeep.studies import load, table6_fusions, table9_fusions
 from verydeep.studies.measurements import BOX_METHODS, METHODS
-from verydeep.studies.targets import TARGETS
+from verydeep.studies.targets import TARGETS, TRANSFER_TABLES, target_of
 from verydeep.studies.transfer import ON, PIXELS
 
 _METRICS = {"top1": "top-1 error", "top5": "top-5 error", "parameters": "millions of parameters"}
@@ -55,7 +56,7 @@ _SPOKEN = {"both": "dense and multi-crop"}
 
 def describe(number: Number) -> str:
     """A number's meaning in words: metric, network, way of testing, study, data."""
-    if number.table in transfers.TABLES:
+    if number.table in TRANSFER_TABLES:
         return _describe_transfer(number)
     study, row = load(number.study), number.row
     metric = (_BOX_METRICS if number.table in ("table8", "table9", "table10") else _METRICS)[number.metric]
@@ -81,7 +82,7 @@ def describe(number: Number) -> str:
 def _describe_transfer(number: Number) -> str:
     metric = {"map": "Mean average precision", "recall": "Mean class recall"}[number.metric]
     networks, _, behind = number.row.partition(ON)
-    source = max((name for name in TARGETS if behind.startswith(name)), key=len)
+    source = target_of(behind)
     said = "pixels" if networks == PIXELS else f"the features of {networks}"
     table = number.table.replace("table", "Table ")
     return (
@@ -217,7 +218,7 @@ def _commit(number: Number) -> str:
 def _made(number: Number) -> str:
     """The date on which a number was measured; of an exact count, that of the sources it was computed from."""
     folders = [paths.runs() / number.study / run for run in number.runs or filter(None, [number.run])]
-    paths_there = [folder / f"{kind}.json" for folder in folders for kind in ("evaluate", "fuse", "transfer")]
+    paths_there = [folder / f"{kind}.json" for folder in folders for kind in TESTS]
     if finished := [runs.read_file(path).finished for path in paths_there if path.exists()]:
         return max(finished)  # a mean is as old as the last of its runs
     return provenance.head().date or provenance.now()

@@ -17,6 +17,7 @@ from verydeep.runs import answers, boxes, predictions
 from verydeep.statistics import error, error_interval, seed_spread
 from verydeep.studies import Fusion, Measurement, Run, Study, planned_runs, table6_fusions, table9_fusions
 from verydeep.studies.measurements import BASELINES, GIVEN, SEVERAL, box_scales, measured_by, several, single
+from verydeep.studies.targets import TRANSFER_TABLES
 
 #: The tables of single networks, in the order of the numbers; the last is the comparison of Sect. 4.1.
 SINGLE_NETWORK_TABLES = ("table3", "table4", "table5", "centre-crop")
@@ -78,7 +79,7 @@ class Number:
     @property
     def is_error(self) -> bool:
         """Whether it is an error that was measured; the others are exact counts, and shares of which more is better."""
-        return bool(self.n) and self.table not in transfers.TABLES
+        return bool(self.n) and self.table not in TRANSFER_TABLES
 
 
 def as_dict(number: Number) -> dict:
@@ -193,8 +194,8 @@ def _table2(study: Study) -> Iterator[Number]:
 def _cells(table: str, row: Row) -> Iterator[Number]:
     measured = {}
     for run in _seeds(row.run):
-        record = runs.read_record(run, "evaluate")
-        if record and row.measurement.name in record.measurements and runs.still_holds(run.folder, record):
+        record = runs.tested(run)
+        if record and row.measurement.name in record.measurements:
             measured[run.name] = record.measurements[row.measurement.name]
     yield from _errors(f"{table}.{row.name}", row.run.study, measured, row.run.name, row.measurement.name)
 

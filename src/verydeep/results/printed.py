@@ -13,7 +13,7 @@ from verydeep import paper
 from verydeep.errors import UnknownName
 from verydeep.networks.published import AUTHORS
 from verydeep.studies.fusions import BOTH_NETWORKS, PCR_ALL, method_of, table6_row
-from verydeep.studies.targets import TARGETS
+from verydeep.studies.targets import TARGETS, TRANSFER_TABLES, target_of
 from verydeep.studies.transfer import ON
 
 
@@ -45,13 +45,13 @@ def judged_cell(reference: str) -> str:
     if not more_is_better(reference):
         return f"{reference}.{judged(table)}"
     behind = row.partition(ON)[2]
-    source = max((name for name in TARGETS if behind.startswith(name)), key=len, default=None)
+    source = target_of(behind)
     return f"{reference}.{TARGETS[source].metric if source else 'map'}"
 
 
 def more_is_better(reference: str) -> bool:
     """Whether a row is one of Tables 11 and 12, whose numbers are no errors."""
-    return reference.partition(".")[0] in ("table11", "table12")
+    return reference.partition(".")[0] in TRANSFER_TABLES
 
 
 @cache

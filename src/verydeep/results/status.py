@@ -23,15 +23,16 @@ from verydeep.studies.recipes import held_out_words, recipe_rows
 from verydeep.studies.tuning import TUNED
 
 
-def training_images(study: Study) -> int:
-    """Images that a training sees in one epoch: the data set's less the held-out ones."""
-    source = SOURCES[study.data.source]
-    return source.counts["train"] - source.num_classes * study.data.held_out_per_class
+def training_images(run: Run) -> int:
+    """Images that a training sees in one epoch: the data set's less the held-out ones, and of boxes those with one."""
+    source = SOURCES[run.study.data.source]
+    count = source.counts["train"] - source.num_classes * run.study.data.held_out_per_class
+    return round(count * source.boxed / source.counts["train"]) if run.boxes and source.boxed else count
 
 
 def planned_multiply_adds(run: Run) -> int:
     """Multiply-adds of the whole training, as planned."""
-    return run.recipe.epochs * training_images(run.study) * run.training_multiply_adds
+    return run.recipe.epochs * training_images(run) * run.training_multiply_adds
 
 
 def done_multiply_adds(run: Run, record: TrainRecord) -> int:
@@ -133,11 +134,11 @@ def state(run: Run) -> str:
     tested otherwise), ``trained`` and not yet tested, ``running``, ``stopped`` (a checkpoint waits) or ``missing``.
     """
     if run.published:
-        return _made(run, "evaluate")
+        return made(run, "evaluate")
     if runs.told_otherwise(run):
         return "stale"
     if runs.read_record(run, "train"):
-        tested = "done" if run.pilot else _made(run, "evaluate")
+        tested = "done" if run.pilot else made(run, "evaluate")
         return "trained" if tested == "missing" else tested
     if runs.is_worked_on(run):
         return "running"
@@ -159,20 +160,20 @@ def status(name: str) -> str:
     for row, fusion in planned_fusions(study).items():
         record = runs.read_fusion(fusion)
         shown = _shown(record.measurements, fusion.method) if record else ""
-        lines.append(f"{row:32} {_made(fusion, 'fuse'):8} {shown}".rstrip())
+        lines.append(f"{row:32} {made(fusion, 'fuse'):8} {shown}".rstrip())
     for transfer in transfers(study):
         record = runs.read_transfer(transfer)
         score = record.measurements.get(transfer.usual.name) if record else None
         shown = f"{transfer.usual.name} {transfer.target.metric} {score.value:.1f} %" if score else ""
-        lines.append(f"{transfer.row:44} {_made(transfer, 'transfer'):8} {shown}".rstrip())
+        lines.append(f"{transfer.row:44} {made(transfer, 'transfer'):8} {shown}".rstrip())
     for tuning in runs.recorded_tunings(study):
         name, measured = f"{TUNED}-{tuning.counts[-1]}", runs.read_tuning(tuning).measurements
         shown = f"{name} recall {measured[name].value:.1f} %" if name in measured else ""
-        lines.append(f"{tuning.row:44} {_made(tuning, 'finetune'):8} {shown}".rstrip())
+        lines.append(f"{tuning.row:44} {made(tuning, 'finetune'):8} {shown}".rstrip())
     return "\n".join(lines)
 
 
-def _made(recorded: Recorded, kind: str) -> str:
+def made(recorded: Recorded, kind: str) -> str:
     """``done``, ``stale`` (the study's settings or its networks have changed since; make it again) or ``missing``."""
     if not runs.record_path(recorded, kind).exists():
         return "missing"

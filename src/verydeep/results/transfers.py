@@ -21,8 +21,6 @@ from verydeep.studies import Features, Study, Transfer, planned_transfers
 from verydeep.studies.targets import TARGETS
 from verydeep.studies.transfer import ON, PIXELS
 
-#: The tables whose numbers are shares of which more is better.
-TABLES = ("table11", "table12")
 #: The data sets on which ways of joining scales are compared, so that those rows are asked for.
 _TRIED = ("voc2007-val", "caltech101", "voc2012-action", "photographs")
 
@@ -127,11 +125,14 @@ def recorded(row: TransferRow, every: list[Transfer] | None = None) -> Cell | No
 
 
 def other_precision(row: TransferRow) -> float | None:
-    """Mean average precision by the other definition, percent, of the first seed recorded; ``None`` of recalls."""
-    if row.transfer.target.metric != "map":
+    """Mean average precision by the other definition, percent, of the first seed that was recorded.
+
+    ``None`` of recalls, and where nothing was recorded.
+    """
+    if row.transfer.target.metric != "map" or (cell := recorded(row)) is None:
         return None
-    (first, *_) = _seeds(row.transfer)
-    said = answers.read(first.folder / transfers.FILE, row.features.name)
+    folder = row.transfer.folder.with_name(next(iter(cell.scores)))
+    said = answers.read(folder / transfers.FILE, row.features.name)
     other = {"eleven": "area", "area": "eleven"}[row.transfer.average_precision]
     return transfers.value(said, "map", other)["value"]
 

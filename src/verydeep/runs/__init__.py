@@ -48,6 +48,7 @@ from verydeep.runs.staleness import (
     recorded_settings,
     require_trained_as_asked,
     still_holds,
+    tested,
     told_otherwise,
     trained_otherwise,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "seal",
     "seal_training",
     "still_holds",
+    "tested",
     "told_otherwise",
     "trained_otherwise",
     "unchecked",

@@ -57,7 +57,7 @@ def check_all() -> list[str]:
 
 def unchecked() -> list[str]:
     """What :func:`check_all` could not look at in this checkout, a line each, with the reason."""
-    why = provenance.git_unknown() or provenance.history_unknown()
+    why = provenance.history_unknown()
     if why is None:
         return []
     records = [path for path in files.listed(paths.runs(), "*/*/*.json") if path.stem in KINDS]

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from verydeep import files, machine, paths
 from verydeep.errors import VerydeepError
 from verydeep.runs.parts import Device, Environment, Sources
+from verydeep.runs.records import TESTS
 
 PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow", "pandas", "scikit-learn", "verydeep")
 #: The package's own files that count as sources.
@@ -111,8 +112,8 @@ def first_started(folder: Path, started: str) -> str:
 def _replaced(root: Path) -> dict[str, list[str]]:
     """When the tests were started whose records are gone, or have others in their place, by study and run."""
     started: dict[str, list[str]] = {}
-    asked = [f"runs/*/*/{kind}.json" for kind in ("evaluate", "fuse", "transfer")]
-    log = git("log", "--diff-filter=MD", "--format=commit %H", "--name-only", "--", *asked)
+    asked = [f"runs/*/*/{kind}.json" for kind in TESTS]
+    log = git("log", "--no-renames", "--diff-filter=MD", "--format=commit %H", "--name-only", "--", *asked)
     for entry in (log or "").split("commit ")[1:]:
         commit, *names = filter(None, entry.split("\n"))
         for name in names:

@@ -181,6 +181,8 @@ OUTPUTS = {
     "transfer": ("transfer.json", "transfer.parquet", "resampled.parquet", "transfer.ipynb"),
     "finetune": ("finetune.json", "transfer.parquet", "resampled.parquet", "finetune.ipynb"),
 }
+#: The kinds of records that are of a test of images.
+TESTS = ("evaluate", "fuse", "transfer")
 #: How people call what the records of several networks are of.
 SPOKEN = {"fuse": "fusion", "transfer": "transfer", "finetune": "tuning"}
 

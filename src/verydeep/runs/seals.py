@@ -72,5 +72,7 @@ def read_seal(folder: Path) -> dict[str, str]:
         digest, gap, name = line[:64], line[64:66], line[66:]
         if gap != "  " or not name or set(digest) - set("0123456789abcdef"):
             raise RecordError(f"{short(path)}: line {number} is not '<sha256>  <file>'")
+        if name in sums:
+            raise RecordError(f"{short(path)}: line {number} names {name} again")
         sums[name] = digest
     return sums

@@ -105,6 +105,12 @@ def tests_trained(tested: EvaluateRecord, trained: TrainRecord | None) -> bool:
     return trained is None or trained.artefacts.get("weights.safetensors") in (None, tested.weights_sha256)
 
 
+def tested(run: Run) -> EvaluateRecord | None:
+    """The record of a run's test; ``None`` where it was not tested, or with other weights than those that are there."""
+    record = read_record(run, "evaluate")
+    return record if record and still_holds(run.folder, record) else None
+
+
 def still_holds(folder: Path, record: EvaluateRecord | FuseRecord | TargetRecord) -> bool:
     """Whether what was measured is of the networks that lie there now: none was trained or tested anew since.
 

@@ -128,6 +128,12 @@ class Run(Recorded):
         return self.study.testing_at(self.train_scale)
 
     @property
+    def scale_words(self) -> str:
+        """Its training scale in words, pixels: ``S=256``, or ``S drawn from [256; 512]``."""
+        low, high = self.scale_range
+        return f"S={low}" if low == high else f"S drawn from [{low}; {high}]"
+
+    @property
     def scale_range(self) -> tuple[int, int]:
         """(Smin, Smax) in this study's pixels."""
         low, high = PAPER_SCALES[self.train_scale]

@@ -1,5 +1,6 @@
 """A study's recipe beside the paper's, setting by setting."""
 
+from verydeep.data.sources import SOURCES
 from verydeep.networks.configurations import Configuration
 from verydeep.studies import PAPER_SCALES, Recipe, Run, Study
 from verydeep.studies.schema import paper_recipe
@@ -47,6 +48,16 @@ def recipe_rows(
     return rows
 
 
+def markdown(rows: list[dict]) -> list[str]:
+    """The rows of :func:`recipe_rows` as the lines of a table in Markdown; in bold what differs."""
+    lines = ["| setting | paper | here | why |", "|:--|:--|:--|:--|"]
+    for row in rows:
+        paper, here = ("none" if row[whose] is None else row[whose] for whose in ("paper", "study"))
+        here = f"**{here}**" if row["differs"] else here
+        lines.append(f"| {row['meaning']} | {paper} | {here} | {row['why']} |")
+    return lines
+
+
 def reason(study: Study, key: str, train_scale: str | None = None, boxes: bool = False) -> str:
     """Why a key of a study departs from the paper, or nothing; a stage, and networks with boxes, may have their own."""
     if boxes and (why := study.why.get(f"boxes.{key}")):
@@ -73,6 +84,12 @@ def held_out_words(study: Study) -> str:
     """How many training images a study holds out, in words."""
     count = study.data.held_out_per_class
     return "none held out: it trains nothing" if count is None else f"{count} training images of each class held out"
+
+
+def localises_nothing_words(study: Study) -> str:
+    """That a study trains no network to give boxes, and why where its data set is the reason."""
+    why = "" if SOURCES[study.data.source].has_boxes else f": its data set {study.data.source} has no boxes"
+    return f"localises nothing (Appendix A){why}"
 
 
 def changes(run: Run) -> str:

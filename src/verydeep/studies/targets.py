@@ -104,7 +104,14 @@ TARGETS = {
         "pieces of two photographs, 15 training images a class", "recall", _THREE, "stack", 15, 50, tuned=(5, 15)
     ),
 }
+#: The tables of the paper that are of features on other data, whose numbers are shares of which more is better.
+TRANSFER_TABLES = ("table11", "table12")
 _PAPERS = ("voc2007", "voc2007-val", "voc2012", "voc2012-action", "caltech101", "caltech256")
+
+
+def target_of(named: str) -> str | None:
+    """The data set with which the name of a row ends, or what is described behind it; ``None`` where it is none."""
+    return max((name for name in TARGETS if named.startswith(name)), key=len, default=None)
 
 
 class TransferKeys(Strict):

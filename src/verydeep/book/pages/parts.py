@@ -17,16 +17,6 @@ def errors(measured: Errors) -> list[str]:
     return [f"{measured.error(metric):.1f}" for metric in METRICS]
 
 
-def recipe_table(rows: list[dict]) -> list[str]:
-    """A recipe beside the paper's (:func:`verydeep.studies.recipes.recipe_rows`) in Markdown; in bold what differs."""
-    lines = ["| setting | paper | here | why |", "|:--|:--|:--|:--|"]
-    for row in rows:
-        paper, here = ("none" if row[whose] is None else row[whose] for whose in ("paper", "study"))
-        here = f"**{here}**" if row["differs"] else here
-        lines.append(f"| {row['meaning']} | {paper} | {here} | {row['why']} |")
-    return lines
-
-
 def two_columns(rows: dict[str, str]) -> list[str]:
     """Names and what they stand for as a table in Markdown."""
     return ["| | |", "|:--|:--|", *(f"| {name} | {value} |" for name, value in rows.items())]

@@ -2,7 +2,7 @@
 
 from verydeep import results, runs
 from verydeep.book import examples
-from verydeep.book.pages.parts import DOWNLOADS, FRONT_MATTER, SHORT, errors, recipe_table, two_columns
+from verydeep.book.pages.parts import DOWNLOADS, FRONT_MATTER, SHORT, errors, two_columns
 from verydeep.results import cards, citation, status
 from verydeep.runs import provenance, publication, templates
 from verydeep.runs.parts import Device
@@ -24,9 +24,7 @@ def run_page(run: Run) -> str:
     if run.published:
         made = f"weights `{run.published.name}` of {run.published.publisher}, from {run.published.url}."
     else:
-        low, high = run.scale_range
-        scale = f"S={low}" if low == high else f"S drawn from [{low}; {high}]"
-        made = f"seed {run.seed}: {scale} pixels, crops of {study.crop}."
+        made = f"seed {run.seed}: {run.scale_words} pixels, crops of {study.crop}."
     lines += [f"Run `{run.name}` of the study [{study.name}](../{study.name}.md), {made}", ""]
     if run.variant:
         lines += [f"Variant `{run.variant}`: {study.variants[run.variant].why}.", ""]
@@ -50,7 +48,7 @@ def run_page(run: Run) -> str:
         lines += [
             "## Recipe",
             "",
-            *recipe_table(recipes.rows_of(run, Recipe.model_validate(trained.parameters["recipe"]))),
+            *recipes.markdown(recipes.rows_of(run, Recipe.model_validate(trained.parameters["recipe"]))),
             "",
         ]
     lines += _repeat(run, kinds, (trained or evaluated).sources)

@@ -1,9 +1,8 @@
 """The page of a study."""
 
 from verydeep import runs
-from verydeep.book.pages.parts import errors, recipe_table
+from verydeep.book.pages.parts import errors
 from verydeep.chapters import display
-from verydeep.data.sources import SOURCES
 from verydeep.results import status
 from verydeep.studies import Run, Study, recipes
 from verydeep.studies.measurements import measured_by, single
@@ -49,7 +48,7 @@ def _published(study: Study) -> list[str]:
     for run in planned:
         record = runs.read_record(run, "evaluate")
         cells = errors(record.measurements[single(run.train_scale).name]) if record else ["", ""]
-        state = "done" if record else display.NOT_RUN
+        state = _state(run)
         weights = f"{run.published.publisher} {run.published.name}"
         lines.append(f"| {_linked(run, record)} | {weights} | {state} | {cells[0]} | {cells[1]} |")
     return [*lines, ""]
@@ -70,18 +69,21 @@ def _runs(study: Study) -> list[str]:
         held_out = f"{trained.metrics.held_out_top1_error:.1f}" if trained else ""
         cells = errors(tested.measurements[measured_by(run)[0].name]) if tested else ["", ""]
         start = run.parent.name if run.parent else "random weights"
-        state = _state(run, trained, tested)
-        lines.append(f"| {_linked(run, trained)} | {start} | {state} | {held_out} | {cells[0]} | {cells[1]} |")
+        lines.append(f"| {_linked(run, trained)} | {start} | {_state(run)} | {held_out} | {cells[0]} | {cells[1]} |")
     said = "Errors in percent; top-1 and top-5 on the validation images, by single-scale dense evaluation."
     if study.localises:
         said += " Of networks that give boxes, the localisation error of the true class's box on the centre crop."
     return [*lines, "", said, ""]
 
 
-def _state(run: Run, trained: runs.TrainRecord | None, tested: runs.EvaluateRecord | None) -> str:
-    if trained and run.pilot:
+def _state(run: Run) -> str:
+    """As ``verydeep status`` says it, and where nothing is recorded the command that runs it."""
+    said = status.state(run)
+    if said == "done" and run.pilot:
         return "pilot, done"
-    return "done" if tested else "trained" if trained else f"{display.NOT_RUN}: `{run.command}`"
+    if said in ("done", "stale", "trained"):
+        return said
+    return display.NOT_RUN if run.published else f"{display.NOT_RUN}: `{run.command}`"
 
 
 def _together(study: Study) -> list[str]:
@@ -111,7 +113,8 @@ def _transfers(study: Study) -> list[str]:
     for transfer in transfers:
         record = runs.read_transfer(transfer)
         score = record.measurements.get(transfer.usual.name) if record else None  # none since settings were changed
-        state, value = ("done", f"{score.value:.1f}") if score else (f"{display.NOT_RUN}: `{transfer.command}`", "")
+        value = f"{score.value:.1f}" if score else ""
+        state = status.made(transfer, "transfer") if score else f"{display.NOT_RUN}: `{transfer.command}`"
         members = ", ".join(run.row for run in transfer.members)
         linked = f"[{members}]({study.name}/{transfer.name}.md)" if record else members
         lines.append(f"| {linked} | {transfer.source} | {state} | {transfer.target.metric} | {value} |")
@@ -128,7 +131,7 @@ def _tunings(study: Study) -> list[str]:
 
 def _recipe(study: Study) -> list[str]:
     lines = ["## Recipe", "", "At S=256; in bold what departs from the paper.", ""]
-    lines += [*recipe_table(recipes.recipe_rows(study, "256", study.resolve("256"))), ""]
+    lines += [*recipes.markdown(recipes.recipe_rows(study, "256", study.resolve("256"))), ""]
     for scale, title in {"384": "S=384", "jitter": "scale jitter"}.items():
         if study.networks.get(scale):
             changed = ", ".join(_changed(study, scale)) or "nothing changes"
@@ -152,8 +155,7 @@ def _localisation(study: Study) -> list[str]:
     lines = ["## Localisation", ""]
     if study.localises:
         return [*lines, *_settled(study, "localisation"), ""]
-    why = "" if SOURCES[study.data.source].has_boxes else ": its data set has no boxes"
-    return [*lines, f"The study localises nothing (Appendix A){why}.", ""]
+    return [*lines, f"The study {recipes.localises_nothing_words(study)}.", ""]
 
 
 def _settled(study: Study, part: str) -> list[str]:

@@ -13,6 +13,7 @@ from verydeep.results import transfers
 from verydeep.results.numbers import BOX_TABLES, SINGLE_NETWORK_TABLES, Number, rows, unnamed_images, wrong
 from verydeep.results.printed import judged_cell, more_is_better
 from verydeep.runs import provenance
+from verydeep.runs.records import TESTS
 from verydeep.statistics import Interval, mean_difference
 from verydeep.studies import Run, Study, table6_fusions, table9_fusions
 from verydeep.studies.measurements import protocol
@@ -79,6 +80,16 @@ class Evidence:
             self._differences[asked] = mean_difference([(wrong[first], wrong[second]) for first, second in pairs])
         return self._differences[asked]
 
+    def paired(self, first: str, second: str, seeds: list[int] | None = None) -> tuple[Interval | None, list[int]]:
+        """The difference of two rows over all seeds that both were run with, and those seeds.
+
+        ``None`` and no seeds where there are none; ``seeds`` are those that may be taken.
+        """
+        pair = [first, second]
+        common = self.seeds(pair) if self.has([pair]) else []
+        common = [seed for seed in common if seeds is None or seed in seeds]
+        return self.difference([pair], common) if common else None, common
+
     def _gain(self, pairs: list[list[str]], seeds: list[int]) -> Interval:
         """:meth:`difference` of rows of Tables 11 and 12: every row of a data set is resampled alike."""
         values, resampled = [], []
@@ -99,7 +110,7 @@ class Evidence:
     def _record(self, folder: Path) -> Tested | None:
         """The record of a test, a fusion or a transfer in ``folder``, read once; ``None`` where there is none."""
         if folder not in self._read:
-            there = (folder / f"{kind}.json" for kind in ("evaluate", "fuse", "transfer"))
+            there = (folder / f"{kind}.json" for kind in TESTS)
             self._read[folder] = next((runs.read_file(path) for path in there if path.exists()), None)
         return self._read[folder]
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from verydeep import runs, statistics
 from verydeep.results.claims.evidence import Evidence
 from verydeep.results.transfers import row_name
-from verydeep.statistics import Interval
 from verydeep.studies.transfer import ON, PIXELS, UNTRAINED, Transfer
 
 
@@ -55,8 +54,7 @@ def unhurt(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Cond
     hurt = []
     networks = {run.row: None for pair in pairs for reference in pair for run in evidence.networks[reference]}
     for network in networks:
-        both = [f"centre-crop.{network}", f"table3.{network}"]
-        gain = _gain(evidence, both, seeds)
+        gain, _ = evidence.paired(f"centre-crop.{network}", f"table3.{network}", seeds)
         if gain is None:
             return Condition("unhurt", None, f"{network} was not tested in both ways")
         if gain.high < 0:
@@ -93,8 +91,7 @@ def placed(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Cond
     """
     lost = []
     for reference in dict.fromkeys(reference for pair in pairs for reference in pair):
-        both = [f"{reference.partition('.')[0]}.class-mean-box", reference]
-        gain = _gain(evidence, both, seeds)
+        gain, _ = evidence.paired(f"{reference.partition('.')[0]}.class-mean-box", reference, seeds)
         if gain is None:
             return Condition("placed", None, "the mean boxes were not tested")
         if gain.low <= 0:
@@ -129,7 +126,7 @@ def learned(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Con
     for reference in dict.fromkeys(reference for pair in pairs for reference in pair):
         for network, alone, others in _baselines(evidence, reference):
             for other in others:
-                gain = _gain(evidence, [other, alone], seeds)
+                gain, _ = evidence.paired(other, alone, seeds)
                 if gain is None:
                     return Condition("learned", None, f"{network} was not tested beside its baselines")
                 if gain.low <= 0:
@@ -137,12 +134,6 @@ def learned(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Con
     if lost:
         return Condition("learned", False, f"points gained: {', '.join(dict.fromkeys(lost))}")
     return Condition("learned", True, "the features of each network serve better than untrained ones and than pixels")
-
-
-def _gain(evidence: Evidence, pair: list[str], seeds: list[int]) -> Interval | None:
-    """What the second of two rows gains over the first, over those of ``seeds`` that both have; ``None``: over none."""
-    common = [seed for seed in evidence.seeds(pair) if seed in seeds] if evidence.has([pair]) else []
-    return evidence.difference([pair], common) if common else None
 
 
 def _baselines(evidence: Evidence, reference: str) -> Iterator[tuple[str, str, list[str]]]:

@@ -240,11 +240,8 @@ def _seeds(evidence: Evidence, pairs: list[list[str]]) -> list[int]:
 
 def _each(evidence: Evidence, pairs: list[list[str]]) -> list[tuple[Interval | None, tuple[int, ...]]]:
     """The difference of each pair of rows by itself with its seeds, ``None`` with none where it was not run."""
-    differences = []
-    for pair in pairs:
-        seeds = evidence.seeds(pair) if evidence.complete([pair]) else []
-        differences.append((evidence.difference([pair], seeds) if seeds else None, tuple(seeds)))
-    return differences
+    paired = [evidence.paired(*pair) for pair in pairs]
+    return [(difference, tuple(seeds)) for difference, seeds in paired]
 
 
 def pairs_of(evidence: Evidence, rule: Rule) -> list[list[str]]:
