@@ -43,6 +43,8 @@ FIRST = (
 )
 #: Files whose tests go to whichever process is free, each by itself; of other files one process has all tests.
 DIVIDED = frozenset({"tests/test_faults_of_machines.py", "tests/test_recorded.py"})
+#: Of those the test whose cases one process has: each hashes the sources of a commit, which many runs share.
+TOGETHER = "test_a_recorded_run_holds_and_was_made_from_committed_sources"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -77,6 +79,8 @@ def pytest_xdist_make_scheduler(config, log):
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             name = nodeid.partition("::")[0]
+            if TOGETHER in nodeid:
+                return nodeid.partition("[")[0]
             return nodeid if name in DIVIDED else name
 
     return Scheduling(config, log)
@@ -137,10 +141,25 @@ def entered(root: Path):
         yield enter(root, patch)
 
 
+@pytest.fixture(scope="session")
+def digits_store(tmp_path_factory) -> Path:
+    """The store of the images of the smoke study, made once for all tests: only to be copied."""
+    from verydeep.data import sources, store
+
+    def make(folder: Path) -> None:
+        with entered(make_checkout(folder / "checkout")):
+            store.open_store(sources.source("digits"))
+
+    return once(tmp_path_factory, "digits", make) / "checkout/artifacts/data/digits"
+
+
 @pytest.fixture
-def checkout(tmp_path, monkeypatch) -> Path:
-    """An empty checkout that the package takes for its own."""
-    return enter(make_checkout(tmp_path / "checkout"), monkeypatch)
+def checkout(request, tmp_path, monkeypatch) -> Path:
+    """An empty checkout that the package takes for its own; to tests of training it has the digits at hand."""
+    root = enter(make_checkout(tmp_path / "checkout"), monkeypatch)
+    if request.node.path.parent.name == "training":
+        shutil.copytree(request.getfixturevalue("digits_store"), root / "artifacts/data/digits")
+    return root
 
 
 @pytest.fixture(scope="session")
@@ -236,6 +255,10 @@ FLAGS = [
 ]
 
 
+#: How the addresses begin of what a page of the book may ask for.
+OWN = ("http://127.0.0.1:", "data:", "blob:", "file:")
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves files without a line for each on standard error; a browser may keep the scripts that all pages load."""
 
@@ -280,13 +303,18 @@ def browser():
 
 @contextlib.contextmanager
 def _watched(browser):
-    opened, faults = browser.new_page(viewport={"width": 1280, "height": 900}), []
+    # one context for all: in a new one the browser would fetch every script anew
+    context = browser.contexts[0] if browser.contexts else browser.new_context(viewport={"width": 1280, "height": 900})
+    opened, faults = context.new_page(), []
+    opened.on("request", lambda request: request.url.startswith(OWN) or faults.append(f"asked for {request.url}"))
     opened.on("console", lambda message: message.type == "error" and faults.append(message.text))
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.on(
         "response", lambda response: response.status >= 400 and faults.append(f"{response.status} {response.url}")
     )
     yield opened
+    if opened.url.startswith("http"):
+        opened.evaluate("localStorage.clear()")  # what the next page must not find there
     opened.close()
     assert not faults
 

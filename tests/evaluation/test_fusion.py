@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from conftest import enter, gone_on
 from verydeep import evaluation, results, runs, studies
 from verydeep.chapters import testing_tables
 from verydeep.chapters.live import illustrations
@@ -41,9 +42,20 @@ def test_averaging_is_not_a_vote():
     assert evaluation.mean([sure, unsure, unsure]).argmax() == 0
 
 
-@pytest.fixture
-def pair(trained):
+@pytest.fixture(scope="session")
+def pair_checkout(trained_checkout, tmp_path_factory):
     """A checkout with two evaluated networks: A with seed 0 and, its record moved, the same as seed 1 with noise."""
+    return gone_on(trained_checkout, tmp_path_factory, "pair", _evaluate_another)
+
+
+@pytest.fixture
+def pair(pair_checkout, tmp_path, monkeypatch):
+    """The two networks, in a private copy of that checkout."""
+    enter(shutil.copytree(pair_checkout, tmp_path / "copy"), monkeypatch)
+    return studies.find_run("smoke", "A", 256), studies.find_run("smoke", "A", 256, seed=1)
+
+
+def _evaluate_another():
     from verydeep import assembly
     from verydeep.networks import weights
 
@@ -68,7 +80,6 @@ def pair(trained):
     runs.write_record(other, record.model_copy(update={"seed": 1, "artefacts": artefacts}))
     runs.seal(other.folder, ["train.json", "history.csv"])  # its weights are in the workspace: they are not published
     evaluation.evaluate(other, report=quiet)
-    return one, other
 
 
 NAMES = ["smoke/A-256", "smoke/A-256-s1"]

@@ -70,6 +70,7 @@ def test_a_network_whose_test_is_of_other_weights_has_no_card(checkout):
     assert cards.has_card(run) and len(class_tables.errors_by_class("narrow", run.row))
     record = runs.read_record(run, "evaluate")
     runs.write_record(run, record.model_copy(update={"weights_sha256": "0" * 64}))
+    runs.seal(run.folder, ["evaluate.json"])
     assert not cards.has_card(run) and class_tables.errors_by_class("narrow", run.row).empty
     with pytest.raises(VerydeepError, match="so there is no card"):
         cards.card(run)

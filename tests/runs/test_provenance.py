@@ -22,7 +22,10 @@ def repository(trained_checkout, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("fault", checkouts.FAULTS, ids=lambda fault: fault.__name__)
-def test_a_checkout_knows_what_made_its_numbers_or_says_that_it_does_not(fault, trained_checkout, tmp_path):
+def test_a_checkout_knows_what_made_its_numbers_or_says_that_it_does_not(
+    fault, repository, trained_checkout, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(checkouts, "repository", lambda folder, whole: repository)  # which each would make anew
     try:
         assert fault(tmp_path, World(trained_checkout.parent))
     except NotPossible as error:

@@ -469,9 +469,9 @@ def test_a_lost_process_is_told_by_a_sum_that_fails_at_once(monkeypatch, asked, 
 
 def test_more_processes_than_images_in_a_batch_are_refused(checkout):
     with pytest.raises(
-        VerydeepError, match=r"rank \d of 3 processes: A-256-s0: a batch of 2 cannot be split over 3 processes"
+        VerydeepError, match=r"rank \d of 2 processes: A-256-s0: a batch of 1 cannot be split over 2 processes"
     ):
-        training.train(tiny_run(batch=2), processes=3, report=silent)
+        training.train(tiny_run(batch=1), processes=2, report=silent)
 
 
 def test_torchrun_trains_the_network_of_one(trained):

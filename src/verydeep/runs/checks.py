@@ -251,7 +251,7 @@ def _check_errors(kept: Path, record: EvaluateRecord | FuseRecord) -> list[str]:
     table, faults, tested = answers.read_table(kept), [], set()
     for name, errors in record.measurements.items():
         part = table[table["measurement"] == name]
-        tested.add(frozenset(part["image"]))
+        tested.add(frozenset(part["image"].to_numpy(object)))
         images, asked = part["image"].nunique(), record.data.counts["val"]
         if not len(part) == images == asked:
             faults.append(

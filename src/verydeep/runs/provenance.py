@@ -6,11 +6,10 @@ import os
 import platform
 import subprocess
 import tarfile
-import tempfile
 from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from verydeep import files, machine, paths
@@ -147,11 +146,16 @@ def _changed(*asked: str) -> tuple[str, ...] | None:
 def sources_sha256(package: Path | None = None) -> str:
     """One hash over the package's sources: of the sorted lines ``<sha256>  <path>`` of its files."""
     package = package or paths.package()
-    lines = [
-        f"{files.sha256(path)}  {path.relative_to(package).as_posix()}"
-        for path in files.listed(package, "**/*")
-        if path.suffix in SOURCE_SUFFIXES and "__pycache__" not in path.parts
-    ]
+    sums = {path.relative_to(package): files.sha256(path) for path in files.listed(package, "**/*") if _counts(path)}
+    return _sha256_of(sums)
+
+
+def _counts(path: PurePath) -> bool:
+    return path.suffix in SOURCE_SUFFIXES and "__pycache__" not in path.parts
+
+
+def _sha256_of(sums: dict[PurePath, str]) -> str:
+    lines = [f"{digest}  {path.as_posix()}" for path, digest in sums.items()]
     return files.sha256_bytes("\n".join(sorted(lines)).encode())
 
 
@@ -170,10 +174,11 @@ def _sources_sha256_at(root: Path, commit: str) -> str | None:
     done = _git(root, "archive", "--format=tar", commit, "src/verydeep", text=False)
     if done is None or done.returncode:
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as bundle:
-            files.extract(bundle, folder)
-        return sources_sha256(Path(folder) / "src" / "verydeep")
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as bundle:
+        inside = {PurePath(member.name): member for member in bundle if member.isfile()}
+        counted = [path for path in inside if _counts(path) and not any(map(files.is_litter, path.parts))]
+        content = {path.relative_to("src/verydeep"): bundle.extractfile(inside[path]).read() for path in counted}
+    return _sha256_of({path: files.sha256_bytes(data) for path, data in content.items()})
 
 
 def is_of_checkout() -> bool:
