@@ -1,5 +1,6 @@
 """Folders that are written whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,24 @@ def test_a_folder_takes_the_place_of_another_and_nothing_is_left_beside(tmp_path
             (making / text).write_text(text)
         assert [path.name for path in folder.iterdir()] == [text]
         assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_the_content_of_a_file_reaches_the_disk_before_its_name(tmp_path, monkeypatch):
+    """In the other order a crash of the machine could leave an empty file in the place of the old one."""
+    done, synced, replace = [], os.fsync, Path.replace
+
+    def sync(handle: int) -> None:
+        done.append(("to disk", os.fstat(handle).st_size))
+        synced(handle)
+
+    def named(path: Path, target: Path) -> Path:
+        done.append(("named", path.stat().st_size))
+        return replace(path, target)
+
+    monkeypatch.setattr(files.os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", named)
+    files.write_text(tmp_path / "file", "whole")
+    assert done == [("to disk", 5), ("named", 5)]
 
 
 def test_a_new_folder_takes_no_place_that_something_is_in(tmp_path):

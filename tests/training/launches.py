@@ -1,17 +1,20 @@
 """Trainings on two processes or three, as torchrun starts them, and what goes wrong in one of them."""
 
+import atexit
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+from accelerate import PartialState
 from tiny import tiny_run
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from forks import Forked
 from verydeep import training
-from verydeep.training import checkpoints, loop
+from verydeep.training import accelerators, checkpoints, loop
 from verydeep.training.updates import Updates
 
 
@@ -43,9 +46,15 @@ def _as_a_program(program: Callable, arguments: tuple) -> None:
 
 
 def a_child_twice() -> None:
-    """A parent and its child; the second time there is nothing left to do."""
+    """A parent and its child; the second time there is nothing left to do. At its end the program leaves the launch."""
     for _ in range(2):
         training.train(tiny_run("D", epochs=1))
+    said = accelerators.agreed(PartialState(), {"rank": float(os.environ["RANK"])})
+    assert said == {"rank": 0.0}, "all have what the first said"
+    assert torch.distributed.is_initialized(), "another training could follow"
+    atexit._run_exitfuncs()
+    assert not torch.distributed.is_initialized()
+    print("left the launch", flush=True)
 
 
 def undisturbed() -> None:
