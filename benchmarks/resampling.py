@@ -14,6 +14,7 @@ from common import Record, errors
 from PIL import Image
 
 from verydeep.assembly import device, device_record, load_network, normaliser, open_data
+from verydeep.data.base import Images
 from verydeep.data.views import rescale
 from verydeep.evaluation.tester import Tester
 from verydeep.studies.measurements import several_scales, single_scale
@@ -41,7 +42,7 @@ def blur(size: int, other: int) -> np.ndarray:
     return made
 
 
-class Blurred:
+class Blurred(Images):
     """A store whose square images have a side of ``size`` pixels and were blurred by ``weights``, if any."""
 
     def __init__(self, store, weights: np.ndarray | None, size: int):

@@ -11,6 +11,7 @@ from conftest import REPOSITORY
 from verydeep import files, results, runs, studies
 from verydeep.assembly import load_network
 from verydeep.data import sources, store
+from verydeep.data.base import Images
 from verydeep.data.images import decode
 from verydeep.data.normaliser import Normaliser
 from verydeep.evaluation import mean, passes, verification
@@ -76,7 +77,7 @@ def entries(source: str) -> dict[str, sources.Entry]:
     return {entry.name: entry for entry in sources.source(source).entries() if entry.split == "val"}
 
 
-class Listed:
+class Listed(Images):
     """Images of a source by their place in a list of names, as a store gives them."""
 
     def __init__(self, source, names):

@@ -156,11 +156,11 @@ def normaliser(run: Run, store: Store, device="cpu") -> Normaliser:
     return Normaliser.of(store, run.recipe.unit_variance, device)
 
 
-def recorded_normaliser(run: Run, device="cpu") -> Normaliser:
-    """What the run's network expects of its input, by the record of its training: without its images."""
+def recorded_normaliser(run: Run, device="cpu", record: runs.TrainRecord | None = None) -> Normaliser:
+    """What the run's network expects of its input, by the record of its training, or by this ``record`` of it."""
     if run.published:
         return Normaliser.published_by(run.published.publisher, device)
-    record = runs.read_record(run, "train")
+    record = record or runs.read_record(run, "train")
     return Normaliser.recorded(record.data.statistics, run.recipe.unit_variance, device)
 
 

@@ -14,6 +14,7 @@ from evaluation import localised
 from evaluation.test_merging import naive
 from verydeep import evaluation, files, results, runs, training
 from verydeep.assembly import open_boxes, open_data
+from verydeep.data.base import Images
 from verydeep.data.boxes import Boxes
 from verydeep.data.normaliser import Normaliser
 from verydeep.errors import VerydeepError
@@ -31,7 +32,7 @@ def quiet(_):
     pass
 
 
-class Images:
+class Noise(Images):
     """A store of noise: two images, of 70x110 and 110x70 pixels."""
 
     manifest = pd.DataFrame({"name": ["a", "b"]})
@@ -63,7 +64,7 @@ def places(found) -> np.ndarray:
 
 
 def test_a_box_that_fills_its_window_lies_where_the_window_does():
-    found = localiser(WHOLE_WINDOW).make("dense-boxes", Images(), np.arange(2), 70, np.array([[0, 2], [1, 0]]))
+    found = localiser(WHOLE_WINDOW).make("dense-boxes", Noise(), np.arange(2), 70, np.array([[0, 2], [1, 0]]))
     lefts, tops = (0, 32, 64), (0, 32)
     expected = [[left, top, left + 32, top + 32] for top in tops for left in lefts]
     assert places(found) == pytest.approx(np.array(expected), abs=1e-4)
@@ -78,12 +79,12 @@ def test_every_window_that_sees_a_whole_crop_counts_and_has_its_own_classes_post
     one, wanted = localiser(WHOLE_WINDOW, pooling), np.array([[2, 0, 1], [1, 1, 0]])
     generator = torch.Generator().manual_seed(0)
     initialise(one.rater.net, "he", generator)
-    found = one.make("dense-boxes", Images(), np.arange(2), 70, wanted)
+    found = one.make("dense-boxes", Noise(), np.arange(2), 70, wanted)
     assert found.arrays["windows"].tolist() == [6, 6]
     ends = found.arrays["windows"].cumsum()
     for image, (rows, columns) in enumerate([(2, 3), (3, 2)]):
         with torch.inference_mode():
-            maps = one.rater.net.features(one.tester.normalise(Images().image(image)[None]))
+            maps = one.rater.net.features(one.tester.normalise(Noise().image(image)[None]))
             expected = [
                 one.rater.net.classifier(maps[:, :, row, column]).softmax(1)[0, wanted[image]].numpy()
                 for row in range(rows)
@@ -102,14 +103,14 @@ def test_each_class_has_a_box_of_its_own_or_all_have_one(regression, widths):
     boxes = torch.tensor([[0.5, 0.5, width, 1.0] for width in (0.25, 0.5, 0.75)])
     one.net.fully_connected()["fc8"].bias.data = boxes.flatten()
     one.regression = regression
-    found = one.make("dense-boxes", Images(), np.arange(1), 70, np.array([[2, 0, 1]]))
+    found = one.make("dense-boxes", Noise(), np.arange(1), 70, np.array([[2, 0, 1]]))
     first = found.arrays["boxes"][0] * [110, 70, 110, 70]
     assert (first[:, 2] - first[:, 0]).tolist() == pytest.approx([32 * width for width in widths], abs=1e-3)
 
 
 def test_the_mirror_images_windows_are_mirrored_back():
     """A box at the left of each window is at the right of the mirror image's."""
-    found = localiser(LEFT_HALF, mirror=True).make("dense-boxes", Images(), np.arange(1), 70, np.array([[0]]))
+    found = localiser(LEFT_HALF, mirror=True).make("dense-boxes", Noise(), np.arange(1), 70, np.array([[0]]))
     first, second = np.split(places(found), 2)
     assert first[0] == pytest.approx([0, 0, 16, 32], abs=1e-4)
     assert second[0] == pytest.approx([110 - 16, 0, 110, 32], abs=1e-4)
@@ -117,10 +118,10 @@ def test_the_mirror_images_windows_are_mirrored_back():
 
 
 def test_the_central_crops_box_in_the_image_and_in_pixels():
-    found = localiser(LEFT_HALF).make("centre-boxes", Images(), np.arange(1), 70, np.array([[1]]))
+    found = localiser(LEFT_HALF).make("centre-boxes", Noise(), np.arange(1), 70, np.array([[1]]))
     assert places(found) == pytest.approx(np.array([[39, 19, 55, 51]]), abs=1e-4)
     pixels = localiser([32 * one for one in LEFT_HALF], units="pixels")
-    again = pixels.make("centre-boxes", Images(), np.arange(1), 70, np.array([[1]]))
+    again = pixels.make("centre-boxes", Noise(), np.arange(1), 70, np.array([[1]]))
     assert places(again) == pytest.approx(places(found), abs=1e-3)
 
 

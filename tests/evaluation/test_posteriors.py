@@ -13,6 +13,7 @@ import torch
 import torchvision
 
 from verydeep import assembly, studies
+from verydeep.data.base import Images
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import CentreCrop, TrainingViews, draw_epoch, grid_positions, rescale
 from verydeep.errors import DataError, VerydeepError
@@ -23,7 +24,7 @@ from verydeep.networks.network import Network
 from verydeep.studies import schema
 
 
-class Shapes:
+class Shapes(Images):
     """Random images of the given sizes, as a store."""
 
     def __init__(self, sizes):

@@ -43,7 +43,7 @@ def test_it_is_the_published_network_with_its_transform_and_its_classes(reposito
     top, left = (centre_position(side, crop) for side in image.shape[:2])
     image = (image[top : top + crop, left : left + crop] - statistics["mean"]) / statistics["deviation"]
     assert np.abs(model.transform(picture).numpy() - image.transpose(2, 0, 1)).max() < 1e-5
-    assert model.transform.whole(picture).shape[1] == scale
+    assert model.transform.uncropped(picture).shape[1] == scale
     with torch.inference_mode():
         assert model.network(model.transform(picture)[None]).shape == (1, len(model.classes))
 

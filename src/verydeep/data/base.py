@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from verydeep import files, paths
@@ -40,6 +41,19 @@ class Labelled(NamedTuple):
     labels: tuple[int, ...]
     object: str = ""
     box: tuple[float, float, float, float] | None = None
+
+
+class Images(ABC):
+    """Images by number, as networks are trained and tested on them: a whole data set, a folder, or one picture."""
+
+    #: a row an image: at least its ``name``, and its ``label`` where it is trained on
+    manifest: pd.DataFrame
+    #: what to do about an image that is too narrow to be rescaled
+    too_narrow = "crop it"
+
+    @abstractmethod
+    def image(self, row: int) -> np.ndarray:
+        """The image of manifest row ``row``: uint8 (height, width, 3)."""
 
 
 def images_sha256(hashes: Iterable[tuple[str, str]]) -> str:

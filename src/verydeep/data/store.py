@@ -18,7 +18,7 @@ import pandas as pd
 from verydeep import files, locks, paths, progress
 from verydeep.data import prospect
 from verydeep.data.ahead import prepared
-from verydeep.data.base import SPLITS, Entry, Source
+from verydeep.data.base import SPLITS, Entry, Images, Source
 from verydeep.data.images import RESTORE, check_header, decode
 from verydeep.errors import DataError
 
@@ -47,7 +47,7 @@ class ColourStatistics:
     images: int
 
 
-class Store:
+class Store(Images):
     """A data set ready for training; see :func:`open_store`."""
 
     #: what to do about an image that is too narrow to be rescaled

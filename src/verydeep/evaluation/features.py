@@ -10,6 +10,7 @@ from PIL import Image
 
 from verydeep import progress
 from verydeep.assembly import device, load_network, recorded_normaliser, untrained_network, weights_sha256
+from verydeep.data.base import Images
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
 from verydeep.data.targets import Targets
@@ -23,7 +24,7 @@ from verydeep.studies.transfer import PIXELS, UNTRAINED, describing_protocol
 PIXELS_SIDE = 16
 
 
-class Views:
+class Views(Images):
     """Images, or the objects in their boxes, in place of a store: number ``k`` is that of target ``k``."""
 
     too_narrow = Store.too_narrow

@@ -15,9 +15,9 @@ import torch
 
 from verydeep import files, progress
 from verydeep.assembly import load_network, open_boxes, weights_sha256
+from verydeep.data.base import Images
 from verydeep.data.boxes import Boxes, corners, mean_boxes
 from verydeep.data.places import Place
-from verydeep.data.store import Store
 from verydeep.data.views import centre_position
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.merging import merge, overlap
@@ -63,7 +63,7 @@ class Localiser:
         """The network that gives boxes; the other is ``rater.net``."""
         return self.tester.net
 
-    def make(self, method: str, store: Store, rows: np.ndarray, shorter: int, classes: np.ndarray) -> Pass:
+    def make(self, method: str, store: Images, rows: np.ndarray, shorter: int, classes: np.ndarray) -> Pass:
         """A pass over the images ``rows`` rescaled to a shorter side of ``shorter``.
 
         Parameters

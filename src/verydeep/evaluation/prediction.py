@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from verydeep import files
+from verydeep.data.base import Images
 from verydeep.data.images import decode, require_rgb
 from verydeep.errors import DataError, UnknownName, VerydeepError
 from verydeep.evaluation.passes import mean
@@ -31,7 +32,7 @@ class ScoreMap:
     counted: tuple[int, int]
 
 
-class OnePicture:
+class OnePicture(Images):
     """One decoded picture in place of a data set, so that it goes the very way that validation images go.
 
     Raises :class:`DataError` where it is not RGB uint8 (height, width, 3).

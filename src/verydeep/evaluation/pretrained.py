@@ -42,7 +42,7 @@ class Transform:
         top, left = (centre_position(side, self.crop) for side in image.shape[:2])
         return self._tensor(image[top : top + self.crop, left : left + self.crop])
 
-    def whole(self, picture: Image.Image | np.ndarray) -> torch.Tensor:
+    def uncropped(self, picture: Image.Image | np.ndarray) -> torch.Tensor:
         """The whole picture, for :func:`verydeep.networks.dense.score_map`: float32 (3, height, width)."""
         return self._tensor(self._rescaled(picture))
 
@@ -109,13 +109,12 @@ def pretrained(name: str | Path, *, sha256: str | None = None, device: str | tor
     if run.published:
         path = remote.cache() / run.published.publisher / run.published.file
         weights.obtain(run.published, net, path)
-        normaliser = Normaliser.published_by(run.published.publisher, device)
     else:
         path = folder / _WEIGHTS
         record = _record(run, folder)
         _require_hash(path, record.artefacts[_WEIGHTS], f"the record of {run.name}")
         weights.load_into(net, path)
-        normaliser = Normaliser.recorded(record.data.statistics, run.recipe.unit_variance, device)
+    normaliser = assembly.recorded_normaliser(run, device, record)
     if sha256 is not None:
         _require_hash(path, sha256, "who asked for it")
     scale = run.study.pixels(single(run.train_scale).test_scales[0])

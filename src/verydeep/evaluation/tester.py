@@ -13,8 +13,8 @@ import torch
 
 from verydeep import machine, progress
 from verydeep.data.ahead import prepared
+from verydeep.data.base import Images
 from verydeep.data.normaliser import Normaliser
-from verydeep.data.store import Store
 from verydeep.data.views import require_rescalable, rescale
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.ways import PIXELS_PER_BATCH, WAYS, Way
@@ -71,7 +71,7 @@ class Tester:
         """The way of testing by its name, ready for this network."""
         return WAYS[method](self.net, self.testing, self.flip, self.pixels_per_batch)
 
-    def make(self, way: Way | str, store: Store, rows: np.ndarray, shorter: int) -> Pass:
+    def make(self, way: Way | str, store: Images, rows: np.ndarray, shorter: int) -> Pass:
         """The pass in one way, or by its name, over the images ``rows`` rescaled to a shorter side of ``shorter``."""
         way = self.way(way) if isinstance(way, str) else way
         begun = time.monotonic()
@@ -101,7 +101,7 @@ class Tester:
         within = images[..., 0].size <= self.pixels_per_batch
         return self.normalise(images) if within else LargeInput(images, self.normalise)
 
-    def batches(self, store: Store, rows: np.ndarray, shorter: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(self, store: Images, rows: np.ndarray, shorter: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (positions in ``rows``, uint8 images (n, h, w, 3)) rescaled to a shorter side, in batches of one shape.
 
         The images that wait for others of their shape are bounded too: when they hold four batches of pixels, the
@@ -124,12 +124,12 @@ class Tester:
         for batch in waiting.values():
             yield _stack(batch)
 
-    def rescaled(self, store: Store, row: int, shorter: int) -> np.ndarray:
+    def rescaled(self, store: Images, row: int, shorter: int) -> np.ndarray:
         """One image of the store as it is tested: :func:`rescaled`."""
         return rescaled(self.testing, store, row, shorter)
 
 
-def rescaled(testing: Testing, store: Store, row: int, shorter: int) -> np.ndarray:
+def rescaled(testing: Testing, store: Images, row: int, shorter: int) -> np.ndarray:
     """One image of the store, rescaled as ``testing`` says: uint8 (height, width, 3).
 
     Raises
@@ -139,9 +139,8 @@ def rescaled(testing: Testing, store: Store, row: int, shorter: int) -> np.ndarr
     """
     image = store.image(row)
     require_rescalable(
-        store.manifest["name"].iat[row], *image.shape[:2], shorter, testing.longer_side,
-        getattr(store, "too_narrow", "crop it"),
-    )  # fmt: skip
+        store.manifest["name"].iat[row], *image.shape[:2], shorter, testing.longer_side, store.too_narrow
+    )
     return rescale(
         image,
         shorter,

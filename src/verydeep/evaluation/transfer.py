@@ -100,18 +100,26 @@ class Material:
 
     def said(self, features: Features, costs: list[float] | None = None) -> tuple[pd.DataFrame, list[float]]:
         """What a classifier says of the images tested in every split, and its C: chosen, or as given by split."""
-        keys, metric = self.transfer.study.transfer, self.transfer.target.metric
-        precision = self.transfer.average_precision
         described, labels, names = self.describe(features), self.targets.labels, self.targets.names
-        tables, chosen = [], []
-        for number, (train, test) in enumerate(self.splits):
-            cost = costs[number] if costs else best_cost(
-                described[train], labels[train], names[train], keys.costs, keys.aside, metric, precision
-            )  # fmt: skip
-            given = scores(described[train], labels[train], described[test], cost)
-            tables.append(transfers.table(features.name, number, names[test], labels[test], given, metric))
+        metric, tables, chosen = self.transfer.target.metric, [], []
+        for number, split in enumerate(self.splits):
+            given, cost = self.classified(described, split, costs[number] if costs else None)
+            tables.append(transfers.table(features.name, number, names[split.test], labels[split.test], given, metric))
             chosen.append(cost)
         return pd.concat(tables, ignore_index=True), chosen
+
+    def classified(self, described: np.ndarray, split: Split, cost: float | None = None) -> tuple[np.ndarray, float]:
+        """Scores (images tested, classes) of a linear classifier on the targets' unit vectors, and its C.
+
+        The C is chosen on a share of the training images where none is given.
+        """
+        keys, (train, test) = self.transfer.study.transfer, split
+        labels, names = self.targets.labels, self.targets.names
+        cost = cost or best_cost(
+            described[train], labels[train], names[train], keys.costs, keys.aside, self.transfer.target.metric,
+            self.transfer.average_precision,
+        )  # fmt: skip
+        return scores(described[train], labels[train], described[test], cost), cost
 
 
 class OnOtherData:

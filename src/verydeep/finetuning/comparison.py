@@ -9,7 +9,6 @@ import numpy as np
 from verydeep import progress, runs
 from verydeep.assembly import recorded_normaliser
 from verydeep.data.targets import Split, random_split
-from verydeep.evaluation.classifiers import best_cost, scores
 from verydeep.evaluation.measure import require_trained
 from verydeep.evaluation.passes import kept_or_made
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
@@ -127,11 +126,8 @@ class _Comparison(OnOtherData):
     def _frozen(self, split: Split) -> tuple[np.ndarray, list[float], float]:
         """What a linear classifier says of the images tested, its C, and the seconds it took to learn and to say."""
         begun = time.monotonic()
-        keys, (train, test) = self.made.study.transfer, split
-        descriptors, labels = self.described[train], self.targets.labels[train]
-        names = self.targets.names[train]
-        cost = best_cost(descriptors, labels, names, keys.costs, keys.aside, "recall", "eleven")
-        return scores(descriptors, labels, self.described[test], cost), [cost], time.monotonic() - begun
+        given, cost = self.material.classified(self.described, split)
+        return given, [cost], time.monotonic() - begun
 
     def _lesson(self, split: Split) -> Lesson:
         return Lesson(self.store, self.targets.rows[split.train], self.epochs, self.run.seed)

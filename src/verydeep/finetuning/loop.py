@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from verydeep import machine, progress
 from verydeep.assembly import load_network, untrained_network
+from verydeep.data.base import Images
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import Batch, TrainingBatches, TrainingViews, draw_epoch
 from verydeep.errors import OutOfMemory, TrainingDiverged
@@ -27,7 +28,7 @@ GENTLE = 0.2
 class Lesson:
     """What a network is trained on: images as a store gives them, the rows of its manifest, and for how long."""
 
-    images: object
+    images: Images
     rows: np.ndarray
     epochs: int
     seed: int

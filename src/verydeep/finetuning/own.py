@@ -12,6 +12,7 @@ import torch
 
 from verydeep import files, locks, paths, progress
 from verydeep.assembly import device, recorded_normaliser, weights_sha256
+from verydeep.data.base import Images
 from verydeep.data.images import decode
 from verydeep.data.targets import aside, of_one_class
 from verydeep.data.views import require_rescalable
@@ -35,7 +36,7 @@ LEAST = 3
 EPOCHS, HELD_OUT = 30, 0.3
 
 
-class OwnFolder:
+class OwnFolder(Images):
     """The images in a folder, a folder a class, in place of a store. Each is read, and refused, when this is made.
 
     Raises

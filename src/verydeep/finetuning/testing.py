@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from verydeep.data.base import Images
 from verydeep.data.normaliser import Normaliser
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
 from verydeep.networks.network import Network
@@ -9,7 +10,12 @@ from verydeep.studies import Run
 
 
 def posteriors(
-    net: Network, run: Run, normalise: Normaliser, images, rows: np.ndarray, pixels_per_batch: int = PIXELS_PER_BATCH
+    net: Network,
+    run: Run,
+    normalise: Normaliser,
+    images: Images,
+    rows: np.ndarray,
+    pixels_per_batch: int = PIXELS_PER_BATCH,
 ) -> np.ndarray:
     """Probabilities (n, classes) of the images in ``rows``, densely at Q=256, as the study of ``run`` tests."""
     tester = Tester(net, normalise, run.testing, run.recipe.flip, pixels_per_batch)
