@@ -10,6 +10,7 @@ import pytest
 
 from verydeep import files, paper, results, runs, studies
 from verydeep.chapters import claim_tables
+from verydeep.data.sources import SOURCES
 from verydeep.errors import RecordError, UnknownName
 from verydeep.results import claims
 from verydeep.results.claims import (
@@ -436,7 +437,7 @@ def test_whether_response_normalisation_acts_is_told_by_the_training_not_by_the_
     assert [one.holds for one in verdict(1).conditions if one.name == "acts"] == [False]
 
 
-def test_a_row_without_a_centre_crop_is_judged_densely_and_not_fairly(network):
+def test_a_row_without_a_centre_crop_is_judged_densely_and_not_fairly(network, large):
     """Whether dense testing harms a network cannot be told of one that was tested in no other way."""
     for config, scale in itertools.product("CDE", (256, 384)):
         network(config, scale, 100)
@@ -473,7 +474,13 @@ def test_one_comparison_that_is_surely_against_leaves_the_claim_reproduced_in_pa
     assert claim_tables.agreement(got) == "2 of 3, 1 surely against"
 
 
-def test_jitter_must_be_better_than_either_of_the_fixed_scales(network):
+@pytest.fixture
+def large(monkeypatch):
+    """As if the images of the smoke study, of 8x8 pixels, need not be enlarged."""
+    monkeypatch.setattr(SOURCES["digits"], "shape", None)
+
+
+def test_jitter_must_be_better_than_either_of_the_fixed_scales(network, large):
     """The paper says that it is better than S=256 and than S=384, so being better than one of them is not enough."""
     for config, scale in itertools.product("CDE", (256, 384)):
         network(config, scale, 140)
@@ -485,7 +492,19 @@ def test_jitter_must_be_better_than_either_of_the_fixed_scales(network):
     assert (got.verdict, got.agreeing, got.opposed) == (NOT_REPRODUCED, 5, 1)
 
 
-def test_networks_that_dense_testing_harms_are_compared_on_one_crop(network):
+def test_images_that_are_enlarged_are_no_fair_test_of_training_scales(network):
+    for config, scale in itertools.product("CDE", (256, 384)):
+        network(config, scale, 140)
+    for config in "CDE":
+        network(config, "jitter", 100)
+    got = verdict(8)
+    assert (got.direction, got.verdict) == (AGREES, UNFAIR)
+    # of 8x8 pixels, at shorter sides of 37 and of up to 73
+    assert "images enlarged in training, up to: C-256 4.6 times, C-jitter 9.1 times" in claim_tables.fair_test(got)
+    assert "enlarged" not in claim_tables.fair_test(verdict(6)), "where each pair has one scale it does not matter"
+
+
+def test_networks_that_dense_testing_harms_are_compared_on_one_crop(network, large):
     for config in "CDE":
         network(config, 256, 100, centre_crop=140)
         network(config, 384, 100, centre_crop=140)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from verydeep import runs, statistics
+from verydeep.data.sources import SOURCES
 from verydeep.results.claims.evidence import Evidence
 from verydeep.results.transfers import row_name
 from verydeep.studies.transfer import ON, PIXELS, UNTRAINED, Transfer
@@ -62,6 +63,24 @@ def unhurt(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Cond
     if hurt:
         return Condition("unhurt", False, f"points lost by dense testing against a centre crop: {', '.join(hurt)}")
     return Condition("unhurt", True, "dense testing harms none of the networks")
+
+
+def sharp(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Condition:
+    """Networks that are compared across training scales were trained on images as large as those scales ask.
+
+    An image that is enlarged shows no more detail at a larger S, and a crop shows less of it. Where the images of a
+    data set have many sizes that cannot be told, and is taken to hold.
+    """
+    enlarged = {}
+    for pair in pairs:
+        networks = [run for reference in pair for run in evidence.networks[reference]]
+        for run in networks if len({run.train_scale for run in networks}) > 1 else ():
+            shape = SOURCES[run.study.data.source].shape
+            if shape and (times := run.scale_range[1] / min(shape)) > 1:
+                enlarged[run.row] = f"{run.row} {times:.1f} times"
+    if enlarged:
+        return Condition("sharp", False, f"images enlarged in training, up to: {', '.join(enlarged.values())}")
+    return Condition("sharp", True, "no training had to enlarge its images")
 
 
 def acts(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Condition:
@@ -161,6 +180,7 @@ def _network(reference: str) -> str:
 CONDITIONS: dict[str, Callable[[Evidence, list[list[str]], list[int]], Condition]] = {
     "fits": fits,
     "unhurt": unhurt,
+    "sharp": sharp,
     "acts": acts,
     "placed": placed,
     "named": named,
