@@ -124,8 +124,9 @@ def require_weights(run: Run) -> None:
     if run.weights_expected:
         raise VerydeepError(f"{run.weights}: no weights there; restore them (git checkout), or {anew}")
     raise VerydeepError(
-        f"{run.study.name}/{run.name}: its weights are not published, and lie on the machine that trained it alone; "
-        f"to have them here, {anew}"
+        f"{run.study.name}/{run.name}: its weights are not published, and lie on the machine that trained it alone; to "
+        f"have some, remove {run.folder} in a clone of your own and give {run.command_line('train')}, which trains it "
+        f"anew: what the repository has made of the others would not agree with them"
     )
 
 

@@ -27,9 +27,13 @@ class UnknownName(VerydeepError):
     Says what was asked for and what there is.
     """
 
-    def __init__(self, kind: str, name: object, names):
+    def __init__(self, kind: str, name: object, names, listed_by: str = ""):
         names = ", ".join(map(str, names))
-        super().__init__(f"unknown {kind} {name!r}: " + (f"choose one of {names}" if names else "there is none"))
+        if listed_by:  # too many to be named
+            said = f"{listed_by} lists all" + (f"; like it are {names}" if names else "")
+        else:
+            said = f"choose one of {names}" if names else "there is none"
+        super().__init__(f"unknown {kind} {name!r}: {said}")
 
 
 class DataError(VerydeepError):

@@ -11,8 +11,10 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import yaml
+
 from verydeep import paths
-from verydeep.errors import DataError, StorageError
+from verydeep.errors import DataError, StorageError, VerydeepError
 
 _PART = ".part"
 #: How the name of a folder ends that :func:`atomic_folder` is making, or that a kill has left of one.
@@ -144,9 +146,39 @@ def require_printable(folder: Path, names: Iterable[str]) -> None:
 
 
 def listed(folder: Path, pattern: str) -> list[Path]:
-    """What lies in ``folder`` by a pattern of :meth:`pathlib.Path.glob`, in order, without litter."""
+    """What lies in ``folder`` by a pattern of :meth:`pathlib.Path.glob`, in order, without litter.
+
+    Raises
+    ------
+    OSError
+        When a folder that is looked into cannot be read: pathlib would pass over it.
+    """
+    before = Path(pattern).parts[:-1]
+    for depth in range(len(before) + 1):
+        for looked_into in folder.glob("/".join(before[:depth])) if depth else [folder]:
+            if looked_into.is_dir():
+                os.scandir(looked_into).close()
     above = len(folder.parts)  # where there are a million files, relative_to takes half of the time
     return sorted(path for path in folder.glob(pattern) if not any(map(is_litter, path.parts[above:])))
+
+
+def read_yaml(path: Path) -> dict:
+    """What a file in YAML says, keys and values.
+
+    Raises
+    ------
+    VerydeepError
+        When it is not that; the message has the line.
+    """
+    try:
+        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise VerydeepError(f"{path}{where}: not YAML; restore it (git checkout)") from error
+    if not isinstance(said, dict):
+        raise VerydeepError(f"{path}: says nothing; restore it (git checkout)")
+    return said
 
 
 def write_text(path: Path, text: str) -> None:

@@ -25,6 +25,7 @@ from verydeep.chapters import formats, tuning_tables
 from verydeep.chapters.live import tuning as live_tuning
 from verydeep.data.sources import source
 from verydeep.errors import Busy, DataError, OutOfMemory, StorageError, TrainingDiverged, UnknownName, VerydeepError
+from verydeep.evaluation import transfer
 from verydeep.evaluation.pretrained import pretrained
 from verydeep.finetuning import comparison, kept, loop, own, rates
 from verydeep.networks import anatomy
@@ -431,8 +432,8 @@ def test_no_way_learns_from_the_images_it_is_tested_on(compared, monkeypatch):
     monkeypatch.setattr(
         comparison, "posteriors", lambda net, run, normalise, store, rows, n: tested.append(rows) or rows
     )
-    monkeypatch.setattr(comparison, "scores", lambda described, labels, others, cost: (described, others))
-    monkeypatch.setattr(comparison, "best_cost", lambda described, labels, names, *rest: [*names])
+    monkeypatch.setattr(transfer, "scores", lambda described, labels, others, cost: (described, others))
+    monkeypatch.setattr(transfer, "best_cost", lambda described, labels, names, *rest: [*names])
     one = comparison._Comparison(compared, 10**6, lambda line: None)
     monkeypatch.setattr(one, "_kept", lambda name, rate, learn: (learn(), 0.0))
     monkeypatch.setattr(one, "described", np.arange(len(one.targets.names)))

@@ -25,7 +25,7 @@ def main() -> None:
     except VerydeepError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        sys.exit(f"error: {error.filename or 'a file'}: {error.strerror or error}")
+        sys.exit(f"error: {error.filename or 'standard output'}: {error.strerror or error}")
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(2)

@@ -36,6 +36,7 @@ def card(name: str, to: Path | None) -> None:
     NAME is study/config-scale, for example narrow/D-256. Model hubs take the card as README.md beside the weights.
     """
     from verydeep import files
+    from verydeep.errors import VerydeepError
     from verydeep.results import cards
     from verydeep.studies.plan import named_run
 
@@ -43,6 +44,8 @@ def card(name: str, to: Path | None) -> None:
     if to is None:
         click.echo(text, nl=False)
         return
+    if to.exists():
+        raise VerydeepError(f"{to}: is there already; name another file, or remove it")
     files.write_text(to, text)
     click.echo(f"{to}: written")
 

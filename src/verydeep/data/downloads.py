@@ -82,9 +82,10 @@ def _retrieve(name: str, archive: Archive, folder: Path, downloads: Path) -> Pat
             progressbar=True,
         )
     except (OSError, ValueError) as error:
-        check = f"check {archive.checksum}, and unpack it as" if archive.checksum else f"unpack its {archive.top} into"
+        file = downloads / archive.url.rsplit("/", 1)[-1]
         raise DataError(
-            f"{name}: download of {archive.url} failed ({error}). Fetch it by hand, {check} {folder}"
+            f"{name}: download of {archive.url} failed ({error}). Fetch it by hand as {file}; the same command "
+            f"checks it and goes on"
         ) from error
     return Path(file)
 

@@ -47,10 +47,11 @@ def _settings(model: Pretrained) -> dict:
     run, stated = model.run, model.transform.normalise.statement()
     if model.record:  # which has the mean in double precision
         stated["mean"] = model.record.data.statistics["mean"]
-    return stated | {
+    return {
         "run": model.name,
         "weights_sha256": model.weights_sha256,
         "classes": model.classes,
+        **stated,
         "crop": run.size.crop,
         "crops_per_side": run.testing.crops_per_side,
     }

@@ -12,7 +12,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from verydeep import files, runs
-from verydeep.assembly import device, device_record, load_network, normaliser, open_data, weights_sha256
+from verydeep.assembly import (
+    device,
+    device_record,
+    load_network,
+    normaliser,
+    open_data,
+    require_weights,
+    weights_sha256,
+)
 from verydeep.data.store import Store
 from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
 from verydeep.networks.network import Network
@@ -45,6 +53,7 @@ class Passes:
     ):  # fmt: skip
         self.run, self.pixels_per_batch, self.record, self.part = run, pixels_per_batch, record, part
         self.device = device()
+        require_weights(run)  # before gigabytes of images are decoded
         self.store: Store = open_data(run)
         self.rows = self.store.rows("val") if part is None else self.store.rows("val")[part]
         self._in_memory: dict[str, dict[str, np.ndarray]] = {}

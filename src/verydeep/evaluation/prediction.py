@@ -80,7 +80,11 @@ def measurement(model: Pretrained, method: str = "dense", scales: tuple[int, ...
     run = model.run
     least = round(run.size.crop * run.study.network.length_divisor)
     if small := [scale for scale in scales if scale < least]:
-        raise VerydeepError(f"the test scale {small[0]} is smaller than the training crop of {least} pixels")
+        here = f" ({run.study.pixels(small[0])} pixels in {run.study.name})" if run.study.pixels(256) != 256 else ""
+        raise VerydeepError(
+            f"the test scale {small[0]}{here} is smaller than the training crop, {least}: scales are named by the "
+            f"paper's, from 256"
+        )
     return Measurement(method, tuple(scales) or single(run.train_scale).test_scales)
 
 

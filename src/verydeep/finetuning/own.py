@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from verydeep import files, locks, paths, progress
-from verydeep.assembly import device, recorded_normaliser, weights_sha256
+from verydeep.assembly import device, recorded_normaliser, require_weights, weights_sha256
 from verydeep.data.base import Images
 from verydeep.data.images import decode
 from verydeep.data.targets import aside, of_one_class
@@ -187,6 +187,7 @@ def tune(
     if epochs < 1:
         raise VerydeepError(f"epochs must be a whole number from 1 upwards, not {epochs}")
     require_trained(run)
+    require_weights(run)
     with locks.hold(remote.cache() / "own" / f"{files.sha256_bytes(str(to).encode())[:12]}.lock", str(to)):
         _place(folder, to)  # again: another process may have made it while this one waited
         return _tune(replace(asked, folder=folder), to, epochs, held_out, pixels_per_batch, report, made_by)

@@ -2,7 +2,7 @@
 
 import yaml
 
-from verydeep import results, runs
+from verydeep import files, results, runs
 from verydeep.data.sources import SOURCES
 from verydeep.errors import VerydeepError
 from verydeep.networks.configurations import OTHERS
@@ -37,6 +37,8 @@ def card(run: Run) -> str:
         lacks = "gives boxes and not classes" if run.boxes else "no published weights that were tested"
         raise VerydeepError(f"{run.study.name}/{run.name}: {lacks}, so there is no card")
     trained = runs.read_record(run, "train")
+    if files.sha256(run.weights) != trained.artefacts[run.weights.name]:
+        raise VerydeepError(f"{run.weights}: not the weights that were recorded; restore them (git checkout)")
     numbers = [number for number in results.read(run.study.name).done if run.name in number.runs]
     if not numbers:
         raise VerydeepError(f"{run.study.name}/{run.name}: no table has a number of it; test it again: {run.command}")
@@ -63,7 +65,12 @@ def _front_matter(run: Run, numbers: list[Number]) -> dict:
             "type": f"{number.metric}_error",
             "name": f"{number.id}, percent",
             "value": round(number.value, 2),
-            "args": {"measurement": number.measurement, "low": round(number.low, 2), "high": round(number.high, 2)},
+            "args": {
+                "measurement": number.measurement,
+                "low": round(number.low, 2),
+                "high": round(number.high, 2),
+                "seeds": len(number.runs),
+            },
         }
         for number in numbers
     ]

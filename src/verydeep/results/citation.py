@@ -1,18 +1,20 @@
 """How a reproduced number is cited: what it is in words, and an entry that leads back to its run."""
 
+import contextlib
 import json
 from functools import cache
 from pathlib import Path
 
 import yaml
 
-from verydeep import paths, runs
+from verydeep import files, paths, runs
 from verydeep.errors import VerydeepError
 from verydeep.results import Number
 from verydeep.runs import provenance, publication
 from verydeep.runs.records import TESTS
 from verydeep.studies import load, table6_fusions, table9_fusions
 from verydeep.studies.measurements import BOX_METHODS, METHODS
+from verydeep.studies.names import RunName
 from verydeep.studies.targets import TARGETS, TRANSFER_TABLES, target_of
 from verydeep.studies.transfer import ON, PIXELS
 
@@ -40,7 +42,10 @@ def software() -> dict:
 def _software(path: Path) -> dict:
     if not path.exists():
         raise VerydeepError(f"{path}: missing; numbers cannot be cited without it")
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    said = files.read_yaml(path)
+    if lacking := [key for key in ("title", "version", "license", "authors") if not said.get(key)]:
+        raise VerydeepError(f"{path}: has no {lacking[0]}; restore it (git checkout)")
+    return said
 
 
 def page(number: Number) -> str:
@@ -130,7 +135,7 @@ def _plain(number: Number) -> str:
 def _bibtex(number: Number) -> str:
     """A BibTeX entry, with version, commit and page."""
     fields = {
-        "author": f"{{{' and '.join(authors())}}}",
+        "author": " and ".join(f"{{{name}}}" for name in authors()),
         "title": f"{{{describe(number)}}}",  # in braces of its own: styles put a title's names in lower case
         "howpublished": f"{{{software()['title']}}}, {version()}",
         "year": _made(number)[:4],
@@ -148,7 +153,7 @@ def _csl(number: Number) -> str:
         "id": _key(number),
         "type": "dataset",
         "title": describe(number),
-        "author": [{"literal": name} for name in authors()],
+        "author": [_csl_author(person) for person in software()["authors"]],
         "issued": {"date-parts": [[int(part) for part in _made(number)[:10].split("-")]]},
         "container-title": software()["title"],
         "version": f"{version().removeprefix('version ')}, commit {_commit(number)}",
@@ -157,6 +162,12 @@ def _csl(number: Number) -> str:
     if url := publication.page_url(page(number)):
         item["URL"] = url
     return json.dumps([item], indent=2, ensure_ascii=False)
+
+
+def _csl_author(person: dict) -> dict:
+    if "name" in person:
+        return {"literal": person["name"]}
+    return {"family": person["family-names"], "given": person["given-names"]}
 
 
 #: The forms of a citation: a sentence, BibTeX, CSL-JSON.
@@ -176,7 +187,9 @@ def version() -> str:
 
 def cff() -> str:
     """``CITATION.cff`` with the addresses of the book and of the repository, where they are known."""
-    fields = dict(software())
+    fields = dict(software()) | {"version": version().removeprefix("version ")}
+    if date := provenance.head().date:
+        fields["date-released"] = date
     for key, url in (("url", publication.book_url()), ("repository-code", publication.repository_url())):
         if url:
             fields[key] = url
@@ -209,10 +222,21 @@ def _commit(number: Number) -> str:
         return f"unknown ({provenance.git_unknown() or 'nothing is committed yet'})"
     lacking = [name for name in number.runs if not provenance.is_committed(paths.runs() / number.study / name)]
     if not lacking:
-        return commit
+        gone = ", ".join(_seeds_gone(number))
+        return f"{commit}, which has {gone} too" if gone else commit
     if provenance.git("ls-files", "--", f"runs/{number.study}/{lacking[0]}"):
         return f"{commit}, which has another {lacking[0]} than is here"
     return f"{commit}, which does not have the run {lacking[0]}"
+
+
+def _seeds_gone(number: Number) -> list[str]:
+    """The tests of the same network with other seeds that the commit has and that are not here: its mean is another."""
+    listed = provenance.git("ls-files", "--deleted", "--", f"runs/{number.study}/*/evaluate.json") or ""
+    named = [RunName.parse(Path(line).parts[2]) for line in listed.split("\n") if line]
+    rows = set()
+    with contextlib.suppress(VerydeepError):  # several networks together have no seeds
+        rows = {RunName.parse(run).row for run in number.runs}
+    return [str(name) for name in named if name.row in rows]
 
 
 def _made(number: Number) -> str:

@@ -69,7 +69,7 @@ class _Crate:
         root["description"] = f"{study.title}. {study.purpose}"
         root["license"] = self._thing("https://spdx.org/licenses/CC-BY-4.0", "CreativeWork", "CC BY 4.0")
         root["conformsTo"] = [self._profile(*profile) for profile in _PROFILES]
-        self.author = self._thing("#authors", "Organization", software["authors"][0]["name"])
+        self.author = self._thing("#authors", "Organization", " and ".join(citation.authors()))
         root["author"] = self.author
         root["publisher"] = self.author
         root["datePublished"] = max(action_time for run in made for action_time in _finished(run))

@@ -245,7 +245,8 @@ def wrong(number: Number) -> np.ndarray:
 def wrong_images(study: str, run: str, measurement: str, k: int) -> np.ndarray:
     """Which images the predictions of one run count as wrong among the ``k`` best: bool (images,), by image name."""
     path = answers.file_of(paths.runs() / study / run)
-    return _wrong(path, path.stat().st_mtime_ns, measurement, k)
+    changed = path.stat().st_mtime_ns if path.exists() else 0  # of a missing one it is said where it is read
+    return _wrong(path, changed, measurement, k)
 
 
 @lru_cache(maxsize=256)

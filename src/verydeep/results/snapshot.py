@@ -28,7 +28,8 @@ class Snapshot:
     def number(self, identity: str) -> Number:
         """One number; raises :class:`UnknownName` when there is none, with the nearest."""
         if identity not in self._by_id:
-            raise UnknownName("number", identity, difflib.get_close_matches(identity, self._by_id, 3, 0))
+            near = difflib.get_close_matches(identity, self._by_id, 3, 0)
+            raise UnknownName("number", identity, near, f"verydeep numbers {self.study.name}")
         return self._by_id[identity]
 
     def find(self, identity: str) -> Number | None:

@@ -52,7 +52,16 @@ def check_all() -> list[str]:
     strays = [path for pattern in ("*", "*/*") for path in files.listed(paths.runs(), pattern) if path.is_file()]
     faults = [f"{short(path)}: belongs to no run" for path in strays]
     faults += [fault for folder in run_folders() for fault in check_folder(folder)]
+    faults += _check_none_is_gone()
     return faults + _check_fingerprints() + check_chapters()
+
+
+def _check_none_is_gone() -> list[str]:
+    """A line for each run that the commit which is checked out has and that is not here, wholly."""
+    listed = provenance.git("ls-files", "--deleted", "-z", "--", "runs") or ""
+    gone = dict.fromkeys("/".join(name.split("/")[:3]) for name in listed.split("\0") if name.count("/") > 2)
+    return [f"{name}: is committed and not here; restore it (git checkout), or commit that it is gone"
+            for name in gone if not (paths.root() / name).exists()]  # fmt: skip
 
 
 def unchecked() -> list[str]:

@@ -10,9 +10,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import yaml
-
-from verydeep import paths
+from verydeep import files, paths
 from verydeep.errors import VerydeepError
 from verydeep.runs import provenance
 
@@ -82,4 +80,4 @@ def _address(variable: str, group: str, key: str) -> str | None:
 
 @cache
 def _config(root: Path) -> dict:
-    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    return files.read_yaml(root / "_config.yml")

@@ -9,6 +9,7 @@ from verydeep.errors import RecordError
 from verydeep.paths import short
 
 SEAL = "SHA256SUMS"
+_RESTORE = "restore it (git checkout)"
 
 
 def seal(folder: Path, changed: list[str]) -> None:
@@ -65,14 +66,14 @@ def read_seal(folder: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError:
-        raise RecordError(f"{short(path)}: not text") from None
+        raise RecordError(f"{short(path)}: not text; {_RESTORE}") from None
     if lines.pop() != "":
-        raise RecordError(f"{short(path)}: does not end with a new line")
+        raise RecordError(f"{short(path)}: does not end with a new line; {_RESTORE}")
     for number, line in enumerate(lines, 1):
         digest, gap, name = line[:64], line[64:66], line[66:]
         if gap != "  " or not name or set(digest) - set("0123456789abcdef"):
-            raise RecordError(f"{short(path)}: line {number} is not '<sha256>  <file>'")
+            raise RecordError(f"{short(path)}: line {number} is not '<sha256>  <file>'; {_RESTORE}")
         if name in sums:
-            raise RecordError(f"{short(path)}: line {number} names {name} again")
+            raise RecordError(f"{short(path)}: line {number} names {name} again; {_RESTORE}")
         sums[name] = digest
     return sums

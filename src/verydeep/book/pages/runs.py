@@ -51,7 +51,7 @@ def run_page(run: Run) -> str:
             *recipes.markdown(recipes.rows_of(run, Recipe.model_validate(trained.parameters["recipe"]))),
             "",
         ]
-    lines += _repeat(run, kinds, (trained or evaluated).sources)
+    lines += _repeat(run, {kind: runs.read_record(run, kind).sources for kind in kinds})
     if evaluated and run.weights.parent == run.folder:
         lines += [
             f"Without training: `verydeep verify {study.name} {run.name}` tests the published weights anew and "
@@ -189,10 +189,14 @@ def _notebooks(run: Recorded) -> list[str]:
     return [f"The notebooks as they were executed: {links}.{shown}", ""] if executed else []
 
 
-def _repeat(run: Recorded, kinds: list[str], sources: runs.Sources) -> list[str]:
-    commands = [templates.command(run, kind) for kind in kinds]
-    checkout = f"git checkout {sources.commit}" if sources.commit else "# from which commit is not known"
-    return ["## Repeat it", "", "```bash", checkout, *commands, "```", ""]
+def _repeat(run: Recorded, made: dict[str, runs.Sources]) -> list[str]:
+    """The commands by which each kind of work was done, each from the commit of its own record."""
+    lines, before = [], ""
+    for kind, sources in made.items():
+        checkout = f"git checkout {sources.commit}" if sources.commit else "# from which commit is not known"
+        lines += [templates.command(run, kind)] if checkout == before else [checkout, templates.command(run, kind)]
+        before = checkout
+    return ["## Repeat it", "", "```bash", *lines, "```", ""]
 
 
 def _card(run: Run) -> list[str]:

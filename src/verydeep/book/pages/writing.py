@@ -101,7 +101,8 @@ def write_numbers(target: Path) -> None:
         "numbers": numbers,
     }
     _write(target / "numbers.json", json.dumps(published, indent=1) + "\n")
-    frame = pd.DataFrame(numbers).assign(runs=[" ".join(number["runs"]) for number in numbers])
+    frame = pd.DataFrame(numbers, dtype=object)  # or whole numbers would become fractions beside what is missing
+    frame["runs"] = [" ".join(number["runs"]) for number in numbers]
     _write(target / "numbers.csv", frame.to_csv(index=False, lineterminator="\n"))
     schema = resources.files("verydeep.book").joinpath("static/numbers.schema.json").read_text(encoding="utf-8")
     _write(target / "numbers.schema.json", schema)
