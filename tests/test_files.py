@@ -36,6 +36,23 @@ def test_the_content_of_a_file_reaches_the_disk_before_its_name(tmp_path, monkey
     assert done == [("to disk", 5), ("named", 5)]
 
 
+@pytest.mark.parametrize("pattern", ["*", "*/*", "**/*"])
+def test_a_folder_that_cannot_be_read_is_not_passed_over(tmp_path, monkeypatch, pattern):
+    """pathlib takes it for an empty one, and what lies there would be missing without a word."""
+    closed = tmp_path if pattern == "*" else tmp_path / "runs"
+    closed.mkdir(exist_ok=True)
+    scan = os.scandir
+
+    def refuse(path):
+        if os.fspath(path) == os.fspath(closed):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scan(path)
+
+    monkeypatch.setattr(files.os, "scandir", refuse)
+    with pytest.raises(PermissionError):
+        files.listed(tmp_path, pattern)
+
+
 def test_a_new_folder_takes_no_place_that_something_is_in(tmp_path):
     """Of two that make it the second is refused, and so is what came to be there while it was made."""
     folder = tmp_path / "kept"

@@ -297,5 +297,7 @@ def test_a_card_is_printed_or_written(trained, monkeypatch, capsys):
     assert out.startswith("---\nlicense: cc-by-4.0\n") and "# smoke/A-256-s0" in out
     status, _, _ = call(monkeypatch, capsys, "card", "smoke/A-256", "--to", str(trained / "README.md"))
     assert status == 0 and (trained / "README.md").read_text() == out
+    status, _, error = call(monkeypatch, capsys, "card", "smoke/A-256", "--to", str(trained / "README.md"))
+    assert status == 1 and error.endswith("README.md: is there already; name another file, or remove it\n")
     status, _, error = call(monkeypatch, capsys, "card", "smoke/D-256")
     assert status == 1 and error.startswith("error: smoke/D-256-s0: no published weights that were tested")

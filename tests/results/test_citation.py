@@ -10,7 +10,7 @@ from cffconvert.cli.create_citation import create_citation
 
 from verydeep import results, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.results import citation
+from verydeep.results import citation, crate
 from verydeep.runs import provenance, publication
 
 
@@ -105,6 +105,32 @@ def test_an_unknown_number_suggests_the_nearest_three(trained):
         results.number("smoke.table3.A-265.top1")
     assert "smoke.table3.A-256.top1" in str(caught.value)
     assert str(caught.value).count("smoke.") == 4  # what was asked for, and three
+
+
+def test_authors_who_are_persons_are_cited_one_by_one(trained):
+    path = trained / "CITATION.cff"
+    persons = [{"family-names": "Doe", "given-names": "Ann"}, {"family-names": "Roe", "given-names": "Bob"}]
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"authors": persons}))
+    found = results.number("smoke.table3.A-256.top1")
+    assert "author = {{Ann Doe} and {Bob Roe}}" in citation.cite(found, "bibtex")
+    (item,) = json.loads(citation.cite(found, "csl"))
+    assert item["author"] == [{"family": "Doe", "given": "Ann"}, {"family": "Roe", "given": "Bob"}]
+    names = {entity["name"] for entity in json.loads(crate_of(trained))["@graph"] if entity["@id"] == "#authors"}
+    assert names == {"Ann Doe and Bob Roe"}
+
+
+def crate_of(root) -> str:
+    return (crate.write_crate("smoke", root / "crate") / "ro-crate-metadata.json").read_text()
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ('title: "x\n', r"CITATION.cff, line \d: not YAML; restore it"), ("", "CITATION.cff: says nothing; restore it"),
+    ("title: x\nversion: 1\nlicense: MIT\n", "CITATION.cff: has no authors; restore it"),
+])  # fmt: skip
+def test_a_damaged_citation_file_is_told(trained, text, message):
+    (trained / "CITATION.cff").write_text(text)
+    with pytest.raises(VerydeepError, match=message):
+        citation.software()
 
 
 def test_without_its_citation_file_nothing_is_cited(trained):

@@ -1,6 +1,7 @@
 """What made a number: the sources that were imported, and nothing where that is not known."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from faults import checkouts
 from faults.checkouts import NUMBER, git, verydeep
 from faults.machine import NotPossible
 from faults.world import World
-from verydeep import paths
+from verydeep import paths, results
 from verydeep.errors import VerydeepError
-from verydeep.runs import provenance
+from verydeep.results import citation
+from verydeep.runs import checks, provenance
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +92,21 @@ def test_sources_that_are_not_those_of_the_commit_are_called_dirty(repository, t
     assert provenance.sources().dirty is False
     change(package)
     assert provenance.sources().dirty is True
+
+
+def test_a_committed_run_that_is_gone_is_missed(repository, tmp_path, monkeypatch):
+    """Its network's mean over seeds would be another than that of the commit that a citation names."""
+    git(tmp_path, "clone", "-q", str(repository), "clone")
+    root, head = tmp_path / "clone", git(repository, "rev-parse", "HEAD")
+    monkeypatch.setenv("VERYDEEP_ROOT", str(root))
+    number = results.number("smoke.table3.A-256.top1")
+    (run,) = number.runs
+    shutil.rmtree(root / "runs/smoke" / run)
+    (gone,) = [line for line in checks.check_all() if line.startswith(f"runs/smoke/{run}: is committed and not here")]
+    assert "git checkout" in gone
+    other = replace(number, runs=[run.replace("-s0", "-s1")])
+    monkeypatch.setattr(provenance, "is_committed", lambda folder: True)
+    assert citation._commit(other) == f"{head}, which has {run} too"
 
 
 def test_a_book_of_another_project_is_no_checkout(tmp_path, monkeypatch):
