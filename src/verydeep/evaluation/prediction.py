@@ -80,10 +80,11 @@ def measurement(model: Pretrained, method: str = "dense", scales: tuple[int, ...
     run = model.run
     least = round(run.size.crop * run.study.network.length_divisor)
     if small := [scale for scale in scales if scale < least]:
-        here = f" ({run.study.pixels(small[0])} pixels in {run.study.name})" if run.study.pixels(256) != 256 else ""
+        if run.study.pixels(256) == 256:
+            raise VerydeepError(f"the test scale {small[0]} is smaller than the training crop of {least} pixels")
+        asked, crop = (f"{scale} ({run.study.pixels(scale)} pixels here)" for scale in (small[0], least))
         raise VerydeepError(
-            f"the test scale {small[0]}{here} is smaller than the training crop, {least}: scales are named by the "
-            f"paper's, from 256"
+            f"the test scale {asked} is smaller than the training crop, {crop}: scales are named by the paper's values"
         )
     return Measurement(method, tuple(scales) or single(run.train_scale).test_scales)
 

@@ -105,7 +105,12 @@ class _Crate:
             "workflow/Snakefile",
             main=True,
             lang=language,
-            properties={"name": "verydeep", "version": version, "description": "Trains, tests and fuses the networks"},
+            properties={
+                "name": "verydeep",
+                "version": version,
+                "description": "Trains, tests and fuses the networks",
+                "license": self._thing("https://spdx.org/licenses/MIT", "CreativeWork", "MIT"),
+            },
         )
         return workflow
 

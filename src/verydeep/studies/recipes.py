@@ -89,7 +89,7 @@ def held_out_words(study: Study) -> str:
 def localises_nothing_words(study: Study) -> str:
     """That a study trains no network to give boxes, and why where its data set is the reason."""
     why = "" if SOURCES[study.data.source].has_boxes else f": its data set {study.data.source} has no boxes"
-    return f"localises nothing (Appendix A){why}"
+    return f"localises nothing{why}"
 
 
 def changes(run: Run) -> str:

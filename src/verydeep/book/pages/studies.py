@@ -155,7 +155,7 @@ def _localisation(study: Study) -> list[str]:
     lines = ["## Localisation", ""]
     if study.localises:
         return [*lines, *_settled(study, "localisation"), ""]
-    return [*lines, f"The study {recipes.localises_nothing_words(study)}.", ""]
+    return [*lines, f"The study {recipes.localises_nothing_words(study)} (Appendix A).", ""]
 
 
 def _settled(study: Study, part: str) -> list[str]:
