@@ -88,7 +88,7 @@ def fusion_page(fusion: Fusion) -> str:
             f"`{member.weights_sha256[:SHORT]}` |"
         )
     lines += ["", *_notebooks(fusion), "## Made by", "", *two_columns(_tested(record)), ""]
-    return "\n".join([*lines, *_repeat(fusion, ["fuse"], record.sources), *_files(fusion)])
+    return "\n".join([*lines, *_repeat(fusion, {"fuse": record.sources}), *_files(fusion)])
 
 
 def transfer_page(transfer: Transfer) -> str:
@@ -116,7 +116,7 @@ def transfer_page(transfer: Transfer) -> str:
         lines += [f"- split {k}: {split.train} trained on, {split.test} tested on, `{split.sha256[:SHORT]}`"]
     lines += ["", *_numbers(transfer), *_notebooks(transfer), "## Made by", "", *two_columns(_tested(record)), ""]
     again = f"`verydeep verify {study.name} {transfer.name}` makes the first number anew from the published weights."
-    return "\n".join([*lines, *_repeat(transfer, ["transfer"], record.sources), again, "", *_files(transfer)])
+    return "\n".join([*lines, *_repeat(transfer, {"transfer": record.sources}), again, "", *_files(transfer)])
 
 
 def tuning_page(tuning: Tuning) -> str:
@@ -138,7 +138,7 @@ def tuning_page(tuning: Tuning) -> str:
         cells = [TUNING_WAYS[way], count, f"{score.value:.2f}", score.n, work.epochs, f"{work.multiply_adds:.3g}"]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     lines += ["", *_notebooks(tuning), "## Made by", "", *two_columns(_tested(record)), ""]
-    return "\n".join([*lines, *_repeat(tuning, ["finetune"], record.sources), *_files(tuning)])
+    return "\n".join([*lines, *_repeat(tuning, {"finetune": record.sources}), *_files(tuning)])
 
 
 def _stale(run: Recorded, kinds: list[str]) -> list[str]:
