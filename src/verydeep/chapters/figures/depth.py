@@ -78,15 +78,15 @@ def _one_source(axes: Axes, part: pd.DataFrame) -> None:
 def _beside_a_mark(row, group: pd.DataFrame) -> tuple[tuple[float, float], dict[str, str]]:
     """Where a network's name stands, in points from its mark, and how it is aligned there.
 
-    Beside the ends of a line, else below; above where another of as many layers has a lower error.
+    Beside the ends of a line, else above; below where another of as many layers has a higher error.
     """
     if row.layers == group["layers"].min():
         return (-7, 0), {"ha": "right", "va": "center"}
     if row.layers == group["layers"].max():
         return (7, 0), {"ha": "left", "va": "center"}
-    if row.error > group.loc[group["layers"] == row.layers, "error"].min():
-        return (0, 6), {"ha": "center", "va": "bottom"}
-    return (0, -7), {"ha": "center", "va": "top"}
+    if row.error < group.loc[group["layers"] == row.layers, "error"].max():
+        return (0, -7), {"ha": "center", "va": "top"}
+    return (0, 6), {"ha": "center", "va": "bottom"}
 
 
 def _label(group: pd.DataFrame) -> str | None:
