@@ -156,7 +156,7 @@ def listed(folder: Path, pattern: str) -> list[Path]:
     before = Path(pattern).parts[:-1]
     for depth in range(len(before) + 1):
         for looked_into in folder.glob("/".join(before[:depth])) if depth else [folder]:
-            if looked_into.is_dir():
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # gone meanwhile, or a file
                 os.scandir(looked_into).close()
     above = len(folder.parts)  # where there are a million files, relative_to takes half of the time
     return sorted(path for path in folder.glob(pattern) if not any(map(is_litter, path.parts[above:])))

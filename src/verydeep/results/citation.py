@@ -231,12 +231,17 @@ def _commit(number: Number) -> str:
 
 def _seeds_gone(number: Number) -> list[str]:
     """The tests of the same network with other seeds that the commit has and that are not here: its mean is another."""
-    listed = provenance.git("ls-files", "--deleted", "--", f"runs/{number.study}/*/evaluate.json") or ""
-    named = [RunName.parse(Path(line).parts[2]) for line in listed.split("\n") if line]
     rows = set()
     with contextlib.suppress(VerydeepError):  # several networks together have no seeds
         rows = {RunName.parse(run).row for run in number.runs}
-    return [str(name) for name in named if name.row in rows]
+    tests = [path for path in _gone(paths.root()) if path.match(f"runs/{number.study}/*/evaluate.json")]
+    return [name for name in (path.parts[2] for path in tests) if RunName.parse(name).row in rows]
+
+
+@cache
+def _gone(root: Path) -> list[Path]:
+    """Asked once for each checkout: the pages of a book cite every number."""
+    return [Path(name) for name in provenance.gone()]
 
 
 def _made(number: Number) -> str:

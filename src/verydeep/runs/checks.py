@@ -58,10 +58,9 @@ def check_all() -> list[str]:
 
 def _check_none_is_gone() -> list[str]:
     """A line for each run that the commit which is checked out has and that is not here, wholly."""
-    listed = provenance.git("ls-files", "--deleted", "-z", "--", "runs") or ""
-    gone = dict.fromkeys("/".join(name.split("/")[:3]) for name in listed.split("\0") if name.count("/") > 2)
+    folders = dict.fromkeys("/".join(name.split("/")[:3]) for name in provenance.gone() if name.count("/") > 2)
     return [f"{name}: is committed and not here; restore it (git checkout), or commit that it is gone"
-            for name in gone if not (paths.root() / name).exists()]  # fmt: skip
+            for name in folders if not (paths.root() / name).exists()]  # fmt: skip
 
 
 def unchecked() -> list[str]:

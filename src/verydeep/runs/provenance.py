@@ -134,6 +134,12 @@ def _uncommitted(root: Path) -> tuple[str, ...]:
     return _changed("--untracked-files=normal", "--ignored", "--", "runs") or ()
 
 
+def gone() -> list[str]:
+    """The files under ``runs/`` that the commit has and that are not here."""
+    listed = git("ls-files", "--deleted", "-z", "--", "runs") or ""
+    return [name for name in listed.split("\0") if name]
+
+
 def _changed(*asked: str) -> tuple[str, ...] | None:
     """The paths that ``git status`` lists, without the litter of desktops; ``None`` where git does not answer."""
     listed = git("status", "--porcelain", "-z", *asked)
