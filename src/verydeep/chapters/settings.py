@@ -95,7 +95,7 @@ def _held_out(study: Study) -> list[dict]:
 
 def _mean_colour(study: Study) -> list[dict]:
     """Over how many images the mean colour and the directions of the colour shift are taken."""
-    source = SOURCES["imagenet" if study.data.source.startswith("imagenet-") else study.data.source]
+    source = SOURCES[study.data.source]
     if not study.train or source.shape is not None or source.counts["train"] <= STATISTICS_IMAGES:
         return []
     return [_departure("data", "mean colour", "images over which the mean colour and the colour shift are measured",
