@@ -8,7 +8,7 @@ import pytest
 from verydeep import runs, studies
 from verydeep.chapters import display, forecast_checks, forecast_tables
 from verydeep.results import forecast
-from verydeep.results.status import planned_multiply_adds, training_images
+from verydeep.results.training_cost import planned_multiply_adds, training_images
 
 MODELLED = (forecast_tables.measured, forecast_tables.full_cost, forecast_tables.by_network, forecast_tables.cores,
             forecast_checks.summary, forecast_checks.every_check)  # fmt: skip

@@ -12,7 +12,7 @@ from verydeep import studies
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.evaluation import ways
 from verydeep.networks import anatomy
-from verydeep.results import forecast, status
+from verydeep.results import forecast, training_cost
 from verydeep.training import images
 
 RECORD = json.loads((REPOSITORY / "benchmarks" / "gpu.json").read_text())
@@ -99,7 +99,7 @@ def test_layers_that_do_not_learn_cost_no_gradients():
     assert some.training_multiply_adds == every.multiply_adds + 2 * fc
     # a record that counted gradients of all layers is read by the crops that it saw
     old = SimpleNamespace(cost=SimpleNamespace(images_seen=10, multiply_adds=10 * every.training_multiply_adds))
-    assert status.done_multiply_adds(some, old) == 10 * some.training_multiply_adds
+    assert training_cost.done_multiply_adds(some, old) == 10 * some.training_multiply_adds
 
 
 def test_passes_are_those_of_the_study_and_cost_what_they_multiply():

@@ -5,7 +5,7 @@ import pandas as pd
 from verydeep import results
 from verydeep.chapters import claim_tables, display
 from verydeep.networks.published import TORCHVISION, published_weights
-from verydeep.results import status
+from verydeep.results import training_cost
 from verydeep.results.claims import Ablation, Effect
 from verydeep.studies import Study, load
 
@@ -63,7 +63,7 @@ def in_a_sentence(study: str, ablation: str) -> str:
 
 def to_run(effect: Effect, quote: str = "") -> str:
     """The commands of the runs that are missing, each with the time that it takes; nothing where none is."""
-    return "; ".join(f"{quote}{run.command}{quote} ({status.time_left(run)})" for run in effect.missing)
+    return "; ".join(f"{quote}{run.command}{quote} ({training_cost.time_left(run)})" for run in effect.missing)
 
 
 def _compared(effect: Effect) -> str:
@@ -85,4 +85,4 @@ def _others(ablation: Ablation) -> str:
 def _rate(study: Study) -> str:
     if not study.train:
         return ""
-    return f"Times: training, at {status.pace(study)}."
+    return f"Times: training, at {training_cost.pace(study)}."

@@ -9,7 +9,7 @@ from verydeep.chapters import display, error_tables
 from verydeep.errors import VerydeepError
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
-from verydeep.results import status
+from verydeep.results import training_cost
 from verydeep.runs.records import KINDS
 from verydeep.studies import Study, load, planned_runs
 from verydeep.studies.measurements import several_scales
@@ -45,7 +45,7 @@ def _done(study: Study) -> tuple[float, float]:
             seconds += record.cost.seconds
             operations += sum(one.multiply_adds for one in getattr(record, "passes", {}).values())
             operations += sum(one.multiply_adds for one in getattr(record, "work", {}).values())
-            operations += status.done_multiply_adds(made, record) if record.kind == "train" else 0
+            operations += training_cost.done_multiply_adds(made, record) if record.kind == "train" else 0
     return operations, seconds
 
 

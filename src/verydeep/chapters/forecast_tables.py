@@ -12,7 +12,7 @@ from verydeep.data.sources import SOURCES
 from verydeep.networks import anatomy
 from verydeep.results import forecast
 from verydeep.results.forecast import Accelerator, Model
-from verydeep.results.status import training_images
+from verydeep.results.training_cost import training_images
 from verydeep.studies import Run, load, planned_runs
 from verydeep.studies.measurements import measured_by
 

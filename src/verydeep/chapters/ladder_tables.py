@@ -12,7 +12,7 @@ from verydeep import progress, results, runs
 from verydeep.chapters import display, training_tables
 from verydeep.chapters.display import NOT_RUN
 from verydeep.networks import anatomy
-from verydeep.results import status
+from verydeep.results import training_cost
 from verydeep.studies import Run, Study, load, planned_runs
 
 _RUNG = re.compile(r"ladder-\d+")
@@ -83,7 +83,7 @@ def ladder(study: str) -> display.Table:
                 "top-1": display.measured(snapshot.number(f"{study}.table3.{run.row}.top1")),
                 "parameters (millions)": round(parameters / 1e6, 3),
                 "training": progress.duration(record.cost.seconds) if record else NOT_RUN,
-                "to run": "" if record else f"{run.command} ({status.time_left(run)})",
+                "to run": "" if record else f"{run.command} ({training_cost.time_left(run)})",
             }
         )
     frame = pd.DataFrame(rows, dtype=object).set_index("rung")

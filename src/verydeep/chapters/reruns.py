@@ -9,7 +9,7 @@ import yaml
 
 from verydeep import paths, runs
 from verydeep.chapters import display, forecast_tables
-from verydeep.results import cards, status
+from verydeep.results import cards, training_cost
 from verydeep.studies import Study, load, names
 from verydeep.studies.measurements import single
 
@@ -57,7 +57,7 @@ def networks() -> display.Table:
 def _training_time(study: Study) -> str:
     """How long all trainings of a study take: by its records, or of the full study by the model of its cost."""
     by_model = forecast_tables.in_short() if study.name == forecast_tables.STUDY else None
-    return by_model or status.training_time(study)
+    return by_model or training_cost.training_time(study)
 
 
 def _in_order(contents) -> Iterator[str]:

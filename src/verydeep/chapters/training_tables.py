@@ -5,7 +5,7 @@ import pandas as pd
 from verydeep import runs
 from verydeep.chapters import display
 from verydeep.chapters.display import NOT_RUN
-from verydeep.results import status
+from verydeep.results import training_cost
 from verydeep.statistics import error_interval
 from verydeep.studies import Run, Study, lineage, load, planned_runs, recipes
 
@@ -71,7 +71,9 @@ def training(study: str, trained: bool = False) -> pd.DataFrame:
                 "training loss": round(record.metrics.train_loss, 2) if record else NOT_RUN,
                 "training top-1": round(record.metrics.train_top1_error, 1) if record else NOT_RUN,
                 "held-out top-1": held_out(record, "top1"),
-                "multiply-adds (1e15)": round(status.done_multiply_adds(run, record) / 1e15, 2) if record else NOT_RUN,
+                "multiply-adds (1e15)": round(training_cost.done_multiply_adds(run, record) / 1e15, 2)
+                if record
+                else NOT_RUN,
             }
         )
     if not rows:

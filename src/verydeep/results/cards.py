@@ -6,7 +6,7 @@ from verydeep import files, results, runs
 from verydeep.data.sources import SOURCES
 from verydeep.errors import VerydeepError
 from verydeep.networks.configurations import OTHERS
-from verydeep.results import citation, status
+from verydeep.results import citation, training_cost
 from verydeep.results.numbers import Number
 from verydeep.runs import provenance, publication
 from verydeep.studies import Recipe, Run, recipes
@@ -128,7 +128,7 @@ def _recipe(run: Run, trained: runs.TrainRecord) -> str:
     lines = [
         "## Recipe",
         "",
-        f"{cost.epochs} epochs, {cost.images_seen:,} crops, {status.done_multiply_adds(run, trained):.3g} "
+        f"{cost.epochs} epochs, {cost.images_seen:,} crops, {training_cost.done_multiply_adds(run, trained):.3g} "
         "multiply-adds. "
         + (f"Started from `{trained.parent.run}`. " if trained.parent else "Started from random weights. ")
         + "What departs from the paper's recipe:",

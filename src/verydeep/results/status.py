@@ -1,11 +1,7 @@
-"""What a person reads in a terminal about a study: its recipe, its runs, their cost and state."""
+"""What a person reads in a terminal about a study: its recipe, its runs, and how far each is."""
 
-from dataclasses import dataclass
-from statistics import median
-
-from verydeep import progress, runs
-from verydeep.data.sources import SOURCES
-from verydeep.runs import TrainRecord
+from verydeep import runs
+from verydeep.results import training_cost
 from verydeep.studies import (
     Recorded,
     Run,
@@ -21,59 +17,6 @@ from verydeep.studies.measurements import measured_by, several, single
 from verydeep.studies.parts import PAPER_SCALES
 from verydeep.studies.recipes import held_out_words, recipe_rows
 from verydeep.studies.tuning import TUNED
-
-
-def training_images(run: Run) -> int:
-    """Images that a training sees in one epoch: the data set's less the held-out ones, and of boxes those with one."""
-    source = SOURCES[run.study.data.source]
-    count = source.counts["train"] - source.num_classes * run.study.data.held_out_per_class
-    return round(count * source.boxed / source.counts["train"]) if run.boxes and source.boxed else count
-
-
-def planned_multiply_adds(run: Run) -> int:
-    """Multiply-adds of the whole training, as planned."""
-    return run.recipe.epochs * training_images(run) * run.training_multiply_adds
-
-
-def done_multiply_adds(run: Run, record: TrainRecord) -> int:
-    """Multiply-adds of a training that is over, by the crops that it saw.
-
-    Its record has them too, but those of before 2026-11-28 count gradients of layers that did not learn.
-    """
-    return record.cost.images_seen * run.training_multiply_adds
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Multiply-adds a second of a study's trainings, by where (``"on a CPU"``, ``"on a GPU"``), and their basis."""
-
-    rates: dict[str, float]
-    basis: str
-
-    def __str__(self) -> str:
-        digits = {where: ",.0f" if rate >= 1e10 else ".2g" for where, rate in self.rates.items()}
-        rates = [f"{r / 1e9:{digits[where]}} G multiply-adds/s {where}".strip() for where, r in self.rates.items()]
-        return f"{', '.join(rates)}, {self.basis}"
-
-    def time(self, multiply_adds: float) -> str:
-        """How long so much work takes, in words."""
-        return ", ".join(f"{progress.duration(multiply_adds / r)} {where}".strip() for where, r in self.rates.items())
-
-
-_WHERE = {"cpu": "on a CPU", "cuda": "on a GPU"}
-
-
-def pace(study: Study) -> Pace:
-    """How fast a study trains: the median of its recorded trainings on each kind of device, or as the study assumes."""
-    measured: dict[str, list[float]] = {}
-    for run in planned_runs(study):
-        if record := runs.read_record(run, "train"):
-            rate = done_multiply_adds(run, record) / record.cost.seconds
-            kind = record.device.type
-            measured.setdefault(_WHERE.get(kind, f"on {kind}"), []).append(rate)
-    if not measured:
-        return Pace({"": study.assumed_rate}, "assumed")
-    return Pace({where: median(measured[where]) for where in sorted(measured)}, "as measured on the recorded runs")
 
 
 def show_study(name: str) -> str:
@@ -97,30 +40,16 @@ def show_study(name: str) -> str:
             for row in recipe_rows(study, scale, study.resolve(scale)):
                 departs = f"  (paper: {_setting(row['paper'])}; {row['why']})" if row["differs"] else ""
                 lines.append(f"  {row['setting']:18} {_setting(row['study'])}{departs}")
-    at = pace(study)
+    at = training_cost.pace(study)
     lines += ["", f"runs (time at {at}):"]
     total = 0
     for run in planned_runs(study):
-        work = planned_multiply_adds(run)
+        work = training_cost.planned_multiply_adds(run)
         total += work
         start = f"from {run.parent.name}" if run.parent else "from random weights"
         lines.append(f"  {run.name:24} {start:26} {work:10.2e} multiply-adds  {at.time(work)}")
     lines.append(f"  {'all':51} {total:10.2e} multiply-adds  {at.time(total)}")
     return "\n".join(lines)
-
-
-def time_left(run: Run) -> str:
-    """How long a run takes, with what it starts from and is not trained yet, in words."""
-    waiting = [ancestor for ancestor in lineage(run) if runs.read_record(ancestor, "train") is None]
-    return pace(run.study).time(sum(map(planned_multiply_adds, waiting)))
-
-
-def training_time(study: Study) -> str:
-    """How long all trainings of a study take, in words."""
-    if not study.train:
-        return "trains nothing"
-    at = pace(study)
-    return f"{at.time(sum(map(planned_multiply_adds, planned_runs(study))))}, {at.basis}"
 
 
 def _setting(value) -> str:

@@ -3,7 +3,7 @@
 from verydeep import results, runs
 from verydeep.book import examples
 from verydeep.book.pages.parts import DOWNLOADS, FRONT_MATTER, SHORT, errors, two_columns
-from verydeep.results import cards, citation, status
+from verydeep.results import cards, citation, training_cost
 from verydeep.runs import provenance, publication, templates
 from verydeep.runs.parts import Device
 from verydeep.statistics import error_interval
@@ -252,8 +252,8 @@ def _trained(run: Run, trained: runs.TrainRecord) -> dict[str, str]:
         f"`{data.held_out.sha256[:SHORT]}` ({data.held_out.rule})"
     )
     rows["trained"] = (
-        f"{cost.epochs} epochs, {cost.images_seen} images, "
-        f"{status.done_multiply_adds(run, trained):.3g} multiply-adds, {trained.parameters['recipe']['precision']}"
+        f"{cost.epochs} epochs, {cost.images_seen} images, {training_cost.done_multiply_adds(run, trained):.3g} "
+        f"multiply-adds, {trained.parameters['recipe']['precision']}"
     )
     load = trained.sessions[-1].load_average
     rows["wall time"] = (
