@@ -1,13 +1,10 @@
 """Several networks tested together: their soft-max outputs averaged (Sect. 4.4), or their boxes merged (A.2)."""
 
-import time
-
 from verydeep import files, progress, runs
-from verydeep.assembly import device_record
 from verydeep.errors import VerydeepError
 from verydeep.evaluation import measure
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
-from verydeep.runs import answers, provenance
+from verydeep.runs import answers
 from verydeep.studies.fusions import Fusion
 
 
@@ -79,7 +76,7 @@ def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
 
 
 def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRecord:
-    started, clock, made_by = provenance.now(), time.monotonic(), provenance.sources()
+    begun = measure.Begun()
     first, members, parts = None, {}, []
     for run in fusion.members:
         passes, measurement = measure.passes_of(run, pixels_per_batch, evaluated[run.name]), fusion.measurement(run)
@@ -101,15 +98,10 @@ def _fuse(fusion: Fusion, evaluated: dict, pixels_per_batch: int) -> runs.FuseRe
             method=fusion.method,
             members=members,
             protocol=as_first.protocol,
-            sources=made_by,
-            environment=provenance.environment(),
-            device=device_record(first.device),
             data=as_first.data,
-            started=started,
-            finished=provenance.now(),
-            cost={"seconds": time.monotonic() - clock},
             measurements={fusion.method: answers.KINDS[file].errors(table)},
             artefacts={file: files.sha256(fusion.folder / file)},
+            **begun.stated(first.device, pixels_per_batch),
         )
         runs.write_record(fusion, record)
     return record

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from verydeep import files, progress, runs
 from verydeep.assembly import device_record
@@ -77,11 +78,34 @@ def is_current(run: Run, record: runs.EvaluateRecord) -> bool:
     return not run.weights.exists() or record.weights_sha256 == files.sha256(run.weights)
 
 
+class Begun:
+    """A test that has begun: since when, and by which sources, for the head of its record."""
+
+    def __init__(self):
+        self.sources = provenance.sources()  # while they are what was imported
+        self.started, self._clock = provenance.now(), time.monotonic()
+
+    def stated(self, device: torch.device, pixels_per_batch: int) -> dict:
+        """What every record of a test says of how it was made, now that it is over."""
+        return {
+            "sources": self.sources,
+            "environment": provenance.environment(),
+            "device": device_record(device),
+            "started": self.started,
+            "finished": provenance.now(),
+            "cost": {
+                "seconds": time.monotonic() - self._clock,
+                "pixels_per_batch": pixels_per_batch,
+                "load_average": provenance.load_average(),
+            },
+        }
+
+
 class _Evaluation:
     """One evaluation from its first pass, or what an interrupted one left, to its record."""
 
     def __init__(self, run: Run, pixels_per_batch: int, report):
-        self.started, self.clock, self.made_by = provenance.now(), time.monotonic(), provenance.sources()
+        self.begun = Begun()
         self.run, self.report = run, report
         self.passes = passes_of(run, pixels_per_batch)
 
@@ -104,21 +128,12 @@ class _Evaluation:
                 **runs.identity(run),
                 parameters=passes.parameters(),
                 protocol=protocol(run),
-                sources=self.made_by,
-                environment=provenance.environment(),
-                device=device_record(passes.device),
                 data=fingerprint(passes.store, run.study.data.held_out_per_class, getattr(passes, "boxes", None)),
-                started=self.started,
-                finished=provenance.now(),
-                cost={
-                    "seconds": time.monotonic() - self.clock,
-                    "pixels_per_batch": passes.pixels_per_batch,
-                    "load_average": provenance.load_average(),
-                },
                 passes=passes.made,
                 weights_sha256=passes.weights_sha256,
                 measurements=measured,
                 artefacts={passes.file: files.sha256(run.folder / passes.file)},
+                **self.begun.stated(passes.device, passes.pixels_per_batch),
             )
             runs.write_record(run, record)
         return record

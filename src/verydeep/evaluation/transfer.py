@@ -1,12 +1,10 @@
 """Features carried to another data set, and a linear classifier on them, from weights to a record (Appendix B)."""
 
-import time
-
 import numpy as np
 import pandas as pd
 
 from verydeep import files, progress, runs
-from verydeep.assembly import device, device_record
+from verydeep.assembly import device
 from verydeep.data.fingerprint import fingerprint
 from verydeep.data.sources import source
 from verydeep.data.store import open_store
@@ -14,9 +12,9 @@ from verydeep.data.targets import Split, own_split, random_split, read_targets
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.classifiers import best_cost, scores
 from verydeep.evaluation.features import Descriptors, unit
-from verydeep.evaluation.measure import require_trained, write_answers
+from verydeep.evaluation.measure import Begun, require_trained, write_answers
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
-from verydeep.runs import answers, provenance, transfers
+from verydeep.runs import answers, transfers
 from verydeep.runs.parts import TransferScore
 from verydeep.runs.records import KINDS, TargetRecord
 from verydeep.studies import Features, Transfer, Tuning
@@ -132,7 +130,7 @@ class OnOtherData:
     """
 
     def __init__(self, made: Transfer | Tuning, transfer: Transfer, pixels_per_batch: int, report):
-        self.started, self.clock, self.made_by = provenance.now(), time.monotonic(), provenance.sources()
+        self.begun = Begun()
         self.made, self.report, self.pixels_per_batch = made, report, pixels_per_batch
         self.material = Material(transfer, pixels_per_batch)
 
@@ -148,23 +146,14 @@ class OnOtherData:
             record = KINDS[kind](
                 study=made.study.name,
                 members={network.run.name: network.weights_sha256 for network in material.networks},
-                sources=self.made_by,
-                environment=provenance.environment(),
-                device=device_record(material.device),
                 data=fingerprint(material.store, None),
                 labels_sha256=material.targets.sha256(),
                 splits=[
                     {"train": len(split.train), "test": len(split.test), "sha256": split.sha256(material.targets)}
                     for split in splits
                 ],
-                started=self.started,
-                finished=provenance.now(),
-                cost={
-                    "seconds": time.monotonic() - self.clock,
-                    "pixels_per_batch": self.pixels_per_batch,
-                    "load_average": provenance.load_average(),
-                },
                 artefacts={name: files.sha256(made.folder / name) for name in written},
+                **self.begun.stated(material.device, self.pixels_per_batch),
                 **stated,
             )
             runs.write_record(made, record)
