@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from verydeep import assembly, evaluation, files, runs, studies, training
 from verydeep.errors import VerydeepError
 from verydeep.evaluation import verification
+from verydeep.evaluation.passes import Passes
 
 
 @pytest.fixture
@@ -128,6 +129,18 @@ def test_a_network_whose_weights_are_not_here_is_refused_before_any_image_is_sto
     runs.seal(again.folder, ["train.json", "evaluate.json"])
     with pytest.raises(VerydeepError, match="A-256-s1: .* are not published; train it in a clone of your own, and"):
         verification.verify(again)
+
+
+def test_weights_that_were_trained_since_are_refused_before_any_image_goes_through_them(run, monkeypatch):
+    monkeypatch.setattr(Passes, "table", lambda *_: pytest.fail("tested"))
+    tested = runs.read_record(run, "evaluate")
+    edit(run, lambda state: state["classifier.6.bias"].add_(1))
+    write(run, tested)
+    with pytest.raises(VerydeepError, match="A-256-s0 was trained anew since it was tested; test it again"):
+        verification.verify(run)
+    run.weights.write_bytes(run.weights.read_bytes()[:-1])
+    with pytest.raises(VerydeepError, match="not the weights that A-256-s0 was trained to"):
+        verification.verify(run)
 
 
 def test_what_cannot_be_compared_is_refused(run):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from verydeep import runs
-from verydeep.assembly import device_record, open_data
+from verydeep.assembly import device_record, load_network, open_data
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.measure import passes_of, require_trained
 from verydeep.runs import answers, boxes, predictions, provenance
@@ -66,6 +66,9 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
         raise VerydeepError(f"{run.name} was tested on other images than those in {store.folder}")
     part = spread(len(store.rows("val")), images)
     passes = passes_of(run, record.cost.pixels_per_batch, part=part)
+    if passes.weights_sha256 != record.weights_sha256:
+        load_network(run)  # what is wrong with the file itself is told first
+        raise VerydeepError(f"{run.name} was trained anew since it was tested; test it again")
     if other := [key for key, asked in passes.asked().items() if record.parameters.get(key) != asked]:
         raise VerydeepError(f"{run.name}: {' and '.join(other)} of its boxes are others by now; test it again")
     recorded = answers.read_table(run.folder / passes.file)
@@ -74,8 +77,6 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
         again = passes.table(measurement)
         before = recorded[recorded["measurement"] == measurement.name].set_index("image").loc[passes.names]
         compared[measurement.name] = _compare(before.reset_index(), again, *_COMPARED[passes.file])
-    if passes.weights_sha256 != record.weights_sha256:  # asked here: what is wrong with the file itself is told first
-        raise VerydeepError(f"{run.name} was trained anew since it was tested; test it again")
     same = machine_type(provenance.environment(), device_record(passes.device)) == machine_type(
         record.environment, record.device
     )
