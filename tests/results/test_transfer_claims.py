@@ -11,6 +11,8 @@ from verydeep.runs import transfers
 from verydeep.runs.parts import TransferScore
 
 N = 400
+#: The hash of the weights of every network.
+WEIGHTS = "0" * 64
 
 
 @pytest.fixture
@@ -37,12 +39,29 @@ def carry(trained):
             with files.atomic(transfer.folder / name) as part:
                 frame.to_parquet(part, index=False)
         record = runs.TransferRecord(
-            study=study.name, members={run.name: "0" * 64 for run in transfer.members},
+            study=study.name, members={run.name: WEIGHTS for run in transfer.members},
             protocol={"metric": "recall", "average_precision": "eleven"}, labels_sha256="", splits=[], passes={},
             measurements=measured, artefacts={}, data=base.data.model_copy(update={"source": source}),
             **{key: getattr(base, key) for key in ("sources", "environment", "device", "started", "finished", "cost")},
         )  # fmt: skip
         runs.write_record(transfer, record)
+
+    return write
+
+
+@pytest.fixture
+def fit(trained):
+    """Writes the record of a training of `quarter` that ended at a top-1 error on its training images, in percent."""
+    base = runs.read_record(studies.find_run("smoke", "A", 256), "train")
+
+    def write(config, error):
+        run = studies.find_run("quarter", config, "jitter")
+        metrics = base.metrics.model_copy(update={"train_top1_error": error})
+        cost = base.cost.model_copy(update={"training_images": 10_000})
+        named = {"study": "quarter", "config": config, "train_scale": "jitter", "parent": None}
+        named["artefacts"] = base.artefacts | {"weights.safetensors": WEIGHTS}
+        run.folder.mkdir(parents=True, exist_ok=True)
+        runs.write_record(run, base.model_copy(update=named | {"metrics": metrics, "cost": cost}))
 
     return write
 
@@ -55,7 +74,9 @@ def verdict(number):
     return results.read("quarter").verdict(number)
 
 
-def test_e_and_the_pair_on_caltech(carry):
+def test_e_and_the_pair_on_caltech(carry, fit):
+    fit("D", 30.0)
+    fit("E", 30.0)
     carry(["D-jitter"], {"usual": 250} | BELOW | STACKED)
     carry(["E-jitter"], {"usual": 300} | BELOW | STACKED)
     assert verdict(28).verdict == NOT_TESTED
@@ -67,6 +88,10 @@ def test_e_and_the_pair_on_caltech(carry):
     assert verdict(28).verdict == NOT_REPRODUCED
     carry(["D-jitter", "E-jitter"], {"usual": 300})
     assert verdict(28).verdict == UNDECIDED  # as good as E to the last image
+    fit("E", 32.0)
+    assert (
+        verdict(28).verdict == UNFAIR and "E-jitter-on-caltech101 32.0 against 30.0" in verdict(28).conditions[0].detail
+    )
 
 
 def test_rows_of_other_images_are_not_compared(carry):
@@ -117,11 +142,29 @@ def test_joining_scales_on_voc_is_the_same_or_not(carry):
     assert found.verdict == NOT_REPRODUCED and found.ours.value == pytest.approx(12.5)
 
 
+def test_two_networks_are_equal_and_better_together(carry, fit):
+    fit("D", 30.0)
+    fit("E", 30.0)
+
+    def found(d, e, both):
+        for members, right in ((["D-jitter"], d), (["E-jitter"], e), (["D-jitter", "E-jitter"], both)):
+            carry(members, {"usual": right} | BELOW, source="voc2007-val")
+        return verdict(24)
+
+    equal = found(300, 300, 330)
+    assert equal.verdict == REPRODUCED and equal.compared[-1].ours.value == 0 and equal.compared[-1].paper == 0
+    assert found(300, 340, 370).verdict == NOT_REPRODUCED, "together better than either, and not equal"
+    assert found(300, 303, 330).verdict == UNDECIDED
+    assert found(300, 300, 290).verdict == NOT_REPRODUCED
+
+
 def test_the_shallow_network_stands_for_that_of_others(carry):
     carry(["B-5x5-256"], {"usual": 250} | BELOW, source="voc2007-val")
     carry(["D-256"], {"usual": 300} | BELOW, source="voc2007-val")
     found = verdict(25)
-    assert found.ours.value == pytest.approx(12.5) and found.paper == pytest.approx(89.3 - 82.4)
+    assert (
+        found.ours.value == pytest.approx(12.5) and found.paper is None
+    )  # the paper's is beside another group's network
     assert found.direction == "agrees" and (found.conditions[0].name, found.conditions[0].holds) == ("fits", None)
 
 

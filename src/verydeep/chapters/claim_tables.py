@@ -14,6 +14,7 @@ _FAIR = {
     "fits": "each network fits its training images at least as well as the one that it is compared with",
     "unhurt": "dense testing is not worse than a centre crop for any of the networks",
     "sharp": "no images were enlarged for networks that are compared across training scales",
+    "epochs": "each network had as many epochs as the one that it is compared with, with those of what it starts from",
     "acts": "response normalisation does more than divide by a constant",
     "placed": "each network finds more objects than the class's mean box does",
     "learned": "the features of each network serve better than its own before it was trained, and than pixels",

@@ -108,6 +108,8 @@ _BESIDE = {"va": "center", "fontsize": 8, "color": "#444444"}
 FARTHEST = 15
 
 
+#: On which sides of zero a kind of rule has its margin.
+_MARGINS = {"same": (1, -1), "not-lower": (1,)}
 _VERDICTS = {
     "reproduced": RIGHT,
     "reproduced in part": "#5f7d1f",
@@ -146,7 +148,7 @@ def forest(verdicts: list) -> Picture:
                 axes.plot(ours.value, place, "o", **style)
         if verdict.paper is not None:
             axes.plot(verdict.paper, place, "|", color="black", markersize=13, markeredgewidth=1.6)
-        for side in (1, -1) if verdict.rule.rule == "same" else (1,) if verdict.rule.margin else ():
+        for side in _MARGINS.get(verdict.rule.of(verdict.least or 0).rule, ()):
             axes.plot(side * verdict.rule.margin, place, marker="4" if side > 0 else "3", color="#777777", markersize=9)
         beside = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 9, "color": colour}
         axes.text(1.01, place, verdict.verdict, **beside)

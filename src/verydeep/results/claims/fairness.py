@@ -10,6 +10,7 @@ from verydeep import runs, statistics
 from verydeep.data.sources import SOURCES
 from verydeep.results.claims.evidence import Evidence
 from verydeep.results.transfers import row_name
+from verydeep.studies import lineage
 from verydeep.studies.transfer import ON, PIXELS, UNTRAINED, Transfer
 
 
@@ -29,9 +30,8 @@ def fits(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Condit
     that does not even fit what it was trained on says nothing of what depth is good for.
     """
     worse, missing = [], []
-    for first, second in pairs:
-        if not _same_training(evidence, first, second):
-            continue
+    alike = [pair for pair in pairs if _same_training(evidence, *pair)]
+    for first, second in alike:
         errors = [evidence.training_error(reference, seeds) for reference in (first, second)]
         if None in errors:
             missing.append(_network(second if errors[1] is None else first))
@@ -43,6 +43,8 @@ def fits(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Condit
         return Condition("fits", None, f"no record of the training of {', '.join(sorted(set(missing)))}")
     if worse:
         return Condition("fits", False, f"training error, %: {'; '.join(dict.fromkeys(worse))}")
+    if not alike:
+        return Condition("fits", True, "no two networks that are compared were trained alike")
     return Condition("fits", True, "each fits its training images at least as well as the one before it")
 
 
@@ -71,16 +73,46 @@ def sharp(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Condi
     An image that is enlarged shows no more detail at a larger S, and a crop shows less of it. Where the images of a
     data set have many sizes that cannot be told, and is taken to hold.
     """
-    enlarged = {}
+    enlarged, untold = {}, False
     for pair in pairs:
         networks = [run for reference in pair for run in evidence.networks[reference]]
         for run in networks if len({run.train_scale for run in networks}) > 1 else ():
             shape = SOURCES[run.study.data.source].shape
+            untold = untold or shape is None
             if shape and (times := run.scale_range[1] / min(shape)) > 1:
                 enlarged[run.row] = f"{run.row} {times:.1f} times"
     if enlarged:
         return Condition("sharp", False, f"images enlarged in training, up to: {', '.join(enlarged.values())}")
+    if untold:
+        return Condition("sharp", True, "the images are of many sizes, and taken to be large enough")
     return Condition("sharp", True, "no training had to enlarge its images")
+
+
+def epochs(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Condition:
+    """Of two networks the one that is to do as well was trained for as many epochs, what each starts from included.
+
+    A start from another network brings that one's epochs along, and longer training helps by itself.
+    """
+    fewer = []
+    for pair in pairs:
+        counted = [_epochs(evidence, reference, seeds) for reference in pair]
+        if None in counted:
+            return Condition("epochs", None, f"no record of the training of {_network(pair[counted.index(None)])}")
+        if counted[0] < counted[1]:
+            first, second = map(_network, pair)
+            fewer.append(f"{counted[0]} of {first} against {counted[1]} of {second}")
+    if fewer:
+        return Condition("epochs", False, f"epochs, with those of what each starts from: {'; '.join(fewer)}")
+    return Condition("epochs", True, "each had as many epochs, with those of what it starts from")
+
+
+def _epochs(evidence: Evidence, reference: str, seeds: list[int]) -> int | None:
+    """The most epochs that a row's network and all that it starts from had; ``None`` where a record is missing."""
+    (run,) = evidence.networks[reference]
+    trained = [evidence.trainings(ancestor, seeds) for ancestor in lineage(run)]
+    if any(None in records for records in trained):
+        return None
+    return max(sum(record.cost.epochs for record in chain) for chain in zip(*trained, strict=True))
 
 
 def acts(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Condition:
@@ -181,6 +213,7 @@ CONDITIONS: dict[str, Callable[[Evidence, list[list[str]], list[int]], Condition
     "fits": fits,
     "unhurt": unhurt,
     "sharp": sharp,
+    "epochs": epochs,
     "acts": acts,
     "placed": placed,
     "named": named,

@@ -6,6 +6,8 @@ from importlib.resources import files
 
 import yaml
 
+#: The kind of rule by which two rows must be equal.
+SAME = "same"
 # The same networks at the same scale, tested densely and on one crop.
 _TABLE3, _CENTRE_CROP = "table3.", "centre-crop."
 
@@ -25,6 +27,7 @@ class Rule:
     name: str = ""
     margin: float = 0.0
     paper: list[list[str]] | None = None
+    equal: list[list[str]] = field(default_factory=list)
     fair: list[str] = field(default_factory=list)
     if_hurt: str | None = None
     why: str = ""
@@ -32,35 +35,47 @@ class Rule:
     @property
     def deciding(self) -> dict:
         """What decides the verdict: all but the words."""
-        keys = ("rule", "margin", "combine", "compare", "paper", "fair", "if_hurt")
+        keys = ("rule", "margin", "combine", "compare", "paper", "equal", "fair", "if_hurt")
         return {key: getattr(self, key) for key in keys}
+
+    @property
+    def pairs(self) -> list[list[str]]:
+        """Every pair of rows that is compared, with their alternatives: those of ``compare``, then of ``equal``."""
+        return [*self.compare, *self.equal]
+
+    def of(self, comparison: int) -> "Rule":
+        """The rule as it is for one of :attr:`pairs`: of another kind for those that must be equal."""
+        return replace(self, rule=SAME) if self.equal and comparison >= len(self.compare) else self
 
     @property
     def paper_pairs(self) -> list[list[str]]:
         """The rows of the paper that stand beside each comparison."""
-        return self.paper or [[_alternatives(reference)[0] for reference in pair] for pair in self.compare]
+        return self.paper or [[_alternatives(reference)[0] for reference in pair] for pair in self.pairs]
 
     def at_level(self, level: int) -> list[list[str]]:
         """The pairs of rows when the ``level``-th alternative of each is taken, or its last where it has fewer."""
-        chosen = [[_alternatives(reference) for reference in pair] for pair in self.compare]
+        chosen = [[_alternatives(reference) for reference in pair] for pair in self.pairs]
         return [[options[min(level, len(options) - 1)] for options in pair] for pair in chosen]
 
     @property
     def levels(self) -> int:
         """How many alternatives the row that has the most of them names; see :meth:`at_level`."""
-        return max(len(_alternatives(reference)) for pair in self.compare for reference in pair)
+        return max(len(_alternatives(reference)) for pair in self.pairs for reference in pair)
 
     def within_table3(self) -> "Rule":
         """The same rule without its comparisons in other tables than Table 3."""
-        kept = [k for k, pair in enumerate(self.compare) if _within_table3(pair)]
-        pairs = [self.compare[k] for k in kept]
-        return replace(self, compare=pairs, paper=[self.paper_pairs[k] for k in kept], if_hurt=None)
+        compare, equal = (list(filter(_within_table3, pairs)) for pairs in (self.compare, self.equal))
+        paper = [printed for pair, printed in zip(self.pairs, self.paper_pairs, strict=True) if _within_table3(pair)]
+        return replace(self, compare=compare, equal=equal, paper=paper, if_hurt=None)
 
     def on_one_crop(self) -> "Rule":
         """The same rule on a centre crop: of its rows of Table 3, the others left out."""
         dense = self.within_table3()
-        cropped = [[reference.replace(_TABLE3, _CENTRE_CROP) for reference in pair] for pair in dense.compare]
-        return replace(dense, compare=cropped)
+        compare, equal = (
+            [[reference.replace(_TABLE3, _CENTRE_CROP) for reference in pair] for pair in pairs]
+            for pairs in (dense.compare, dense.equal)
+        )
+        return replace(dense, compare=compare, equal=equal)
 
 
 @cache

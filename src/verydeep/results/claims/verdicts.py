@@ -40,7 +40,8 @@ class Verdict:
     """What a study says of one claim.
 
     ``paper`` and ``ours`` are the difference that the verdict rests on, in percentage points: the average over the
-    comparisons, or where each must hold, that of the comparison which speaks least for the claim. ``way`` is
+    comparisons, or where each must hold, that of the comparison which speaks least for the claim, whose place among
+    them is ``least``. ``way`` is
     ``centre-crop`` where dense testing would have harmed one of the networks. ``tested`` is when the first test of
     the rows was started, ISO 8601. Parts that cannot be told yet are ``None``.
     """
@@ -52,6 +53,7 @@ class Verdict:
     compared: list[Compared]
     paper: float | None = None
     ours: Interval | None = None
+    least: int | None = None
     direction: str | None = None
     conditions: tuple[Condition, ...] = ()
     way: str | None = None
@@ -82,13 +84,18 @@ class Verdict:
     @property
     def agreeing(self) -> int:
         """How many of the comparisons speak for the claim, whether surely or not."""
-        return sum(_supports(self.rule, pair.ours.value) for pair in self.compared if pair.ours is not None)
+        return sum(_supports(rule, ours.value) for rule, ours in self._by_rule)
 
     @property
     def opposed(self) -> int:
         """How many of the comparisons speak against the claim, surely."""
-        ours = [pair.ours for pair in self.compared if pair.ours is not None]
-        return sum(direction(self.rule, interval) == OPPOSITE for interval in ours)
+        return sum(direction(rule, ours) == OPPOSITE for rule, ours in self._by_rule)
+
+    @property
+    def _by_rule(self) -> list[tuple[Rule, Interval]]:
+        """The comparisons that were run, each with the rule as it is for it."""
+        compared = enumerate(self.compared)
+        return [(self.rule.of(k), pair.ours) for k, pair in compared if pair.ours is not None]
 
     @property
     def verdict(self) -> str:
@@ -120,7 +127,7 @@ def on_one_crop(evidence: Evidence, judged_by: dict[int, Rule] | None = None) ->
     both = {}
     for number, rule in (judged_by or rules()).items():
         dense = rule.within_table3()
-        if dense.compare:
+        if dense.pairs:
             cropped = rule.on_one_crop()
             both[number] = tuple(judge(evidence, _claim(number), variant) for variant in (dense, cropped))
     return both
@@ -175,21 +182,21 @@ def decide(rule: Rule, differences: list[Interval], average: Interval) -> tuple[
     """The direction of a rule, and which comparison it rests on where each must hold (``None``: the average)."""
     if rule.combine == "mean":
         return direction(rule, average), None
-    directions = [direction(rule, difference) for difference in differences]
+    directions = [direction(rule.of(k), difference) for k, difference in enumerate(differences)]
     outcome = next(which for which in (OPPOSITE, UNDECIDED, AGREES) if which in directions)
     of_it = [k for k, which in enumerate(directions) if which == outcome]
-    return outcome, min(of_it, key=lambda k: _support(rule, outcome, differences[k]))
+    return outcome, min(of_it, key=lambda k: _support(rule.of(k), outcome, differences[k]))
 
 
 def _support(rule: Rule, outcome: str, difference: Interval) -> float:
-    """How much a comparison speaks for a rule, among those of one direction."""
+    """How much a comparison speaks for a rule, among those of one direction: points from where it would turn."""
     match rule.rule:
         case "lower":
             return difference.high if outcome == OPPOSITE else difference.low
         case "not-lower":
-            return -difference.low if outcome == OPPOSITE else -difference.high
+            return rule.margin - (difference.low if outcome == OPPOSITE else difference.high)
         case _:
-            return -max(abs(difference.low), abs(difference.high))
+            return rule.margin - max(abs(difference.low), abs(difference.high))
 
 
 def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
@@ -224,6 +231,7 @@ def judge(evidence: Evidence, claim: dict, rule: Rule | None) -> Verdict:
         compared=compared,
         paper=theirs if least is None else printed[least],
         ours=average if least is None else differences[least],
+        least=least,
         direction=towards,
         conditions=(*(CONDITIONS[name](evidence, pairs, seeds) for name in rule.fair), *untold),
         way=way,
