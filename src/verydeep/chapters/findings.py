@@ -73,9 +73,9 @@ def in_a_cell(verdict: Verdict) -> str:
 
 
 def in_short(names: Iterable[str]) -> str:
-    """A Markdown list: the claims that come to each verdict, and in which studies.
+    """A Markdown list: the claims that come to each verdict by a fair test, and in which studies.
 
-    A claim that a study could not test fairly is listed as such only where no other study tested it fairly.
+    Those that no study tested fairly are counted in a last line, and so are those that none tested.
     """
     by_verdict: dict[str, dict[tuple, list[str]]] = {verdict: {} for verdict in claims.VERDICTS}
     for number, rule in claims.rules().items():
@@ -85,12 +85,18 @@ def in_short(names: Iterable[str]) -> str:
         for said in dict.fromkeys(tested.values() or [claims.NOT_TESTED]):
             where = tuple(name for name in tested if tested[name] == said)
             by_verdict[said].setdefault(where, []).append(rule.name)
+    others = {said: sum(map(len, by_verdict.pop(said).values())) for said in (claims.UNFAIR, claims.NOT_TESTED)}
     lines = []
     for said, by_studies in by_verdict.items():
         for where, told in by_studies.items():
-            places = f" in {' and '.join(f'`{name}`' for name in where)}" if where else ""
-            lines.append(f"- **{said[0].upper()}{said[1:]}**{places}: {'; '.join(told)}.")
-    return "\n".join(lines)
+            places = " and ".join(f"`{name}`" for name in where)
+            lines.append(f"- **{_capital(said)}** in {places}: {'; '.join(told)}.")
+    counted = ", ".join(f"**{said}**: {count}" for said, count in others.items() if count)
+    return "\n".join([*lines, f"- {_capital(counted, 2)}."] if counted else lines)
+
+
+def _capital(words: str, at: int = 0) -> str:
+    return words[:at] + words[at : at + 1].upper() + words[at + 1 :]
 
 
 def by_depth() -> pd.DataFrame:
