@@ -5,6 +5,7 @@ import inspect
 import io
 import math
 import pkgutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -379,3 +380,14 @@ def test_the_axis_of_the_claims_names_the_error_where_there_is_one(study, number
     assert any(verdict.ours for verdict in verdicts if not of and verdict.number > 17) or of
     (axes,) = numbers.forest(verdicts).figure.axes
     assert axes.get_xlabel().startswith(f"difference{of} (percentage points)")
+
+
+def test_a_claim_of_two_halves_has_the_margin_of_the_half_that_its_verdict_rests_on():
+    """Claim 24 asks that D and E be equal, on both sides of zero, and that the pair be better."""
+    by_number = {verdict.number: verdict for verdict in results.read("narrow").verdicts}
+    two_halves = by_number[24]
+    rests_on = [replace(two_halves, least=place) for place in range(len(two_halves.compared))]
+    (axes,) = numbers.forest([by_number[1], by_number[3], by_number[4], *rests_on]).figure.axes
+    marks = [(line.get_ydata()[0], line.get_xdata()[0]) for line in axes.lines if line.get_marker() in ("3", "4")]
+    sides = [[side for place, side in marks if place == row] for row in range(3 + len(rests_on))]
+    assert sides == [[1], [], [1, -1], [], [], [1, -1]]

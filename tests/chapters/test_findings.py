@@ -128,6 +128,8 @@ def test_the_panels_of_the_picture_are_equally_high_and_hold_their_points():
     for axes, (_, part) in zip(shown, frame.groupby("source", sort=False), strict=True):
         low, high = axes.get_ylim()
         assert low < part["low"].min() and part["high"].max() < high
+        title = axes.get_legend().get_title().get_text() if axes.get_legend() else axes.get_title(loc="left")
+        assert ("one crop" in title) == {"centre-crop"}.issuperset(part["way"]), title
 
 
 def test_curves_are_of_the_networks_that_were_trained_the_shallowest_first():

@@ -24,7 +24,7 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
     use_style()
     sources = list(dict.fromkeys(frame["source"]))
     rows = -(-len(sources) // 2)
-    figure, panels = plt.subplots(rows, 2, figsize=(5.4, 2.5 * rows), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(rows, 2, figsize=(5.4, 2.35 * rows), layout="constrained", squeeze=False)
     parts = {source: frame[frame["source"] == source] for source in sources}
     height = max(part["high"].max() - part["low"].min() for part in parts.values()) / 0.75
     for axes, source in zip(panels.flat, sources, strict=False):
@@ -33,13 +33,15 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
         middle = (part["low"].min() + part["high"].max()) / 2
         axes.set(ylim=(middle - height / 2, middle + height / 2), xlim=(10, 20))
         axes.set(xlabel="layers with weights", xticks=sorted(frame["layers"].unique()))
+        on_a_crop = (part["way"] == "centre-crop").all()
+        name = _TITLES.get(source, source) + (", one crop" if on_a_crop else "")
         title = {"fontsize": 10, "fontweight": "bold"}
         if axes.get_legend_handles_labels()[0]:
             style = {"frameon": False, "fontsize": 7.5, "labelspacing": 0.2, "borderaxespad": 0.2, "borderpad": 0}
-            legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1), title=source, alignment="left", **style)
+            legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1), title=name, alignment="left", **style)
             legend.get_title().set(**title)
         else:
-            axes.set_title(_TITLES.get(source, source), loc="left", **title)
+            axes.set_title(name, loc="left", **title)
     for axes in panels.flat[len(sources) :]:
         axes.axis("off")
     figure.supylabel("top-1 error (%)", fontsize=10)
