@@ -56,7 +56,7 @@ def test_in_short_every_claim_is_told_under_its_fair_verdicts_or_counted():
             counted[claims.UNFAIR if claims.UNFAIR in judged else claims.NOT_TESTED] += 1
     assert (
         last.lower()
-        == f"- **not tested fairly**: {counted[claims.UNFAIR]}, **not tested**: {counted[claims.NOT_TESTED]}."
+        == f"- **not tested fairly**: {counted[claims.UNFAIR]}; **not tested**: {counted[claims.NOT_TESTED]}."
     )
 
 

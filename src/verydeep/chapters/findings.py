@@ -90,13 +90,10 @@ def in_short(names: Iterable[str]) -> str:
     for said, by_studies in by_verdict.items():
         for where, told in by_studies.items():
             places = " and ".join(f"`{name}`" for name in where)
-            lines.append(f"- **{_capital(said)}** in {places}: {'; '.join(told)}.")
-    counted = ", ".join(f"**{said}**: {count}" for said, count in others.items() if count)
-    return "\n".join([*lines, f"- {_capital(counted, 2)}."] if counted else lines)
-
-
-def _capital(words: str, at: int = 0) -> str:
-    return words[:at] + words[at : at + 1].upper() + words[at + 1 :]
+            lines.append(f"- **{said.capitalize()}** in {places}: {'; '.join(told)}.")
+    if counted := [f"**{said.capitalize()}**: {count}" for said, count in others.items() if count]:
+        lines.append(f"- {'; '.join(counted)}.")
+    return "\n".join(lines)
 
 
 def by_depth() -> pd.DataFrame:

@@ -62,6 +62,7 @@ def training(study: str, trained: bool = False) -> pd.DataFrame:
         record = runs.read_record(run, "train")
         if run.boxes or (trained and record is None):
             continue
+        done = training_cost.done_multiply_adds(run, record) if record else 0
         rows.append(
             {
                 "network": run.label,
@@ -71,9 +72,7 @@ def training(study: str, trained: bool = False) -> pd.DataFrame:
                 "training loss": round(record.metrics.train_loss, 2) if record else NOT_RUN,
                 "training top-1": round(record.metrics.train_top1_error, 1) if record else NOT_RUN,
                 "held-out top-1": held_out(record, "top1"),
-                "multiply-adds (1e15)": round(training_cost.done_multiply_adds(run, record) / 1e15, 2)
-                if record
-                else NOT_RUN,
+                "multiply-adds (1e15)": round(done / 1e15, 2) if record else NOT_RUN,
             }
         )
     if not rows:

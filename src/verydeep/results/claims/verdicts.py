@@ -41,9 +41,8 @@ class Verdict:
 
     ``paper`` and ``ours`` are the difference that the verdict rests on, in percentage points: the average over the
     comparisons, or where each must hold, that of the comparison which speaks least for the claim, whose place among
-    them is ``least``. ``way`` is
-    ``centre-crop`` where dense testing would have harmed one of the networks. ``tested`` is when the first test of
-    the rows was started, ISO 8601. Parts that cannot be told yet are ``None``.
+    them is ``least``. ``way`` is ``centre-crop`` where dense testing would have harmed one of the networks. ``tested``
+    is when the first test of the rows was started, ISO 8601. Parts that cannot be told yet are ``None``.
     """
 
     number: int | str
