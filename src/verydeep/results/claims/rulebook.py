@@ -6,8 +6,6 @@ from importlib.resources import files
 
 import yaml
 
-#: The kind of rule by which two rows must be equal.
-SAME = "same"
 # The same networks at the same scale, tested densely and on one crop.
 _TABLE3, _CENTRE_CROP = "table3.", "centre-crop."
 
@@ -45,7 +43,7 @@ class Rule:
 
     def of(self, comparison: int) -> "Rule":
         """The rule as it is for one of :attr:`pairs`: of another kind for those that must be equal."""
-        return replace(self, rule=SAME) if self.equal and comparison >= len(self.compare) else self
+        return replace(self, rule="same") if self.equal and comparison >= len(self.compare) else self
 
     @property
     def paper_pairs(self) -> list[list[str]]:
@@ -71,11 +69,7 @@ class Rule:
     def on_one_crop(self) -> "Rule":
         """The same rule on a centre crop: of its rows of Table 3, the others left out."""
         dense = self.within_table3()
-        compare, equal = (
-            [[reference.replace(_TABLE3, _CENTRE_CROP) for reference in pair] for pair in pairs]
-            for pairs in (dense.compare, dense.equal)
-        )
-        return replace(dense, compare=compare, equal=equal)
+        return replace(dense, compare=_cropped(dense.compare), equal=_cropped(dense.equal))
 
 
 @cache
@@ -101,6 +95,10 @@ def _text(name: str) -> str:
 
 def _within_table3(pair: list[str]) -> bool:
     return all(option.startswith(_TABLE3) for reference in pair for option in _alternatives(reference))
+
+
+def _cropped(pairs: list[list[str]]) -> list[list[str]]:
+    return [[reference.replace(_TABLE3, _CENTRE_CROP) for reference in pair] for pair in pairs]
 
 
 def _alternatives(reference: str) -> list[str]:
