@@ -100,6 +100,15 @@ def test_the_chapters_of_boxes_show_a_network_that_gives_boxes(kind):
     assert not examples.example(kind).boxes
 
 
+def test_the_curve_of_boxes_is_drawn_from_the_record(repository):
+    """The notebook of that day calls its loss cross-entropy, and has a top-5 error."""
+    page = templates.BOX_TEMPLATES["train"]
+    source = [(REPOSITORY / "book" / page).read_text()]
+    examples._shown(None, page.removesuffix(".ipynb"), source)
+    (drawn,) = code(source[0])["curve-of-boxes"].outputs
+    assert "Euclidean loss" in drawn["data"]["image/svg+xml"] and "top-5" not in drawn["data"]["image/svg+xml"]
+
+
 def test_building_the_book_executes_no_template():
     """Else the build would train and test, and write below runs/."""
     left_out = yaml.safe_load((REPOSITORY / "_config.yml").read_text())["execute"]["exclude_patterns"]

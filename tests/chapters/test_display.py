@@ -75,6 +75,7 @@ CALLS = {
     "ablation_tables.what_matters": [("quarter",), ("narrow",), ("released",)],
     "ablation_tables.rules": [("quarter",), ("narrow",), ("released",)],
     "settings.gaps": [("quarter",)],
+    "settings.variants": [("quarter",), ("released",)],
     "settings.all_departures": [("quarter",)],
     "paper_tables.paper_claims": [()],
     "paper_tables.in_text": [()],

@@ -6,11 +6,14 @@ import io
 import math
 import pkgutil
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.legend import Legend
 from matplotlib.text import Text
 from PIL import Image
 
@@ -95,7 +98,9 @@ DRAWINGS = {
     "boxes.extremes": lambda draw: draw(_extremes(), 0.5),
     "speed.model_against_measured": lambda draw: draw(forecast_checks.checks()),
     "images.crop_posteriors": lambda draw: draw([np.eye(5), np.full((5, 5), 0.6)], ["Q=256", "Q=288"], "cat"),
-    "images.posteriors_by_scale": lambda draw: draw([1, 2], np.full((2, 2), 0.4), np.full(2, 0.3), ["cat", "dog"]),
+    "images.posteriors_by_scale": lambda draw: draw(
+        [224, 256, 268, 384, 400], np.full((5, 2), 0.4), np.full(2, 0.3), ["cat", "dog"]
+    ),
 }
 PHOTOGRAPHS = {
     "boxes.box_grid": lambda draw: draw(
@@ -141,6 +146,7 @@ def test_a_drawing_is_svg_that_can_be_read_in_light_and_dark(name):
     assert set(bundle) == {"image/svg+xml", "text/plain"}
     assert len(bundle["image/svg+xml"]) < 400_000
     assert unreadable(picture) == []
+    assert hidden(picture) == []
 
 
 @pytest.mark.parametrize(
@@ -321,6 +327,40 @@ def unreadable(picture: Picture) -> list[str]:
                 f"{text.get_text()!r}, {mode}: {ratio:.2f}" for mode, ratio in ratios.items() if ratio < CONTRAST
             ]
     return faults
+
+
+def hidden(picture: Picture) -> list[str]:
+    """Words of a drawing that its border cuts, and labels of an axis that lie on each other."""
+    figure = picture.figure
+    figure.draw_without_rendering()
+    whole = figure.get_tightbbox().padded(0.1)  # which is what is saved, inches
+    faults = []
+    for legend in figure.findobj(Legend):
+        box = legend.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
+        if not (whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0 and box.y1 <= whole.y1):
+            faults.append(f"cut: {[text.get_text() for text in legend.get_texts()]}")
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis) if axes.axison else ():
+            low, high = sorted(axis.get_view_interval())
+            labels = [
+                tick.label1
+                for tick in axis.get_major_ticks()
+                if tick.label1.get_visible() and tick.label1.get_text() and low <= tick.get_loc() <= high
+            ]
+            for one, other in pairwise(labels):
+                if not one.get_rotation() and one.get_window_extent().overlaps(other.get_window_extent()):
+                    faults.append(f"one on the other: {one.get_text()} and {other.get_text()}")
+    return faults
+
+
+def test_the_measure_sees_what_is_cut_and_what_lies_on_each_other():
+    figure, axes = plt.subplots(layout="constrained")
+    handles = [plt.Line2D([], [], label="a name")]
+    axes.add_artist(axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1)))
+    axes.legend(handles=handles, loc="lower left")
+    axes.set(xlim=(0, 1000), xticks=[256, 260])
+    found = hidden(style.finished(figure))
+    assert found == ["cut: ['a name']", "one on the other: 256 and 260"]
 
 
 def texts(text: Text) -> list[Text]:

@@ -5,11 +5,14 @@ The template in the repository has none. Where the run is not recorded, its page
 """
 
 import nbformat
+import pandas as pd
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 from verydeep import runs
 from verydeep.chapters import testing_tables, tuning_tables
+from verydeep.chapters.figures import Picture
+from verydeep.chapters.live import illustrations
 from verydeep.runs import templates
 from verydeep.runs.records import Record
 from verydeep.studies import Fusion, Recorded, Transfer, Tuning, find_fusion, find_run, find_transfer, find_tuning
@@ -24,8 +27,12 @@ CARRIED = (["narrow/D-jitter"], "caltech101")
 #: The network that is tuned, and to which data.
 TUNED = ("narrow/D-jitter", "caltech101")
 
-#: What the build computes from a record for cells that are younger than it, by their names.
-_COMPUTED = {"ways-apart": testing_tables.ways_apart, "gains": tuning_tables.gains}
+#: What the build makes from a record, by the names of the cells: what is younger than some records, or better now.
+_MADE = {
+    "ways-apart": testing_tables.ways_apart,
+    "gains": tuning_tables.gains,
+    "curve-of-boxes": illustrations.learning_curve,
+}
 
 
 def example(kind: str, boxes: bool = False) -> Recorded:
@@ -69,15 +76,20 @@ def page(kind: str, template: str, run: Recorded) -> str:
 
 def _with_outputs(cell: NotebookNode, outputs: dict[str, list], run: Recorded) -> list[NotebookNode]:
     """Give a cell its outputs; the cells that then follow it: a word on where they are from, if not from the record."""
+    if cell.id in _MADE:
+        cell.outputs = [nbformat.v4.new_output("display_data", _bundle(_MADE[cell.id](run)))]
+        return [_markdown(f"{cell.id}-made", "*Made from the records when this book was built.*")]
     if cell.source in outputs:
         cell.outputs = outputs[cell.source]
         return []
-    if cell.id not in _COMPUTED:
-        return [_markdown(f"{cell.id}-absent", "*This run is older than this cell, which shows nothing of it.*")]
-    shown = _COMPUTED[cell.id](run)
-    data = {"text/html": shown._repr_html_(), "text/plain": repr(shown)}
-    cell.outputs = [nbformat.v4.new_output("display_data", data)]
-    return [_markdown(f"{cell.id}-computed", "*Computed from the records when this book was built.*")]
+    return [_markdown(f"{cell.id}-absent", "*This run is older than this cell, which shows nothing of it.*")]
+
+
+def _bundle(shown: pd.DataFrame | Picture) -> dict[str, str]:
+    """A table or a picture as a notebook has it, by media type."""
+    if isinstance(shown, Picture):
+        return shown._repr_mimebundle_()
+    return {"text/html": shown._repr_html_(), "text/plain": repr(shown)}
 
 
 def _markdown(name: str, text: str) -> NotebookNode:

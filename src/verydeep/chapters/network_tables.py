@@ -159,11 +159,15 @@ def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:
                 "with 3x3, rounded down": side,
                 "with 3x3, rounded up": up[name].shape[1],
                 "receptive field with 2x2": two[name].receptive_field,
-                "with 3x3": down[name].receptive_field,
-                "3x3: inputs in two windows, along a line (%)": round(100 * (side - 1) / (2 * side + 1), 1),
+                "with 3x3, as rounded down": down[name].receptive_field,
+                "3x3, rounded down: inputs in two windows, along a line (%)": round(
+                    100 * (side - 1) / (2 * side + 1), 1
+                ),
             }
         )
     frame = pd.DataFrame(rows).set_index("layer")
     frame.attrs["fc6"] = tuple(layers["fc6"].weights for layers in (two, down, up))
     maps = dict.fromkeys(("map with 2x2", "with 3x3, rounded down", "with 3x3, rounded up"), "positions a side")
-    return display.table(frame, units=maps | dict.fromkeys(("receptive field with 2x2", "with 3x3"), "pixels"))
+    return display.table(
+        frame, units=maps | dict.fromkeys(("receptive field with 2x2", "with 3x3, as rounded down"), "pixels")
+    )

@@ -8,7 +8,7 @@ from verydeep.data.sources import SOURCES
 from verydeep.data.store import STATISTICS_IMAGES
 from verydeep.paper import addresses
 from verydeep.studies import PAPER_SCALES, Study, load, recipes
-from verydeep.studies.parts import Network, Settings, Testing
+from verydeep.studies.parts import Network, Settings, Testing, Variant
 from verydeep.studies.targets import TARGETS
 from verydeep.studies.transfer import planned_transfers
 
@@ -39,7 +39,7 @@ def gaps(study: str) -> pd.DataFrame:
         settled, others = gap.get("settled", ""), ""
         if key := gap.get("key"):
             value, others = _setting(spec, key)
-            settled = f"`{key}`: {value}" + (f"; {settled}" if settled else "")
+            settled = "; ".join(filter(None, [f"`{key}`: {value}", *_in_variants(spec, key), settled]))
         rows.append({"section": gap["section"], "open": gap["open"], "settled": settled, "other readings": others})
     return display.table(pd.DataFrame(rows).set_index("section"), links={"section": addresses.section_url})
 
@@ -50,6 +50,41 @@ def _setting(study: Study, key: str) -> tuple[object, str]:
     holder = study.resolve("256") if group == "recipe" else getattr(study, group)
     value = getattr(holder, name)
     return value, ", ".join(str(choice) for choice in holder.choices(name) if choice != value)
+
+
+def _in_variants(study: Study, key: str) -> list[str]:
+    """The values that variants of a study, pilots apart, have of a dotted key: each with the names of these."""
+    group, _, name = key.partition(".")
+    by_value: dict = {}
+    for title, variant in study.variants.items():
+        changed = {"recipe": variant.set, "network": variant.network, "localisation": variant.localisation}
+        if not variant.pilot and name in changed.get(group, {}):
+            by_value.setdefault(changed[group][name], []).append(f"`{title}`")
+    return [f"{value} in {', '.join(titles)}" for value, titles in by_value.items()]
+
+
+def variants(study: str) -> pd.DataFrame:
+    """The variants of a study, pilots apart: the networks of each, what it has otherwise than the study, and why.
+
+    A row a variant.
+    """
+    rows = [
+        {
+            "variant": name,
+            "networks": ", ".join(variant.networks),
+            "otherwise": ", ".join(f"{key}: {value}" for key, value in _of_variant(variant).items()) or "nothing",
+            "why": variant.why,
+        }
+        for name, variant in load(study).variants.items()
+        if not variant.pilot
+    ]
+    return display.table(pd.DataFrame(rows, columns=["variant", "networks", "otherwise", "why"]).set_index("variant"))
+
+
+def _of_variant(variant: Variant) -> dict:
+    """What a variant has otherwise than its study."""
+    boxes = {"boxes": variant.boxes} if variant.boxes else {}
+    return boxes | variant.set | variant.network | variant.localisation
 
 
 def all_departures(study: str) -> pd.DataFrame:

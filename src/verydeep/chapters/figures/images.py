@@ -172,6 +172,7 @@ def posteriors_by_scale(scales: list[int], posteriors: np.ndarray, average: np.n
     for k, (colour, name) in enumerate(zip(sns.color_palette("colorblind", len(names)), names, strict=True)):
         axes.plot(scales, 100 * posteriors[:, k], "o-", color=colour, label=name, markersize=4)
         axes.axhline(100 * average[k], color=colour, linewidth=0.8, linestyle=":")
-    axes.set(xlabel="test scale Q, in the paper's pixels", ylabel="probability (%)", xticks=scales, ylim=(0, None))
+    axes.set(xlabel="test scale Q, in the paper's pixels", ylabel="probability (%)", ylim=(0, None))
+    axes.set_xticks(scales, scales, rotation=60)  # some lie close together
     axes.legend(frameon=False, fontsize=8, title="dotted: multi-scale average", title_fontsize=8)
     return finished(figure)

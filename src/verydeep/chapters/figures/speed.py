@@ -36,12 +36,8 @@ def model_against_measured(checks: list) -> Picture:
             linewidths=1, zorder=3,
         )  # fmt: skip
     shown = [plt.Line2D([], [], color=colours[name], marker="o", linestyle="", label=name) for name in devices]
-    axes.add_artist(
-        axes.legend(
-            handles=shown, frameon=False, fontsize=8, title="device", loc="upper left", bbox_to_anchor=(1.01, 1)
-        )
-    )
+    figure.legend(handles=shown, frameon=False, fontsize=8, title="device", loc="outside right upper")
     kinds = [plt.Line2D([], [], color="#555555", marker=m, linestyle="", label=kind) for kind, m in MARKERS.items()]
-    axes.legend(handles=kinds, frameon=False, fontsize=8, title="what", loc="lower left", bbox_to_anchor=(1.01, 0))
+    figure.legend(handles=kinds, frameon=False, fontsize=8, title="what", loc="outside right lower")
     axes.set(xlim=ends, ylim=ends)
     return finished(figure)

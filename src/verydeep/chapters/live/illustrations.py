@@ -30,11 +30,11 @@ def recipe(run: Run) -> pd.DataFrame:
 
 
 def training_views(run: Run, images: int = 4, epochs: int = 5) -> Picture:
-    """What this very run sees: a few training images and their crops in the first epochs.
+    """What this very run sees: a few training images and their crops in its first ``epochs``.
 
     The first column is the whole image; the others are the crop, flip and colour that the run's seed draws.
     """
-    store = open_data(run)
+    store, epochs = open_data(run), min(epochs, run.recipe.epochs)
     rows, _ = assembly.training_rows(run, store)
     chosen = np.linspace(0, len(rows) - 1, images + 2, dtype=int)[1:-1]
     view = assembly.training_views(run)

@@ -13,5 +13,8 @@ def compared(size: int) -> pd.DataFrame:
 
 
 def speed(size: int, seconds: float) -> pd.DataFrame:
-    """Images that go through each network in a second, each measured for so many ``seconds``, a row each."""
-    return display.table(peers.speed(size, seconds).round(1))
+    """Images that go through each network in a second, each measured for so many ``seconds``, a row each.
+
+    To two significant digits: a slow machine has a large network below one.
+    """
+    return display.table(peers.speed(size, seconds).map(lambda rate: float(f"{rate:.2g}")))
