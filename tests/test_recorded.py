@@ -98,7 +98,7 @@ class Undecoded(store.Store):
         content = [source.read(entry) for entry in self.entries]
         self.manifest = listing.assign(bytes=[*map(len, content)], sha256=[*map(files.sha256_bytes, content)])
         self.manifest_sha256 = store.manifest_sha256(self.manifest)
-        self.statistics = store.ColourStatistics(**statistics)
+        self.statistics = store.ColourStatistics(**statistics.model_dump())
 
     def image(self, row):
         return decode(self.of.read(self.entries[row]), self.entries[row].name)
@@ -142,10 +142,8 @@ def test_published_weights_give_the_recorded_predictions(run, images=16, cut_up=
     source = sources.source(run.study.data.source)
     if not source.folder.is_dir():
         pytest.skip(f"{source.name} is not at {source.folder}; verydeep data get {source.name}")
-    statistics = runs.read_record(run, "train").data.statistics
-    normalise = Normaliser(
-        torch.tensor(statistics["mean"]), statistics["deviation"] if run.recipe.unit_variance else 1.0
-    )
+    colours = runs.read_record(run, "train").data.statistics
+    normalise = Normaliser(torch.tensor(colours.mean), colours.deviation if run.recipe.unit_variance else 1.0)
     tester = Tester(load_network(run), normalise, run.study.testing, run.recipe.flip)
     table = pd.read_parquet(run.folder / "predictions.parquet")
     scale = run.train_scale

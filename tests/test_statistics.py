@@ -26,9 +26,32 @@ def test_the_bootstrap_of_a_proportion_is_near_wilsons():
     assert statistics.error(wrong) == found  # the same resamples every time
 
 
-def test_values_that_are_all_alike_have_a_point_for_an_interval():
-    assert statistics.error(np.zeros(50, bool)) == statistics.Interval(0.0, 0.0, 0.0)
-    assert statistics.error(np.ones(50, bool)) == statistics.Interval(100.0, 100.0, 100.0)
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_answers_that_are_all_alike_have_wilsons_interval(seeds):
+    """Of 50 images none wrong: z²/(n + z²) is 7.1 %."""
+    found = statistics.error(np.zeros((seeds, 50), bool))
+    assert (found.value, found.low, found.high) == (0.0, 0.0, pytest.approx(7.135, abs=0.001))
+    found = statistics.error(np.ones((seeds, 50), bool))
+    assert (found.value, found.low, found.high) == (100.0, pytest.approx(92.865, abs=0.001), 100.0)
+
+
+@pytest.mark.parametrize(("only_first", "only_second", "sure"), [
+    (4, 0, False), (5, 0, False), (6, 0, True), (0, 5, False), (0, 6, True),  # 2 / 2^5 is 0.0625, 2 / 2^6 0.031
+    (7, 1, False), (8, 1, True),  # (1 + 8) * 2 / 2^8 is 0.070, (1 + 9) * 2 / 2^9 0.039
+    (60, 38, True),
+])  # fmt: skip
+def test_few_images_do_not_decide(only_first, only_second, sure):
+    found = statistics.difference_of_counts(only_first, only_second, 10_000)
+    assert (found.low > 0 or found.high < 0) == sure
+    first, second = np.zeros(10_000, bool), np.zeros(10_000, bool)
+    first[:only_first] = True
+    second[only_first : only_first + only_second] = True
+    same = statistics.mean_difference([(first, second)])
+    assert (same.value, same.low, same.high) == pytest.approx((found.value, found.low, found.high), abs=0.02)
+
+
+def test_networks_that_answer_alike_have_no_detectable_difference():
+    assert statistics.minimum_detectable_difference(statistics.difference_of_counts(0, 0, 100)) is None
 
 
 def test_the_interval_is_that_of_a_bootstrap_that_draws_every_image():

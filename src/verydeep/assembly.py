@@ -162,7 +162,7 @@ def recorded_normaliser(run: Run, device="cpu", record: runs.TrainRecord | None 
     if run.published:
         return Normaliser.published_by(run.published.publisher, device)
     record = record or runs.read_record(run, "train")
-    return Normaliser.recorded(record.data.statistics, run.recipe.unit_variance, device)
+    return Normaliser.measured(record.data.statistics, run.recipe.unit_variance, device)
 
 
 def open_data(run: Run) -> Store:

@@ -11,6 +11,8 @@ import numpy as np
 import scipy  # which imports scipy.stats, half a second, where it is first used
 
 CONFIDENCE = 0.95
+#: With fewer images on which two networks differ, a bootstrap is too sure of itself, and the exact test is asked too.
+FEW = 25
 POWER = 0.8
 RESAMPLES = 9999
 _SEED = 0  # the same resamples at every build, so that a page changes only when a record does
@@ -32,8 +34,14 @@ def error_interval(error: float, n: int) -> tuple[float, float]:
 
 
 def error(wrong: np.ndarray) -> Interval:
-    """Error in percent with its bootstrap interval over images; over seeds and images where there are several seeds."""
-    return _resampled(100.0 * np.atleast_2d(wrong))
+    """Error in percent with its bootstrap interval over images; over seeds and images where there are several seeds.
+
+    Wilson's interval where every image has the same answer under every seed, of which no resample differs.
+    """
+    values = 100.0 * np.atleast_2d(wrong)
+    if values.min() == values.max():
+        return Interval(float(values.max()), *error_interval(float(values.max()), values.shape[1]))
+    return _resampled(values)
 
 
 def seed_spread(wrong: np.ndarray) -> float | None:
@@ -58,12 +66,16 @@ def mean_difference(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Interval:
 
     An image is resampled together with all that every network said of it, so that what the pairs have in common is
     not counted twice. With several seeds, which must be as many for every network, seeds are resampled first.
+
+    Zero lies in the interval where fewer than :data:`FEW` images differ and the sign test cannot tell their two sides
+    apart: if all of four images speak for one network, 98 % of resamples have one of them at least.
     """
     differences = [_difference(np.atleast_2d(first), np.atleast_2d(second)) for first, second in pairs]
     seeds = {len(difference) for difference in differences}
     if len(seeds) > 1:
         raise ValueError(f"networks with different numbers of seeds cannot be averaged: {sorted(seeds)}")
-    return _resampled(np.mean(differences, axis=0))
+    values = np.mean(differences, axis=0)
+    return _not_too_sure(_resampled(values), *_sides(values.mean(0)))
 
 
 def difference_of_counts(only_first: int, only_second: int, n: int) -> Interval:
@@ -71,7 +83,18 @@ def difference_of_counts(only_first: int, only_second: int, n: int) -> Interval:
     wrongly."""
     values, counts = np.array([-100.0, 0.0, 100.0]), np.array([only_second, n - only_first - only_second, only_first])
     bounds = _bounds(values[None, counts > 0], counts[counts > 0])
-    return Interval(100 * (only_first - only_second) / n, *bounds)
+    return _not_too_sure(Interval(100 * (only_first - only_second) / n, *bounds), only_first, only_second)
+
+
+def _sides(values: np.ndarray) -> tuple[int, int]:
+    """How many images have a difference above zero, and how many one below."""
+    return int((values > 0).sum()), int((values < 0).sum())
+
+
+def _not_too_sure(found: Interval, above: int, below: int) -> Interval:
+    if above + below >= FEW or mcnemar(above, below) <= 1 - CONFIDENCE:
+        return found
+    return Interval(found.value, min(found.low, 0.0), max(found.high, 0.0))
 
 
 def _difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -111,11 +134,14 @@ def seeds_drawn(rng: np.random.Generator, seeds: int, resamples: int) -> np.ndar
     return rng.multinomial(drawn, np.full(seeds, 1 / seeds), resamples) / drawn
 
 
-def minimum_detectable_difference(found: Interval) -> float:
+def minimum_detectable_difference(found: Interval) -> float | None:
     """The smallest difference, in percentage points, that a comparison as sure as ``found`` finds with this ``POWER``.
 
-    By the normal approximation to its interval, whatever that covers, at the 5 % level, two-sided.
+    By the normal approximation to its interval, whatever that covers, at the 5 % level, two-sided. ``None`` where the
+    interval has no width: two networks with the same answers throughout do not tell what another pair would show.
     """
+    if found.low == found.high:
+        return None
     sure, power = scipy.stats.norm.ppf([1 - (1 - CONFIDENCE) / 2, POWER])
     return float((found.high - found.low) / 2 * (sure + power) / sure)
 

@@ -73,8 +73,8 @@ def tested():
         patch.setenv("VERYDEEP_ROOT", str(REPOSITORY))
         run = studies.find_run("narrow", "D", 256)
         net = assembly.load_network(run)
-        statistics = runs.read_record(run, "train").data.statistics
-    normalise = Normaliser(torch.tensor(statistics["mean"], dtype=torch.float32), statistics["deviation"])
+        colours = runs.read_record(run, "train").data.statistics
+    normalise = Normaliser(torch.tensor(colours.mean, dtype=torch.float32), colours.deviation)
 
     @torch.inference_mode()
     def test(picture, scale):

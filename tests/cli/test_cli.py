@@ -257,6 +257,12 @@ def test_a_picture_is_named_and_its_score_map_drawn(trained, monkeypatch, capsys
     assert status == 0 and out.endswith(f"{target}: written\n") and "dense-256+384" in out
     with Image.open(target) as drawn:
         assert drawn.format == "PNG" and min(drawn.size) > 200
+    assert call(monkeypatch, capsys, "predict", "smoke/A-256", picture, "--map", str(target))[0] == 0  # over its own
+    Image.new("RGB", (9, 9)).save(other := trained / "keep.png")
+    before = other.read_bytes()
+    status, _, error = call(monkeypatch, capsys, "predict", "smoke/A-256", picture, "--map", str(other))
+    assert (status, error) == (1, f"error: {other}: is there already, and no map; name another file, or remove it\n")
+    assert other.read_bytes() == before
 
 
 @pytest.mark.parametrize(("arguments", "status", "message"), [

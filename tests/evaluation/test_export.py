@@ -30,7 +30,8 @@ def narrow(repository, monkeypatch):
 
 def test_what_the_page_has_is_what_the_command_writes(narrow, tmp_path):
     """So the page's network is the published one, for as long as its weights are these."""
-    exporting.export(narrow, tmp_path)
+    for _ in range(2):  # the second time over the first
+        exporting.export(narrow, tmp_path)
     for name in (exporting.NETWORK, exporting.SETTINGS):
         assert (tmp_path / name).read_bytes() == (TOUCH / name).read_bytes(), "run: verydeep export narrow D 256"
     settings = json.loads((TOUCH / exporting.SETTINGS).read_text())
@@ -63,6 +64,15 @@ def test_what_the_page_would_test_wrongly_is_not_written_for_it(checkout, study,
         run = replace(run, study=run.study.model_copy(update={"testing": other}))
     with pytest.raises(VerydeepError, match=REFUSED[study, scale]):
         exporting.require_fits_page(run)
+
+
+@pytest.mark.parametrize("written", ['{"classes": ["a"], "test_scale": 48}', "[]", "\xff", ""])
+def test_a_note_of_another_network_is_not_written_over(narrow, tmp_path, written):
+    (tmp_path / exporting.SETTINGS).write_text(written, "latin-1")
+    with pytest.raises(VerydeepError, match=r"network.json: is there already, and of no export; name another folder"):
+        exporting.export(narrow, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [exporting.SETTINGS]
+    assert (tmp_path / exporting.SETTINGS).read_text("latin-1") == written
 
 
 def test_what_is_not_trained_is_not_written(checkout):

@@ -36,12 +36,12 @@ def test_it_is_the_published_network_with_its_transform_and_its_classes(reposito
     assert all(torch.equal(value, expected[key]) for key, value in model.network.state_dict().items())
     assert len(model.classes) == run.study.num_classes and "golden retriever" in model.classes
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 500, 3), np.uint8))
-    statistics = runs.read_record(run, "train").data.statistics
+    colours = runs.read_record(run, "train").data.statistics
     scale, crop = model.transform.scale, run.size.crop
     assert scale == run.study.pixels(studies.measurements.single_scale(run.train_scale))
     image = rescale(np.asarray(picture), scale)
     top, left = (centre_position(side, crop) for side in image.shape[:2])
-    image = (image[top : top + crop, left : left + crop] - statistics["mean"]) / statistics["deviation"]
+    image = (image[top : top + crop, left : left + crop] - colours.mean) / colours.deviation
     assert np.abs(model.transform(picture).numpy() - image.transpose(2, 0, 1)).max() < 1e-5
     assert model.transform.uncropped(picture).shape[1] == scale
     with torch.inference_mode():

@@ -412,6 +412,9 @@ def test_a_network_is_not_taken_up_as_another(trained, folder, monkeypatch):
     earlier = {key: value for key, value in note["settings"].items() if key != "network.head"}
     path.write_text(json.dumps(note | {"settings": earlier}))  # of before a network could have another head
     assert finetuning.load(path.parent).classes == note["classes"]
+    path.write_text(json.dumps(note | {"test_scale": 20}))
+    with pytest.raises(VerydeepError, match="network.json: the test scale 20 is smaller than the crop 32"):
+        finetuning.load(path.parent)
 
 
 def test_crops_are_mirrored_where_the_study_does_so(trained, folder, monkeypatch):
@@ -526,7 +529,9 @@ def test_a_whole_note_is_read_as_it_was_written():
 
 @pytest.mark.parametrize("note", [
     "{}", "[]", "<<<<<<< ours", "\xff", NOTE.replace('"settings": {}', '"settings": null'),
-    NOTE.replace("[123.7, 116.8, 103.9]", '"grey"'),
+    NOTE.replace("[123.7, 116.8, 103.9]", '"grey"'), NOTE.replace("[123.7, 116.8, 103.9]", "[]"),
+    NOTE.replace("70.0", "-50.0"), NOTE.replace("70.0", "NaN"), NOTE.replace("70.0", "[70.0]"),
+    NOTE.replace('["a", "b"]', '["a", "a"]'), NOTE.replace('["a", "b"]', '["a", ""]'),
 ])  # fmt: skip
 def test_a_damaged_note_of_a_network_is_told(tmp_path, note):
     (tmp_path / "network.json").write_bytes(note.encode("latin-1"))

@@ -323,6 +323,14 @@ def test_a_verdict_changes_when_a_record_does(network):
     assert verdict(5).verdict == NOT_REPRODUCED
 
 
+@pytest.mark.parametrize("rule", [{"rule": "same"}, {"rule": "not-lower"}, {"rule": "lower", "equal": [["a", "b"]]}])
+def test_what_is_to_be_equal_needs_a_margin(rule):
+    given = {"number": 0, "combine": "mean", "compare": [], "reads": ""} | rule
+    with pytest.raises(ValueError, match="rule of 0: what is to be equal, or not lower, needs a margin above zero"):
+        claims.Rule(**given)
+    claims.Rule(**given, margin=1.0)
+
+
 def test_the_decision_alone():
     lower = claims.Rule(0, "lower", "mean", [], "")
     each = claims.Rule(0, "lower", "each", [], "")

@@ -1,6 +1,7 @@
 """Records, the seal over a run's files, and the check that finds every damage."""
 
 import json
+import math
 import shutil
 import subprocess
 from types import SimpleNamespace
@@ -92,12 +93,65 @@ def edit_record(folder, kind, **changes):
     ("train", {"surprise": 1}, "train.json: surprise: Extra inputs"),
     ("train", {"schema_version": 9}, "train.json: schema_version"),
     ("train", {"study": "quarter"}, "says study 'quarter', lies under 'smoke'"),
-    ("train", {"artefacts": {"history.csv": "0" * 64}}, "names another sha256 for history.csv"),
+    ("train", {"artefacts": {"history.csv": "0" * 64, "weights.safetensors": "0" * 64}},
+     "names another sha256 for history.csv"),
+    ("train", {"artefacts": {}}, "artefacts has no weights.safetensors"),
+    ("train", {"parameters": {}}, "parameters has no recipe"),
+    ("train", {"parameters": {"recipe": [1], "network": {}}}, "parameters has no recipe"),
+    ("train", {"finished": "soon"}, "train.json: finished: Value error, 'soon' is no date (ISO 8601)"),
+    ("evaluate", {"started": ""}, "evaluate.json: started: Value error, '' is no date (ISO 8601)"),
+    ("evaluate", {"measurements": {}}, "evaluate.json: measurements: Dictionary should have at least 1 item"),
     ("evaluate", {"weights_sha256": "0" * 64}, "was made from other weights"),
 ])  # fmt: skip
 def test_an_edited_record_is_found_even_when_sealed_again(folder, kind, changes, message):
     edit_record(folder, kind, **changes)
     assert any(message in fault for fault in runs.check_folder(folder)), runs.check_folder(folder)
+
+
+@pytest.mark.parametrize(("kind", "path", "value", "message"), [
+    ("evaluate", "measurements.dense-256.top1_error", math.nan, "should be a finite number"),
+    ("evaluate", "measurements.dense-256.top1_error", math.inf, "should be a finite number"),
+    ("evaluate", "measurements.dense-256.top5_error", 150, "should be less than or equal to 100"),
+    ("evaluate", "measurements.dense-256.top5_error", -5, "should be greater than or equal to 0"),
+    ("evaluate", "measurements.dense-256.n", 0, "should be greater than 0"),
+    ("evaluate", "passes.dense-256.seconds", -1, "should be greater than or equal to 0"),
+    ("train", "cost.seconds", 0, "should be greater than 0"),
+    ("train", "metrics.held_out_top1_error", math.nan, "should be a finite number"),
+    ("train", "metrics.train_top1_error", 5.0, "train_top1_error is 5.0, history.csv yields"),
+    ("train", "metrics.held_out_loss", 0.5, "held_out_loss is 0.5, history.csv yields"),
+    ("train", "cost.epochs", 1000, "epochs is 1000, history.csv yields 12"),
+    ("train", "data.held_out", None, "data does not say which images were held out"),
+    ("train", "data.statistics", None, "data does not say which images were held out"),
+    ("train", "data.statistics.mean", [1.0], "should have at least 3 items"),
+    ("train", "data.statistics.deviation", 0.0, "should be greater than 0"),
+])  # fmt: skip
+def test_a_value_that_cannot_be_is_refused_and_one_that_the_history_does_not_yield_found(
+    folder, kind, path, value, message
+):
+    record = json.loads((folder / f"{kind}.json").read_text())
+    *groups, key = path.split(".")
+    inner = record
+    for group in groups:
+        inner = inner[group]
+    inner[key] = value
+    (folder / f"{kind}.json").write_text(json.dumps(record))
+    runs.seal(folder, [f"{kind}.json"])
+    assert any(message in fault for fault in runs.check_folder(folder)), runs.check_folder(folder)
+
+
+def test_a_training_without_its_history_is_found(folder):
+    (folder / "history.csv").unlink()
+    sums = (folder / "SHA256SUMS").read_text().splitlines()
+    (folder / "SHA256SUMS").write_text("\n".join(line for line in sums if "history.csv" not in line) + "\n")
+    assert any("history.csv: missing; it says what every epoch" in fault for fault in runs.check_folder(folder))
+
+
+def test_a_copy_of_a_run_is_no_second_seed(folder):
+    other = folder.with_name("A-256-s1")
+    shutil.copytree(folder, other)
+    for kind in ("train", "evaluate"):
+        edit_record(other, kind, seed=1)
+    assert "runs/smoke/A-256-s1: has the very weights of runs/smoke/A-256-s0; remove the copy" in runs.check_all()
 
 
 def test_a_test_whose_answers_were_deleted_is_to_be_made_again(folder):
@@ -143,7 +197,7 @@ def test_a_record_of_another_run_is_refused(folder):
 
 def test_errors_that_the_predictions_do_not_yield_are_found(folder):
     record = json.loads((folder / "evaluate.json").read_text())
-    record["measurements"]["dense-256"]["top1_error"] -= 5
+    record["measurements"]["dense-256"]["top1_error"] /= 2
     edit_record(folder, "evaluate", measurements=record["measurements"])
     assert any(
         "dense-256: top1_error" in fault and "predictions.parquet" in fault for fault in runs.check_folder(folder)

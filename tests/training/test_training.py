@@ -193,7 +193,7 @@ def test_a_checkpoint_says_of_what_images_and_of_which_parent_it_is(checkout):
     with pytest.raises(Interrupted):
         training.train(run, report=lambda line: "epoch 1/" in line and os.kill(os.getpid(), signal.SIGTERM))
     saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)["identity"]
-    assert saved.keys() == {"recipe", "network", "data", "held-out images", "parent"}
+    assert saved.keys() == {"recipe", "network", "data", "held-out images", "parent", "seed"}
     assert saved["parent"] == digest(run.parent) and saved["held-out images"] == 10
     assert saved["data"] == assembly.open_data(run).manifest_sha256
 
@@ -240,6 +240,42 @@ def test_a_network_starts_from_a_with_its_weights_and_biases_and_else_by_the_rec
         else:
             assert not value.any(), name
     assert {layer.p for layer in net.modules() if isinstance(layer, torch.nn.Dropout)} == {0.25}
+
+
+def test_a_checkpoint_of_another_seed_is_refused_and_one_that_does_not_say_gone_on_with(checkout, reference):
+    run = tiny_run(dropout=0.5)
+    with pytest.raises(Interrupted):
+        training.train(run, report=lambda line: os.kill(os.getpid(), signal.SIGTERM))
+    other = studies.Run(run.study, "A", "256", 1)
+    shutil.copytree(run.workspace, other.workspace)
+    with pytest.raises(VerydeepError, match=r"A-256-s1/checkpoint.pt: was made with other seed; delete it"):
+        training.train(other, report=silent)
+    saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)
+    del saved["identity"]["seed"]
+    torch.save(saved, run.workspace / "checkpoint.pt")
+    training.train(run, report=silent)
+    assert digest(run) == reference
+
+
+def _not_finite(saved):
+    next(iter(saved["net"].values())).fill_(math.nan)
+
+
+@pytest.mark.parametrize("damage", [
+    lambda saved: saved.pop("progress"), lambda saved: saved.pop("net"), lambda saved: saved.pop("optimiser"),
+    lambda saved: saved["progress"].update(surprise=1), lambda saved: saved["net"].popitem(), _not_finite,
+    lambda saved: saved["net"].update({"classifier.0.bias": torch.zeros(3)}),
+])  # fmt: skip
+def test_a_checkpoint_that_lacks_what_is_gone_on_with_is_refused(checkout, damage):
+    run = tiny_run()
+    with pytest.raises(Interrupted):
+        training.train(run, report=lambda line: os.kill(os.getpid(), signal.SIGTERM))
+    path = run.workspace / "checkpoint.pt"
+    saved = torch.load(path, weights_only=True)
+    damage(saved)
+    torch.save(saved, path)
+    with pytest.raises(VerydeepError, match="checkpoint.pt: not a readable checkpoint .*delete it to start again"):
+        training.train(run, report=silent)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):

@@ -10,11 +10,10 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 from verydeep import runs
-from verydeep.chapters import testing_tables, tuning_tables
+from verydeep.chapters import figures, testing_tables, tuning_tables
 from verydeep.chapters.figures import Picture
-from verydeep.chapters.live import illustrations
 from verydeep.runs import templates
-from verydeep.runs.records import Record
+from verydeep.runs.records import HISTORY, Record
 from verydeep.studies import Fusion, Recorded, Transfer, Tuning, find_fusion, find_run, find_transfer, find_tuning
 
 #: The run that is shown: study, configuration and training scale; the same of a network that gives boxes, with seed and
@@ -31,7 +30,7 @@ TUNED = ("narrow/D-jitter", "caltech101")
 _MADE = {
     "ways-apart": testing_tables.ways_apart,
     "gains": tuning_tables.gains,
-    "curve-of-boxes": illustrations.learning_curve,
+    "curve-of-boxes": lambda run: figures.learning_curve(pd.read_csv(run.folder / HISTORY), run.name, boxes=True),
 }
 
 

@@ -155,7 +155,7 @@ def comparisons(study: str) -> display.Table:
         return display.table(frame)
     units = dict.fromkeys(("paper's difference", "difference", "low", "high", "detectable"), "points")
     several = dict.fromkeys(("only first wrong", "only second wrong", "p"), "several seeds")
-    missing = several | {"paper's difference": ""}
+    missing = several | {"paper's difference": "", "detectable": "the same answers"}
     frame = frame.set_index(["claim", "first", "second"])
     return display.table(
         frame.round(dict.fromkeys(units, 3)), units=units, missing=missing, caption=_coverage(covered, "validation")

@@ -152,6 +152,8 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
         raise click.UsageError("--map draws one PICTURE.")
     if target and (target.suffix.lower() != ".png" or target.resolve() == pictures[0].resolve()):
         raise click.BadParameter(f"{target} is to be written: name a .png that is not PICTURE", param_hint="'--map'")
+    if target and target.exists() and not _is_map(target):
+        raise VerydeepError(f"{target}: is there already, and no map; name another file, or remove it")
     if shown and not target:
         raise click.UsageError("--class says what --map draws.")
     try:
@@ -195,7 +197,21 @@ def _draw(model, picture: Path, name: str, scales: tuple[int, ...], target: Path
         images, [score_map.probabilities for score_map in maps], counted, titles, f"probability of {name}"
     )
     with files.atomic(target) as part:
-        drawn.figure.savefig(part, format="png", dpi=110)
+        drawn.figure.savefig(part, format="png", dpi=110, metadata={"Software": _MAPS})
+
+
+#: What a picture that ``predict --map`` drew says of itself, and may be drawn over.
+_MAPS = "verydeep predict --map"
+
+
+def _is_map(path: Path) -> bool:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return picture.info.get("Software") == _MAPS
+    except OSError:
+        return False
 
 
 @cli.command()

@@ -1,6 +1,8 @@
 """What a network expects of its input: the mean RGB of the training images subtracted (Sect. 2.1)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,6 +12,13 @@ from verydeep.data.store import Store
 #: The mean RGB value that the authors subtract, in pixel values 0-255; they state it in the order BGR
 #: (https://gist.github.com/ksimonyan/211839e770f7b538e2d8).
 AUTHORS_MEAN = (123.68, 116.779, 103.939)
+
+
+class Colours(Protocol):
+    """The mean RGB value of images and one standard deviation over their pixels and channels, in pixel values 0-255."""
+
+    mean: Sequence[float]
+    deviation: float
 
 
 @dataclass
@@ -22,14 +31,13 @@ class Normaliser:
     @classmethod
     def of(cls, store: Store, unit_variance: bool, device="cpu") -> "Normaliser":
         """What a network learns from that is trained on these images; divided by their deviation where asked for."""
-        mean = torch.tensor(store.statistics.mean, dtype=torch.float32, device=device)
-        return cls(mean, store.statistics.deviation if unit_variance else 1.0)
+        return cls.measured(store.statistics, unit_variance, device)
 
     @classmethod
-    def recorded(cls, statistics: dict, unit_variance: bool, device="cpu") -> "Normaliser":
-        """What a network expects that was trained on images of these recorded ``statistics``."""
-        mean = torch.tensor(statistics["mean"], dtype=torch.float32, device=device)
-        return cls(mean, statistics["deviation"] if unit_variance else 1.0)
+    def measured(cls, colours: Colours, unit_variance: bool, device="cpu") -> "Normaliser":
+        """What a network expects that was trained on images of these colours, as a store or a record has them."""
+        mean = torch.tensor(colours.mean, dtype=torch.float32, device=device)
+        return cls(mean, colours.deviation if unit_variance else 1.0)
 
     @classmethod
     def published_by(cls, publisher: str, device="cpu") -> "Normaliser":

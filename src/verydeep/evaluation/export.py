@@ -3,6 +3,7 @@
 A browser that tests a network as :mod:`verydeep.evaluation.ways` does needs nothing else.
 """
 
+import json
 from pathlib import Path
 
 from verydeep import files, paths
@@ -29,9 +30,10 @@ def export(run: Run, folder: Path) -> list[Path]:
     Raises
     ------
     VerydeepError
-        When the run is not trained, its weights cannot be had or are others', or it has a layer that ONNX is not
-        written with.
+        When the run is not trained, its weights cannot be had or are others', it has a layer that ONNX is not written
+        with, or the folder has a ``network.json`` that is of something else, as of a network that was fine-tuned.
     """
+    _require_own(folder / SETTINGS)
     if paths.checkout():
         require_trained(run)
     model = pretrained(f"{run.study.name}/{run.name}")
@@ -43,10 +45,22 @@ def export(run: Run, folder: Path) -> list[Path]:
     return written
 
 
+def _require_own(settings: Path) -> None:
+    """Refuse a folder whose file of this name was not written by :func:`export`."""
+    if not settings.exists():
+        return
+    try:
+        written = json.loads(settings.read_bytes())
+    except ValueError:
+        written = None
+    if not (isinstance(written, dict) and {"run", "crops_per_side"} <= written.keys()):
+        raise VerydeepError(f"{settings}: is there already, and of no export; name another folder with --to")
+
+
 def _settings(model: Pretrained) -> dict:
     run, stated = model.run, model.transform.normalise.statement()
     if model.record:  # which has the mean in double precision
-        stated["mean"] = model.record.data.statistics["mean"]
+        stated["mean"] = model.record.data.statistics.mean
     return {
         "run": model.name,
         "weights_sha256": model.weights_sha256,

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from verydeep import files, runs
 from verydeep.data.normaliser import Normaliser
@@ -22,19 +23,29 @@ from verydeep.studies.plan import named_run
 WEIGHTS, NOTE, PAGE = "weights.safetensors", "network.json", "page.html"
 
 
+Channel = Annotated[list[float], Field(min_length=3, max_length=3)]
+Divisor = Annotated[float, Field(gt=0)]
+
+
+def _each_once(classes: list[str]) -> list[str]:
+    if len({*classes}) < len(classes) or not all(map(str.isprintable, classes)) or "" in classes:
+        raise ValueError("classes must be named, each once")
+    return classes
+
+
 class Note(BaseModel):
     """What :func:`verydeep.finetuning.own.tune` says of a network beside its weights."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     started_from: str
     """The network that was trained further: ``narrow/D-256-s0``."""
     settings: dict
     """How it is built and tested, see :func:`settings`."""
-    classes: list[str]
-    mean: list[float]
+    classes: Annotated[list[str], AfterValidator(_each_once)]
+    mean: Channel
     """Of the pixels, 0-255: RGB."""
-    divisor: float | list[float]
+    divisor: Divisor | Annotated[list[Divisor], Field(min_length=3, max_length=3)]
     test_scale: int
     """The shorter side of a picture, pixels."""
     epochs: int
@@ -98,6 +109,9 @@ def load(folder: Path) -> OwnNetwork:
             f"{folder}: was made otherwise than the study {run.study.name} says now ({told}); put the study back, or "
             f"tune the network again"
         )
+    if note.test_scale < run.size.crop:
+        raise VerydeepError(f"{folder / NOTE}: the test scale {note.test_scale} is smaller than the crop "
+                            f"{run.size.crop} that its network learned from; tune the network again")  # fmt: skip
     net = new_network(run, len(note.classes), trained=False)
     weights.load_into(net, folder / WEIGHTS)
     normalise = Normaliser.stated(note.mean, note.divisor)

@@ -13,10 +13,13 @@ from verydeep.paths import short
 from verydeep.runs import answers, provenance, transfers
 from verydeep.runs.folders import run_folders
 from verydeep.runs.records import (
+    HISTORY,
     KINDS,
+    WEIGHTS,
     EvaluateRecord,
     FuseRecord,
     TargetRecord,
+    TrainRecord,
     parse,
     read_file,
     run_name,
@@ -53,7 +56,7 @@ def check_all() -> list[str]:
     faults = [f"{short(path)}: belongs to no run" for path in strays]
     faults += [fault for folder in run_folders() for fault in check_folder(folder)]
     faults += _check_none_is_gone()
-    return faults + _check_fingerprints() + check_chapters()
+    return faults + _check_fingerprints() + _check_copies() + check_chapters()
 
 
 def _check_none_is_gone() -> list[str]:
@@ -92,6 +95,18 @@ def _check_fingerprints() -> list[str]:
         expected, where = first.setdefault((path.parent.parent.name, data.source), (fingerprint, path))
         if fingerprint != expected:
             faults.append(f"{short(path)}: was made from other images, or others held out, than {short(where)}")
+    return faults
+
+
+def _check_copies() -> list[str]:
+    """A line for each training whose weights are those of another seed: it is a copy, and would count as a seed."""
+    faults, first = [], {}
+    for path in files.listed(paths.runs(), "*/*/train.json"):
+        with contextlib.suppress(RecordError):  # said by check_folder
+            record = read_file(path)
+            network = record.study, record.config, record.train_scale, record.variant, record.artefacts[WEIGHTS]
+            if (where := first.setdefault(network, path.parent)) != path.parent:
+                faults.append(f"{short(path.parent)}: has the very weights of {short(where)}; remove the copy")
     return faults
 
 
@@ -162,8 +177,10 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     committed = provenance.sources_sha256_at(record.sources.commit) if record.sources.commit else None
     if committed and record.sources.dirty is False and committed != record.sources.sources_sha256:
         faults.append(f"{short(path)}: was made by other sources than those of the commit it names")
-    if kind == "train" and started_otherwise(folder, record):
-        faults.append(f"{short(folder)}: was trained from other weights of {record.parent.run} than are there")
+    if kind == "train":
+        faults += _check_history(folder, record, sums)
+        if started_otherwise(folder, record):
+            faults.append(f"{short(folder)}: was trained from other weights of {record.parent.run} than are there")
     if kind == "evaluate" and (fault := _tested_weights_fault(folder, record, sums)):
         faults.append(f"{short(path)}: {fault}")
     if kind == "fuse":
@@ -171,6 +188,25 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     if kind in ("transfer", "finetune"):
         faults += stale_networks(folder, record)
     return faults + ([] if kind == "train" else _check_answers(folder, record, sums))
+
+
+def _check_history(folder: Path, record: TrainRecord, sums: dict[str, str]) -> list[str]:
+    """The record's losses, errors and epochs must be those of the history of all epochs beside it."""
+    kept = folder / HISTORY
+    if not _is_as_sealed(kept, sums):
+        return [] if kept.name in sums else [f"{short(kept)}: missing; it says what every epoch of the training left"]
+    try:
+        history = pd.read_csv(kept)
+    except ValueError as error:  # pandas' errors of a file that is no table among them
+        return [f"{short(kept)}: no table ({first_line(error)})"]
+    last = history.iloc[-1].to_dict() if len(history) else {}
+    said = record.metrics.model_dump() | {"epochs": record.cost.epochs}
+    found = {key: last.get(key) for key in said} | {"epochs": len(history)}
+    return [
+        f"{short(folder)}: {key} is {value}, {kept.name} yields {found[key]}"
+        for key, value in said.items()
+        if value != found[key]
+    ]
 
 
 def _check_answers(folder: Path, record: EvaluateRecord | FuseRecord | TargetRecord, sums: dict[str, str]) -> list[str]:

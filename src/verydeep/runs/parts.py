@@ -4,12 +4,28 @@ A part is written with the keys that it was given, so a record of an earlier day
 written back as it was. Errors are in percent, times in seconds, dates in ISO 8601.
 """
 
+from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_serializer
 
-#: Unknown keys are refused; what stands below a key describes it, in the schema too.
-STRICT = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+#: Unknown keys and what is no number are refused; what stands below a key describes it, in the schema too.
+STRICT = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+def _a_date(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no date (ISO 8601)") from None
+    return text
+
+
+Count = Annotated[int, Field(ge=0)]
+Some = Annotated[int, Field(gt=0)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Seconds = Annotated[float, Field(ge=0)]
+Moment = Annotated[str, AfterValidator(_a_date), Field(json_schema_extra={"format": "date-time"})]
 
 
 #: The name of a run's folder, which lies beside the record that names it.
@@ -52,7 +68,7 @@ class Environment(Part):
     """Operating system and architecture."""
     processor: str
     """Model of the processor."""
-    cores: int
+    cores: Some
     """Processors that this process might use."""
 
 
@@ -63,9 +79,9 @@ class Device(Part):
     """``cpu`` or ``cuda``."""
     name: str
     """The GPU's name, or the architecture."""
-    processes: int
+    processes: Some
     """Processes that trained or tested together."""
-    threads: int
+    threads: Some
     """Threads of each."""
     deterministic_algorithms: bool
     """Whether torch was held to deterministic algorithms."""
@@ -82,9 +98,9 @@ class HeldOut(Part):
 
     rule: str
     """How they were chosen."""
-    per_class: int
+    per_class: Some
     """Images of each class."""
-    count: int
+    count: Some
     """Images in all."""
     sha256: str
     """Hash of their names."""
@@ -93,12 +109,30 @@ class HeldOut(Part):
 class BoxFingerprint(Part):
     """Which boxes there were around the objects of the images."""
 
-    images: dict[str, int]
+    images: dict[str, Count]
     """Images that have a box, by split."""
-    boxes: int
+    boxes: Some
     """Boxes in all."""
     sha256: str
     """Hash of them and of their images' names."""
+
+
+Colour = Annotated[list[float], Field(min_length=3, max_length=3)]
+
+
+class Colours(Part):
+    """The colours of the training images, RGB, in pixel values 0-255 (Sect. 2.1 and 3.1)."""
+
+    mean: Colour
+    """Their mean, which is subtracted."""
+    deviation: Annotated[float, Field(gt=0)]
+    """Their standard deviation over all channels."""
+    eigenvalues: Colour
+    """Of their covariance."""
+    eigenvectors: Annotated[list[Colour], Field(min_length=3, max_length=3)]
+    """Of their covariance, along which colours are shifted."""
+    images: Some
+    """Images that were measured."""
 
 
 class DataFingerprint(Part):
@@ -106,7 +140,7 @@ class DataFingerprint(Part):
 
     source: str
     """The data set."""
-    counts: dict[str, int]
+    counts: dict[str, Count]
     """Images by split."""
     manifest_sha256: str
     """Hash of the list of all images, with the hash of each."""
@@ -114,18 +148,18 @@ class DataFingerprint(Part):
     """The training images that were held out; none in a study that trains nothing."""
     boxes: BoxFingerprint | None = None
     """The boxes of the images, of a network that gives boxes."""
-    statistics: dict | None = None
-    """Mean and spread of the training images' colours, and the principal components that shift them (Sect. 3.1)."""
+    statistics: Colours | None = None
+    """The training images' colours; none of the images of another data set."""
 
 
 class Errors(Part):
     """The errors of one measurement."""
 
-    n: int
+    n: Some
     """Images."""
-    top1_error: float
+    top1_error: Percent
     """Top-1 error, percent."""
-    top5_error: float
+    top5_error: Percent
     """Top-5 error, percent."""
 
     def error(self, metric: str) -> float:
@@ -136,7 +170,7 @@ class Errors(Part):
 class BoxErrors(Errors):
     """The errors of one measurement of boxes: of an image, no box is of the true class and fits a true box (A.1)."""
 
-    mean_iou: float
+    mean_iou: Annotated[float, Field(ge=0, le=1)]
     """Mean intersection over union of the true class's box with a true one, 0 where that class is not named."""
 
 
@@ -145,13 +179,13 @@ class TrainingMetrics(Part):
 
     train_loss: float
     """Mean loss on the epoch's random crops: cross-entropy, or the Euclidean loss of boxes."""
-    train_top1_error: float
+    train_top1_error: Percent
     """Top-1 error on the epoch's random crops, percent."""
     held_out_loss: float
     """Mean loss on the held-out images' centre crops."""
-    held_out_top1_error: float
+    held_out_top1_error: Percent
     """Top-1 error on the held-out images, percent."""
-    held_out_top5_error: float
+    held_out_top5_error: Percent
     """Top-5 error on the held-out images, percent."""
 
     def held_out_error(self, metric: str) -> float:
@@ -162,28 +196,28 @@ class TrainingMetrics(Part):
 class TrainingCost(Part):
     """What a training cost."""
 
-    training_images: int
+    training_images: Some
     """Images that were trained on; the held-out ones are not among them."""
-    epochs: int
+    epochs: Some
     """Epochs."""
-    steps: int
+    steps: Some
     """Updates of the weights."""
-    images_seen: int
+    images_seen: Some
     """Crops that went through the network."""
-    seconds: float
+    seconds: Annotated[float, Field(gt=0)]
     """Wall time over all sessions."""
-    images_per_second: float
+    images_per_second: Annotated[float, Field(gt=0)]
     """Crops a second, while epochs ran."""
-    multiply_adds: int
+    multiply_adds: Some
     """Multiply-adds: forward, and twice for the gradients of layers that learn (before 2026-11-28: of all layers)."""
 
 
 class TestingCost(Part):
     """What a test cost."""
 
-    seconds: float
+    seconds: Seconds
     """Wall time."""
-    pixels_per_batch: int | None = None
+    pixels_per_batch: Some | None = None
     """Pixels that went through the network at once."""
     load_average: float | None = None
     """Processes that wanted to run, over the last minute."""
@@ -192,13 +226,13 @@ class TestingCost(Part):
 class PassRecord(Part):
     """One pass over the images at one test scale."""
 
-    seconds: float
+    seconds: Seconds
     """Wall time."""
-    images: int
+    images: Some
     """Images."""
-    forward_passes: int
+    forward_passes: Some
     """Forward passes over all images."""
-    multiply_adds: int
+    multiply_adds: Some
     """Multiply-adds over all images."""
     posteriors_sha256: str
     """Hash of the file that keeps the posteriors, outside git, with the time that they took."""
@@ -230,11 +264,11 @@ class Member(Part):
 class Session(Part):
     """One stretch of training between a start or resume and the next stop."""
 
-    started: str
+    started: Moment
     """When it was started."""
-    seconds: float
+    seconds: Seconds
     """Wall time."""
-    images: int
+    images: Count
     """Crops that went through the network."""
     sources_sha256: str
     """Hash of the package's sources."""
@@ -244,20 +278,20 @@ class Session(Part):
     """The GPU's name, or the architecture; of older sessions it was not kept, nor what follows."""
     processor: str | None = None
     """The processor's name."""
-    processes: int | None = None
+    processes: Some | None = None
     """Processes that trained together."""
-    threads: int | None = None
+    threads: Some | None = None
     """Threads of each."""
-    micro_batch: int | None = None
+    micro_batch: Some | None = None
     """Images that a device took at once at most: how a batch's gradients were summed, on which the last bits depend."""
 
 
 class SplitRecord(Part):
     """What was trained on and what was tested on."""
 
-    train: int
+    train: Some
     """Images, or objects in them, that were trained on."""
-    test: int
+    test: Some
     """Images, or objects in them, that were tested on."""
     sha256: str
     """Hash of the names of both."""
@@ -266,26 +300,26 @@ class SplitRecord(Part):
 class WayCost(Part):
     """What it cost to learn from so many images in one way."""
 
-    epochs: int
+    epochs: Count
     """Epochs; 0 where features were frozen."""
-    multiply_adds: int
+    multiply_adds: Some
     """Multiply-adds of learning: of describing the images, or forward and twice that for the gradients."""
-    seconds: float
+    seconds: Seconds
     """Wall time of learning; of frozen features without describing the images, which is done once for all."""
-    rate: float | None = None
+    rate: Annotated[float, Field(gt=0)] | None = None
     """Learning rate of the last layer, chosen on training images kept aside; none where features were frozen."""
 
 
 class TransferScore(Part):
     """What one way of describing images is worth on another data set."""
 
-    n: int
+    n: Some
     """Images, or objects in them, that were tested in any split."""
-    value: float
+    value: Percent
     """Mean average precision or mean class recall, percent, the mean over splits."""
-    splits: list[float]
+    splits: list[Percent]
     """The same of each split."""
-    classes: list[float]
+    classes: list[Percent]
     """Average precision or recall of each class, percent, the mean over splits."""
     other: float | None = None
     """Mean average precision by another definition, percent, in older records; no longer written."""

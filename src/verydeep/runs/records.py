@@ -1,9 +1,9 @@
 """Records: what a training, an evaluation, a fusion, a transfer and a tuning left behind, each with a schema."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from verydeep import files
 from verydeep.errors import RecordError, VerydeepError
@@ -16,6 +16,7 @@ from verydeep.runs.parts import (
     Environment,
     Errors,
     Member,
+    Moment,
     Parent,
     PassRecord,
     RunFolder,
@@ -33,6 +34,8 @@ from verydeep.studies import Fusion, Recorded, Run, Transfer, Tuning
 from verydeep.studies.names import RunName
 
 SCHEMA_VERSION = 1
+#: Files that a training leaves beside its record.
+WEIGHTS, HISTORY = "weights.safetensors", "history.csv"
 
 
 class Record(BaseModel):
@@ -52,9 +55,9 @@ class Record(BaseModel):
     """What multiplied."""
     data: DataFingerprint
     """Which images there were."""
-    started: str
+    started: Moment
     """When it was started."""
-    finished: str
+    finished: Moment
     """When the record was written."""
     artefacts: dict[str, str]
     """Hash of each file beside the record that it names."""
@@ -89,6 +92,17 @@ class TrainRecord(RunRecord):
     metrics: TrainingMetrics
     """Losses and errors of the last epoch."""
 
+    @model_validator(mode="after")
+    def _complete(self):
+        for key in ("recipe", "network"):
+            if not isinstance(self.parameters.get(key), dict):
+                raise ValueError(f"parameters has no {key}")
+        if WEIGHTS not in self.artefacts:
+            raise ValueError(f"artefacts has no {WEIGHTS}")
+        if self.data.held_out is None or self.data.statistics is None:
+            raise ValueError("data does not say which images were held out, and how the colours of the others are")
+        return self
+
 
 class EvaluateRecord(RunRecord):
     """What an evaluation left behind."""
@@ -103,7 +117,7 @@ class EvaluateRecord(RunRecord):
     """What it cost."""
     passes: dict[str, PassRecord]
     """Every pass over the images, by its name."""
-    measurements: dict[str, BoxErrors | Errors]
+    measurements: Annotated[dict[str, BoxErrors | Errors], Field(min_length=1)]
     """The errors of every measurement, by its name."""
 
 
@@ -120,7 +134,7 @@ class FuseRecord(Record):
     """The settings of the test as they were then."""
     cost: TestingCost
     """What it cost."""
-    measurements: dict[str, BoxErrors | Errors]
+    measurements: Annotated[dict[str, BoxErrors | Errors], Field(min_length=1)]
     """The errors of all together."""
 
     def weights(self) -> dict[str, str]:
@@ -150,7 +164,7 @@ class TransferRecord(TargetRecord):
     """Which record it is."""
     passes: dict[str, PassRecord]
     """Every pass over the images, by run and name; what was kept of it are descriptors."""
-    measurements: dict[str, TransferScore]
+    measurements: Annotated[dict[str, TransferScore], Field(min_length=1)]
     """What every way of describing images is worth, by its name."""
 
 
@@ -161,7 +175,7 @@ class TuningRecord(TargetRecord):
     """Which record it is."""
     work: dict[str, WayCost]
     """What learning cost, by way and number of images a class."""
-    measurements: dict[str, TransferScore]
+    measurements: Annotated[dict[str, TransferScore], Field(min_length=1)]
     """Mean class recall, by way and number of images a class."""
 
 
@@ -175,7 +189,7 @@ KINDS: dict[str, type[Record]] = {
 #: The files that work of each kind may leave in its folder: its record, what was trained or said of every image, and
 #: the executed notebook.
 OUTPUTS = {
-    "train": ("train.json", "history.csv", "weights.safetensors", "train.ipynb"),
+    "train": ("train.json", HISTORY, WEIGHTS, "train.ipynb"),
     "evaluate": ("evaluate.json", "predictions.parquet", "boxes.parquet", "evaluate.ipynb"),
     "fuse": ("fuse.json", "predictions.parquet", "boxes.parquet", "fuse.ipynb"),
     "transfer": ("transfer.json", "transfer.parquet", "resampled.parquet", "transfer.ipynb"),
@@ -221,7 +235,8 @@ def read_record(run: Run, kind: str) -> TrainRecord | EvaluateRecord | None:
         return None
     record = parse_sealed(path, kind)
     if any(getattr(record, key) != value for key, value in identity(run).items()):
-        raise RecordError(f"{short(path)}: is the record of another run, {record.config}-{record.train_scale}")
+        study = "" if record.study == run.study.name else f"{record.study}/"
+        raise RecordError(f"{short(path)}: is the record of another run, {study}{run_name(record)}")
     return record
 
 

@@ -8,6 +8,9 @@ import torch
 from verydeep import files
 from verydeep.errors import VerydeepError
 
+#: What older checkpoints do not say of the run that they are of; they are gone on with.
+_LATER = ("seed",)
+
 
 def save(path: Path, state: dict) -> None:
     """Write ``state`` to ``path``; a kill at any instant leaves the old checkpoint or the new one.
@@ -26,7 +29,7 @@ def load(path: Path, identity: dict) -> dict | None:
     Parameters
     ----------
     identity
-        What the run is now; a checkpoint of another recipe or other data is refused.
+        What the run is now; a checkpoint of another recipe, other data or another seed is refused.
 
     Raises
     ------
@@ -39,15 +42,19 @@ def load(path: Path, identity: dict) -> dict | None:
         state = torch.load(path, map_location="cpu", weights_only=True)
         saved = state["identity"]
     except Exception as error:  # torch.load raises whatever its unpickler and zip reader raise
-        raise VerydeepError(
-            f"{path}: not a readable checkpoint ({type(error).__name__}); delete it to start again"
-        ) from None
+        raise unreadable(path, error) from None
+    saved = {key: identity[key] for key in _LATER if key in identity} | saved
     if saved != identity:
         changed = sorted(key for key in saved.keys() | identity.keys() if saved.get(key) != identity.get(key))
         raise VerydeepError(
             f"{path}: was made with other {', '.join(changed)}; delete it to start again, or restore those"
         )
     return state
+
+
+def unreadable(path: Path, error: Exception) -> VerydeepError:
+    """The error of a file that is none of the checkpoints that are written here, or damaged."""
+    return VerydeepError(f"{path}: not a readable checkpoint ({type(error).__name__}); delete it to start again")
 
 
 def described(path: Path) -> str:

@@ -116,24 +116,35 @@ class Training:
             "data": self.images.store.manifest_sha256,
             "held-out images": self.run.study.data.held_out_per_class,
             "parent": files.sha256(parent.weights) if parent else None,
+            "seed": self.run.seed,
         }
 
     def _resumed(self) -> State:
         kept = checkpoints.load(self.checkpoint, self.identity)
-        made = kept["progress"]["epoch"] * self.images.steps + kept["progress"]["step"] if kept else 0
+        state = self._loaded(kept) if kept else State()
+        made = state.epoch * self.images.steps + state.step
         most, least = largest(self.hosts, made, -made)
         if most != -least:
             raise VerydeepError(
                 f"{self.run.name}: {self.checkpoint} is not the same for all processes: all hosts must see the same "
                 f"files"
             )
-        if kept is None:
-            return State()
-        self.updates.load(kept)
-        state = State(**kept["progress"])
-        self.updates.schedule.errors = [row["held_out_top1_error"] for row in state.history]
-        if self.accelerator.is_main_process:
+        if kept and self.accelerator.is_main_process:
             self.report(f"{self.run.name}: goes on at epoch {state.epoch + 1}, step {state.step}")
+        return state
+
+    def _loaded(self, kept: dict) -> State:
+        """Load a checkpoint; raises :class:`VerydeepError` where it has not what this training saves."""
+        try:
+            self.updates.load(kept)
+            state = State(**kept["progress"])
+            self.updates.schedule.errors = [row["held_out_top1_error"] for row in state.history]
+        except torch.OutOfMemoryError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:  # torch's of other shapes, too
+            raise checkpoints.unreadable(self.checkpoint, error) from None
+        if not self.updates.is_finite():
+            raise checkpoints.unreadable(self.checkpoint, ValueError("weights that are no numbers"))
         return state
 
     def save(self) -> None:

@@ -1,6 +1,8 @@
 """Records, seals, predictions and notebooks that somebody has edited by hand."""
 
 import json
+import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +63,25 @@ def failed_notebook(folder: Path) -> None:
     runs.seal(folder, ["train.ipynb"])
 
 
+def no_number(folder: Path) -> None:
+    record = json.loads((folder / "evaluate.json").read_text())
+    for errors in record["measurements"].values():
+        errors["top1_error"] = math.nan
+    edited("evaluate.json", True, measurements=record["measurements"])(folder)
+
+
+def better_training(folder: Path) -> None:
+    record = json.loads((folder / "train.json").read_text())
+    edited("train.json", True, metrics=record["metrics"] | {"train_top1_error": 0.0})(folder)
+
+
+def copied(folder: Path) -> None:
+    other = folder.with_name("A-256-s1")
+    shutil.copytree(folder, other)
+    for name in ("train.json", "evaluate.json"):
+        edited(name, True, seed=1)(other)
+
+
 def nested(folder: Path) -> None:
     (folder / "evaluate.json").write_bytes(b'{"study":' + b"[" * 100_000)
     runs.seal(folder, ["evaluate.json"])
@@ -84,7 +105,7 @@ record_case("an option of git in place of a commit", "error: .*evaluate.json: so
                                                              "sources_sha256": "0"}))  # fmt: skip
 record_case("of another schema", "error: .*evaluate.json: schema_version", _NUMBERS,
             edited("evaluate.json", True, schema_version=99))  # fmt: skip
-record_case("of another run", "error: .*train.json: is the record of another run, D-256", "status smoke",
+record_case("of another run", "error: .*train.json: is the record of another run, D-256-s0", "status smoke",
             edited("train.json", True, config="D"))  # fmt: skip
 record_case("of another study", ".*train.json: says study 'quarter', lies under 'smoke'", "check",
             edited("train.json", True, study="quarter"), lines=None)  # fmt: skip
@@ -95,4 +116,11 @@ record_case("notebook that failed", ".*train.ipynb: a cell ended in an error", "
 record_case(
     "a file of its own", ".*notes.txt: not listed in SHA256SUMS", "check", rewritten("notes.txt", b"x"), lines=None
 )
+record_case("a date that is none", "error: .*evaluate.json: finished: .*no date", _NUMBERS,
+            edited("evaluate.json", True, finished="soon"))  # fmt: skip
+record_case("an error that is no number", "error: .*top1_error: Input should be a finite number", _NUMBERS, no_number)
+record_case("a better training error, sealed again", ".*train_top1_error is 0.0, history.csv yields", "check",
+            better_training, lines=None)  # fmt: skip
+record_case("a run copied as another seed", ".*A-256-s1: has the very weights of .*A-256-s0", "check", copied,
+            lines=None)  # fmt: skip
 record_case("nested without end", "error: .*evaluate.json", _NUMBERS, nested)

@@ -30,6 +30,10 @@ class Rule:
     if_hurt: str | None = None
     why: str = ""
 
+    def __post_init__(self):
+        if (self.rule != "lower" or self.equal) and self.margin <= 0:  # no difference at all would be the opposite
+            raise ValueError(f"rule of {self.number}: what is to be equal, or not lower, needs a margin above zero")
+
     @property
     def deciding(self) -> dict:
         """What decides the verdict: all but the words."""
