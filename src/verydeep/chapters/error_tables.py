@@ -214,6 +214,7 @@ _BESIDE = {
     "A": {"A-256-longer": "A, trained twice as long"},
     "E": {
         "A-256-batch-norm": "A, batch normalisation",
+        "B-256-batch-norm": "B, batch normalisation",
         "D-256-ladder-1": "D, batch normalisation",
         "E-256-batch-norm": "E, batch normalisation",
         "A-256-long-0.01": "A, {} epochs",
