@@ -12,7 +12,7 @@ import pytest
 from conftest import REPOSITORY, papermill
 from verydeep import notebooks, runs, studies
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.notebooks import kernels
+from verydeep.notebooks import execution, kernels
 from verydeep.runs import templates
 
 GIVEN = {"study": "smoke", "config": "A", "train_scale": 256, "variant": None, "seed": 0, "processes": 1}
@@ -93,6 +93,16 @@ def test_a_finished_notebook_is_not_executed_again(trained, monkeypatch):
     run = studies.find_run("smoke", "A", 256)
     monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("executed again"))
     notebooks.execute_run(run)
+
+
+def test_the_classes_of_boxes_are_looked_for_before_anything_is_trained(monkeypatch):
+    """What they are given to was asked for once the network's parent had been trained, for hours perhaps."""
+    smoke = studies.load("smoke")
+    changed = smoke.localisation.model_copy(update={"classes": "D-256/vote-256"})
+    run = studies.Run(smoke.model_copy(update={"localisation": changed}), "D", "256", 0, "pcr-all")
+    monkeypatch.setattr(execution, "execute", lambda *_, **__: pytest.fail("executed"))
+    with pytest.raises(VerydeepError, match="localisation.classes: 'D-256/vote-256': unknown measurement"):
+        notebooks.execute_run(run)
 
 
 def test_what_a_kill_leaves_of_a_notebook_is_cleared_away_when_it_is_kept_anew(trained):

@@ -20,7 +20,7 @@ def test_the_command_repeats_the_run():
 @pytest.mark.parametrize("name", ["off", "0.5", "12", "longer"])
 def test_the_command_tells_a_variant_as_a_word(name):
     run = studies.find_run("quarter", "A", 256)
-    variant = studies.schema.Variant(networks=["A-256"], why="", set={})
+    variant = studies.schema.Variant(networks=["A-256"], why="x", set={})
     run = replace(run, study=run.study.model_copy(update={"variants": {name: variant}}), variant=name)
     given = shlex.split(templates.command(run, "train"))[-1]
     assert yaml.safe_load(given) == templates.parameters(run) and yaml.safe_load(given)["variant"] == name

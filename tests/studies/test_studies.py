@@ -11,6 +11,7 @@ from verydeep import studies
 from verydeep.chapters import settings
 from verydeep.errors import StudyError, UnknownName, VerydeepError
 from verydeep.studies import measurements, plan, recipes, schema
+from verydeep.studies.strict import StrictLoader
 
 SMOKE = schema.load("smoke")
 #: The variants of narrow that change one thing.
@@ -68,7 +69,7 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"stages__512": {}}, "stages.512"),
     ({"stages__384__epoch": 3}, "stages.384.epoch: unknown key, did you mean epochs"),
     ({"networks": {"256": ["A"]}, "stages": {"384": {"epoch": 3}}}, "stages.384.epoch: unknown key"),
-    ({"variants": {"x": {"networks": ["A-256"], "why": "", "set": {"epochs": "3"}}}}, "variants.x.set.epochs: "),
+    ({"variants": {"x": {"networks": ["A-256"], "why": "x", "set": {"epochs": "3"}}}}, "variants.x.set.epochs: "),
     ({"data": None}, "data: this key is missing"),
     ({"data__source": "cifar"}, "unknown data set 'cifar'"),
     ({"data__source": "voc2007"}, "data.source: an image of voc2007 may be of several classes"),
@@ -78,8 +79,8 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"why__momentum": "none"}, "gives a reason for momentum, which does not depart"),
     ({"why__stages.dropout": "none"}, "gives a reason for stages.dropout, which does not depart"),
     ({"networks": {"256": ["F"]}}, "unknown config 'F'"),
-    ({"variants": {"x": {"networks": ["A-384"], "why": "", "set": {}}}}, "unknown network 'A-384'"),
-    ({"variants": {"x": {"networks": ["A-256"], "why": "", "set": {"bach": 1}}}}, "variants.x.set.bach: unknown key"),
+    ({"variants": {"x": {"networks": ["A-384"], "why": "x", "set": {}}}}, "unknown network 'A-384'"),
+    ({"variants": {"x": {"networks": ["A-256"], "why": "x", "set": {"bach": 1}}}}, "variants.x.set.bach: unknown key"),
     ({"seeds": [-1]}, "seeds.0"),
     ({"further_seeds": [{"seeds": [-1], "networks": ["A-256"]}]}, "further_seeds.0.seeds.0"),
     ({"publish_weights": ["A-384"]}, "publish_weights: unknown network 'A-384'"),
@@ -97,9 +98,9 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"settings": {"256": {"testing": {"grid": "cells"}}}}, "says no reason for testing.grid"),
     ({"settings": {"256": {"network": {"pooling": "up"}}}}, "settings.256.network.pooling: .*'ceil'"),
     ({"settings": {"256": {"testing": {"grid": "dots"}}}}, "settings.256.testing.grid: .*'edges'"),
-    ({"variants": {"x": {"networks": ["A-256"], "why": "", "network": {"lrn_alpha": "big"}}}},
+    ({"variants": {"x": {"networks": ["A-256"], "why": "x", "network": {"lrn_alpha": "big"}}}},
      "variants.x.network.lrn_alpha: .*'caffe'.*found 'big'"),
-    ({"variants": {"x": {"networks": ["D-384"], "why": "", "boxes": "pcr", "localisation": {"threshold": "half"}}}},
+    ({"variants": {"x": {"networks": ["D-384"], "why": "x", "boxes": "pcr", "localisation": {"threshold": "half"}}}},
      "variants.x.localisation.threshold: .*found 'half'"),
     ({"data": {"source": "digits"}}, "data.held_out_per_class: this key is missing"),
     ({"network__width_divisor": 600}, "networks.256: A cannot be built so small: width_divisor 600 does not divide"),
@@ -107,6 +108,18 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"train": False, "networks": {"authors": ["A"]}}, "networks.authors: nobody has published weights of A"),
     ({"seeds": []}, "seeds: .*at least 1 item"), ({"seeds": [2**32]}, "seeds.0: .*less than 4294967296"),
     ({"further_seeds": [{"seeds": [2**32], "networks": ["A-256"]}]}, "further_seeds.0.seeds.0: .*less than"),
+    ({"why__batch": ""}, "why.batch: nothing is said; say it in words"),
+    ({"data__why": " "}, "data.why: nothing is said; say it in words"),
+    ({"variants": {"x": {"networks": ["A-256"], "why": "\n", "set": {}}}}, "variants.x.why: nothing is said"),
+    ({"title": ""}, "title: nothing is said"),
+    ({"title": "a\ab"}, r"title: a character that cannot be printed; leave it out \(found 'a\\x07b'\)"),
+    ({"title": "a\nb"}, "title: a character that cannot be printed"),
+    ({"data__held_out_per_class": 144}, "held_out_per_class: 144 leaves nothing to train on; digits has about 143"),
+    ({"localisation__classes": "F-256/dense-256"}, "localisation.classes: unknown network 'F-256': choose one of A"),
+    ({"localisation__classes": "D-256+D-512/both"}, "localisation.classes: unknown network 'D-512'"),
+    ({"localisation__classes": "D-256-pcr-all/dense-256"}, "localisation.classes: unknown network 'D-256-pcr-all'"),
+    ({"variants__pcr-all__localisation": {"classes": "F-256/dense-256"}},
+     "variants.pcr-all.localisation.classes: unknown network 'F-256'"),
     ({"transfer": {"costs": []}}, "transfer.costs: .*at least 1 item"),
     ({"transfer": {"scales": {"photographs": []}}}, "transfer.scales.photographs: .*at least 1 item"),
     ({"transfer": {"scales": {"photographs": [512, 256]}}}, r"transfer.scales.photographs: they rise.*\[512, 256\]"),
@@ -114,6 +127,38 @@ def test_the_quarter_study_divides_every_length_and_width():
 def test_a_faulty_study_names_its_file_its_key_and_the_reason(changes, message):
     with pytest.raises(StudyError, match=f"smoke.yaml: .*{message}"):
         schema.parse(smoke(**changes), "smoke.yaml")
+
+
+def test_what_only_others_start_from_may_name_the_classes_of_boxes():
+    only = {"pcr-all": {"boxes": "pcr", "networks": ["D-384"], "why": "x", "set": {}}}
+    keys = {"networks": {"384": ["D"]}, "variants": only, "data__held_out_per_class": 143}
+    for classes in ("D-256/dense-256", "A-256/dense-256"):
+        study = schema.parse(smoke(**keys, localisation__classes=classes), "smoke.yaml")
+        assert study.localisation_at("pcr-all").classes == classes
+    with pytest.raises(StudyError, match="classes: unknown network 'E-256': choose one of D-384, D-256, A-256"):
+        schema.parse(smoke(**keys, localisation__classes="E-256/dense-256"), "smoke.yaml")
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("batch: 32", "batch: 032", "line 18: 032 would be read as 26; write it without leading zeros"),
+    ("batch: 32", "batch: -032", "line 18: -032 would be read as -26; write it without leading zeros"),
+    ("batch: 32", "batch: 0b_", "line 18: 0b_ would be read as another number; write it without underscores"),
+    ("batch: 32", "batch: 3_2", "line 18: 3_2 would be read as 32; write it without underscores"),
+    ("dropout: 0.0", "dropout: 00.5", "line 20: 00.5 would be read as 0.5; write it without leading zeros"),
+    ("epochs: 12", "epochs: 1:30", "line 21: 1:30 would be read as 90; write it without colons"),
+    ("learning_rate: 0.05", "learning_rate: 1:30.5", "line 19: 1:30.5 would be read as 90.5; write it without colons"),
+    ("learning_rate: 0.05", f"learning_rate: {'1:' * 300}0.5", "would be read as another number"),
+])  # fmt: skip
+def test_a_number_that_yaml_reads_as_another_is_refused(old, new, message):
+    text = (schema.FOLDER / "smoke.yaml").read_text()
+    assert f"  {old}\n" in text
+    with pytest.raises(StudyError, match=re.escape(message)):
+        schema.parse(text.replace(f"  {old}\n", f"  {new}\n", 1), "smoke.yaml")
+
+
+def test_numbers_are_read_as_they_stand():
+    said = "[0, 0.5, -0.5, .5, 10, 1.0e-05, 0x1F, '032', 1-30]"
+    assert yaml.load(said, StrictLoader) == [0, 0.5, -0.5, 0.5, 10, 1e-5, 31, "032", "1-30"]
 
 
 @pytest.mark.parametrize("text", ["- a list", "a: [", "", "just words", "title: {{title}}", "[1, 2]: 3"])

@@ -484,7 +484,7 @@ def test_bfloat16_trains(checkout):
 
 def test_a_recorded_pilot_is_not_trained_again_for_want_of_its_weights(checkout):
     smoke = studies.load("smoke")
-    pilot = studies.schema.Variant(networks=["A-256"], why="", pilot=True, set={"epochs": 1, "warmup_epochs": 0})
+    pilot = studies.schema.Variant(networks=["A-256"], why="x", pilot=True, set={"epochs": 1, "warmup_epochs": 0})
     run = studies.Run(smoke.model_copy(update={"variants": {"pilot": pilot}}), "A", "256", 0, "pilot")
     training.train(run, report=silent)
     assert sorted(path.name for path in run.folder.iterdir()) == ["SHA256SUMS", "history.csv", "train.json"]

@@ -89,10 +89,11 @@ def execute_run(run: Run, **machine: int) -> None:
 
     Of a network that gives boxes, also the classification system whose classes they are given to.
     """
+    system = classes_of(run)[0] if run.boxes else None  # asked for before anything is trained
     if run.parent is not None:
         execute_run(run.parent, **machine)
-    if run.boxes:
-        execute_recorded(classes_of(run)[0], **machine)
+    if system is not None:
+        execute_recorded(system, **machine)
     for kind in kinds(run):
         execute(run, kind, **machine)
 

@@ -2,8 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from verydeep.data.sources import SOURCES
 from verydeep.networks.configurations import configuration
 from verydeep.networks.published import AUTHORS, TORCHVISION
 from verydeep.studies.names import SEEDS, TRAIN_SCALES
@@ -20,6 +22,23 @@ Positive = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
 Count = Annotated[int, Field(gt=0)]
 Precision = Literal["float32", "bfloat16", "float16"]
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "nothing is said; say it in words")
+    return text
+
+
+def _in_one_line(text: str) -> str:
+    if not _said(text).isprintable():
+        raise PydanticCustomError("unprintable", "a character that cannot be printed; leave it out")
+    return text
+
+
+#: Why something departs from the paper, in words.
+Reason = Annotated[str, AfterValidator(_said)]
+Title = Annotated[str, AfterValidator(_in_one_line)]
 
 
 class Recipe(Strict):
@@ -89,7 +108,19 @@ class Data(Strict):
     held_out_per_class: Count | None = Field(
         None, description="training images of each class kept for choosing hyper-parameters"
     )
-    why: str = Field("", description="the reason for another data set than the paper's")
+    why: Reason = Field("", description="the reason for another data set than the paper's")
+
+    @model_validator(mode="after")
+    def _leaves_some(self):
+        """Of a source that has training images, some are left to train on."""
+        images = SOURCES[self.source].counts.get("train") if self.source in SOURCES else None
+        a_class = images / SOURCES[self.source].num_classes if images else None
+        if a_class and self.held_out_per_class and self.held_out_per_class >= a_class:
+            raise ValueError(
+                f"data.held_out_per_class: {self.held_out_per_class} leaves nothing to train on; {self.source} has "
+                f"about {a_class:.0f} training images a class"
+            )
+        return self
 
 
 class Network(Strict):
@@ -120,7 +151,7 @@ class Variant(Strict):
     """A deliberate deviation from the study's own recipe, for the named networks."""
 
     networks: list[str] = Field(description="as <config>-<scale>, for example A-256")
-    why: str
+    why: Reason
     pilot: bool = Field(False, description="short, measured on held-out images only, its weights not kept")
     boxes: Literal["scr", "pcr"] | None = Field(
         None, description="gives boxes in place of classes: one for all classes, or one a class (Appendix A)"

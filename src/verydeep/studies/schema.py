@@ -1,12 +1,11 @@
 """The schema of a study file: its parts fit each other, and each departure from the paper is explained."""
 
-import difflib
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from verydeep import paper
 from verydeep.data.sources import SOURCES, unfit
@@ -15,6 +14,7 @@ from verydeep.files import listed
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import Size, all_configurations
 from verydeep.networks.published import published_weights
+from verydeep.studies.keys import describe, require_keys
 from verydeep.studies.localisation import RATE, Localisation
 from verydeep.studies.names import study_fault, variant_fault
 from verydeep.studies.parts import (
@@ -26,11 +26,13 @@ from verydeep.studies.parts import (
     FurtherSeeds,
     Network,
     Positive,
+    Reason,
     Recipe,
     Scale,
     Seed,
     Settings,
     Testing,
+    Title,
     Variant,
     starts_from,
 )
@@ -47,7 +49,7 @@ class Study(Strict):
     """One study file."""
 
     name: str
-    title: str
+    title: Title
     purpose: str
     where: str
     data: Data
@@ -61,7 +63,7 @@ class Study(Strict):
     multi_crop: Literal["paper", "all"] = Field(
         "paper", description="networks tested on many crops: those that the paper tests so (Table 5), or all"
     )
-    why: dict[str, str] = Field(
+    why: dict[str, Reason] = Field(
         default={},
         description="reasons for each departure; stages.<key>, boxes.<key>: of a stage, of networks with boxes",
     )
@@ -87,16 +89,17 @@ class Study(Strict):
             for config in self.networks[scale]:
                 if config not in all_configurations():
                     raise ValueError(f"networks.{scale}: {UnknownName('config', config, all_configurations())}")
-        _require_keys("recipe", self.recipe, Recipe)
+        require_keys("recipe", self.recipe, Recipe)
         departed = self._departed_settings()
         self._check_purpose()
         for scale, keys in self.stages.items():
-            _require_keys(f"stages.{scale}", keys, Recipe)
+            require_keys(f"stages.{scale}", keys, Recipe)
         self._check_sizes()
         for scale in self.networks if self.train else ():
             ours, papers = self.resolve(scale), paper_recipe(scale)
             departed |= {key for key, value in ours if getattr(papers, key) != value}
         self._check_variants()
+        self._check_classes()
         self._check_further_seeds()
         self._check_published()
         if unexplained := sorted(departed - set(self.why)):
@@ -140,7 +143,7 @@ class Study(Strict):
             for where, keys in settings:
                 model = {"network": Network, "testing": Testing}[where]
                 allowed = _OF_ONE_SIZE if self.train and model is Network else None
-                _require_keys(f"settings.{scale}.{where}", keys, model, allowed)
+                require_keys(f"settings.{scale}.{where}", keys, model, allowed)
             network, testing = self.network_at(scale), self.testing_at(scale)
             departed |= {key for key, usual in Network() if getattr(network, key) != usual}
             departed |= {f"testing.{key}" for key, usual in Testing() if getattr(testing, key) != usual}
@@ -153,7 +156,7 @@ class Study(Strict):
         for name, variant in self.variants.items():
             if fault := variant_fault(name):
                 raise ValueError(f"variants: {fault}")
-            _require_keys(f"variants.{name}.set", variant.set, Recipe)
+            require_keys(f"variants.{name}.set", variant.set, Recipe)
             for network in variant.networks:
                 if network not in self._names():
                     raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, self._names())}")
@@ -164,15 +167,14 @@ class Study(Strict):
 
     def _check_network(self, name: str, variant: Variant) -> None:
         """A variant that builds its networks otherwise is of one size with the others, and starts from its own kind."""
-        _require_keys(f"variants.{name}.network", variant.network, Network, _OF_ONE_SIZE)
+        require_keys(f"variants.{name}.network", variant.network, Network, _OF_ONE_SIZE)
         for network in variant.networks if variant.network else ():
             config, scale = network.rsplit("-", 1)
             if not (self.train or (scale, config, self.network_at(scale, name).batch_norm) in published_weights()):
                 raise ValueError(f"variants.{name}.networks: nobody has published weights of {network} so")
             if fault := anatomy.size_fault(all_configurations()[config], self.size_at(scale, name)):
                 raise ValueError(f"variants.{name}.networks: {network} cannot be built so small: {fault}")
-            start = "-".join((self.train and starts_from(config, scale, self.resolve(scale, name))) or ())
-            if start and start not in variant.networks:
+            if (start := self._start(network, name)) and start not in variant.networks:
                 raise ValueError(
                     f"variants.{name}.networks: {network} starts from {start}, which is built otherwise; name that "
                     f"too, or start {config} at S=256 without A (transfer_from_a: false)"
@@ -181,7 +183,33 @@ class Study(Strict):
     def _check_localisation(self, name: str, variant: Variant) -> None:
         if variant.localisation and not variant.boxes:
             raise ValueError(f"variants.{name}.localisation: it gives no boxes; the key boxes says how it would")
-        _require_keys(f"variants.{name}.localisation", variant.localisation, Localisation)
+        require_keys(f"variants.{name}.localisation", variant.localisation, Localisation)
+
+    def _check_classes(self) -> None:
+        """Boxes are given to the classes that networks of this study name, which are trained with it."""
+        for name, variant in self.variants.items():
+            where = f"variants.{name}.localisation" if "classes" in variant.localisation else "localisation"
+            rows = self.localisation_at(name).classes.partition("/")[0].split("+") if variant.boxes else []
+            for row in rows:
+                if row not in self._classifying():
+                    raise ValueError(f"{where}.classes: {UnknownName('network', row, self._classifying())}")
+
+    def _classifying(self) -> list[str]:
+        """Every network as tables name it that names classes, those among them that only others start from."""
+        variants = {name: spec.networks for name, spec in self.variants.items() if not (spec.pilot or spec.boxes)}
+        rows = self._names() + [f"{network}-{name}" for name in variants for network in variants[name]]
+        for name, networks in [(None, self._names()), *variants.items()]:
+            for network in networks:
+                start = self._start(network, name)
+                while start and start not in rows:
+                    rows.append(start)
+                    start = self._start(start)
+        return rows
+
+    def _start(self, network: str, variant: str | None = None) -> str:
+        """The network that one starts from; empty for random weights and for those of others."""
+        config, scale = network.rsplit("-", 1)
+        return "-".join((self.train and starts_from(config, scale, self.resolve(scale, variant))) or ())
 
     def _names(self) -> list[str]:
         """Every network that the study trains, by configuration and scale: ``D-384``."""
@@ -319,32 +347,4 @@ def parse(text: str, path: str) -> Study:
     try:
         return Study.model_validate(keys)
     except ValidationError as error:
-        raise StudyError("; ".join(f"{path}: {_describe(fault)}" for fault in error.errors())) from None
-
-
-def _describe(fault: dict) -> str:
-    where = ".".join(str(part) for part in fault["loc"] if part != "[key]")
-    match fault["type"]:
-        case "extra_forbidden":
-            return f"{where}: {_unknown_key(where.rsplit('.', 1)[-1], Study.model_fields)}"
-        case "missing":
-            return f"{where}: this key is missing"
-        case "value_error":
-            return str(fault["ctx"]["error"])
-    return f"{where}: {fault['msg']} (found {fault['input']!r})"
-
-
-def _require_keys(where: str, keys: dict, of: type[BaseModel], allowed=None) -> None:
-    """Refuse a key that ``of`` has not, or that is not ``allowed``, and a value that it does not take; says where."""
-    for key in keys:
-        if key not in (allowed or of.model_fields):
-            raise ValueError(f"{where}.{key}: {_unknown_key(key, allowed or of.model_fields)}")
-    try:
-        of.model_validate(keys)
-    except ValidationError as error:
-        raise ValueError("; ".join(f"{where}.{_describe(fault)}" for fault in error.errors())) from None
-
-
-def _unknown_key(key: str, keys) -> str:
-    close = difflib.get_close_matches(key, list(keys), 1)
-    return "unknown key" + (f", did you mean {close[0]}?" if close else "")
+        raise StudyError("; ".join(f"{path}: {describe(fault, Study)}" for fault in error.errors())) from None

@@ -1,5 +1,6 @@
 """What every part of a study file is made of, and how its YAML is read."""
 
+import re
 from typing import Literal, get_args, get_origin
 
 import yaml
@@ -20,8 +21,34 @@ class Strict(BaseModel):
         return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
+#: How a number of YAML 1.1 may be written so that it is another than it shows, and how it is written instead.
+_MISREAD = {
+    re.compile(".*:.*"): "without colons",  # of base 60
+    re.compile("[-+]?0[0-9_]*[0-9].*"): "without leading zeros",  # of base 8
+    re.compile(".*_.*"): "without underscores",
+}
+
+
 class StrictLoader(yaml.SafeLoader):
-    """YAML without what would make a study mean something else than it shows: a key given twice, an alias."""
+    """YAML without what would make a study mean something else than it shows: a key given twice, an alias, ``032``."""
+
+    def compose_scalar_node(self, anchor):
+        node = super().compose_scalar_node(anchor)
+        number = node.tag.removeprefix("tag:yaml.org,2002:")
+        if number in ("int", "float"):
+            for form, instead in _MISREAD.items():
+                if form.fullmatch(node.value):
+                    raise yaml.YAMLError(
+                        f"line {node.start_mark.line + 1}: {node.value} would be read as {self._read(number, node)}; "
+                        f"write it {instead}"
+                    )
+        return node
+
+    def _read(self, number: str, node: yaml.ScalarNode) -> object:
+        try:
+            return {"int": self.construct_yaml_int, "float": self.construct_yaml_float}[number](node)
+        except (ValueError, OverflowError):  # as 0b_ and a float with a hundred colons
+            return "another number"
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):

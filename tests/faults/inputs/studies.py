@@ -52,6 +52,10 @@ study_case("variant that settles boxes and gives none", "variants.v.localisation
            more="variants: {v: {networks: [A-256], why: x, localisation: {mirror: true}}}\n")  # fmt: skip
 study_case("variant built otherwise than its parent", "variants.v.networks: D-256 starts from A-256, which is built",
            more="variants: {v: {networks: [D-256], why: x, network: {batch_norm: true}}}\n")  # fmt: skip
+study_case("number of base 8", "not YAML .*line 8: 032 would be read as 26; write it without leading zeros",
+           more="recipe: {batch: 032}\n")  # fmt: skip
+study_case("number of base 60", "not YAML .*line 8: 1:30 would be read as 90; write it without colons",
+           more="recipe: {epochs: 1:30}\n")  # fmt: skip
 study_case(
     "object of a program", "not YAML .*could not determine a constructor", more="title2: !!python/object:os.x {}\n"
 )
