@@ -1,6 +1,7 @@
 """Passes over images, against naive loops, torchvision and timm."""
 
 import itertools
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +12,14 @@ import pytest
 import timm
 import torch
 import torchvision
+from safetensors.numpy import save_file
 
-from verydeep import assembly, studies
+from verydeep import assembly, files, studies
 from verydeep.data.base import Images
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import CentreCrop, TrainingViews, draw_epoch, grid_positions, rescale
 from verydeep.errors import DataError, VerydeepError
-from verydeep.evaluation import tester
+from verydeep.evaluation import passes, tester
 from verydeep.networks import building, dense, vgg
 from verydeep.networks.configurations import Size, all_configurations
 from verydeep.networks.network import Network
@@ -297,3 +299,23 @@ def test_a_network_that_says_no_numbers_is_refused():
         broken.fully_connected()["fc8"].bias.fill_(torch.nan)
     with pytest.raises(VerydeepError, match="B says nothing that is a number of an image"):
         make(broken).make("dense", Shapes([(40, 40)]), np.array([0]), 40)
+
+
+KEY = {"weights": "a", passes.MADE_WITH: "here"}
+
+
+@pytest.mark.parametrize("metadata", [
+    None, {}, {"format": "pt"}, {"key": json.dumps(KEY)}, {"cost": "{}"}, {"key": "{cut", "cost": "{}"},
+    {"key": json.dumps(KEY), "cost": "{cut"}, {"key": "[1]", "cost": "{}"}, {"key": json.dumps(KEY), "cost": "3"},
+    {"key": json.dumps(KEY | {"weights": "b"}), "cost": "{}"}, {"key": "[" * 100_000, "cost": "{}"},
+], ids=lambda metadata: str(metadata)[:40])  # fmt: skip
+def test_a_pass_that_does_not_say_of_what_it_was_made_is_made_anew(tmp_path, metadata):
+    """What another program wrote there, without metadata, stopped a test."""
+    path, made = tmp_path / "dense-256.safetensors", {"posteriors": np.ones((2, 3), np.float32)}
+    save_file({"posteriors": np.zeros((2, 3), np.float32)}, path, metadata)
+    for recorded in ((), {files.sha256(path)}):
+        save_file({"posteriors": np.zeros((2, 3), np.float32)}, path, metadata)
+        arrays, cost = passes.kept_or_made(path, KEY, recorded, lambda: (made, {"seconds": 3}))
+        assert arrays["posteriors"].all() and cost == {"seconds": 3, "posteriors_sha256": files.sha256(path)}
+    again, _ = passes.kept_or_made(path, KEY, (), lambda: pytest.fail("made again"))
+    assert again["posteriors"].all()

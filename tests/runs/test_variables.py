@@ -44,7 +44,7 @@ def test_a_thread_count_is_part_of_the_record(undisturbed, monkeypatch):
     assert variables.recorded()["MKL_CBWR"] == "COMPATIBLE" and "AWS_SECRET" not in variables.recorded()
 
 
-@pytest.mark.parametrize(("value", "seconds"), [(None, None), ("", None), ("90", 90)])
+@pytest.mark.parametrize(("value", "seconds"), [(None, None), ("", None), ("90", 90), ("31536000", 31536000)])
 def test_how_long_a_silent_process_is_waited_for(monkeypatch, value, seconds):
     monkeypatch.delenv(variables.SILENCE, raising=False)
     if value is not None:
@@ -52,7 +52,7 @@ def test_how_long_a_silent_process_is_waited_for(monkeypatch, value, seconds):
     assert variables.silence() == seconds
 
 
-@pytest.mark.parametrize("value", ["0", "-3", "1.5", "long", "²"])
+@pytest.mark.parametrize("value", ["0", "-3", "1.5", "long", "²", "31536001", "99999999999999", "9" * 5000])
 def test_a_silence_that_is_no_number_of_seconds_is_refused(monkeypatch, value):
     monkeypatch.setenv(variables.SILENCE, value)
     with pytest.raises(VerydeepError, match=f"VERYDEEP_SILENCE={value}: no number of seconds; set it"):
@@ -71,6 +71,23 @@ def test_the_whole_launch_of_torchrun_is_believed(monkeypatch):
     monkeypatch.delenv("MASTER_PORT")
     with pytest.raises(VerydeepError, match="RANK=3, WORLD_SIZE=8, .* but MASTER_PORT not: unset them, or start"):
         variables.process()
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "-1", "65536", "29_500", "²", "9" * 5000])
+def test_a_launch_meets_at_a_port(monkeypatch, port):
+    for name, value in zip(variables.TORCHRUN, ("0", "1", "0", "1", "node0", port), strict=True):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(VerydeepError, match=f"^MASTER_PORT={port}: no port; a port is a whole number from 1 to 65535"):
+        variables.process()
+    for usual in ("1", "29500", "65535"):
+        monkeypatch.setenv("MASTER_PORT", usual)
+        assert variables.process() == (0, 1)
+
+
+@pytest.mark.parametrize("size", ["²", "9" * 5000, "1", "one"])
+def test_a_size_of_mpi_that_is_no_number_is_no_launch(monkeypatch, size):
+    monkeypatch.setenv(variables.MPI_SIZES[0], size)
+    assert variables.process() == (0, 1)
 
 
 @pytest.mark.parametrize("launcher", [

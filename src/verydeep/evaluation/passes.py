@@ -194,11 +194,14 @@ def _read(path: Path, key: dict, recorded: bool = False) -> tuple[dict[str, np.n
     """
     try:
         with safe_open(path, "numpy") as file:
-            metadata = file.metadata()
-            made, asked = json.loads(metadata["key"]), json.loads(json.dumps(key))
+            metadata = file.metadata() or {}  # of a file that another program wrote
+            made, cost = (json.loads(metadata.get(name, "null")) for name in ("key", "cost"))
+            if not (isinstance(made, dict) and isinstance(cost, dict)):
+                return None
+            asked = json.loads(json.dumps(key))
             counted = asked.keys() - ({MADE_WITH} if recorded else set())
             if {name: made.get(name) for name in counted} != {name: asked.get(name) for name in counted}:
                 return None
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["cost"])  # noqa: SIM118
-    except (OSError, SafetensorError):
+            return {name: file.get_tensor(name) for name in file.keys()}, cost  # noqa: SIM118
+    except (OSError, SafetensorError, json.JSONDecodeError, RecursionError):
         return None

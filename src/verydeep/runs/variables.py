@@ -32,8 +32,9 @@ _RECORDED = ("OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "ONEDNN_", "DNNL_", "
              "NCCL_ALGO", "NCCL_PROTO", "NCCL_NTHREADS", "NCCL_MIN_", "NCCL_MAX_", "NCCL_BUFFSIZE", "NCCL_COLLNET_",
              "NCCL_NVLS_", "TORCH_CUDNN_", "TORCH_BLAS_", "TORCH_MKLDNN_")  # fmt: skip
 _TRUE = ("1", "true", "t", "yes", "y", "on")
-#: Seconds after which another process of a launch that has not been heard of is given up.
-SILENCE = "VERYDEEP_SILENCE"
+#: Seconds after which another process of a launch that has not been heard of is given up; a year at most.
+SILENCE, _LONGEST = "VERYDEEP_SILENCE", 365 * 24 * 3600
+_LAST_PORT = 65535
 
 
 def process() -> tuple[int, int]:
@@ -52,17 +53,26 @@ def process() -> tuple[int, int]:
     remedy = "unset them, or start the command with torchrun or accelerate launch"
     if missing := [name for name in TORCHRUN if not os.environ.get(name)]:
         raise VerydeepError(f"{shown} is set as in a launch of many processes, but {', '.join(missing)} not: {remedy}")
-    if not all(value.isascii() and value.isdigit() for value in given.values()):
+    numbers = [_whole(given[name]) for name in _RANKS]
+    if None in numbers:
         raise VerydeepError(f"{shown}: not whole numbers; {remedy}")
-    rank, size, local_rank, local_size = (int(given[name]) for name in _RANKS)
+    rank, size, local_rank, local_size = numbers
     if not (rank < size and local_rank < local_size <= size and local_rank <= rank):
         raise VerydeepError(f"{shown}: no launch has such a process; {remedy}")
+    port = os.environ["MASTER_PORT"]
+    if not 1 <= (_whole(port) or 0) <= _LAST_PORT:
+        raise VerydeepError(f"MASTER_PORT={port}: no port; a port is a whole number from 1 to {_LAST_PORT}: {remedy}")
     return rank, size
+
+
+def _whole(value: str) -> int | None:
+    """The whole number that a variable holds, or ``None``; more digits than any has are none, as int() refuses some."""
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
 
 
 def _refuse_mpi() -> None:
     for name in MPI_SIZES:
-        if os.environ.get(name, "").isdigit() and int(os.environ[name]) > 1:
+        if (_whole(os.environ.get(name, "")) or 0) > 1:
             raise VerydeepError(
                 f"{name}={os.environ[name]} is set as in a launch by MPI, which would train the same network so many "
                 f"times: unset it, and train on many devices with --processes or torchrun"
@@ -80,14 +90,17 @@ def silence() -> int | None:
     Raises
     ------
     VerydeepError
-        When it is no positive whole number.
+        When it is no whole number from 1, or longer than a year.
     """
     value = os.environ.get(SILENCE)
     if not value:
         return None
-    if not (value.isascii() and value.isdigit() and int(value) > 0):
-        raise VerydeepError(f"{SILENCE}={value}: no number of seconds; set it to a positive whole one, or unset it")
-    return int(value)
+    seconds = _whole(value)
+    if not 1 <= (seconds or 0) <= _LONGEST:
+        raise VerydeepError(
+            f"{SILENCE}={value}: no number of seconds; set it to a whole one from 1 to {_LONGEST}, a year, or unset it"
+        )
+    return seconds
 
 
 @contextlib.contextmanager
