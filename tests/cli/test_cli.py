@@ -272,6 +272,8 @@ def test_a_picture_is_named_and_its_score_map_drawn(trained, monkeypatch, capsys
     (("smoke/A-256", "long.png"), 1, "error: long.png: 200000x1 pixels become "),
     (("smoke/A-256", "long.png", "--scales", "100"), 1, "error: the test scale 100 (14 pixels here) is smaller than "),
     (("smoke/A-256", "long.png", "--scales", "x"), 2, "error: Invalid value for '--scales': 'x' is no list of scales"),
+    *((("smoke/A-256", "long.png", "--scales", given), 2, f"error: Invalid value for '--scales': {given!r} is no ")
+      for given in ("", "2_56", "٢٥٦", "256+", "-256", "256 + 384", "9" * 5000)),
     (("smoke/A-256", "long.png", "--method", "vote"), 1, "error: unknown method 'vote': choose one of centre-crop"),
     (("smoke/A-256", "a", "b", "--map", "c.png"), 2, "error: --map draws one PICTURE."),
     (("smoke/A-256", "a.jpg", "--map", "b.jpg"), 2, "error: Invalid value for '--map': b.jpg is to be written: name "),

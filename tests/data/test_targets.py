@@ -64,6 +64,7 @@ def test_voc_has_labels_of_every_class_and_its_own_split(voc):
 @pytest.mark.parametrize(("name", "text", "message"), [
     ("dog_trainval", "000005 2\n", r"dog_trainval.txt: line 1 is not an image, and 1, 0 or -1: '000005 2'"),
     ("dog_trainval", "000005\n", "line 1 is not an image"),
+    ("dog_trainval", "\n000005 -1\n000005 1\n", "dog_trainval.txt: line 3 lists 000005 again; restore it, or "),
     ("dog_trainval", "000005 1\n", "lists other images than those of the other classes"),
     ("dog_trainval", None, "dog_trainval.txt: cannot be read"),
 ])  # fmt: skip
@@ -122,13 +123,23 @@ def test_people_are_told_apart_by_their_boxes(action):
 
 @pytest.mark.parametrize(("content", "message"), [
     (BOXES.format(ONE.format(1)), "has no object 2"),
-    (BOXES.format(ONE.format(1) * 2).replace("16.0", "x"), "no box of"),
+    *((BOXES.format(ONE.format(1) * 2).replace("16.0", side), "object 1 has no box of four")
+      for side in ("x", "1_6", "١٦", "inf", "nan", "")),
+    (BOXES.format(ONE.format(1) * 2).replace("32", "٣٢"), "states no size of its image"),
     ("<annotation>", "not the XML of boxes"),
 ])  # fmt: skip
 def test_a_faulty_box_of_a_person_is_one_line(action, content, message):
-    (action / "Annotations" / "2010_1.xml").write_text(content)
+    (action / "Annotations" / "2010_1.xml").write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=message):
         list(Voc2012Action(action).labelled())
+
+
+def test_a_person_who_is_listed_twice_is_one_line(action):
+    """Other people of the same image are listed on lines of their own."""
+    path = action / "ImageSets" / "Action" / "running_train.txt"
+    path.write_text("2010_1 1 1\n2010_1 2 -1\n2010_1 2 1\n")
+    with pytest.raises(DataError, match=r"running_train.txt: line 3 lists 2010_1, object 2 again"):
+        list(Voc2012Action(action).entries())
 
 
 def test_caltech_takes_images_alone_from_its_folders(checkout, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Commands that train and test networks: one, several together, or one once more to verify its record."""
 
+import re
 from pathlib import Path
 
 import click
@@ -144,7 +145,7 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
     from verydeep.runs import predictions
 
     if finetuning.is_own(Path(name)):
-        if target or shown or scales or method != "dense":
+        if target or shown or scales is not None or method != "dense":
             raise click.UsageError("a network for own images is tested densely at its own scale, without a map.")
         return _predict_own(Path(name), pictures)
 
@@ -156,10 +157,9 @@ def predict(name: str, pictures: tuple[Path, ...], method: str, scales: str | No
         raise VerydeepError(f"{target}: is there already, and no map; name another file, or remove it")
     if shown and not target:
         raise click.UsageError("--class says what --map draws.")
-    try:
-        asked = tuple(int(scale) for scale in scales.split("+")) if scales else ()
-    except ValueError:
-        raise click.BadParameter(f"{scales!r} is no list of scales, as 256+384+512", param_hint="'--scales'") from None
+    if scales is not None and not re.fullmatch(r"[0-9]{1,9}(\+[0-9]{1,9})*", scales):
+        raise click.BadParameter(f"{scales!r} is no list of scales, as 256+384+512", param_hint="'--scales'")
+    asked = tuple(int(scale) for scale in scales.split("+")) if scales else ()
     model = pretrained.pretrained(name, device=assembly.device())
     way = prediction.measurement(model, method, asked)
     for picture in pictures:

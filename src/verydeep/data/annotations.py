@@ -4,6 +4,7 @@ A box is (left, top, right, bottom), in parts of its image's width and height. D
 and column of pixels that belong to the object, so a box ends one pixel further, as in ILSVRC's development kit.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from verydeep.errors import DataError, in_one_line
 
 #: Those of ILSVRC are below twenty kilobytes.
 MAX_XML_BYTES = 1_000_000
+_WHOLE = re.compile("-?[0-9]+")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -71,6 +73,8 @@ def clipped(corners: list[str], size: tuple[int, int], where: str) -> tuple[floa
 
 def _whole(corners: list[str] | tuple, where: str) -> list[int]:
     try:
+        if any(isinstance(corner, str) and not _WHOLE.fullmatch(corner.strip()) for corner in corners):
+            raise ValueError  # int() would take 1_0, and digits of other scripts
         left, top, right, bottom = (int(corner) for corner in corners)
     except (TypeError, ValueError):
         raise DataError(f"{where}: {' '.join(map(str, corners))!r} are no four whole numbers of a box") from None
@@ -124,8 +128,8 @@ def read_xml(path: Path) -> Element:
 
 def size_in(root: Element, path: Path) -> tuple[int, int]:
     """The (width, height) of its image that an annotation states; raises as :func:`from_xml`."""
-    width, height = (root.findtext(f"size/{side}") for side in ("width", "height"))
-    if not (width and height and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+    width, height = (root.findtext(f"size/{side}") or "" for side in ("width", "height"))
+    if not all(re.fullmatch("0*[1-9][0-9]{0,8}", side) for side in (width, height)):
         raise DataError(f"{path}: states no size of its image")
     return int(width), int(height)
 

@@ -64,16 +64,21 @@ class Voc(Source):
         return self.folder / "ImageSets" / name
 
     def _lines(self, name: str, fields: int) -> list[list[str]]:
-        """The lines of a file of an image set: an image and, last, whether it is of the class."""
+        """The lines of a file of an image set: an image and, last, whether it is of the class; each listed once."""
         path = self._set(name)
-        rows = [line.split() for line in self.lines(path) if line.strip()]
-        for number, row in enumerate(rows, 1):
+        rows = {number: line.split() for number, line in enumerate(self.lines(path), 1) if line.strip()}
+        listed = set()
+        for number, row in rows.items():
             if len(row) != fields or row[-1] not in ("1", "0", "-1"):
                 raise DataError(
                     f"{path}: line {number} is not {'an image, ' if fields == 2 else 'an image, an object, '}"
                     f"and 1, 0 or -1: {' '.join(row)!r}"
                 )
-        return rows
+            what = ", object ".join(row[:-1])
+            if what in listed:  # one of the two labels would be passed over
+                raise DataError(f"{path}: line {number} lists {what} again; restore it, or {self.again}")
+            listed.add(what)
+        return [*rows.values()]
 
     def _image(self, image: str) -> str:
         """Where an image lies below the folder of the set."""
@@ -196,11 +201,18 @@ class Voc2012Action(Voc2012):
         path = self.folder / "Annotations" / f"{image}.xml"
         root = read_xml(path)
         nodes = root.findall("object")
-        if not person.isdecimal() or not 1 <= int(person) <= len(nodes):
+        if not (person.isascii() and person.isdecimal()) or not 1 <= int(person) <= len(nodes):
             raise DataError(f"{path}: has no object {person}")
         corners = [nodes[int(person) - 1].findtext(f"bndbox/{side}") or "" for side in ("xmin", "ymin", "xmax", "ymax")]
         try:
-            sides = tuple(round(float(corner)) - 1 for corner in corners)  # VOC counts pixels from one
-        except ValueError:
+            sides = tuple(_rounded(corner) - 1 for corner in corners)  # VOC counts pixels from one
+        except (ValueError, OverflowError):
             raise DataError(f"{path}: object {person} has no box of four numbers") from None
         return box(tuple(max(0, side) for side in sides), size_in(root, path), str(path), beyond=1)
+
+
+def _rounded(corner: str) -> int:
+    """The nearest whole number; raises where it is none as a file has it, with digits of ASCII and without ``_``."""
+    if not corner.isascii() or "_" in corner:
+        raise ValueError(corner)
+    return round(float(corner))

@@ -22,7 +22,7 @@ def line_case(what: str, line: str, says: str, file: str = "train/n01/n01_boxes.
         small.box_tiny(folder)
         entry = _read(small.SmallTiny, folder)
         path = folder / file
-        path.write_text(f"{path.read_text().splitlines()[0]}\n{line}\n")
+        path.write_text(f"{path.read_text().splitlines()[0]}\n{line}\n", encoding="utf-8")
         return entry
 
 
@@ -30,6 +30,8 @@ line_case("negative", "n01_1.JPEG\t-1\t2\t30\t40", "line 2: the box -1 2 30 40 b
 line_case("outside", "n01_1.JPEG\t1\t2\t64\t40", "line 2: the box 1 2 64 40 ends outside the image of 64x64")
 line_case("empty", "n01_1.JPEG\t30\t2\t29\t40", "line 2: the box 30 2 29 40 is empty")
 line_case("no numbers", "n01_1.JPEG\t1\t2\tx\t40", "line 2: '1 2 x 40' are no four whole numbers")
+line_case("a number of Python", "n01_1.JPEG\t1\t2\t3_0\t40", "line 2: '1 2 3_0 40' are no four whole numbers")
+line_case("digits of another script", "n01_1.JPEG\t1\t٢\t30\t40", "line 2: '1 ٢ 30 40' are no four whole numbers")
 line_case("too few numbers", "n01_1.JPEG\t1\t2\t30", "line 2 has 4 fields, 5 expected")
 line_case("several for one image", "n01_0.JPEG\t1\t2\t30\t40", "line 2: a second box for n01_0.JPEG")
 line_case("of an image that is not there", "n01_9.JPEG\t1\t2\t30\t40", "has a box for n01_9.JPEG, which is not there")
