@@ -67,6 +67,14 @@ def test_one_box_and_equal_boxes():
     assert one.boxes.tolist() == FIVE[:1].tolist() and one.steps == ()
     same = merge(np.repeat(FIVE[:1], 3, 0), np.array([0.1, 0.2, 0.3]), Localisation())
     assert same.boxes.tolist() == FIVE[:1].tolist() and same.scores == pytest.approx([0.6])
+    empty = np.array([[0.5, 0, 0.5, 1], [0.5, 0, 0.5, 1], [0, 0, 0, 0], [0.5, 0, 0.5, 0.9]])
+    assert distances(empty[:1], empty, "iou").tolist() == [[0, 0, 1, 1]]
+    for match in ("iou", "overfeat"):
+        with np.errstate(over="ignore"):  # in parts of no side
+            itself = np.diag(distances(empty, empty, match))
+        assert itself.tolist() == [0] * 4
+        found = merge(np.zeros((3, 4)), np.array([0.1, 0.2, 0.3]), Localisation(match=match))
+        assert found.boxes.tolist() == [[0] * 4] and found.scores == pytest.approx([0.6]) and len(found.steps) == 2
 
 
 def naive(boxes, scores, options):

@@ -85,10 +85,36 @@ def test_an_address_comes_from_the_configuration_or_the_environment_and_is_one(t
     assert publication.book_url() == ADDRESS
     monkeypatch.setenv("VERYDEEP_BOOK_URL", "https://elsewhere.org")
     assert publication.book_url() == "https://elsewhere.org"
-    for wrong in ("elsewhere.org", "ftp://elsewhere.org", "https://", "https://a.org/?page=1", "https://[x"):
-        monkeypatch.setenv("VERYDEEP_BOOK_URL", wrong)
-        with pytest.raises(VerydeepError, match=r"^\$VERYDEEP_BOOK_URL: .* is no address of a site, write https://"):
-            publication.book_url()
+
+
+@pytest.mark.parametrize("wrong", [
+    "elsewhere.org", "ftp://elsewhere.org", "https://", "https://a.org/?page=1", "https://[x", "https://:80/x",
+    "https://h st/x", "https://host/a b", "https://h\n/x", "https://host/x\n", " https://host", "https://host/\x07",
+    "https://host:port/x", "https://host:99999/x", "https://host/x?", "https://host/x#", "https://host\\x",
+])  # fmt: skip
+def test_what_is_no_address_is_refused(monkeypatch, wrong):
+    for variable, address in (("BOOK", publication.book_url), ("REPOSITORY", publication.repository_url)):
+        monkeypatch.setenv(f"VERYDEEP_{variable}_URL", wrong)
+        said = re.escape(f"$VERYDEEP_{variable}_URL: {wrong!r} is no address of a site, write https://HOST/PATH")
+        with pytest.raises(VerydeepError, match=f"^{said}$"):
+            address()
+
+
+@pytest.mark.parametrize("wrong", [
+    "https://user:hidden@host/a", "https://user@host", "user:hidden@host", "https://user:hidden@ho st/@a",
+    "https://user:hid/hidden@host/a", "https://user:a hidden@b hidden@host",
+])  # fmt: skip
+def test_an_address_with_a_password_is_refused_without_showing_it(monkeypatch, wrong):
+    monkeypatch.setenv("VERYDEEP_REPOSITORY_URL", wrong)
+    with pytest.raises(VerydeepError, match=r"is no address of a site, write https://HOST/PATH$") as caught:
+        publication.repository_url()
+    assert "hidden" not in str(caught.value) and "...@" in str(caught.value)
+
+
+@pytest.mark.parametrize("right", ["http://localhost:8000", "https://host/~me/@book", "https://[::1]:80/x"])
+def test_other_addresses_of_sites_are_taken(monkeypatch, right):
+    monkeypatch.setenv("VERYDEEP_BOOK_URL", f"{right}/")
+    assert publication.book_url() == right
 
 
 def test_a_version_is_called_unreleased_until_its_tag_is_checked_out(trained, monkeypatch):

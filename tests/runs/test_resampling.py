@@ -103,6 +103,19 @@ def test_a_number_sign_in_the_name_of_a_file_is_no_object():
 
 
 def test_a_class_without_an_image_has_no_precision():
-    labels, counts = np.array([-1, 0, -1]), np.ones((4, 3))
-    for precision in ("eleven", "area"):
-        assert transfers.average_precision(labels, np.array([3.0, 2.0, 1.0]), precision, counts).tolist() == [0] * 4
+    counts, scores = np.ones((4, 3)), np.array([3.0, 2.0, 1.0])
+    for labels in ([-1, 0, -1], [0, 0, 0], [-1, -1, -1]):
+        for precision in ("eleven", "area"):
+            found = transfers.average_precision(np.array(labels), scores, precision, counts)
+            assert found.tolist() == [0] * 4
+    assert transfers.average_precision(np.array([], int), np.array([])).tolist() == [0]
+    table = transfers.table("x", 0, ["a", "b"], np.array([[0, 1], [0, -1]]), np.array([[1.0, 2], [3, 1]]), "map")
+    assert transfers.value(table, "map")["classes"] == [0, 100] and not transfers.resampled(table, "map").max() > 50
+
+
+def test_a_score_that_is_no_number_ranks_no_image():
+    labels = np.array([1, -1, 0])
+    for scores in ([np.nan, 1, 2], [1, 2, np.nan]):
+        with pytest.raises(RecordError, match=r"^average precision: a class score is no number \(NaN\), by which"):
+            transfers.average_precision(labels, np.array(scores))
+    assert transfers.average_precision(labels, np.array([np.inf, -np.inf, 0])).tolist() == [1]

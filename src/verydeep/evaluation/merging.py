@@ -44,10 +44,11 @@ def distances(first: np.ndarray, second: np.ndarray, match: str) -> np.ndarray:
     of the boxes", which as printed would be larger the more two boxes share. ``"overfeat"`` is our reading: the
     distance in parts of their mean width and height, and what of their union they do not share.
     """
-    apart = 1 - overlap(first, second)
+    boxes, others = np.asarray(first, np.float64)[:, None], np.asarray(second, np.float64)[None]
+    # two of no area have nothing to share, and are one all the same
+    apart = np.where((boxes == others).all(-1), 0, 1 - overlap(first, second))
     if match == "iou":
         return apart
-    boxes, others = np.asarray(first, np.float64)[:, None], np.asarray(second, np.float64)[None]
     centres = (boxes[..., :2] + boxes[..., 2:] - others[..., :2] - others[..., 2:]) / 2
     sides = (boxes[..., 2:] - boxes[..., :2] + others[..., 2:] - others[..., :2]) / 2
     return apart + np.linalg.norm(centres / np.maximum(sides, np.finfo(np.float64).tiny), axis=-1)

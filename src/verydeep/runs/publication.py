@@ -6,6 +6,7 @@ own context.
 """
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -69,13 +70,22 @@ def _address(variable: str, group: str, key: str) -> str | None:
         value, said = (_config(root).get(group) or {}).get(key), f"_config.yml: {group}: {key}"
     if not value:
         return None
-    try:
-        parts = urlsplit(str(value))
-    except ValueError:  # brackets that hold no IPv6 address
-        parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
-        raise VerydeepError(f"{said}: {value!r} is no address of a site, write https://HOST/PATH")
+    if not _is_address(str(value)):
+        shown = re.sub("(?s)^([a-z]*://)?.*@", r"\1...@", str(value))  # a password is not printed
+        raise VerydeepError(f"{said}: {shown!r} is no address of a site, write https://HOST/PATH")
     return str(value).rstrip("/")
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is the address of a site: a host, perhaps a port and a path, without a user's name."""
+    if not text.isprintable() or " " in text or "\\" in text:  # urlsplit drops line ends and tabs
+        return False
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:  # brackets that hold no IPv6 address, a port that is none
+        return False
+    return parts.scheme in ("http", "https") and bool(host) and not ("@" in parts.netloc or "?" in text or "#" in text)
 
 
 @cache

@@ -13,6 +13,7 @@ import pandas as pd
 
 from verydeep import files
 from verydeep.data.targets import images_of
+from verydeep.errors import RecordError
 from verydeep.runs.records import TargetRecord
 from verydeep.studies.targets import TARGETS
 from verydeep.studies.transfer import resampling
@@ -145,18 +146,26 @@ def average_precision(
         ``"eleven"``: the mean over the recalls 0, 0.1, ..., 1 of the best precision at that recall or a higher one, as
         VOC-2007 defines it. ``"area"``: the area under that best precision, as VOC defines it since 2010.
     counts
-        (draws, n): how often each image counts; once by default. 0 for a draw without an image of the class.
+        (draws, n): how often each image counts; once by default. 0 for a draw without an image of the class, which
+        has no precision, and so where every image is difficult.
+
+    Raises
+    ------
+    RecordError
+        When a score is NaN: it has no place in a ranking.
     """
+    if np.isnan(scores).any():
+        raise RecordError("average precision: a class score is no number (NaN), by which images cannot be ranked")
     counts = np.ones((1, len(labels))) if counts is None else counts
     order = np.argsort(-scores, kind="stable")
     order = order[labels[order] != 0]
     of_class, ranked = labels[order] == 1, counts.T[order]  # images are rows, which are copied whole
+    if not of_class.any():
+        return np.zeros(len(counts))
     last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # of each score
     before = np.cumsum(of_class)[last]
     # Further down, until the next image of the class, precision only falls and recall stays.
     reaches = np.diff(before, prepend=0) > 0
-    if not reaches.any():
-        return np.zeros(len(counts))
     every = np.cumsum(ranked, 0)[last[reaches]]
     true = np.cumsum(ranked[of_class], 0)[before[reaches] - 1]
     total = true[-1]
