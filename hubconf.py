@@ -8,7 +8,7 @@ from pathlib import Path
 
 # What the package imports on the way to a network; torch.hub says which of them is missing.
 dependencies = ["defusedxml", "filelock", "google", "h5py", "nbformat", "numpy", "pandas", "PIL", "pooch",
-                "pydantic", "safetensors", "torch", "torchvision", "tqdm", "yaml"]  # fmt: skip
+                "pydantic", "pydantic_core", "safetensors", "torch", "torchvision", "tqdm", "yaml"]  # fmt: skip
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 

@@ -409,7 +409,7 @@ def test_of_a_claim_with_two_halves_each_is_judged_by_its_own_kind():
     found = claims.Verdict(0, "", "", rule, pairs)
     assert (found.agreeing, found.opposed) == (1, 1)
     moved = claims.Rule(
-        0, "lower", "each", [["table3.a", "table3.b"]], "", equal=[["table3.c", "table4.d"]]
+        0, "lower", "each", [["table3.a", "table3.b"]], "", margin=1.0, equal=[["table3.c", "table4.d"]]
     ).on_one_crop()
     assert moved.pairs == [["centre-crop.a", "centre-crop.b"]] and moved.paper_pairs == [["table3.a", "table3.b"]]
 

@@ -104,6 +104,8 @@ def _check_copies() -> list[str]:
     for path in files.listed(paths.runs(), "*/*/train.json"):
         with contextlib.suppress(RecordError):  # said by check_folder
             record = read_file(path)
+            if path.parent.name != run_name(record):
+                continue  # said by check_folder, too
             network = record.study, record.config, record.train_scale, record.variant, record.artefacts[WEIGHTS]
             if (where := first.setdefault(network, path.parent)) != path.parent:
                 faults.append(f"{short(path.parent)}: has the very weights of {short(where)}; remove the copy")

@@ -114,8 +114,8 @@ class Data(Strict):
     def _leaves_some(self):
         """Of a source that has training images, some are left to train on."""
         images = SOURCES[self.source].counts.get("train") if self.source in SOURCES else None
-        a_class = images / SOURCES[self.source].num_classes if images else None
-        if a_class and self.held_out_per_class and self.held_out_per_class >= a_class:
+        a_class = images / SOURCES[self.source].num_classes if images else 0
+        if self.held_out_per_class and self.held_out_per_class >= a_class >= 1:  # a rehearsal has not one of each
             raise ValueError(
                 f"data.held_out_per_class: {self.held_out_per_class} leaves nothing to train on; {self.source} has "
                 f"about {a_class:.0f} training images a class"

@@ -144,7 +144,7 @@ class Training:
         except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:  # torch's of other shapes, too
             raise checkpoints.unreadable(self.checkpoint, error) from None
         if not self.updates.is_finite():
-            raise checkpoints.unreadable(self.checkpoint, ValueError("weights that are no numbers"))
+            raise VerydeepError(f"{self.checkpoint}: has weights that are no numbers; delete it to start again")
         return state
 
     def save(self) -> None:
