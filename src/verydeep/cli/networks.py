@@ -9,6 +9,9 @@ from verydeep import files
 from verydeep.cli.group import cli, given, machine_options, network_arguments, pixels_option, wait_option
 from verydeep.errors import Interrupted, UnknownName, VerydeepError
 
+#: What a picture that ``predict --map`` drew says of itself, and may be drawn over.
+_MAPS = "verydeep predict --map"
+
 
 @cli.command()
 @pixels_option
@@ -198,10 +201,6 @@ def _draw(model, picture: Path, name: str, scales: tuple[int, ...], target: Path
     )
     with files.atomic(target) as part:
         drawn.figure.savefig(part, format="png", dpi=110, metadata={"Software": _MAPS})
-
-
-#: What a picture that ``predict --map`` drew says of itself, and may be drawn over.
-_MAPS = "verydeep predict --map"
 
 
 def _is_map(path: Path) -> bool:

@@ -15,6 +15,7 @@ from verydeep.evaluation.prediction import OnePicture
 from verydeep.evaluation.tester import Tester
 from verydeep.finetuning.loop import new_network
 from verydeep.networks import weights
+from verydeep.runs.parts import Colour
 from verydeep.studies import Run
 from verydeep.studies.parts import Network, Recipe, Testing
 from verydeep.studies.plan import named_run
@@ -23,7 +24,6 @@ from verydeep.studies.plan import named_run
 WEIGHTS, NOTE, PAGE = "weights.safetensors", "network.json", "page.html"
 
 
-Channel = Annotated[list[float], Field(min_length=3, max_length=3)]
 Divisor = Annotated[float, Field(gt=0)]
 
 
@@ -43,7 +43,7 @@ class Note(BaseModel):
     settings: dict
     """How it is built and tested, see :func:`settings`."""
     classes: Annotated[list[str], AfterValidator(_each_once)]
-    mean: Channel
+    mean: Colour
     """Of the pixels, 0-255: RGB."""
     divisor: Divisor | Annotated[list[Divisor], Field(min_length=3, max_length=3)]
     test_scale: int

@@ -8,6 +8,7 @@ from verydeep.data.fingerprint import fingerprint
 from verydeep.networks import weights
 from verydeep.networks.network import Network
 from verydeep.runs import provenance
+from verydeep.runs.records import HISTORY, WEIGHTS
 from verydeep.studies import Run
 from verydeep.training.images import TrainingImages
 
@@ -27,10 +28,10 @@ def write(
     parent_sha256
         The hash of the weights that it started from, as they were then; ``None`` where it has no parent.
     """
-    kept = ["weights.safetensors"] if run.weights.parent == run.folder else []
-    with runs.rewriting(run.folder, ["train.json", "history.csv", *kept]):
+    kept = [WEIGHTS] if run.weights.parent == run.folder else []
+    with runs.rewriting(run.folder, ["train.json", HISTORY, *kept]):
         digest = weights.publish(net, run.weights)
-        with files.atomic(run.folder / "history.csv") as part:
+        with files.atomic(run.folder / HISTORY) as part:
             pd.DataFrame(history).to_csv(part, index=False)
         last, parent = history[-1], run.parent
         record = runs.TrainRecord(
@@ -46,7 +47,7 @@ def write(
             cost=_cost(run, images, history, sessions),
             sessions=[runs.Session(**session) for session in sessions],
             metrics={key: last[key] for key in last if key.startswith(("train", "held_out"))},
-            artefacts={"weights.safetensors": digest, "history.csv": files.sha256(run.folder / "history.csv")},
+            artefacts={WEIGHTS: digest, HISTORY: files.sha256(run.folder / HISTORY)},
         )
         runs.write_record(run, record)
 
