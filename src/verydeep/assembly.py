@@ -97,7 +97,7 @@ def _load_trained(net: Network, run: Run) -> None:
     record = runs.read_record(run, "train")
     if record:
         require_as_recorded(run, record)
-    if record and run.weights.exists() and files.sha256(run.weights) != record.artefacts["weights.safetensors"]:
+    if record and run.weights.exists() and files.sha256(run.weights) != record.weights_sha256:
         raise VerydeepError(
             f"{run.weights}: not the weights that {run.name} was trained to; restore them (git checkout), or delete "
             f"them and train again"

@@ -14,7 +14,7 @@ import nbformat
 from docutils import nodes
 
 #: Roles of this book: what they print is found by the text they were given (see :func:`rendered`).
-OWN_ROLES = ("result", "paper", "verdict", "held-out")
+OWN_ROLES = ("result", "paper", "verdict", "held-out", "difference")
 #: A rendered node that stands for a role keeps here what stood in the source.
 SOURCE = "verydeep_source"
 

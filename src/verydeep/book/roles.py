@@ -1,4 +1,4 @@
-"""What sentences say of the runs: the roles ``result``, ``paper``, ``verdict`` and ``held-out``.
+"""What sentences say of the runs: the roles ``result``, ``paper``, ``verdict``, ``held-out`` and ``difference``.
 
 An unknown identity is a warning, which the strict build turns into a failure. In Markdown::
 
@@ -7,6 +7,7 @@ An unknown identity is a warning, which the strict build turns into a failure. I
     {verdict}`quarter.3`                   what a study says of the paper's claim 3, and the difference that says it
     {verdict}`quarter.3 centre-crop`       what it says of the same networks on one crop
     {held-out}`quarter.A-256-pilot-base`   the top-1 error of a network, or a pilot, on the images held out for choices
+    {difference}`narrow table3.A-256 table3.D-256`   how much better the second row is than the first
 """
 
 from abc import ABC, abstractmethod
@@ -19,7 +20,7 @@ from verydeep import results, runs
 from verydeep.book import lost_text
 from verydeep.chapters import claim_tables, display
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.results import citation
+from verydeep.results import citation, differences
 from verydeep.results.claims import Verdict
 from verydeep.statistics import error_interval
 from verydeep.studies.plan import named_run
@@ -147,6 +148,29 @@ class HeldOutRole(BookRole):
         return [nodes.inline("", "", reference, classes=["result-link"])], []
 
 
+class DifferenceRole(BookRole):
+    """How much better the second row of a study is than the first, percentage points, with its 95 % interval.
+
+    The average where several pairs of rows stand there, and *not run* where one of them has not been. Leads to the page
+    that says how two numbers are compared.
+    """
+
+    def show(self):
+        """The difference and its link, or the warning that a row is unknown, or that two cannot be compared."""
+        study, *rows = self.text.split()
+        try:
+            found = differences.between(study, *rows)
+        except VerydeepError as error:
+            return self._warn(str(error))
+        if found is None:
+            return [nodes.inline(display.NOT_RUN, display.NOT_RUN, classes=["result"])], []
+        value, spread = claim_tables.in_points(found.interval)
+        shown = [nodes.inline(value, value, classes=["result"]), nodes.inline(spread, spread, classes=["spread"])]
+        hover = f"{citation.describe_difference(found)}; verydeep compare {study} {' '.join(rows)}"
+        reference = self._link("cite", hover, *shown, anchor="#two-numbers-compared")
+        return [nodes.inline("", "", reference, classes=["result-link"])], []
+
+
 def _shown_at(study: str, claim: int | str, on_one_crop: bool) -> tuple[str, str]:
     """The page on which a verdict stands in its table, and the table's anchor there, if it has one."""
     if on_one_crop:
@@ -169,3 +193,4 @@ def setup(app: Sphinx) -> None:
     app.add_role("paper", PaperRole())
     app.add_role("verdict", VerdictRole())
     app.add_role("held-out", HeldOutRole())
+    app.add_role("difference", DifferenceRole())

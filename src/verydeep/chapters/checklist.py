@@ -144,7 +144,7 @@ def _weights(study: Study, made: list[Run]) -> str:
     if not study.train:
         return "those that were tested are published by others"
     networks = [run for run in made if not run.pilot]
-    published = sum((run.folder / "weights.safetensors").exists() for run in networks)
+    published = sum((run.folder / paths.WEIGHTS).exists() for run in networks)
     return f"{published} of {len(networks)} networks, in half precision, in which all were tested"
 
 

@@ -7,8 +7,9 @@ import pandas as pd
 from verydeep import results, statistics
 from verydeep.chapters import display
 from verydeep.results import claims
-from verydeep.results.claims import Compared, Evidence, Rule, Verdict, history
+from verydeep.results.claims import Rule, Verdict, history
 from verydeep.results.printed import more_is_better
+from verydeep.statistics import Interval
 
 _FAIR = {
     "fits": "each network fits its training images at least as well as the one that it is compared with",
@@ -133,7 +134,7 @@ def comparisons(study: str) -> display.Table:
         for pair in verdict.compared:
             if pair.ours is None or more_is_better(pair.first):
                 continue
-            counts = _only_one_wrong(evidence, pair)
+            counts = evidence.only_one_wrong(pair.first, pair.second, pair.seeds)
             covered.append((evidence.numbers[pair.first].n, len(pair.seeds)))
             rows.append(
                 {
@@ -162,15 +163,6 @@ def comparisons(study: str) -> display.Table:
     )
 
 
-def _only_one_wrong(evidence: Evidence, pair: Compared) -> tuple[int, int] | None:
-    """How many images only the first row answers wrongly, and only the second; ``None`` of several seeds."""
-    if len(pair.seeds) > 1:
-        return None
-    return statistics.only_one_wrong(
-        *(evidence.answers(reference, pair.seeds)[0] for reference in (pair.first, pair.second))
-    )
-
-
 def agreement(verdict: Verdict) -> str:
     """``9 of 10``, and how many of the others are surely against the claim."""
     if verdict.direction is None:
@@ -195,6 +187,12 @@ def in_parentheses(verdict: Verdict) -> str:
     way = " on a centre crop" if verdict.on_a_crop else ""
     ours = verdict.ours
     return f"{direction}{ours.value:+.1f} points{way}, {ours.low:+.1f} to {ours.high:+.1f}"
+
+
+def in_points(difference: Interval) -> tuple[str, str]:
+    """A difference in a sentence: ``2.2 points``, and its 95 % interval, `` (1.4 to 3.0)``."""
+    value, low, high = (f"{round(part, 1) + 0.0:.1f}" for part in (difference.value, difference.low, difference.high))
+    return f"{value} points", f" ({low} to {high})"
 
 
 def coverage(verdicts: Iterable[Verdict]) -> str:

@@ -48,6 +48,25 @@ def cite(identity: str, form: str | None) -> None:
 
 @cli.command()
 @click.argument("study")
+@click.argument("first")
+@click.argument("second")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
+def compare(study: str, first: str, second: str, as_json: bool) -> None:
+    """Compare two rows of a study on the same images.
+
+    A row is named by its table and network, table3.A-256 (verydeep numbers STUDY lists all).
+    Positive is a difference for which the second is the better one.
+    """
+    from verydeep.results import citation, differences
+
+    found = differences.between(study, first, second)
+    if found is None:
+        raise VerydeepError(f"{study}: {first} and {second} have not both been run, or with no seed in common")
+    click.echo(json.dumps(differences.as_dict(found), indent=1) if as_json else citation.compared(found))
+
+
+@cli.command()
+@click.argument("study")
 @click.option("--to", type=click.Path(path_type=Path), help="Folder to write; <study>-crate by default.")
 def crate(study: str, to: Path | None) -> None:
     """Write the study's recorded runs as a Workflow Run RO-Crate."""

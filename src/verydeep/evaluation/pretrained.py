@@ -14,6 +14,7 @@ from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import centre_position, require_rescalable, rescale
 from verydeep.errors import VerydeepError
 from verydeep.networks import vgg, weights
+from verydeep.paths import WEIGHTS
 from verydeep.runs import publication, remote, variables
 from verydeep.studies import Run
 from verydeep.studies.measurements import single
@@ -21,7 +22,7 @@ from verydeep.studies.names import RunName
 from verydeep.studies.plan import find_run, named_run
 from verydeep.studies.schema import Testing
 
-_WEIGHTS, _RECORD = "weights.safetensors", "train.json"
+_RECORD = "train.json"
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,9 @@ def pretrained(name: str | Path, *, sha256: str | None = None, device: str | tor
         path = remote.cache() / run.published.publisher / run.published.file
         weights.obtain(run.published, net, path)
     else:
-        path = folder / _WEIGHTS
+        path = folder / WEIGHTS
         record = _record(run, folder)
-        _require_hash(path, record.artefacts[_WEIGHTS], f"the record of {run.name}")
+        _require_hash(path, record.weights_sha256, f"the record of {run.name}")
         weights.load_into(net, path)
     normaliser = assembly.recorded_normaliser(run, device, record)
     if sha256 is not None:
@@ -136,12 +137,12 @@ def class_names(run: Run) -> list[str]:
 def _find(name: str | Path) -> tuple[Run, Path | None]:
     """The run that is asked for, and the folder with its record and weights; none for weights of others."""
     path = paths.expanded(name)
-    if path.name == _WEIGHTS:
+    if path.name == WEIGHTS:
         path = path.parent
     if (path / _RECORD).is_file():
         return _recorded_in(path), path
     if path.is_absolute() or isinstance(name, Path):
-        raise VerydeepError(f"{name}: no folder of a trained run, which has {_RECORD} and {_WEIGHTS}")
+        raise VerydeepError(f"{name}: no folder of a trained run, which has {_RECORD} and {WEIGHTS}")
     run = named_run(name)
     if run.published:
         return run, None
@@ -149,7 +150,7 @@ def _find(name: str | Path) -> tuple[Run, Path | None]:
     if here and runs.read_record(run, "train") and run.weights.exists():
         return run, run.weights.parent
     if publication.repository_url():
-        return run, remote.fetch_run(run.study.name, run.name, [_RECORD, _WEIGHTS])
+        return run, remote.fetch_run(run.study.name, run.name, [_RECORD, WEIGHTS])
     if here is None:
         raise VerydeepError(
             f"{name}: no weights here; set VERYDEEP_ROOT to a checkout of the repository, or VERYDEEP_REPOSITORY_URL "

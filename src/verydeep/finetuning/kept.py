@@ -15,13 +15,14 @@ from verydeep.evaluation.prediction import OnePicture
 from verydeep.evaluation.tester import Tester
 from verydeep.finetuning.loop import new_network
 from verydeep.networks import weights
+from verydeep.paths import WEIGHTS
 from verydeep.runs.parts import Colour
 from verydeep.studies import Run
 from verydeep.studies.parts import Network, Recipe, Testing
 from verydeep.studies.plan import named_run
 
-#: The files of a network that was made for own images, and the page about it.
-WEIGHTS, NOTE, PAGE = "weights.safetensors", "network.json", "page.html"
+#: What lies beside the weights of a network that was made for own images: how it was made, and the page about it.
+NOTE, PAGE = "network.json", "page.html"
 
 
 Divisor = Annotated[float, Field(gt=0)]

@@ -37,7 +37,7 @@ def card(run: Run) -> str:
         lacks = "gives boxes and not classes" if run.boxes else "no published weights that were tested"
         raise VerydeepError(f"{run.study.name}/{run.name}: {lacks}, so there is no card")
     trained = runs.read_record(run, "train")
-    if files.sha256(run.weights) != trained.artefacts[run.weights.name]:
+    if files.sha256(run.weights) != trained.weights_sha256:
         raise VerydeepError(f"{run.weights}: not the weights that were recorded; restore them (git checkout)")
     numbers = [number for number in results.read(run.study.name).done if run.name in number.runs]
     if not numbers:
@@ -180,5 +180,5 @@ def _weights(run: Run, trained: runs.TrainRecord) -> str:
     where = f"[`{path}`]({address})" if address else f"`{path}`"
     return (
         f"## Weights\n\n{where}: safetensors in half precision, {run.weights.stat().st_size:,} bytes, sha256 "
-        f"`{trained.artefacts[run.weights.name]}`. `pretrained` checks it before it reads them."
+        f"`{trained.weights_sha256}`. `pretrained` checks it before it reads them."
     )

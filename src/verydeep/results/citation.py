@@ -10,6 +10,7 @@ import yaml
 from verydeep import files, paths, runs
 from verydeep.errors import VerydeepError
 from verydeep.results import Number
+from verydeep.results.differences import Difference
 from verydeep.runs import provenance, publication
 from verydeep.runs.records import TESTS
 from verydeep.studies import load, table6_fusions, table9_fusions
@@ -109,6 +110,46 @@ def value(number: Number) -> str:
 def hover(number: Number) -> str:
     """What shows when a pointer rests on a number: its identity, what it is, and its value with the interval."""
     return f"{number.id}: {describe(number)}; {value(number)}"
+
+
+def describe_difference(difference: Difference) -> str:
+    """A difference in words: of which numbers, over how many images and which seeds."""
+    if len(difference.pairs) > 1:
+        study = difference.pairs[0][0].study
+        pairs = "; ".join(
+            f"{first.table}.{first.row} and {second.table}.{second.row}" for first, second in difference.pairs
+        )
+        said = f"How much better the second is than the first, on average over {pairs}, study {study}"
+    else:
+        ((first, second),) = difference.pairs
+        less = "less that of" if first.is_error else "taken from that of"
+        said = f"{describe(first)}, {less} {second.table}.{second.row}"
+    seeds = "seed" if len(difference.seeds) == 1 else "seeds"
+    return f"{said}; {difference.n:,} images, {seeds} {', '.join(map(str, difference.seeds))}"
+
+
+def compared(difference: Difference) -> str:
+    """The difference of a single pair, line by line: both numbers, how far apart and how sure."""
+    ((first, second),) = difference.pairs
+    ours = difference.interval
+    lines = [f"{number.id}: {value(number)}" for number in (first, second)]
+    lines += [
+        f"{describe_difference(difference)}:",
+        f"{ours.value:+.2f} points (95 % interval {ours.low:+.2f} to {ours.high:+.2f}); above zero the second is ahead",
+    ]
+    if difference.only_wrong:
+        alone = "only the first is wrong on {:,} images, only the second on {:,}".format(*difference.only_wrong)
+        lines.append(f"{alone}: McNemar's exact test, p = {difference.p:.2g}")
+    if difference.detectable is not None:
+        lines.append(f"a difference of {difference.detectable:.1f} points would be found four times in five")
+    if len(difference.seeds) == 1:
+        lines.append("of one seed; another may move it further")
+    if difference.training:
+        errors = "{:.1f} and {:.1f} %".format(*difference.training)
+        lines.append(
+            f"on their training crops: {errors}; where these differ, part of the difference may be of training"
+        )
+    return "\n".join(lines)
 
 
 def cite(number: Number, form: str) -> str:

@@ -178,14 +178,14 @@ class _Crate:
         Boxes are rated by what the network started from, and given to the classes that a system named.
         """
         if kind in ("fuse", "transfer", "finetune"):
-            sources = [(member.folder, "weights.safetensors") for member in run.members]
+            sources = [(member.folder, paths.WEIGHTS) for member in run.members]
         elif kind == "evaluate":
-            sources = [(run.folder, "weights.safetensors")]
+            sources = [(run.folder, paths.WEIGHTS)]
             if run.boxes:
                 named, _ = classes_of(run)
-                sources += [(run.parent.folder, "weights.safetensors"), (named.folder, predictions.FILE)]
+                sources += [(run.parent.folder, paths.WEIGHTS), (named.folder, predictions.FILE)]
         else:
-            sources = [(run.parent.folder, "weights.safetensors")] if run.parent else []
+            sources = [(run.parent.folder, paths.WEIGHTS)] if run.parent else []
         sums = {folder: runs.read_seal(folder) for folder, _ in sources if (folder / runs.SEAL).exists()}
         sealed = [(folder, name) for folder, name in sources if name in sums.get(folder, ())]
         return [self._file(folder, name, sums[folder][name]) for folder, name in sealed]

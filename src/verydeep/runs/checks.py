@@ -9,13 +9,12 @@ import pandas as pd
 
 from verydeep import files, paths
 from verydeep.errors import RecordError, VerydeepError, first_line
-from verydeep.paths import short
+from verydeep.paths import WEIGHTS, short
 from verydeep.runs import answers, provenance, transfers
 from verydeep.runs.folders import run_folders
 from verydeep.runs.records import (
     HISTORY,
     KINDS,
-    WEIGHTS,
     EvaluateRecord,
     FuseRecord,
     TargetRecord,
@@ -106,7 +105,7 @@ def _check_copies() -> list[str]:
             record = read_file(path)
             if path.parent.name != run_name(record):
                 continue  # said by check_folder, too
-            network = record.study, record.config, record.train_scale, record.variant, record.artefacts[WEIGHTS]
+            network = record.study, record.config, record.train_scale, record.variant, record.weights_sha256
             if (where := first.setdefault(network, path.parent)) != path.parent:
                 faults.append(f"{short(path.parent)}: has the very weights of {short(where)}; remove the copy")
     return faults
@@ -226,8 +225,8 @@ def _check_answers(folder: Path, record: EvaluateRecord | FuseRecord | TargetRec
 
 def _tested_weights_fault(folder: Path, record: EvaluateRecord, sums: dict[str, str]) -> str:
     """Whether a test is of other weights than lie beside it, than the training left, or than others published."""
-    if sums.get("weights.safetensors", record.weights_sha256) != record.weights_sha256:
-        return "was made from other weights than weights.safetensors"
+    if sums.get(WEIGHTS, record.weights_sha256) != record.weights_sha256:
+        return f"was made from other weights than {WEIGHTS}"
     if not tests_trained(record, trained_in(folder)):
         return "was made from other weights than those that train.json names; test the network again"
     return _weights_of_others_fault(record)

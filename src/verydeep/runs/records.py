@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from verydeep import files
 from verydeep.errors import RecordError, VerydeepError
-from verydeep.paths import short
+from verydeep.paths import WEIGHTS, short
 from verydeep.runs.parts import (
     STRICT,
     BoxErrors,
@@ -34,8 +34,8 @@ from verydeep.studies import Fusion, Recorded, Run, Transfer, Tuning
 from verydeep.studies.names import RunName
 
 SCHEMA_VERSION = 1
-#: Files that a training leaves beside its record.
-WEIGHTS, HISTORY = "weights.safetensors", "history.csv"
+#: Each epoch of a training, beside its record.
+HISTORY = "history.csv"
 
 
 class Record(BaseModel):
@@ -102,6 +102,11 @@ class TrainRecord(RunRecord):
         if self.data.held_out is None or self.data.statistics is None:
             raise ValueError("data does not say which images were held out, and how the colours of the others are")
         return self
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of the weights that it was trained to."""
+        return self.artefacts[WEIGHTS]
 
 
 class EvaluateRecord(RunRecord):

@@ -92,9 +92,7 @@ def trained_in(folder: Path) -> TrainRecord | None:
 def started_otherwise(folder: Path, record: TrainRecord) -> bool:
     """Whether the network that the one of ``folder`` started from has been trained anew since."""
     parent = record.parent and trained_in(folder.with_name(record.parent.run))
-    if not parent:
-        return False
-    return parent.artefacts.get("weights.safetensors") not in (None, record.parent.weights_sha256)
+    return bool(parent) and parent.weights_sha256 != record.parent.weights_sha256
 
 
 def tests_trained(tested: EvaluateRecord, trained: TrainRecord | None) -> bool:
@@ -102,7 +100,7 @@ def tests_trained(tested: EvaluateRecord, trained: TrainRecord | None) -> bool:
 
     Weights that are not published are no file of the run's folder, and only the two records tell.
     """
-    return trained is None or trained.artefacts.get("weights.safetensors") in (None, tested.weights_sha256)
+    return trained is None or trained.weights_sha256 == tested.weights_sha256
 
 
 def tested(run: Run) -> EvaluateRecord | None:
@@ -166,8 +164,7 @@ def stale_networks(folder: Path, record: TargetRecord) -> list[str]:
         except RecordError as error:
             faults.append(f"{short(folder)}: its member {name} has a record that cannot be read: {error}")
             continue
-        there = member.weights_sha256 if kind == "evaluate" else member.artefacts.get("weights.safetensors")
-        if there not in (None, digest):
+        if member.weights_sha256 != digest:
             faults.append(f"{short(folder)}: was made from other weights of {name} than are there")
     return faults
 

@@ -73,7 +73,7 @@ class Run(Recorded):
         if self.published:
             return paths.artifacts() / self.published.publisher / self.published.file
         kept = self.study.publishes(self.row) and not self.pilot and self.seed == self.study.seeds[0]
-        return (self.folder if kept else self.workspace) / "weights.safetensors"
+        return (self.folder if kept else self.workspace) / paths.WEIGHTS
 
     @property
     def weights_expected(self) -> bool:

@@ -7,8 +7,9 @@ from verydeep import assembly, files, runs
 from verydeep.data.fingerprint import fingerprint
 from verydeep.networks import weights
 from verydeep.networks.network import Network
+from verydeep.paths import WEIGHTS
 from verydeep.runs import provenance
-from verydeep.runs.records import HISTORY, WEIGHTS
+from verydeep.runs.records import HISTORY
 from verydeep.studies import Run
 from verydeep.training.images import TrainingImages
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from verydeep import paths, runs
+from verydeep import paths, runs, statistics
 from verydeep.errors import RecordError
 from verydeep.paths import short
 from verydeep.results import transfers
@@ -150,6 +150,13 @@ class Evidence:
         number = self.numbers[reference]
         by_seed = dict(zip(map(seed_of, number.runs), wrong(number), strict=True))
         return np.stack([by_seed[seed] for seed in seeds])
+
+    def only_one_wrong(self, first: str, second: str, seeds: list[int]) -> tuple[int, int] | None:
+        """How many images only the first row answers wrongly, and only the second; ``None`` of several seeds, and of
+        rows whose numbers are no errors."""
+        if len(seeds) > 1 or more_is_better(first):
+            return None
+        return statistics.only_one_wrong(*(self.answers(reference, seeds)[0] for reference in (first, second)))
 
     def unnamed(self, reference: str, seeds: Iterable[int]) -> float:
         """Of a row of Table 9, the share of images (percent) whose true class is not among the five that are named."""
