@@ -50,6 +50,20 @@ def test_few_images_do_not_decide(only_first, only_second, sure):
     assert (same.value, same.low, same.high) == pytest.approx((found.value, found.low, found.high), abs=0.02)
 
 
+def test_answers_that_cancel_over_pairs_and_seeds_are_no_difference():
+    """Shares that cancel in thirds and eighteenths leave a residue; counted, twenty such images would decide."""
+    pairs, seeds, images = 18, 3, 2000
+    first = np.zeros((pairs, seeds, images), bool)
+    second = first.copy()
+    for image in range(20):
+        for seed, share in enumerate((1, 2, -3) if image % 2 else (-1, -2, 3)):
+            (first if share > 0 else second)[: abs(share), seed, image] = True
+    first[:, :, 1000:1005] = True  # five images speak for the second network, and no other does
+    assert statistics.mean_difference(list(zip(first, second, strict=True))).low == 0
+    first[:, :, 1000:1006] = True
+    assert statistics.mean_difference(list(zip(first, second, strict=True))).low > 0
+
+
 def test_networks_that_answer_alike_have_no_detectable_difference():
     assert statistics.minimum_detectable_difference(statistics.difference_of_counts(0, 0, 100)) is None
 

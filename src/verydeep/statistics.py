@@ -87,7 +87,9 @@ def difference_of_counts(only_first: int, only_second: int, n: int) -> Interval:
 
 
 def _sides(values: np.ndarray) -> tuple[int, int]:
-    """How many images have a difference above zero, and how many one below."""
+    """How many images have a difference above zero, and how many one below; what cancels leaves a residue that is
+    none."""
+    values = values.round(6)
     return int((values > 0).sum()), int((values < 0).sum())
 
 

@@ -12,7 +12,8 @@ import scripts
 from books import append, build
 from verydeep import files, results, studies
 from verydeep.book import pages, roles
-from verydeep.results import citation
+from verydeep.chapters import claim_tables
+from verydeep.results import citation, differences
 from verydeep.runs import provenance
 
 pytestmark = pytest.mark.book
@@ -117,6 +118,9 @@ def test_numbers_in_sentences_are_printed_or_said_not_to_be_run(small_book):
     sentence = "A: {result}`smoke.table3.A-256.top1`, {paper}`table3.A-256.top1`. D: {result}`smoke.table3.D-256.top1`"
     sentence += "; depth: {verdict}`smoke.3`, {verdict}`smoke.3 centre-crop`"
     sentence += "; held out: {held-out}`smoke.A-256`, {held-out}`smoke.D-256`"
+    sentence += (
+        "; apart: {difference}`smoke table3.A-256 centre-crop.A-256`, {difference}`smoke table3.A-256 table3.D-256`"
+    )
     append(small_book / "book/index.md", f"\n{sentence}\n")
     done = build(small_book)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -125,6 +129,10 @@ def test_numbers_in_sentences_are_printed_or_said_not_to_be_run(small_book):
     held_out = json.loads((small_book / "runs/smoke/A-256-s0/train.json").read_text())["metrics"]["held_out_top1_error"]
     (led,) = re.findall(r"; held out: <.*?</span>(?=, )", shown)
     assert f">{held_out:.1f}<" in led and 'href="runs/smoke/A-256-s0.html"' in led and "on the 100 images held" in led
+    apart = shown.partition("; apart: ")[2]
+    found = differences.between("smoke", "table3.A-256", "centre-crop.A-256").interval
+    assert f">{claim_tables.in_points(found)[0]}<" in apart and ', <span class="result">not run<' in apart
+    assert 'href="cite.html#two-numbers-compared"' in apart and "verydeep compare smoke table3.A-256" in apart
     rebuilt_where_something_changed(small_book)
 
 
@@ -167,6 +175,8 @@ def test_the_strict_build_fails_and_says_why(small_book):
         "{paper}`table3.Z-256.top1`": "unknown number of the paper",
         "{verdict}`smoke.33`": "unknown claim 33",
         "{held-out}`smoke.A-256-longest`": "unknown variant 'longest'",
+        "{difference}`smoke table3.A-256`": "1 rows are no pairs",
+        "{difference}`smoke table3.A-256 table3.Z`": "unknown row 'table3.Z'",
         "{verdict}`smoke.deeper`": "unknown ablation 'deeper'",
         "{verdict}`smoke.9 centre-crop`": "unknown claim about Table 3 9",
         "{verdict}`smoke.3 bold`": "unknown option 'bold' of {verdict}",

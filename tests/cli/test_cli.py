@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from conftest import REPOSITORY
-from verydeep import cli, files, notebooks, paths, runs, studies
+from verydeep import cli, files, notebooks, paths, results, runs, studies
 from verydeep.errors import VerydeepError
 from verydeep.evaluation import verification
 
@@ -53,6 +53,8 @@ def call(monkeypatch, capsys, *arguments) -> tuple[int, str, str]:
     (["numbers", "quater"], 1, "error: unknown study 'quater'"),
     (["cite", "foo"], 1, "error: 'foo' is no number's identity: write <study>.<table>.<row>.<metric>, for example"),
     (["cite", "quater.table3.A-256.top1"], 1, "error: unknown study 'quater'"),
+    (["compare", "smoke", "table3.A", "table3.D-256"], 1, "error: unknown row 'table3.A': verydeep numbers smoke"),
+    (["compare", "smoke", "table3.A-256", "table3.D-256"], 1, "error: smoke: table3.A-256 and table3.D-256 have not"),
     (["data", "get", "cifar"], 1, "error: unknown data set 'cifar'"),
     (["data", "verify", "imagenet"], 1, "error: imagenet is not at"),
 ])  # fmt: skip
@@ -67,6 +69,15 @@ def test_an_error_is_one_line_and_a_status(checkout, monkeypatch, capsys, argume
 def test_a_real_process_ends_the_same_way(checkout):
     done = verydeep("run", "smoke", "F", "256")
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+def test_two_rows_are_compared_in_words_and_for_programs(trained, monkeypatch, capsys):
+    rows = ("table3.A-256", "centre-crop.A-256")
+    status, said, _ = call(monkeypatch, capsys, "compare", "smoke", *rows)
+    assert status == 0 and said.startswith("smoke.table3.A-256.top1: ") and "McNemar's exact test, p = " in said
+    told = json.loads(call(monkeypatch, capsys, "compare", "smoke", *rows, "--json")[1])
+    dense, crop = (results.number(f"smoke.{row}.top1").value for row in rows)
+    assert told["difference"] == pytest.approx(dense - crop) and f"{dense - crop:+.2f} points" in said
 
 
 def test_numbers_are_json_for_scripts(trained, monkeypatch, capsys):

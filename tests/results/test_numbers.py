@@ -1,12 +1,14 @@
 """From records to numbers: their identities, values and intervals."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from verydeep import results, runs, studies
-from verydeep.errors import UnknownName
+from verydeep.errors import RecordError, UnknownName
 
 
 def test_every_cell_is_listed_and_not_run_is_said(checkout):
@@ -46,6 +48,38 @@ def test_a_number_is_what_its_record_says(trained):
         middle, half = p + z**2 / (2 * n), z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5  # Wilson (1927)
         ends = [100 * (middle + sign * half) / (1 + z**2 / n) for sign in (-1, 1)]
         assert (found.low, found.high) == (pytest.approx(ends[0], abs=1e-4), pytest.approx(ends[1], abs=1e-4))
+
+
+def another_seed(change):
+    """The test of seed 0 as one of seed 1, after ``change``."""
+    run = studies.find_run("smoke", "A", 256)
+    again = replace(run, seed=1)
+    shutil.copytree(run.folder, again.folder)
+    for kind in ("train", "evaluate"):
+        record = runs.read_record(run, kind).model_copy(update={"seed": 1})
+        runs.write_record(again, change(record) if kind == "evaluate" else record)
+    runs.seal(again.folder, ["train.json", "evaluate.json"])
+
+
+def test_a_number_is_the_mean_over_its_seeds(trained):
+    another_seed(lambda record: record)
+    assert results.number("smoke.table3.A-256.top1").runs == ("A-256-s0", "A-256-s1")
+
+
+@pytest.mark.parametrize(("part", "changed", "says"), [
+    ("protocol", {"positions": "all"}, r"by another protocol \(positions\)"),
+    ("data", {"manifest_sha256": "0" * 64}, "on other images"),
+])  # fmt: skip
+def test_no_mean_is_taken_over_seeds_that_were_tested_otherwise(trained, part, changed, says):
+    def change(record):
+        before = getattr(record, part)
+        return record.model_copy(
+            update={part: before | changed if part == "protocol" else before.model_copy(update=changed)}
+        )
+
+    another_seed(change)
+    with pytest.raises(RecordError, match=f"A-256-s0 and runs/smoke/A-256-s1 were tested {says}: there is no mean"):
+        results.number("smoke.table3.A-256.top1")
 
 
 def test_every_table_reads_its_own_measurement(trained):

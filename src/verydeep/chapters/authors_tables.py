@@ -65,7 +65,7 @@ def which_network(study: str = "released") -> pd.DataFrame:
     """
     made = []
     for run in _runs(study):
-        record = runs.read_record(run, "evaluate")
+        record = runs.tested(run)
         for scale in PAPER_SCALES:
             for table, way in zip((3, 4), as_printed(scale), strict=True):
                 printed = {k: printed_numbers()[f"table{table}.{run.config}-{scale}.{k}"] for k in METRICS}

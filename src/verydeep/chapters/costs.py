@@ -66,7 +66,7 @@ def testing_cost(study: str) -> pd.DataFrame:
     tested = []
     spec = load(study)
     for row in [row for table in ("centre-crop", "table3", "table5") for row in results.rows(table, spec)]:
-        record = runs.read_record(row.run, "evaluate")
+        record = runs.tested(row.run)
         if record is None or row.measurement.name not in record.measurements:
             continue
         passes = [record.passes[single.name] for single in row.measurement.passes]

@@ -168,7 +168,7 @@ def extremes(study: str, network: str, count: int = 4) -> pd.DataFrame:
     network has not been tested.
     """
     run = next((run for run in localisers(study) if run.row == network), None)
-    if run is None or runs.read_record(run, "evaluate") is None:
+    if run is None or runs.tested(run) is None:
         return pd.DataFrame(columns=["image", "label", "iou", "box", "truth"])
     table = _answers(study, run.name, measured_by(run)[0].name).sort_values(["iou_1", "image"], ascending=[False, True])
     chosen = pd.concat([table.head(count), table.tail(count)])

@@ -132,7 +132,7 @@ def protocol_gap(study: str = "released") -> pd.DataFrame:
         if row.run.published is None or row.run.published.publisher != TORCHVISION:
             continue
         run, stated = row.run, row.run.published.top1_error
-        record = runs.read_record(run, "evaluate")
+        record = runs.tested(run)
         measured = {name: values.top1_error for name, values in record.measurements.items()} if record else {}
         printed, like = _best_dense(run)
         ours = measured.get(like.name)

@@ -10,7 +10,16 @@ from verydeep import paths, runs, statistics
 from verydeep.errors import RecordError
 from verydeep.paths import short
 from verydeep.results import transfers
-from verydeep.results.numbers import BOX_TABLES, SINGLE_NETWORK_TABLES, Number, rows, unnamed_images, wrong
+from verydeep.results.numbers import (
+    BOX_TABLES,
+    SINGLE_NETWORK_TABLES,
+    Number,
+    Tested,
+    rows,
+    tested_otherwise,
+    unnamed_images,
+    wrong,
+)
 from verydeep.results.printed import judged_cell, more_is_better
 from verydeep.runs import provenance
 from verydeep.runs.records import TESTS
@@ -18,9 +27,6 @@ from verydeep.statistics import Interval, mean_difference
 from verydeep.studies import Run, Study, table6_fusions, table9_fusions
 from verydeep.studies.measurements import protocol
 from verydeep.studies.names import seed_of
-
-#: What a row may be the number of.
-Tested = runs.EvaluateRecord | runs.FuseRecord | runs.TransferRecord
 
 
 class Evidence:
@@ -119,10 +125,8 @@ class Evidence:
         before, after = (protocol(self.networks[reference][0]) for reference in (first, second))
         alike = [key for key in before if before[key] == after.get(key)]
         for one, other in self._paired(first, second, seeds):
-            if one[1].data.manifest_sha256 != other[1].data.manifest_sha256:
-                raise _incomparable(first, second, one[0], other[0], "on other images")
-            if changed := [key for key in alike if one[1].protocol.get(key) != other[1].protocol.get(key)]:
-                raise _incomparable(first, second, one[0], other[0], f"by another protocol ({', '.join(changed)})")
+            if how := tested_otherwise(one[1], other[1], alike):
+                raise _incomparable(first, second, one[0], other[0], how)
 
     def _require_same_images(self, first: str, second: str, seeds: list[int]) -> None:
         """Refuse to pair rows of other labels, splits or metric: their resamples are not of the same images."""
