@@ -1,13 +1,23 @@
 """Numbers and captions for the tables that cells show, as MyST-NB gives them to figures.
 
-A cell's metadata says ``"table": {"caption": ..., "name": ...}``; a template has no name, as each run has a copy.
+A cell's metadata says ``"table": {"caption": ..., "name": ...}``; a template has no name, as each run has a copy. In
+a caption ``{study}`` stands for what the notebook's parameters say, so that a table names the study that it shows.
 Tables in Markdown have ``{table}``; all are numbered together. ``Tab. 3`` is the book's, ``Table 3`` the paper's.
 """
 
+import ast
+from pathlib import Path
+
+import nbformat
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.writers.html5 import HTML5Translator
+
+from verydeep.errors import VerydeepError
+
+#: What stands for the study in a caption.
+STUDY = "{study}"
 
 
 class NumberedTable(nodes.General, nodes.Element):
@@ -27,7 +37,10 @@ class TableCaptions(SphinxTransform):
             shown = [part for part in cell.children if part.get("nb_element") == "cell_code_output"]
             if not shown:
                 continue  # a template, which was not executed
-            numbered = NumberedTable(caption=wanted["caption"], names=[wanted["name"]] if "name" in wanted else [])
+            caption = wanted["caption"]
+            if STUDY in caption:
+                caption = caption.replace(STUDY, asked_for(Path(self.env.doc2path(self.env.docname)), "study"))
+            numbered = NumberedTable(caption=caption, names=[wanted["name"]] if "name" in wanted else [])
             numbered.source, numbered.line = cell.source, cell.line
             if numbered["names"]:
                 self.document.note_explicit_target(numbered)
@@ -36,6 +49,22 @@ class TableCaptions(SphinxTransform):
             numbered.extend(shown[0].children)
             shown[0].children = []
             shown[0] += numbered
+
+
+def asked_for(notebook: Path, parameter: str) -> str:
+    """The text that a notebook's cell of parameters gives one of them.
+
+    Raises
+    ------
+    VerydeepError
+        When it has no such parameter.
+    """
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if "parameters" in cell.metadata.get("tags", ()):
+            for line in ast.parse(cell.source).body:
+                if isinstance(line, ast.Assign) and [target.id for target in line.targets] == [parameter]:
+                    return ast.literal_eval(line.value)
+    raise VerydeepError(f"{notebook}: a caption names {{{parameter}}}, and its parameters have none")
 
 
 def _caption(node: NumberedTable) -> str:

@@ -1,5 +1,6 @@
 """What was found, for someone who has a minute: the verdicts of all recorded studies, and error against depth."""
 
+import itertools
 from collections.abc import Iterable
 
 import pandas as pd
@@ -96,21 +97,24 @@ def in_short(names: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
-def by_depth() -> pd.DataFrame:
+def by_depth(*of: str) -> pd.DataFrame:
     """Top-1 error of A to E at S=256 against their depth, the paper's and every study's that has measured two depths.
+
+    Of the studies ``of``; of all without one.
 
     A row a network: ``source`` (``paper`` or a study), ``row`` (of its table), ``config``, ``layers`` (with weights),
     ``error``, ``low`` and ``high`` in percent, ``trained``: for how many epochs and by which recipe of several
     networks, ``after``: how many epochs the A had that it starts from, 0 without one, and ``way``: how it was tested,
     on a centre crop in a study whose networks dense testing harms, as its verdict on depth is. A recipe that has one
-    depth so far is left out.
+    depth so far is left out. An A that was trained as long and by the same recipe as networks from random weights
+    stands in their line, too: it starts from none in either.
     """
     rows = []
     printed = printed_numbers()
     for name in ("A", "B", "C", "D", "E"):
         error = printed[f"table3.{name}-256.top1"]
         rows.append(_point("paper", f"{name}-256", (error, error, error), "", 0, "dense"))
-    for study in recorded():
+    for study in of or recorded():
         rows += _measured(results.read(study))
     return pd.DataFrame(rows)
 
@@ -121,7 +125,7 @@ def _measured(snapshot: Snapshot) -> list[dict]:
     planned = {run.row: run for run in studies.planned_runs(snapshot.study)}
     # what changes anything of one network alone is an ablation
     of_several = {recipes.changes(run) for run in planned.values() if not run.variant or _is_shared(run)}
-    points: dict[str, list[dict]] = {}
+    lines: dict[str, list[tuple[studies.Run, dict]]] = {}
     for number in snapshot.done:
         config, scale = [*number.row.split("-", 2), ""][:2]
         if number.table == table and number.metric == "top1" and scale == "256" and config in "ABCDE":
@@ -131,8 +135,25 @@ def _measured(snapshot: Snapshot) -> list[dict]:
                 words = ", ".join(filter(None, [f"{run.recipe.epochs} epochs", recipes.changes_in_words(run)]))
                 after = run.parent.recipe.epochs if run.parent else 0
                 point = _point(snapshot.study.name, number.row, errors, words, after, way)
-                points.setdefault(changes, []).append(point)
-    return [point for group in points.values() if len({one["layers"] for one in group}) > 1 for point in group]
+                lines.setdefault(changes, []).append((run, point))
+    points = [_with_an_a(line, lines) for line in lines.values()]
+    return [point for line in points if len({one["layers"] for one in line}) > 1 for point in line]
+
+
+def _with_an_a(line: list[tuple[studies.Run, dict]], lines: dict[str, list[tuple[studies.Run, dict]]]) -> list[dict]:
+    """The points of a line; of networks from random weights with the A that was trained as they were, if there is one.
+
+    It is of another line where the study's others start from A: the recipe names the start, and A has none.
+    """
+    run, point = line[0]
+    shown = [one for _, one in line]
+    if run.parent or any(one.config == "A" for one, _ in line):
+        return shown
+    for a, measured in itertools.chain(*lines.values()):
+        recipe = a.recipe.model_copy(update={"transfer_from_a": run.recipe.transfer_from_a})
+        if a.config == "A" and recipe == run.recipe and a.network == run.network:
+            return [measured | {"trained": point["trained"]}, *shown]
+    return shown
 
 
 def _is_shared(run: studies.Run) -> bool:

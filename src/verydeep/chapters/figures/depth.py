@@ -24,7 +24,7 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
     use_style()
     sources = list(dict.fromkeys(frame["source"]))
     rows = -(-len(sources) // 2)
-    figure, panels = plt.subplots(rows, 2, figsize=(5.4, 2.35 * rows), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(rows, 2, figsize=(5.4, 3.3 * rows), layout="constrained", squeeze=False)
     parts = {source: frame[frame["source"] == source] for source in sources}
     height = max(part["high"].max() - part["low"].min() for part in parts.values()) / 0.75
     for axes, source in zip(panels.flat, sources, strict=False):
@@ -37,7 +37,14 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
         name = _TITLES.get(source, source) + (", one crop" if on_a_crop else "")
         title = {"fontsize": 10, "fontweight": "bold"}
         if axes.get_legend_handles_labels()[0]:
-            style = {"frameon": False, "fontsize": 7.5, "labelspacing": 0.2, "borderaxespad": 0.2, "borderpad": 0}
+            style = {
+                "frameon": False,
+                "fontsize": 9,
+                "labelspacing": 0.2,
+                "handlelength": 1.4,
+                "borderaxespad": 0.2,
+                "borderpad": 0,
+            }
             legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1), title=name, alignment="left", **style)
             legend.get_title().set(**title)
         else:
@@ -68,27 +75,29 @@ def _one_source(axes: Axes, part: pd.DataFrame) -> None:
             *(group["layers"], group["error"], spread),
             **style,
             color=HELD_OUT if last or not line else TRAIN,
-            markersize=5,
-            elinewidth=1,
+            markersize=4,
+            elinewidth=1.2,
             label=_label(group),
         )
         for row in group.itertuples() if last else ():
-            place, aligned = _beside_a_mark(row, group)
-            axes.annotate(row.config, (row.layers, row.error), place, textcoords="offset points", **aligned, fontsize=8)
+            at, place, aligned = _beside_a_mark(row, group, part)
+            axes.annotate(row.config, (row.layers, at), place, textcoords="offset points", **aligned, fontsize=8.5)
 
 
-def _beside_a_mark(row, group: pd.DataFrame) -> tuple[tuple[float, float], dict[str, str]]:
-    """Where a network's name stands, in points from its mark, and how it is aligned there.
+def _beside_a_mark(row, group: pd.DataFrame, part: pd.DataFrame) -> tuple[float, tuple[float, float], dict[str, str]]:
+    """Where a network's name stands: beside which error, how many points from there, and how it is aligned.
 
-    Beside the ends of a line, else above; below where another of as many layers has a higher error.
+    Beside the ends of a line, else on the side on which the next mark of as many layers, of any line, is further away.
     """
     if row.layers == group["layers"].min():
-        return (-7, 0), {"ha": "right", "va": "center"}
+        return row.error, (-7, 0), {"ha": "right", "va": "center"}
     if row.layers == group["layers"].max():
-        return (7, 0), {"ha": "left", "va": "center"}
-    if row.error < group.loc[group["layers"] == row.layers, "error"].max():
-        return (0, -7), {"ha": "center", "va": "top"}
-    return (0, 6), {"ha": "center", "va": "bottom"}
+        return row.error, (7, 0), {"ha": "left", "va": "center"}
+    others = part.loc[part["layers"] == row.layers, "error"] - row.error
+    above, below = others[others > 0].min(), -others[others < 0].max()
+    if pd.isna(above) or above > below:
+        return row.high, (0, 4), {"ha": "center", "va": "bottom"}
+    return row.low, (0, -4), {"ha": "center", "va": "top"}
 
 
 def _label(group: pd.DataFrame) -> str | None:
@@ -101,7 +110,7 @@ def _label(group: pd.DataFrame) -> str | None:
     else:
         ends = dict.fromkeys((started["config"].iat[0], started["config"].iat[-1]))
         label = f"{words}, {'–'.join(ends)} after A's {started['after'].iat[0]}"
-    return textwrap.fill(label, 33) if words else None  # a longer one would take the panel's width
+    return textwrap.fill(label, 28) if words else None  # a longer one would take the panel's width
 
 
 def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
