@@ -64,6 +64,17 @@ def test_answers_that_cancel_over_pairs_and_seeds_are_no_difference():
     assert statistics.mean_difference(list(zip(first, second, strict=True))).low > 0
 
 
+def test_a_difference_over_groups_counts_each_alike():
+    """Of two groups of 100 and 900 images the first errs alone on a tenth of one, and on none of the other."""
+    first, group = np.zeros(1000, bool), np.repeat([0, 1], [100, 900])
+    first[:10] = True
+    mean = statistics.weighted_difference(first, np.zeros(1000, bool), group, {0: 0.5, 1: 0.5})
+    more = statistics.weighted_difference(first, np.zeros(1000, bool), group, {0: 1, 1: -1})
+    assert (mean.value, more.value) == (pytest.approx(5), pytest.approx(10))
+    half = 1.959964 * 100 * (0.1 * 0.9 / 99) ** 0.5
+    assert mean.high - mean.value == pytest.approx(half / 2) and more.value - more.low == pytest.approx(half)
+
+
 def test_networks_that_answer_alike_have_no_detectable_difference():
     assert statistics.minimum_detectable_difference(statistics.difference_of_counts(0, 0, 100)) is None
 

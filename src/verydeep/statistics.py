@@ -148,8 +148,33 @@ def minimum_detectable_difference(found: Interval) -> float | None:
     return float((found.high - found.low) / 2 * (sure + power) / sure)
 
 
+def weighted_difference(first: np.ndarray, second: np.ndarray, group: np.ndarray, weights: dict) -> Interval:
+    """The first's error less the second's, percentage points, group by group and added up by the groups' ``weights``.
+
+    With the normal 95 % interval of images drawn within each group. Weights that add up to one give a mean, such as one
+    in which classes count alike, and those that add up to zero how much larger a difference is in some than in others.
+
+    Parameters
+    ----------
+    first, second, group
+        Of each image: whether each network answers it wrongly, and its group, (images,).
+    """
+    value = variance = 0.0
+    for name, weight in weights.items():
+        of_group = 100.0 * (first[group == name].astype(float) - second[group == name])
+        value += weight * float(of_group.mean())
+        variance += weight**2 * float(of_group.var(ddof=1)) / len(of_group)
+    half = _normal() * math.sqrt(variance)
+    return Interval(value, value - half, value + half)
+
+
+def _normal() -> float:
+    """How many standard deviations of a normal distribution the interval reaches to either side."""
+    return float(scipy.stats.norm.ppf(1 - (1 - CONFIDENCE) / 2))
+
+
 def difference_of_shares(first: float, n: int, second: float, m: int) -> Interval:
     """``first`` less ``second``, independent shares in percent of ``n`` and ``m``, with the normal 95 % interval."""
     spread = math.sqrt(first * (100 - first) / n + second * (100 - second) / m)
-    half = float(scipy.stats.norm.ppf(1 - (1 - CONFIDENCE) / 2)) * spread
+    half = _normal() * spread
     return Interval(first - second, first - second - half, first - second + half)

@@ -4,14 +4,16 @@ import pickle
 import re
 from urllib.parse import unquote
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from docutils import nodes
 from docutils.core import publish_doctree
 from sphinx import addnodes
 
-from verydeep.book.captions import NumberedTable
+from verydeep.book.captions import NumberedTable, asked_for
 from verydeep.book.numbering import skeleton
+from verydeep.errors import VerydeepError
 
 PAGE = """
 Title
@@ -81,3 +83,21 @@ def test_tables_are_numbered_in_the_order_of_the_contents(html):
         captions = BeautifulSoup((html / page).read_text(), "html.parser").select("article .caption-number")
         numbers += [int(found[1]) for caption in captions if (found := re.match(r"Tab\. (\d+)", caption.get_text()))]
     assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 60
+
+
+def test_a_caption_names_the_study_that_the_notebook_shows(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell('study = "narrow"  # which\nrows = [1]')])
+    nbformat.write(notebook, tmp_path / "page.ipynb")
+    with pytest.raises(VerydeepError, match=r"page.ipynb: a caption names \{study\}, and its parameters have none"):
+        asked_for(tmp_path / "page.ipynb", "study")
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(notebook, tmp_path / "page.ipynb")
+    assert asked_for(tmp_path / "page.ipynb", "study") == "narrow"
+
+
+@pytest.mark.book
+def test_tables_of_one_study_say_which(html):
+    page = BeautifulSoup((html / "results/table4.html").read_text(), "html.parser")
+    captions = [caption.get_text() for caption in page.find_all("figcaption")]
+    assert any("in smoke: Table 3 less Table 4" in caption for caption in captions)
+    assert not any("{" in caption for caption in captions)

@@ -1,5 +1,7 @@
 """Errors by class, and what is taken for what, against the predictions that they are of."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,6 +54,24 @@ def test_the_halves_are_all_classes_by_the_first_networks_errors():
     for network in ("A-256", "D-256"):
         expected = [np.mean(np.array(errors(f"{network}-s0"))[part]) for part in (order[:10], order[10:])]
         assert halves.loc[["easier half", "harder half"], network].tolist() == pytest.approx(expected, abs=0.11)
+
+
+def test_what_a_network_gains_in_each_half_is_the_mean_of_what_it_gains_in_each_class():
+    halves = class_tables.errors_by_half("narrow", "A-256", "D-256")
+    first, second = (np.array(errors(f"{network}-s0")) for network in ("A-256", "D-256"))
+    order = np.argsort(first + second)
+    easier, harder = ((first - second)[part].mean() for part in (order[:10], order[10:]))
+    shown = halves["D-256: better by"]
+    for name, gain in {
+        "easier half": easier,
+        "harder half": harder,
+        "harder less easier half": harder - easier,
+    }.items():
+        value, low, high = map(float, re.findall(r"[+-][\d.]+", shown[name]))
+        assert value == pytest.approx(gain, abs=0.006) and low < value < high
+        assert high - value == pytest.approx(value - low, abs=0.011)
+    widths = [np.diff(list(map(float, re.findall(r"[+-][\d.]+", one)))[1:])[0] for one in shown]
+    assert widths[2] == pytest.approx(np.hypot(*widths[:2]), abs=0.02), "the halves are different images"
 
 
 def test_what_has_not_been_run_is_left_out_and_what_does_not_exist_is_said(checkout):

@@ -66,6 +66,19 @@ ROWS = {
 }
 
 
+def test_no_error_is_shown_of_a_test_of_other_weights(trained):
+    """As the tables of results have none: the record of the training names weights that were not tested."""
+    assert not costs.testing_cost("smoke").empty
+    run = studies.find_run("smoke", "A", 256)
+    record = runs.read_record(run, "train")
+    runs.write_record(
+        run, record.model_copy(update={"artefacts": record.artefacts | {"weights.safetensors": "0" * 64}})
+    )
+    runs.seal(run.folder, ["train.json"])
+    assert results.number("smoke.table3.A-256.top1").status == "not run"
+    assert costs.testing_cost("smoke").empty
+
+
 @pytest.mark.parametrize("table", ROWS)
 def test_every_table_stands_in_the_papers_row_order_with_its_errors(checkout, table):
     printed = paper.table(table)

@@ -659,16 +659,43 @@ def test_the_rules_dates_stand_beside_the_first_test(repository):
         for scale in (256, 384, "jitter")
     )
     if history.versions() is not None:
-        changed = claim_tables.changed_rules("quarter")
+        changed = claim_tables.changed_rules("narrow", "quarter")
         assert changed["of"].str.match(r"2026-11-[23]\d \d\d:\d\d, [0-9a-f]{7}$").all()
         of_claims = [rule for rule in claims.earlier_rules() if isinstance(rule.number, int)]
-        by_earlier = changed["by the earlier rule"][[isinstance(number, int) for number in changed.index]]
+        by_earlier = changed["quarter"][[isinstance(number, int) for number in changed.index]]
         assert list(by_earlier.index) == [rule.number for rule in of_claims]
         for rule, said in zip(of_claims, by_earlier, strict=True):
             if rule.number in (1, 3, 4, 5, 6, 7):  # of which some asked for a fair test
-                assert (said.partition(": ")[0] in claims.VERDICTS and ": " in said) == bool(rule.fair), rule.number
+                then, _, today = said.partition("; today ")
+                assert today == "" or today.partition(": ")[0] in claims.VERDICTS
+                assert (then.partition(": ")[0] in claims.VERDICTS and ": " in then) == bool(rule.fair), rule.number
         assert {bool(rule.fair) for rule in claims.earlier_rules() if rule.number == 3} == {True, False}
         assert changed.loc[1, "why it was changed"].str.len().min() > 40
+
+
+def test_what_changed_rules_did_to_verdicts_is_what_the_page_says(repository):
+    """Which verdicts a rule with a fair test of its own gives that today's does not, and which are reproduced since."""
+    taken, given = {}, {}
+    for study in ("narrow", "quarter"):
+        snapshot = results.read(study)
+        now = {one.number: one.verdict for one in (*snapshot.verdicts, *(made.verdict for made in snapshot.effects))}
+        for earlier in claims.under_earlier_rules(snapshot.evidence):
+            if earlier.rule.fair and earlier.number in now and earlier.verdict != now[earlier.number]:
+                told = given if now[earlier.number] == REPRODUCED else taken
+                told.setdefault(study, {})[earlier.number] = earlier.verdict
+    assert taken == {
+        "narrow": {10: NOT_REPRODUCED, 15: UNDECIDED, 24: REPRODUCED, 28: NOT_REPRODUCED, "googlenet": REPRODUCED},
+        "quarter": {6: REPRODUCED},
+    }
+    assert given == {"narrow": {1: UNFAIR}, "quarter": {18: UNFAIR}}
+    for study, number in (("narrow", 1), ("quarter", 18)):
+        rule = claims.rules()[number]
+        changed = history.since(rule) if history.versions() is not None else None
+        evidence = results.read(study).evidence
+        compared = [row for pair in claims.pairs_of(evidence, rule) for row in pair]
+        trained = [run for row in compared for run in evidence.networks[row]]
+        starts = [runs.read_record(run, "train").started for run in trained]
+        assert changed is None or max(starts) > changed.date, "one of the two at least was trained after the change"
 
 
 def test_no_damaged_run_passes_for_a_made_up_one(trained):

@@ -1,13 +1,15 @@
 """The verdicts on the paper's claims as DataFrames: the three parts, the rules and their dates, every comparison."""
 
+import itertools
 from collections.abc import Iterable
 
 import pandas as pd
 
-from verydeep import results, statistics
+from verydeep import results
 from verydeep.chapters import display
-from verydeep.results import claims
+from verydeep.results import claims, differences
 from verydeep.results.claims import Rule, Verdict, history
+from verydeep.results.differences import Difference
 from verydeep.results.printed import more_is_better
 from verydeep.statistics import Interval
 
@@ -78,29 +80,32 @@ def rules_table(*studies: str) -> display.Table:
     return display.table(frame, missing="")
 
 
-def changed_rules(study: str) -> display.Table:
-    """Every rule that was changed: as it was, when and why, and what it said of the study's records.
+def changed_rules(*studies: str) -> display.Table:
+    """Every rule that was changed: as it was, when and why, and what it said of each study's records, and says today.
 
-    Of one that asked for no fair test that is the direction. Ablations of which the study has no networks are left out.
+    Of one that asked for no fair test that is the direction. Ablations of which no study has networks are left out.
     """
-    rows, snapshot = [], results.read(study)
-    judged = [*snapshot.verdicts, *(effect.verdict for effect in snapshot.effects)]
-    now = {verdict.number: verdict for verdict in judged}
-    for verdict in claims.under_earlier_rules(snapshot.evidence):
-        today = now.get(verdict.number)
-        if today is None:
-            continue
-        rows.append(
-            {
-                "claim": verdict.number,
-                "earlier rule": verdict.rule.reads,
-                "of": since(verdict.rule),
-                "why it was changed": verdict.rule.why,
-                "by the earlier rule": _as_judged(verdict) if verdict.rule.fair else _in_short(verdict),
-                "by today's": _as_judged(today),
-            }
-        )
-    return display.table(pd.DataFrame(rows).set_index("claim"))
+    rows: dict[tuple, dict] = {}
+    for study in studies:
+        snapshot = results.read(study)
+        judged = [*snapshot.verdicts, *(effect.verdict for effect in snapshot.effects)]
+        now = {verdict.number: verdict for verdict in judged}
+        for place, verdict in enumerate(claims.under_earlier_rules(snapshot.evidence)):
+            if verdict.number in now:
+                told = {
+                    "claim": verdict.number,
+                    "earlier rule": verdict.rule.reads,
+                    "of": since(verdict.rule),
+                    "why it was changed": verdict.rule.why,
+                }
+                rows.setdefault(place, told)[study] = _then_and_now(verdict, now[verdict.number])
+    return display.table(pd.DataFrame([rows[place] for place in sorted(rows)]).set_index("claim"), missing="")
+
+
+def _then_and_now(earlier: Verdict, today: Verdict) -> str:
+    """What an earlier rule said of the records of today, and what today's says where that is something else."""
+    said = _as_judged(earlier) if earlier.rule.fair else _in_short(earlier)
+    return said if said == _as_judged(today) else f"{said}; today {_as_judged(today)}"
 
 
 def _as_judged(verdict: Verdict) -> str:
@@ -127,40 +132,69 @@ def on_one_crop(study: str) -> display.Table:
 def comparisons(study: str) -> display.Table:
     """Every comparison of errors behind the claims that has been run: rows, differences, and McNemar's exact p.
 
-    Claims about features on other data compare no errors of single images; see Tables 11 and 12.
+    Claims about features on other data compare no errors of single images; see :func:`feature_comparisons`.
     """
-    rows, covered, evidence = [], [], results.read(study).evidence
+    compared = _behind_claims(study, of_features=False)
+    return _table_of(compared, ["claim", "first", "second"], "validation")
+
+
+def feature_comparisons(study: str) -> display.Table:
+    """The same of precisions and recalls on other data (Appendix B): positive where the second row has the higher."""
+    compared = _behind_claims(study, of_features=True)
+    keys = ("only first wrong", "only second wrong", "p")
+    compared = [({key: part for key, part in row.items() if key not in keys}, found) for row, found in compared]
+    return _table_of(compared, ["claim", "first", "second"], "test")
+
+
+def pairwise(study: str, *rows: str) -> display.Table:
+    """Every two of some rows of a study, each named as ``table3.A-256``, compared on the same images.
+
+    Which rule or claim a comparison is of is not asked; a pair of which one has not been run is left out.
+    """
+    pairs = itertools.combinations(rows, 2)
+    found = [(pair, differences.between(study, *pair)) for pair in pairs]
+    compared = [({"first": first, "second": second} | _parts(one), one) for (first, second), one in found if one]
+    return _table_of(compared, ["first", "second"], "validation")
+
+
+def _behind_claims(study: str, of_features: bool) -> list[tuple[dict, Difference]]:
+    """A row and its difference for every comparison behind the claims that has been run."""
+    compared = []
     for verdict in results.read(study).verdicts:
         for pair in verdict.compared:
-            if pair.ours is None or more_is_better(pair.first):
+            if pair.ours is None or more_is_better(pair.first) != of_features:
                 continue
-            counts = evidence.only_one_wrong(pair.first, pair.second, pair.seeds)
-            covered.append((evidence.numbers[pair.first].n, len(pair.seeds)))
-            rows.append(
-                {
-                    "claim": verdict.number,
-                    "first": pair.first,
-                    "second": pair.second,
-                    "paper's difference": pair.paper,
-                    "difference": pair.ours.value,
-                    "low": pair.ours.low,
-                    "high": pair.ours.high,
-                    "only first wrong": counts and counts[0],
-                    "only second wrong": counts and counts[1],
-                    "p": counts and statistics.mcnemar(*counts),
-                    "detectable": statistics.minimum_detectable_difference(pair.ours),
-                }
-            )
-    frame = pd.DataFrame(rows)
+            found = differences.between(study, pair.first, pair.second, seeds=pair.seeds)
+            named = {"claim": verdict.number, "first": pair.first, "second": pair.second}
+            compared.append((named | {"paper's difference": pair.paper} | _parts(found), found))
+    return compared
+
+
+def _parts(found: Difference) -> dict:
+    only_first, only_second = found.only_wrong or (None, None)
+    return {
+        "difference": found.interval.value,
+        "low": found.interval.low,
+        "high": found.interval.high,
+        "only first wrong": only_first,
+        "only second wrong": only_second,
+        "p": found.p,
+        "detectable": found.detectable,
+    }
+
+
+def _table_of(compared: list[tuple[dict, Difference]], index: list[str], kind: str) -> display.Table:
+    """Rows and the differences that they are of as a table, with what the intervals cover."""
+    frame = pd.DataFrame([row for row, _ in compared])
     if frame.empty:
         return display.table(frame)
-    units = dict.fromkeys(("paper's difference", "difference", "low", "high", "detectable"), "points")
+    points = dict.fromkeys(("paper's difference", "difference", "low", "high", "detectable"), "points")
+    units = {name: unit for name, unit in points.items() if name in frame}
     several = dict.fromkeys(("only first wrong", "only second wrong", "p"), "several seeds")
     missing = several | {"paper's difference": "", "detectable": "the same answers"}
-    frame = frame.set_index(["claim", "first", "second"])
-    return display.table(
-        frame.round(dict.fromkeys(units, 3)), units=units, missing=missing, caption=_coverage(covered, "validation")
-    )
+    caption = _coverage([(found.n, len(found.seeds)) for _, found in compared], kind)
+    frame = frame.set_index(index).round(dict.fromkeys(units, 3))
+    return display.table(frame, units=units, missing=missing, caption=caption)
 
 
 def agreement(verdict: Verdict) -> str:

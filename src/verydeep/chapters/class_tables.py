@@ -7,7 +7,7 @@ import pandas as pd
 from verydeep import runs, statistics
 from verydeep.chapters import display
 from verydeep.data.sources import SOURCES
-from verydeep.errors import UnknownName
+from verydeep.errors import RecordError, UnknownName
 from verydeep.runs import answers, predictions
 from verydeep.studies import Run, load, planned_runs
 from verydeep.studies.measurements import single
@@ -44,17 +44,39 @@ def _by_class(study: str, networks: Iterable[str]) -> pd.DataFrame:
 def errors_by_half(study: str, *networks: str) -> display.Table:
     """Top-1 error in percent over the easier and the harder half of the classes, by the mean of the networks' errors.
 
-    Each class counts alike, whatever its images. By the errors of one network, what was chance in them would be held
-    against it in the harder half.
+    And by how much each network is better than the first, with its paired 95 % interval, in either half and in the
+    harder more than in the easier. Each class counts alike, whatever its images. By the errors of one network, what was
+    chance in them would be held against it in the harder half.
     """
     by_class = _by_class(study, networks)
     if by_class.empty:
         return display.table(pd.DataFrame())
     order = by_class.mean(axis=1).sort_values().index
-    halves = {"easier half": order[: len(order) // 2], "harder half": order[len(order) // 2 :]}
-    frame = pd.DataFrame({name: by_class.loc[classes].mean() for name, classes in halves.items()}).T
-    frame = frame.rename_axis("classes").round(1)
-    return display.table(frame, units=dict.fromkeys(frame, "%"), caption=display.FIRST_SEED)
+    half = len(order) // 2
+    easier, harder = (dict.fromkeys(classes, 1 / len(classes)) for classes in (order[:half], order[half:]))
+    parts = {"easier half": easier, "harder half": harder}
+    frame = pd.DataFrame({name: by_class.loc[list(weights)].mean() for name, weights in parts.items()}).T.round(1)
+    more = harder | {name: -weight for name, weight in easier.items()}
+    first, *others = by_class
+    for other in others:
+        gains = {
+            name: display.difference(_gain(study, first, other, weights))
+            for name, weights in (parts | {"harder less easier half": more}).items()
+        }
+        frame = frame.reindex(gains).assign(**{f"{other}: better by": gains})
+    units = dict.fromkeys(by_class, "%") | dict.fromkeys(frame.columns.difference(by_class.columns), "points")
+    missing = dict.fromkeys(by_class, "")
+    return display.table(frame.rename_axis("classes"), units=units, missing=missing, caption=display.FIRST_SEED)
+
+
+def _gain(study: str, first: str, other: str, weights: dict[str, float]) -> statistics.Interval:
+    """By how much a network is better than the first, its classes weighted."""
+    before, after = (_tested(study, network).sort_values("image") for network in (first, other))
+    if before["image"].tolist() != after["image"].tolist():
+        raise RecordError(f"{study}: {first} and {other} were tested on other images; make the older of the two again")
+    words = before["label"].map(class_words(study)).to_numpy()
+    wrong = [~predictions.hits(table, 1) for table in (before, after)]
+    return statistics.weighted_difference(*wrong, words, weights)
 
 
 def confused_pairs(study: str, network: str, count: int = 12) -> display.Table:

@@ -1,6 +1,7 @@
 """The difference of two rows that were tested on the same images, which two intervals beside each other do not tell."""
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from verydeep import statistics
@@ -65,7 +66,7 @@ def as_dict(difference: Difference) -> dict:
     }
 
 
-def between(study: str, *rows: str) -> Difference | None:
+def between(study: str, *rows: str, seeds: Iterable[int] | None = None) -> Difference | None:
     """The difference of two rows of a study, or the average over several pairs, each first with second.
 
     ``None`` where one of them has not been run, or all of them with no seed in common.
@@ -75,6 +76,8 @@ def between(study: str, *rows: str) -> Difference | None:
     rows
         As the rules of claims name them: ``"table3.D-384"``, ``"centre-crop.B-256"``. Compared are top-1 errors, in
         localisation those of the box (A.2), in Tables 11 and 12 precisions and recalls.
+    seeds
+        Those that may be taken; all that the rows have in common by default.
 
     Raises
     ------
@@ -96,11 +99,11 @@ def between(study: str, *rows: str) -> Difference | None:
     for pair in pairs:
         if len({more_is_better(row) for row in pair}) > 1:
             raise VerydeepError(f"{' and '.join(pair)}: an error and a share of which more is better are no pair")
-    return _difference(evidence, pairs) if evidence.complete(pairs) else None
+    common = [seed for seed in evidence.seeds(list(rows)) if seeds is None or seed in seeds]
+    return _difference(evidence, pairs, common) if common else None
 
 
-def _difference(evidence: Evidence, pairs: list[list[str]]) -> Difference:
-    seeds = evidence.seeds([row for pair in pairs for row in pair])
+def _difference(evidence: Evidence, pairs: list[list[str]], seeds: list[int]) -> Difference:
     return Difference(
         tuple((evidence.numbers[first], evidence.numbers[second]) for first, second in pairs),
         evidence.difference(pairs, seeds),
