@@ -1,7 +1,7 @@
 """``PYTHONPATH=tests python -m golden``: write anew what the recorded studies say, when it is meant to have changed.
 
 Of the runs that ``runs.json`` names; with ``--all``, of every run of `quarter` that there is now too. Of `narrow` it
-names the kinds that `quarter` lacks: several seeds, an ablation, a transfer, a tuning.
+names the kinds that `quarter` lacks: several seeds, an ablation at two depths, a transfer, a tuning.
 """
 
 import json
