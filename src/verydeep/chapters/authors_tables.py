@@ -107,7 +107,8 @@ def testing_time(study: str = "released") -> pd.DataFrame:
         for device, rate in rates.items()
     )
     units = {name: "billion multiply-adds" if name == "an image" else "hours" for name in frame}
-    return display.table(frame.round(1), units=units, caption=f"Hours by the rates on record. {said}.")
+    digits = {name: 1 if name == "an image" else 2 for name in frame}
+    return display.table(frame.round(digits), units=units, caption=f"Hours by the rates on record. {said}.")
 
 
 def measured_rates() -> dict[str, dict]:
