@@ -110,6 +110,7 @@ function showEdges(table) {
     cell.classList.toggle("phrase", length > 24 && length <= 60);
     cell.classList.toggle("short", length <= 16);
   }
+  for (const head of table.querySelectorAll("tbody th")) head.classList.toggle("phrase", textOf(head).length > 16);
   const look = () => {
     const rest = table.scrollWidth - table.clientWidth;
     table.classList.toggle("goes-on", rest - table.scrollLeft > 2);

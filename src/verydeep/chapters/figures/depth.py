@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from verydeep.chapters.figures.style import HELD_OUT, TRAIN, Picture, finished, use_style
 
-_TITLES = {"paper": "the paper, ILSVRC-2012"}
+_TITLES = {"paper": "the paper"}
 #: A colour for each network, the same in every picture: the deeper the lighter.
 _COLOURS = dict(zip("ABCDE", plt.get_cmap("viridis")([0.0, 0.25, 0.45, 0.65, 0.85]), strict=True))
 
@@ -24,14 +24,14 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
     use_style()
     sources = list(dict.fromkeys(frame["source"]))
     rows = -(-len(sources) // 2)
-    figure, panels = plt.subplots(rows, 2, figsize=(5.4, 3.3 * rows), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(rows, 2, figsize=(4.7, 3.0 * rows), layout="constrained", squeeze=False)
     parts = {source: frame[frame["source"] == source] for source in sources}
     height = max(part["high"].max() - part["low"].min() for part in parts.values()) / 0.75
     for axes, source in zip(panels.flat, sources, strict=False):
         part = parts[source]
         _one_source(axes, part)
         middle = (part["low"].min() + part["high"].max()) / 2
-        axes.set(ylim=(middle - height / 2, middle + height / 2), xlim=(10, 20))
+        axes.set(ylim=(middle - height / 2, middle + height / 2), xlim=(9.4, 20.4))
         axes.set(xlabel="layers with weights", xticks=sorted(frame["layers"].unique()))
         on_a_crop = (part["way"] == "centre-crop").all()
         name = _TITLES.get(source, source) + (", one crop" if on_a_crop else "")
