@@ -179,7 +179,7 @@ def test_a_class_of_actions_stands_beside_what_needs_no_training(monkeypatch):
     transfer = studies.find_transfer(["narrow/D-jitter"], "voc2012-action")
     measured = enumerate(features.name for features in transfer.measured())
     scores = {name: SimpleNamespace(classes=[float(k), 2.0 * k]) for k, name in measured}
-    monkeypatch.setattr(transfer_tables.runs, "read_transfer", lambda _: SimpleNamespace(measurements=scores))
+    monkeypatch.setattr(transfer_tables.runs, "read_record", lambda _: SimpleNamespace(measurements=scores))
     assert {"the paper's way", "at one scale", "untrained", "pixels"} == {*transfer_tables.by_class(transfer)}
 
 

@@ -205,7 +205,7 @@ def test_networks_are_fused_from_the_command_line(trained, monkeypatch, capsys):
 def test_a_row_that_cannot_be_filled_leaves_the_others(checkout, monkeypatch, capsys):
     """Of Table 6 the row of seven networks, one of which lacks its weights; the others are done, and it is said."""
 
-    def execute(fusion, kind, **machine):
+    def execute(fusion, **machine):
         if len(fusion.members) == 7:
             raise VerydeepError("C-384-s0: its weights are not published")
 

@@ -94,7 +94,7 @@ def test_a_fusion_is_the_average_of_its_members_posteriors(pair, method):
     expected = predictions.errors(
         predictions.table(method, every[0].names, every[0].labels, (posteriors[0] + posteriors[1]) / 2)
     )
-    assert dict(runs.read_fusion(asked).measurements[method]) == expected
+    assert dict(runs.read_record(asked).measurements[method]) == expected
     assert dict(measured["together"]) == expected
     assert list(measured) == ["A-256-s0", "A-256-s1", "together"]
     assert runs.check_all() == []
@@ -106,19 +106,19 @@ def test_a_finished_fusion_is_left_alone_and_made_again_when_a_member_changes(pa
     before = (asked.folder / "fuse.json").read_bytes()
     fusion.fuse(asked, report=quiet)
     assert (asked.folder / "fuse.json").read_bytes() == before
-    record = runs.read_fusion(asked)
+    record = runs.read_record(asked)
     changed = {name: member.model_copy(update={"weights_sha256": "0" * 64}) for name, member in record.members.items()}
     runs.write_record(asked, record.model_copy(update={"members": changed}))
     runs.seal(asked.folder, ["fuse.json"])
     assert any("made from other weights of A-256-s0" in fault for fault in runs.check_all())
     fusion.fuse(asked, report=quiet)
-    assert runs.read_fusion(asked).members == record.members
+    assert runs.read_record(asked).members == record.members
     assert runs.check_all() == []
     runs.write_record(asked, record.model_copy(update={"protocol": record.protocol | {"average": "posteriors"}}))
     runs.seal(asked.folder, ["fuse.json"])
     assert any("A-256-s0 has been tested by another protocol since" in fault for fault in runs.check_all())
     fusion.fuse(asked, report=quiet)
-    assert runs.read_fusion(asked).protocol == record.protocol and runs.check_all() == []
+    assert runs.read_record(asked).protocol == record.protocol and runs.check_all() == []
 
 
 def test_seeds_of_one_network_together_are_told_apart(pair):
@@ -189,7 +189,7 @@ def test_posteriors_that_were_lost_are_made_again_from_the_published_weights(pai
     for run in pair:
         shutil.rmtree(run.workspace / "posteriors")
     fusion.fuse(asked, report=quiet)
-    assert runs.read_fusion(asked).measurements["dense"].n == 364 and loaded == ["A-256-s0", "A-256-s1"]
+    assert runs.read_record(asked).measurements["dense"].n == 364 and loaded == ["A-256-s0", "A-256-s1"]
 
 
 def test_no_network_is_loaded_whose_posteriors_are_there(pair, loaded):
@@ -279,7 +279,7 @@ def test_the_fusion_notebook_keeps_its_record(pair, monkeypatch):
     from verydeep import notebooks
 
     asked = find_fusion(NAMES, "both")
-    notebooks.execute(asked, "fuse")
+    notebooks.execute(asked)
     assert sorted(path.name for path in asked.folder.iterdir()) == [
         "SHA256SUMS", "fuse.ipynb", "fuse.json", "predictions.parquet",
     ]  # fmt: skip

@@ -292,8 +292,8 @@ def test_a_fusion_of_boxes_is_of_the_windows_of_both_and_leaves_its_record(teste
     wrong = 1 - (table[[f"class_{k}" for k in range(1, 6)]].eq(table["label"], axis=0).to_numpy()
                  & (table[[f"iou_{k}" for k in range(1, 6)]].to_numpy() > 0.5)).any(1).mean()  # fmt: skip
     assert measured["together"].top5_error == pytest.approx(100 * wrong)
-    record = runs.read_fusion(both)
-    assert record.members[tested.name].measurement == "dense-boxes-256" and runs.is_complete(both, "fuse")
+    record = runs.read_record(both)
+    assert record.members[tested.name].measurement == "dense-boxes-256" and runs.is_complete(both)
     assert sorted(path.name for path in both.folder.iterdir()) == ["SHA256SUMS", "boxes.parquet", "fuse.json"]
     assert runs.check_folder(both.folder) == []
     # a member whose boxes are given to other classes since
@@ -304,7 +304,7 @@ def test_a_fusion_of_boxes_is_of_the_windows_of_both_and_leaves_its_record(teste
     runs.write_record(again, other)
     runs.seal(again.folder, ["evaluate.json"])
     fault = f"the boxes of its member {again.name} were given to other classes since"
-    assert not runs.is_complete(both, "fuse") and fault in "".join(runs.check_folder(both.folder))
+    assert not runs.is_complete(both) and fault in "".join(runs.check_folder(both.folder))
 
 
 @pytest.mark.parametrize("of", ["tester", "rater"])

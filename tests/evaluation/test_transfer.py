@@ -273,7 +273,7 @@ def test_a_transfer_is_recorded_checked_and_not_done_again(carried, monkeypatch)
     written = json.loads((carried.folder / "transfer.json").read_text())
     jsonschema.Draft7Validator(formats.schema("transfer")).validate(written)
     assert set(written) <= set(formats.keys("transfer").index)
-    record = runs.read_transfer(carried)
+    record = runs.read_record(carried)
     assert [*record.measurements] == [way.name for way in carried.measured()]
     assert {one.n for one in record.measurements.values()} == {117}
     assert [(split.train, split.test) for split in record.splits] == [(30, 90)] * 3
@@ -286,7 +286,7 @@ def test_a_transfer_is_recorded_checked_and_not_done_again(carried, monkeypatch)
 
 def test_a_number_that_was_changed_in_the_record_is_found(carried):
     path = carried.folder / "transfer.json"
-    record = runs.read_transfer(carried)
+    record = runs.read_record(carried)
     score = record.measurements["pixels"].model_copy(update={"value": 99.0})
     runs.write_record(carried, record.model_copy(update={"measurements": record.measurements | {"pixels": score}}))
     runs.seal(carried.folder, [path.name])
@@ -297,13 +297,13 @@ def test_a_number_that_was_changed_in_the_record_is_found(carried):
 def test_a_transfer_is_stale_once_its_network_is_trained_anew(carried, monkeypatch):
     """Whether or not the weights lie on this machine, the records tell."""
     (run,) = carried.members
-    assert runs.is_complete(carried, "transfer")
+    assert runs.is_complete(carried)
     path = run.folder / "train.json"
     record = json.loads(path.read_text())
     record["artefacts"]["weights.safetensors"] = "0" * 64
     path.write_text(json.dumps(record))
     runs.seal(run.folder, [path.name])
-    assert not runs.is_complete(carried, "transfer")
+    assert not runs.is_complete(carried)
     assert f"{carried.row:44} stale" in status.status("smoke")
     assert runs.check_folder(carried.folder) == [
         f"runs/smoke/{carried.name}: was made from other weights of {run.name} than are there"
@@ -319,7 +319,7 @@ def test_a_row_is_made_again_from_the_weights(carried):
     assert told.exit_code == 0 and "average-256" in told.output and "agrees with its record" in told.output
     with pytest.raises(VerydeepError, match="has no 'max'"):
         transfer.verify(carried, "max")
-    record = runs.read_transfer(carried)
+    record = runs.read_record(carried)
     runs.write_record(carried, record.model_copy(update={"members": {"A-256-s0": "0" * 64}}))
     runs.seal(carried.folder, ["transfer.json"])
     with pytest.raises(VerydeepError, match="made from other weights of A-256-s0"):
@@ -377,7 +377,7 @@ def test_a_pair_stacks_its_networks_and_takes_their_passes(carried, monkeypatch)
 
 def test_numbers_and_tables_say_what_was_recorded(carried):
     number = results.number("smoke.table11.A-256-on-photographs.recall")
-    record = runs.read_transfer(carried)
+    record = runs.read_record(carried)
     assert number.value == record.measurements["stack-256+384+512"].value and number.low < number.value < number.high
     assert number not in results.read("smoke").done  # it is no error
     assert results.number("smoke.table11.D-jitter-on-photographs.recall").status == "not run"
@@ -480,7 +480,7 @@ def test_networks_of_several_seeds_together_are_no_seed_of_a_row(repository, mon
     assert alike.row == mixed.row and alike.name != mixed.name
     (before,) = [row for row in carried_numbers.rows(alike.study) if row.name == alike.row]
     monkeypatch.setattr(runs, "recorded_transfers", lambda study: [alike, mixed])
-    monkeypatch.setattr(runs, "read_transfer", lambda transfer, read=runs.read_transfer: read(alike))
+    monkeypatch.setattr(runs, "read_record", lambda transfer, read=runs.read_record: read(alike))
     assert list(carried_numbers.recorded(before).scores) == [alike.name]
     monkeypatch.setattr(runs, "recorded_transfers", lambda study: [mixed])
     assert carried_numbers.recorded(before) is None

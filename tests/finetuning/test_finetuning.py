@@ -69,9 +69,9 @@ def test_three_ways_are_recorded_at_one_cost_and_on_the_same_images(compared, mo
     written = json.loads((compared.folder / "finetune.json").read_text())
     jsonschema.Draft7Validator(formats.schema("finetune")).validate(written)
     assert set(written) <= set(formats.keys("finetune").index)
-    record = runs.read_tuning(compared)
+    record = runs.read_record(compared)
     assert record.environment.packages["scikit-learn"]  # it decides the numbers of frozen features
-    assert [*record.measurements] == compared.measured() == [
+    assert [*record.measurements] == compared.asked == [
         f"{way}-{count}" for count in (5, 15) for way in ("frozen", "tuned", "random")
     ]  # fmt: skip
     assert [(split.train, split.test) for split in record.splits] == [(10, 90), (30, 90)]
@@ -93,7 +93,7 @@ def test_three_ways_are_recorded_at_one_cost_and_on_the_same_images(compared, mo
     study = compared.run.study
     for key, other in (("momentum", 0.5), ("learning_rate", 0.5)):
         changed = study.model_copy(update={"recipe": study.recipe | {key: other}})
-        assert not runs.is_complete(Tuning(replace(compared.run, study=changed), compared.source), "finetune")
+        assert not runs.is_complete(Tuning(replace(compared.run, study=changed), compared.source))
     line = f"{compared.row:44} {{:8}} tuned-15 recall {record.measurements['tuned-15'].value:.1f} %"
     assert line.format("done") in status.status("smoke").splitlines()
     monkeypatch.setattr("verydeep.studies.tuning.RATES", (1, 2))
@@ -119,11 +119,11 @@ def test_an_interrupted_comparison_goes_on_with_what_was_not_learned_yet(trained
         counting(stop)
         with pytest.raises(KeyboardInterrupt):
             finetuning.compare(tuning, report=lambda _: None)
-        assert runs.read_tuning(tuning) is None
+        assert runs.read_record(tuning) is None
     counting(None)
     finetuning.compare(tuning, report=lambda _: None)
     whole = runs.read_file(compared_checkout / "runs/smoke" / tuning.name / "finetune.json")
-    assert runs.read_tuning(tuning).measurements == whole.measurements and len(fits) == len(set(fits))
+    assert runs.read_record(tuning).measurements == whole.measurements and len(fits) == len(set(fits))
 
 
 def test_a_tuning_is_stale_once_its_network_is_trained_anew(compared):
@@ -132,7 +132,7 @@ def test_a_tuning_is_stale_once_its_network_is_trained_anew(compared):
     record["artefacts"]["weights.safetensors"] = "0" * 64
     path.write_text(json.dumps(record))
     runs.seal(compared.run.folder, [path.name])
-    assert not runs.is_complete(compared, "finetune")
+    assert not runs.is_complete(compared)
     (fault,) = runs.check_folder(compared.folder)
     assert "was made from other weights of A-256-s0 than are there" in fault
 

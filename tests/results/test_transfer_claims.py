@@ -99,7 +99,7 @@ def test_rows_of_other_images_are_not_compared(carry):
     for members in (["D-jitter"], ["E-jitter"], ["D-jitter", "E-jitter"]):
         carry(members, {"usual": 300} | BELOW | STACKED)
     other = studies.find_transfer(["quarter/E-jitter"], "caltech101")
-    runs.write_record(other, runs.read_transfer(other).model_copy(update={"labels_sha256": "other"}))
+    runs.write_record(other, runs.read_record(other).model_copy(update={"labels_sha256": "other"}))
     with pytest.raises(RecordError, match=r"cannot be compared: runs/quarter/D-jit.* and .*/E-jit.* on other images"):
         verdict(28)
 

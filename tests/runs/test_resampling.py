@@ -22,7 +22,7 @@ def carried(checkout):
     folder = checkout / "runs" / "narrow" / NAME
     shutil.copytree(REPOSITORY / "runs" / "narrow" / NAME, folder)
     found = studies.named_transfer(studies.load("narrow"), NAME)
-    names = [*runs.read_transfer(found).measurements]
+    names = [*runs.read_record(found).measurements]
     pd.DataFrame(dict.fromkeys(names, np.zeros(transfers.RESAMPLES))).to_parquet(folder / transfers.RESAMPLED)
     return found
 
@@ -35,7 +35,7 @@ def stated(carried, rule: dict) -> runs.TransferRecord:
     record["artefacts"] = {}
     path.write_text(json.dumps(record))
     runs.seal(carried.folder, [path.name, transfers.RESAMPLED])
-    return runs.read_transfer(carried)
+    return runs.read_record(carried)
 
 
 def test_numbers_resampled_by_a_rule_of_before_are_not_shown(carried):
@@ -44,7 +44,7 @@ def test_numbers_resampled_by_a_rule_of_before_are_not_shown(carried):
     found = results.transfers.resamples(carried.folder, record, name)
     again = transfers.resampled(answers.read(carried.folder / transfers.FILE, name), "recall")
     assert (found == again).all() and abs(found.mean() - record.measurements[name].value) < 1
-    assert runs.covers_transfer(carried, record), "no number is another by it"
+    assert runs.covers_target(carried, record), "no number is another by it"
     assert not any(transfers.RESAMPLED in fault for fault in runs.check_folder(carried.folder))
 
 

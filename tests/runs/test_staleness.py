@@ -87,7 +87,7 @@ def test_an_outdated_test_is_stale_and_one_that_was_never_made_is_not():
     assert status.state(changed(run, "testing", average="posteriors")) == "stale"
     untested = studies.find_run("narrow", "A", "256", 0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "record_path", lambda run, kind: run.folder / f"no-{kind}.json")
+        patch.setattr(runs, "record_path", lambda run, kind=None: run.folder / "none.json")
         assert status.state(untested) == "trained"
 
 

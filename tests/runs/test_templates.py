@@ -23,4 +23,4 @@ def test_the_command_tells_a_variant_as_a_word(name):
     variant = studies.schema.Variant(networks=["A-256"], why="x", set={})
     run = replace(run, study=run.study.model_copy(update={"variants": {name: variant}}), variant=name)
     given = shlex.split(templates.command(run, "train"))[-1]
-    assert yaml.safe_load(given) == templates.parameters(run) and yaml.safe_load(given)["variant"] == name
+    assert yaml.safe_load(given) == run.parameters and yaml.safe_load(given)["variant"] == name

@@ -14,7 +14,7 @@ from verydeep.chapters import figures, testing_tables, tuning_tables
 from verydeep.chapters.figures import Picture
 from verydeep.runs import templates
 from verydeep.runs.records import HISTORY, Record
-from verydeep.studies import Fusion, Recorded, Transfer, Tuning, find_fusion, find_run, find_transfer, find_tuning
+from verydeep.studies import Recorded, find_fusion, find_run, find_transfer, find_tuning
 
 #: The run that is shown: study, configuration and training scale; the same of a network that gives boxes, with seed and
 #: variant; and the networks tested together, with the method.
@@ -99,25 +99,14 @@ def _said(kind: str, run: Recorded) -> str:
     """What is shown, how long it took and on what, and where it lies."""
     study = run.study
     network, folder = study.network, f"../runs/{study.name}"
-    if isinstance(run, Fusion):
-        record = runs.read_fusion(run)
-        networks = " and ".join(member.row for member in run.members)
-        what = f"{networks}, tested together by the method `{run.method}`, each"
-    elif isinstance(run, Tuning):
-        record, what = runs.read_tuning(run), f"{run.run.row} and {run.source}, a network"
-    elif isinstance(run, Transfer):
-        record = runs.read_transfer(run)
-        what = f"the features of {' and '.join(member.row for member in run.members)} on {run.source}, of a network"
-    else:
-        variant = f", {run.variant}," if run.variant else ""
-        record, what = runs.read_record(run, kind), f"one run: {run.config} at S={run.train_scale}{variant}"
+    record = runs.read_record(run, kind)
     size = "the paper's own lengths" if network.length_divisor == 1 else f"lengths divided by {network.length_divisor}"
     return "\n".join(
         [
             "```{admonition} As it ran",
-            f"Below each cell stands what it showed for {what} of the study "
+            f"Below each cell stands what it showed for {run.in_words} of the study "
             f"[{study.name}]({folder}.md), {size}, widths divided by {network.width_divisor}, {study.num_classes} "
-            f"classes, {_took(record)} on {_machine(record)}. "
+            f"classes, {record.in_words} in {_time(record.cost.seconds)} on {_machine(record)}. "
             f"[The run's page]({folder}/{run.name}.md) has its record and "
             f"[the notebook as papermill executed it]({folder}/{run.name}-{kind}.ipynb). Its reasons "
             "are those of that day; [Departures](../departures.ipynb) has today's. In Jupyter the template has no "
@@ -127,16 +116,8 @@ def _said(kind: str, run: Recorded) -> str:
     )
 
 
-def _took(record: Record) -> str:
-    seconds = record.cost.seconds
-    took = f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
-    if record.kind == "train":
-        return f"trained for {record.cost.epochs} epochs in {took}"
-    if record.kind == "finetune":
-        return f"learned from {record.splits[-1].train:,} images at most in {took}"
-    if record.kind == "transfer":
-        return f"carried to {sum(record.data.counts.values()):,} images in {took}"
-    return f"tested on {record.data.counts['val']:,} images in {took}"
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
 
 
 def _machine(record: Record) -> str:

@@ -114,7 +114,7 @@ def _settings(protocol: dict) -> str:
 
 
 def _passes(record: runs.EvaluateRecord | runs.FuseRecord) -> str:
-    if record.kind == "fuse":
+    if isinstance(record, runs.FuseRecord):
         return f"the posteriors of {' and '.join(record.members)}, averaged"
     made = [f"{name} ({tested.forward_passes:,} forward passes)" for name, tested in record.passes.items()]
     return f"posteriors in the workspace: {', '.join(made)}"

@@ -66,7 +66,7 @@ def fusion_gains(study: str) -> pd.DataFrame:
     """
     rows = []
     for fusion in runs.recorded_fusions(load(study)):
-        if fusion.boxes or not runs.still_holds(fusion.folder, runs.read_fusion(fusion)):
+        if fusion.boxes or not runs.still_holds(fusion.folder, runs.read_record(fusion)):
             continue
         alone = {
             run.label: results.wrong_images(study, run.name, fusion.measurement(run).name, 1) for run in fusion.members

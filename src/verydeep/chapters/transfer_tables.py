@@ -39,7 +39,7 @@ def measured(scores: dict[str, TransferScore]) -> display.Table:
 
 def by_class(transfer: Transfer) -> display.Table:
     """Each class's average precision or recall, beside what needs no training; the largest gain first."""
-    record = runs.read_transfer(transfer)
+    record = runs.read_record(transfer)
     ways = {"the paper's way": transfer.usual.name, "at one scale": transfer.at_lowest().name,
             "untrained": transfer.at_lowest(UNTRAINED).name, "pixels": PIXELS}  # fmt: skip
     there = {title: name for title, name in ways.items() if record and name in record.measurements}

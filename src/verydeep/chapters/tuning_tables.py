@@ -17,7 +17,7 @@ def points(tuning: Tuning) -> pd.DataFrame:
     The mean over classes of the share of a class's images that are called otherwise, percent, with its 95 % interval
     over the images tested on. Empty where nothing was recorded.
     """
-    record, lines = runs.read_tuning(tuning), []
+    record, lines = runs.read_record(tuning), []
     for name, score in record.measurements.items() if record else ():
         way, _, images = name.rpartition("-")
         recall = transfers.share(score.value, transfers.resamples(tuning.folder, record, name)[None])
@@ -35,7 +35,7 @@ def points(tuning: Tuning) -> pd.DataFrame:
 
 def ways(tuning: Tuning) -> display.Table:
     """The mean class error of every way by the number of images of each class, and what learning cost."""
-    record, curves = runs.read_tuning(tuning), points(tuning)
+    record, curves = runs.read_record(tuning), points(tuning)
     lines = []
     for point, name in zip(curves.itertuples(), record.measurements if record else (), strict=True):
         work = record.work[name]
@@ -60,7 +60,7 @@ def ways(tuning: Tuning) -> display.Table:
 
 def gains(tuning: Tuning) -> display.Table:
     """What fine-tuning gains over the two other ways, in percentage points of mean class error, with 95 % intervals."""
-    record, lines = runs.read_tuning(tuning), []
+    record, lines = runs.read_record(tuning), []
     for count in tuning.counts if record else ():
         line = {"images of each class": count}
         for way, words in WAYS.items():

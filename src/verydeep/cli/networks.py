@@ -28,7 +28,7 @@ def run(study: str, config: str, train_scale: str, seed: int, variant: str | Non
     from verydeep import notebooks, studies
 
     asked = studies.find_run(study, config, train_scale, seed, variant)
-    _require_taken(machine, [only] if only else notebooks.kinds(asked), asked)
+    _require_taken(machine, (only,) if only else asked.kinds, asked)
     if only:
         notebooks.execute(asked, only, **given(machine))
     else:
@@ -36,7 +36,7 @@ def run(study: str, config: str, train_scale: str, seed: int, variant: str | Non
     click.echo(f"{asked.name}: done, see {asked.folder}")
 
 
-def _require_taken(machine: dict, kinds: list[str], asked) -> None:
+def _require_taken(machine: dict, kinds: tuple[str, ...], asked) -> None:
     """Refuse an option for the machine that nothing of what is asked for takes."""
     from verydeep import notebooks
 
@@ -118,7 +118,7 @@ def fuse(members: tuple[str, ...], method: str | None, table6: str | None, table
     failed = []
     for fusion in fusions:
         try:
-            notebooks.execute(fusion, "fuse", **given(machine))
+            notebooks.execute(fusion, **given(machine))
         except VerydeepError as error:
             if len(fusions) == 1 or isinstance(error, Interrupted):
                 raise

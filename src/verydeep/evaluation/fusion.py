@@ -40,8 +40,8 @@ def fuse(fusion: Fusion, *, pixels_per_batch: int = PIXELS_PER_BATCH, report=pro
 
 def _finished(fusion: Fusion, digests: dict[str, str]) -> runs.FuseRecord | None:
     """The record of ``fusion`` if it is of these weights and whole."""
-    record = runs.read_fusion(fusion)
-    return record if record and record.weights() == digests and runs.is_complete(fusion, "fuse") else None
+    record = runs.read_record(fusion)
+    return record if record and record.weights() == digests and runs.is_complete(fusion) else None
 
 
 def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:

@@ -18,7 +18,6 @@ from verydeep.runs import answers, transfers
 from verydeep.runs.parts import TransferScore
 from verydeep.runs.records import KINDS, TargetRecord
 from verydeep.studies import Features, Transfer, Tuning
-from verydeep.studies.transfer import transfer_protocol
 
 
 def carry(
@@ -49,10 +48,10 @@ def carry(
     """
     for run in transfer.members:
         require_trained(run)
-    record = runs.finished_target(transfer, "transfer")
+    record = runs.finished_target(transfer)
     if record is None:
         with runs.working_on(transfer):
-            record = runs.finished_target(transfer, "transfer")
+            record = runs.finished_target(transfer)
             record = record or _Carrying(transfer, pixels_per_batch, report).finish()
     return record.measurements
 
@@ -89,7 +88,7 @@ class Material:
     def _recorded(self):
         """Hashes of the passes that this transfer's record names, or those of its networks alone."""
         for transfer in (self.transfer, *(Transfer((run,), self.transfer.source) for run in self.transfer.members)):
-            if record := runs.read_transfer(transfer):
+            if record := runs.read_record(transfer):
                 yield from (made.posteriors_sha256 for made in record.passes.values())
 
     def describe(self, features: Features) -> np.ndarray:
@@ -134,16 +133,14 @@ class OnOtherData:
         self.made, self.report, self.pixels_per_batch = made, report, pixels_per_batch
         self.material = Material(transfer, pixels_per_batch)
 
-    def leave(
-        self, kind: str, tables: list[pd.DataFrame], resampled: dict, splits: list[Split], **stated
-    ) -> TargetRecord:
-        """Write what was answered and the record ``kind``, with all that is ``stated`` of it, and seal them."""
+    def leave(self, tables: list[pd.DataFrame], resampled: dict, splits: list[Split], **stated) -> TargetRecord:
+        """Write what was answered and the record, with all that is ``stated`` of it, and seal them."""
         made, material, written = self.made, self.material, [transfers.FILE, transfers.RESAMPLED]
         every = pd.concat(tables, ignore_index=True).astype({"measurement": "category"})
-        with runs.rewriting(made.folder, [*written, f"{kind}.json"]):
+        with runs.rewriting(made.folder, [*written, runs.record_path(made).name]):
             for name, frame in zip(written, (every, pd.DataFrame(resampled)), strict=True):
                 write_answers(made.folder / name, frame)
-            record = KINDS[kind](
+            record = KINDS[made.kind](
                 study=made.study.name,
                 members={network.run.name: network.weights_sha256 for network in material.networks},
                 data=fingerprint(material.store, None),
@@ -177,11 +174,10 @@ class _Carrying(OnOtherData):
             tables.append(table)
             self.report(f"{transfer.name}: {features.name:40} {transfer.target.metric} {score.value:.2f}  n {score.n}")
         return self.leave(
-            "transfer",
             tables,
             resampled,
             self.material.splits,
-            protocol=transfer_protocol(transfer),
+            protocol=transfer.protocol,
             passes={name: made for network in self.material.networks for name, made in network.made.items()},
             measurements=measured,
         )
@@ -217,7 +213,7 @@ def verify(transfer: Transfer, only: str | None = None) -> pd.DataFrame:
     VerydeepError
         When there is no record, the protocol, images or splits are others, or the numbers differ by more than a point.
     """
-    record = runs.read_transfer(transfer)
+    record = runs.read_record(transfer)
     if record is None:
         raise VerydeepError(
             f"{transfer.name} is not recorded: there is nothing to compare with; run: {transfer.command}"
@@ -226,7 +222,7 @@ def verify(transfer: Transfer, only: str | None = None) -> pd.DataFrame:
     asked = only or transfer.usual.name
     if asked not in ways:
         raise VerydeepError(f"{transfer.name} has no {asked!r}: choose one of {', '.join(ways)}")
-    if not runs.is_by_protocol(record, transfer_protocol(transfer)):
+    if not runs.is_by_protocol(record, transfer.protocol):
         raise VerydeepError(
             f"{transfer.name} was made by another protocol than its study has now; make it again: {transfer.command}"
         )

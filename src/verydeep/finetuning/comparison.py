@@ -20,7 +20,7 @@ from verydeep.networks import anatomy
 from verydeep.runs import transfers
 from verydeep.runs.parts import TransferScore, WayCost
 from verydeep.studies import Transfer, Tuning
-from verydeep.studies.tuning import FROZEN, TUNED, WAYS, tuning_protocol
+from verydeep.studies.tuning import FROZEN, TUNED, WAYS
 
 
 def compare(
@@ -45,10 +45,10 @@ def compare(
         When the network is not trained, or the data set is not there.
     """
     require_trained(tuning.run)
-    record = runs.finished_target(tuning, "finetune")
+    record = runs.finished_target(tuning)
     if record is None:
         with runs.working_on(tuning):
-            record = runs.finished_target(tuning, "finetune") or _Comparison(tuning, pixels_per_batch, report).finish()
+            record = runs.finished_target(tuning) or _Comparison(tuning, pixels_per_batch, report).finish()
     return record.measurements
 
 
@@ -93,11 +93,10 @@ class _Comparison(OnOtherData):
                 tables.append(table)
                 self.report(f"{self.made.name}: {name:12} mean class recall {measured[name].value:.2f}")
         return self.leave(
-            "finetune",
             tables,
             resampled,
             splits,
-            protocol=tuning_protocol(self.made),
+            protocol=self.made.protocol,
             work=work,
             measurements=measured,
         )
@@ -119,7 +118,7 @@ class _Comparison(OnOtherData):
             return {"given": learn()}, {"seconds": time.monotonic() - begun}
 
         path = self.made.workspace / "learned" / f"{name}.safetensors"
-        own = {"protocol": tuning_protocol(self.made), "learned": name, "rate": rate}
+        own = {"protocol": self.made.protocol, "learned": name, "rate": rate}
         arrays, cost = kept_or_made(path, self.material.networks[0].key | own, (), timed)
         return arrays["given"], cost["seconds"]
 

@@ -1,6 +1,6 @@
 """The papermill templates of the book: their parameters, checked, and their execution into a run's folder."""
 
-from verydeep.notebooks.execution import execute, execute_recorded, execute_run, kinds
+from verydeep.notebooks.execution import execute, execute_recorded, execute_run
 from verydeep.notebooks.requests import (
     MACHINE,
     checked,
@@ -16,7 +16,6 @@ __all__ = [
     "execute",
     "execute_recorded",
     "execute_run",
-    "kinds",
     "requested_fusion",
     "requested_run",
     "requested_transfer",

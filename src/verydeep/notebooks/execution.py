@@ -9,12 +9,12 @@ from verydeep import files, locks, paths, runs
 from verydeep.errors import StorageError, VerydeepError
 from verydeep.notebooks import kernels
 from verydeep.notebooks.requests import MACHINE
-from verydeep.runs.templates import parameters, template
-from verydeep.studies import Fusion, Recorded, Run, Transfer, Tuning, classes_of
+from verydeep.runs.templates import template
+from verydeep.studies import Recorded, Run, classes_of
 
 
-def execute(run: Recorded, kind: str, **machine: int) -> Path:
-    """Run the template ``kind`` (:func:`template`) for ``run``; keep it in the run's folder.
+def execute(run: Recorded, kind: str | None = None, **machine: int) -> Path:
+    """Run the template ``kind`` (:func:`template`), by default of its last record, for ``run``; keep it in its folder.
 
     ``machine`` holds parameters of :data:`MACHINE`; those that are not of this notebook are left out.
     Does nothing when the run already has it. The notebook reaches the folder only when it succeeded, and is
@@ -26,6 +26,7 @@ def execute(run: Recorded, kind: str, **machine: int) -> Path:
         When a cell fails; says what it said and where the notebook with the traceback lies. And when the network of
         ``run`` was trained by other settings than its study has now: it is neither done, nor trained anew unasked.
     """
+    kind = kind or run.kind
     kept = run.folder / f"{kind}.ipynb"
     if isinstance(run, Run):
         runs.publish_weights(run)
@@ -46,7 +47,7 @@ def _execute(run: Recorded, kind: str, kept: Path, machine: dict) -> None:
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the cell that an interrupt left behind is nobody's news
     working = run.workspace / kept.name
     working.parent.mkdir(parents=True, exist_ok=True)
-    given = parameters(run) | {name: value for name, value in machine.items() if name in MACHINE[kind]}
+    given = run.parameters | {name: value for name, value in machine.items() if name in MACHINE[kind]}
     try:
         with kernels.own_world() as folder:
             # Sockets in a folder that only this user may enter: through TCP ports anyone on the machine could listen.
@@ -94,26 +95,16 @@ def execute_run(run: Run, **machine: int) -> None:
         execute_run(run.parent, **machine)
     if system is not None:
         execute_recorded(system, **machine)
-    for kind in kinds(run):
+    for kind in run.kinds:
         execute(run, kind, **machine)
 
 
-def kinds(run: Run) -> list[str]:
-    """What is done of a run, in order: of published weights no training, of a pilot no test."""
-    return [*(["train"] if run.study.train else []), *([] if run.pilot else ["evaluate"])]
-
-
 def execute_recorded(asked: Recorded, **machine: int) -> None:
-    """:func:`execute_run`, or test a fusion once its members are tested, or carry features once they are trained."""
-    if isinstance(asked, Transfer | Tuning):
-        for run in asked.members:
-            if run.study.train and not runs.is_complete(run, "train"):
-                execute_run(run, **machine)
-        execute(asked, "transfer" if isinstance(asked, Transfer) else "finetune", **machine)
-        return None
-    if not isinstance(asked, Fusion):
+    """:func:`execute_run`, or make what is made of several networks, once these are trained or tested as it needs."""
+    if isinstance(asked, Run):
         return execute_run(asked, **machine)
     for run in asked.members:
-        execute_run(run, **machine)
-    execute(asked, "fuse", **machine)
+        if asked.made_from == run.kind or (run.study.train and not runs.is_complete(run, asked.made_from)):
+            execute_run(run, **machine)
+    execute(asked, **machine)
     return None

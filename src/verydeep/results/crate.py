@@ -14,7 +14,7 @@ from verydeep.errors import VerydeepError
 from verydeep.results import citation
 from verydeep.runs import predictions, templates
 from verydeep.runs.records import OUTPUTS
-from verydeep.studies import Recorded, Study, classes_of, load
+from verydeep.studies import OfSeveral, Recorded, Study, classes_of, load
 
 _PROFILES = (
     ("https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate", "0.5"),
@@ -169,7 +169,7 @@ class _Crate:
     def _parameters(self, identity: str, run: Recorded) -> list[ContextEntity]:
         return [
             self._thing(f"{identity}-{name}", "PropertyValue", name, value=str(value))
-            for name, value in templates.parameters(run).items()
+            for name, value in run.parameters.items()
         ]
 
     def _inputs(self, run: Recorded, kind: str) -> list:
@@ -177,7 +177,7 @@ class _Crate:
 
         Boxes are rated by what the network started from, and given to the classes that a system named.
         """
-        if kind in ("fuse", "transfer", "finetune"):
+        if isinstance(run, OfSeveral):
             sources = [(member.folder, paths.WEIGHTS) for member in run.members]
         elif kind == "evaluate":
             sources = [(run.folder, paths.WEIGHTS)]

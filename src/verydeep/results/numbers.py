@@ -231,7 +231,7 @@ def _seeds(run: Run) -> list[Run]:
 
 def _fusions(table: str, fusions: dict[str, Fusion], study: Study) -> Iterator[Number]:
     for name, fusion in fusions.items():
-        record = runs.read_fusion(fusion)
+        record = runs.read_record(fusion)
         holds = record and runs.still_holds(fusion.folder, record)
         measured = {fusion.name: record.measurements[fusion.method]} if holds else {}
         yield from _errors(f"{table}.{name}", study, measured, fusion.name, fusion.method)

@@ -63,11 +63,11 @@ def state(run: Run) -> str:
     tested otherwise), ``trained`` and not yet tested, ``running``, ``stopped`` (a checkpoint waits) or ``missing``.
     """
     if run.published:
-        return made(run, "evaluate")
+        return made(run)
     if runs.told_otherwise(run):
         return "stale"
     if runs.read_record(run, "train"):
-        tested = "done" if run.pilot else made(run, "evaluate")
+        tested = "done" if run.pilot else made(run)
         return "trained" if tested == "missing" else tested
     if runs.is_worked_on(run):
         return "running"
@@ -87,26 +87,26 @@ def status(name: str) -> str:
                 line += f"  {_shown(evaluated.measurements, measurement)}"
         lines.append(line.rstrip())
     for row, fusion in planned_fusions(study).items():
-        record = runs.read_fusion(fusion)
+        record = runs.read_record(fusion)
         shown = _shown(record.measurements, fusion.method) if record else ""
-        lines.append(f"{row:32} {made(fusion, 'fuse'):8} {shown}".rstrip())
+        lines.append(f"{row:32} {made(fusion):8} {shown}".rstrip())
     for transfer in transfers(study):
-        record = runs.read_transfer(transfer)
+        record = runs.read_record(transfer)
         score = record.measurements.get(transfer.usual.name) if record else None
         shown = f"{transfer.usual.name} {transfer.target.metric} {score.value:.1f} %" if score else ""
-        lines.append(f"{transfer.row:44} {made(transfer, 'transfer'):8} {shown}".rstrip())
+        lines.append(f"{transfer.row:44} {made(transfer):8} {shown}".rstrip())
     for tuning in runs.recorded_tunings(study):
-        name, measured = f"{TUNED}-{tuning.counts[-1]}", runs.read_tuning(tuning).measurements
+        name, measured = f"{TUNED}-{tuning.counts[-1]}", runs.read_record(tuning).measurements
         shown = f"{name} recall {measured[name].value:.1f} %" if name in measured else ""
-        lines.append(f"{tuning.row:44} {made(tuning, 'finetune'):8} {shown}".rstrip())
+        lines.append(f"{tuning.row:44} {made(tuning):8} {shown}".rstrip())
     return "\n".join(lines)
 
 
-def made(recorded: Recorded, kind: str) -> str:
+def made(recorded: Recorded) -> str:
     """``done``, ``stale`` (the study's settings or its networks have changed since; make it again) or ``missing``."""
-    if not runs.record_path(recorded, kind).exists():
+    if not runs.record_path(recorded).exists():
         return "missing"
-    return "done" if runs.is_complete(recorded, kind) else "stale"
+    return "done" if runs.is_complete(recorded) else "stale"
 
 
 def transfers(study: Study) -> list[Transfer]:

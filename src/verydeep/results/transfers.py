@@ -116,7 +116,7 @@ def recorded(row: TransferRow, every: list[Transfer] | None = None) -> Cell | No
     """
     scores, resampled = {}, []
     for transfer in _seeds(row.transfer, every):
-        record = runs.read_transfer(transfer)
+        record = runs.read_record(transfer)
         measured = record and row.features.name in record.measurements
         if measured and runs.still_holds(transfer.folder, record):
             scores[transfer.name] = record.measurements[row.features.name]

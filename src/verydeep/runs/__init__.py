@@ -9,7 +9,7 @@ from verydeep.runs.checks import check_all, check_chapters, check_folder, notebo
 from verydeep.runs.folders import (
     all_runs,
     covers,
-    covers_transfer,
+    covers_target,
     evaluated,
     finished_target,
     is_by_protocol,
@@ -27,6 +27,7 @@ from verydeep.runs.folders import (
     working_on,
 )
 from verydeep.runs.parts import Environment, Errors, Session, Sources
+from verydeep.runs.reading import read_file, read_record, record_path, write_record
 from verydeep.runs.records import (
     EvaluateRecord,
     FuseRecord,
@@ -34,13 +35,6 @@ from verydeep.runs.records import (
     TransferRecord,
     TuningRecord,
     identity,
-    read_file,
-    read_fusion,
-    read_record,
-    read_transfer,
-    read_tuning,
-    record_path,
-    write_record,
 )
 from verydeep.runs.seals import SEAL, read_seal, rewriting, seal, unseal
 from verydeep.runs.staleness import (
@@ -69,7 +63,7 @@ __all__ = [
     "check_chapters",
     "check_folder",
     "covers",
-    "covers_transfer",
+    "covers_target",
     "evaluated",
     "finished_target",
     "identity",
@@ -81,11 +75,8 @@ __all__ = [
     "otherwise_words",
     "publish_weights",
     "read_file",
-    "read_fusion",
     "read_record",
     "read_seal",
-    "read_transfer",
-    "read_tuning",
     "record_path",
     "recorded",
     "recorded_fusions",

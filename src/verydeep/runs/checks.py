@@ -12,15 +12,16 @@ from verydeep.errors import RecordError, VerydeepError, first_line
 from verydeep.paths import WEIGHTS, short
 from verydeep.runs import answers, provenance, transfers
 from verydeep.runs.folders import run_folders
+from verydeep.runs.reading import parse, read_file
 from verydeep.runs.records import (
     HISTORY,
     KINDS,
     EvaluateRecord,
     FuseRecord,
+    OfSeveralRecord,
+    RunRecord,
     TargetRecord,
     TrainRecord,
-    parse,
-    read_file,
     run_name,
 )
 from verydeep.runs.seals import SEAL, read_seal
@@ -150,9 +151,8 @@ def check_folder(folder: Path) -> list[str]:
     for kind in KINDS:
         if f"{kind}.json" in present:
             faults += _check_record(folder, kind, sums)
-    if not present & {"train.json", "fuse.json", "transfer.json", "finetune.json"} and not _is_of_published_weights(
-        folder
-    ):
+    whole = {f"{kind}.json" for kind, record in KINDS.items() if issubclass(record, TrainRecord | OfSeveralRecord)}
+    if not present & whole and not _is_of_published_weights(folder):
         faults.append(f"{short(folder)}: has no train.json")
     return faults
 
@@ -170,7 +170,7 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
     faults = []
     if record.study != folder.parent.name:
         faults.append(f"{short(path)}: says study {record.study!r}, lies under {folder.parent.name!r}")
-    if kind in ("train", "evaluate") and folder.name != (name := run_name(record)):
+    if isinstance(record, RunRecord) and folder.name != (name := run_name(record)):
         faults.append(f"{short(path)}: is the record of {name}, lies in the folder {folder.name}")
     for name, digest in record.artefacts.items():
         if name in sums and sums[name] != digest:
@@ -184,9 +184,9 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
             faults.append(f"{short(folder)}: was trained from other weights of {record.parent.run} than are there")
     if kind == "evaluate" and (fault := _tested_weights_fault(folder, record, sums)):
         faults.append(f"{short(path)}: {fault}")
-    if kind == "fuse":
+    if isinstance(record, FuseRecord):
         faults += stale_members(folder, record)
-    if kind in ("transfer", "finetune"):
+    if isinstance(record, TargetRecord):
         faults += stale_networks(folder, record)
     return faults + ([] if kind == "train" else _check_answers(folder, record, sums))
 

@@ -2,29 +2,15 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from verydeep import files, locks, paths
 from verydeep.errors import RecordError, VerydeepError
 from verydeep.paths import short
 from verydeep.runs import predictions, provenance
-from verydeep.runs.records import (
-    SPOKEN,
-    EvaluateRecord,
-    Record,
-    TargetRecord,
-    TransferRecord,
-    TuningRecord,
-    parse,
-    parse_sealed,
-    read_fusion,
-    read_record,
-    read_transfer,
-    read_tuning,
-    record_path,
-    run_name,
-)
+from verydeep.runs.reading import parse, parse_sealed, read_record, record_path
+from verydeep.runs.records import KINDS, EvaluateRecord, FuseRecord, OfSeveralRecord, TargetRecord, run_name
 from verydeep.runs.seals import SEAL, read_seal, seal, unseal
 from verydeep.runs.staleness import stale_members, stale_networks, tests_trained
 from verydeep.studies import (
@@ -36,15 +22,11 @@ from verydeep.studies import (
     Transfer,
     Tuning,
     classes_of,
-    find_transfer,
-    find_tuning,
     planned_runs,
 )
 from verydeep.studies.measurements import measured_by, protocol
 from verydeep.studies.names import RunName
-from verydeep.studies.plan import named_run
-from verydeep.studies.transfer import RESAMPLING, transfer_protocol
-from verydeep.studies.tuning import tuning_protocol
+from verydeep.studies.transfer import RESAMPLING
 
 
 @contextlib.contextmanager
@@ -125,50 +107,39 @@ def publish_weights(run: Run) -> None:
     (run.workspace if publish else run.folder).joinpath(name).unlink(missing_ok=True)
 
 
-def is_complete(run: Recorded, kind: str) -> bool:
-    """Whether the record of this kind is there, sealed, with the answers that it names, and with everything that the
-    study asks for now."""
-    path = record_path(run, kind)
-    if not path.exists() or not (run.folder / SEAL).exists():
+def is_complete(made: Recorded, kind: str | None = None) -> bool:
+    """Whether the record of this kind, by default the last, is there, sealed, with the answers that it names, and with
+    everything that the study asks for now."""
+    path = record_path(made, kind)
+    if not path.exists() or not (made.folder / SEAL).exists():
         return False
-    if read_seal(run.folder).get(path.name) != files.sha256(path):
+    if read_seal(made.folder).get(path.name) != files.sha256(path):
         return False
-    return kind == "train" or _has_answers(run, kind)
+    return kind == "train" or _has_answers(made)
 
 
-def _has_answers(run: Recorded, kind: str) -> bool:
+def _has_answers(made: Recorded) -> bool:
     """Whether the answers that a record names are there, and all that its study asks for now."""
-    record = {"fuse": read_fusion, "transfer": read_transfer, "finetune": read_tuning}.get(kind, _evaluated)(run)
-    if not all((run.folder / name).exists() for name in record.artefacts):
+    record = read_record(made)
+    if not all((made.folder / name).exists() for name in record.artefacts):
         return False
-    match kind:
-        case "fuse":
-            return not stale_members(run.folder, record)
-        case "transfer":
-            return covers_transfer(run, record) and not stale_networks(run.folder, record)
-        case "finetune":
-            return covers_tuning(run, record) and not stale_networks(run.folder, record)
-    return _is_tested(run, record)
+    if isinstance(record, TargetRecord):
+        return covers_target(made, record) and not stale_networks(made.folder, record)
+    if isinstance(record, FuseRecord):
+        return not stale_members(made.folder, record)
+    return covers(made, record) and tests_trained(record, read_record(made, "train"))
 
 
-def _evaluated(run: Run) -> EvaluateRecord | None:
-    return read_record(run, "evaluate")
+def is_done(made: Recorded, kind: str | None = None) -> bool:
+    """Whether nothing is left to do of this kind, by default the last: record and executed notebook are sealed."""
+    kept = record_path(made, kind).with_suffix(".ipynb")
+    return is_complete(made, kind) and kept.exists() and kept.name in read_seal(made.folder)
 
 
-def is_done(run: Recorded, kind: str) -> bool:
-    """Whether nothing is left to do of this kind for ``run``: record and executed notebook are sealed."""
-    kept = run.folder / f"{kind}.ipynb"
-    return is_complete(run, kind) and kept.exists() and kept.name in read_seal(run.folder)
-
-
-def _is_tested(run: Run, record: EvaluateRecord) -> bool:
-    return covers(run, record) and tests_trained(record, read_record(run, "train"))
-
-
-def finished_target(made: Transfer | Tuning, kind: str) -> TargetRecord | None:
+def finished_target(made: Transfer | Tuning) -> TargetRecord | None:
     """The record of a transfer or a tuning if nothing is left to do: complete, and of the weights that are there."""
-    record = read_transfer(made) if kind == "transfer" else read_tuning(made)
-    if record is None or not is_complete(made, kind):
+    record = read_record(made)
+    if record is None or not is_complete(made):
         return None
     there = {run.name: files.sha256(run.weights) for run in made.members if run.weights.exists()}
     return record if all(record.members[name] == digest for name, digest in there.items()) else None
@@ -180,15 +151,9 @@ def covers(run: Run, record: EvaluateRecord) -> bool:
     return asked <= set(record.measurements) and record.protocol == protocol(run) and _has_its_classes(run, record)
 
 
-def covers_transfer(transfer: Transfer, record: TransferRecord) -> bool:
-    """Whether a transfer has every way of describing images that is asked for, by the settings its study has now."""
-    asked = {features.name for features in transfer.measured()}
-    return asked <= set(record.measurements) and is_by_protocol(record, transfer_protocol(transfer))
-
-
-def covers_tuning(tuning: Tuning, record: TuningRecord) -> bool:
-    """Whether a tuning has every way of learning that is asked for, by the settings its study has now."""
-    return {*tuning.measured()} <= {*record.measurements} and is_by_protocol(record, tuning_protocol(tuning))
+def covers_target(made: Transfer | Tuning, record: TargetRecord) -> bool:
+    """Whether a transfer or a tuning has every measurement that is asked for, by the settings its study has now."""
+    return {*made.asked} <= {*record.measurements} and is_by_protocol(record, made.protocol)
 
 
 def is_by_protocol(record: TargetRecord, protocol: dict) -> bool:
@@ -241,36 +206,36 @@ def recorded_runs(study: Study) -> list[Run]:
 
 def recorded_fusions(study: Study) -> list[Fusion]:
     """Every fusion of networks of ``study`` that has a record; raises as :func:`recorded_runs` does."""
-    return _recorded(study, "fuse", lambda record, names: Fusion(tuple(map(named_run, names)), record.method))
+    return _recorded(study, Fusion.kind)
 
 
 def recorded_transfers(study: Study) -> list[Transfer]:
     """Every transfer of networks of ``study`` that has a record; raises as :func:`recorded_runs` does."""
-    return _recorded(study, "transfer", lambda record, names: find_transfer(names, record.data.source))
+    return _recorded(study, Transfer.kind)
 
 
 def recorded_tunings(study: Study) -> list[Tuning]:
     """Every tuning of a network of ``study`` that has a record; raises as :func:`recorded_runs` does."""
-    return _recorded(study, "finetune", lambda record, names: find_tuning(names[0], record.data.source))
+    return _recorded(study, Tuning.kind)
 
 
 def recorded(study: Study) -> list[Recorded]:
     """Everything of ``study`` that has a record: runs, and what was made of them; raises as :func:`recorded_runs`."""
-    of_several = (recorded_fusions, recorded_transfers, recorded_tunings)
-    return [*recorded_runs(study), *(made for recorded_of in of_several for made in recorded_of(study))]
+    of_several = [kind for kind, record in KINDS.items() if issubclass(record, OfSeveralRecord)]
+    return [*recorded_runs(study), *(made for kind in of_several for made in _recorded(study, kind))]
 
 
-def _recorded(study: Study, kind: str, made_of: Callable[[Record, list[str]], OfSeveral]) -> list:
-    """What ``made_of`` makes of every record of this kind and the addresses of its members."""
+def _recorded(study: Study, kind: str) -> list[OfSeveral]:
+    """What the records of this kind, each of several networks, say they are of."""
     recorded = []
     for path in files.listed(paths.runs(), f"{study.name}/*/{kind}.json"):
         record = parse_sealed(path, kind)
         try:
-            made = made_of(record, [f"{study.name}/{name}" for name in record.members])
+            made = record.subject()
         except VerydeepError as error:  # of networks or data that there are not
             raise RecordError(f"{short(path)}: {error}") from None
         if made.folder != path.parent:
-            raise RecordError(f"{short(path)}: is the record of another {SPOKEN[kind]}, {made.name}")
+            raise RecordError(f"{short(path)}: is the record of another {record.called}, {made.name}")
         recorded.append(made)
     return recorded
 

@@ -1,13 +1,11 @@
 """Records: what a training, an evaluation, a fusion, a transfer and a tuning left behind, each with a schema."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from verydeep import files
-from verydeep.errors import RecordError, VerydeepError
-from verydeep.paths import WEIGHTS, short
+from verydeep.errors import VerydeepError
+from verydeep.paths import WEIGHTS
 from verydeep.runs.parts import (
     STRICT,
     BoxErrors,
@@ -29,9 +27,9 @@ from verydeep.runs.parts import (
     TransferScore,
     WayCost,
 )
-from verydeep.runs.seals import SEAL, read_seal
-from verydeep.studies import Fusion, Recorded, Run, Transfer, Tuning
+from verydeep.studies import Fusion, OfSeveral, Recorded, Run, find_transfer, find_tuning
 from verydeep.studies.names import RunName
+from verydeep.studies.plan import named_run
 
 SCHEMA_VERSION = 1
 #: Each epoch of a training, beside its record.
@@ -62,6 +60,52 @@ class Record(BaseModel):
     artefacts: dict[str, str]
     """Hash of each file beside the record that it names."""
 
+    #: How people call what it is of.
+    called: ClassVar[str] = "run"
+
+    def is_of(self, made: Recorded) -> bool:
+        """Whether it is the record of what lies in its folder, and no other."""
+        raise NotImplementedError
+
+    def whose(self) -> str:
+        """What it is the record of, as a message names it."""
+        raise NotImplementedError
+
+    @property
+    def in_words(self) -> str:
+        """What was done, as a sentence says it before "in 3 minutes"."""
+        return f"tested on {self.data.counts['val']:,} images"
+
+
+class OfSeveralRecord(Record):
+    """What the records say of what is made of networks that were trained before."""
+
+    @property
+    def addresses(self) -> list[str]:
+        """Its members as a command takes them."""
+        return [f"{self.study}/{name}" for name in self.members]
+
+    def is_of(self, made: OfSeveral) -> bool:
+        members = [run.name for run in made.members]
+        return (self.study, [*self.members]) == (made.study.name, members) and self._is_made_as(made)
+
+    def _is_made_as(self, made: OfSeveral) -> bool:
+        """Whether the same was made of those members."""
+        raise NotImplementedError
+
+    def whose(self) -> str:
+        return f"of {'+'.join(self.members)}"
+
+    def subject(self) -> OfSeveral:
+        """What it says it is the record of.
+
+        Raises
+        ------
+        VerydeepError
+            When there are no such networks or data.
+        """
+        raise NotImplementedError
+
 
 class RunRecord(Record):
     """What the records of a run say, beside those of a fusion."""
@@ -76,6 +120,12 @@ class RunRecord(Record):
     """Seed of every random draw."""
     parameters: dict
     """The settings as they were then: of a training the recipe and the network's size, of a test its scales' pixels."""
+
+    def is_of(self, made: Run) -> bool:
+        return all(getattr(self, key) == value for key, value in identity(made).items())
+
+    def whose(self) -> str:
+        return f"{self.study}/{run_name(self)}"
 
 
 class TrainRecord(RunRecord):
@@ -108,6 +158,10 @@ class TrainRecord(RunRecord):
         """Hash of the weights that it was trained to."""
         return self.artefacts[WEIGHTS]
 
+    @property
+    def in_words(self) -> str:
+        return f"trained for {self.cost.epochs} epochs"
+
 
 class EvaluateRecord(RunRecord):
     """What an evaluation left behind."""
@@ -126,7 +180,7 @@ class EvaluateRecord(RunRecord):
     """The errors of every measurement, by its name."""
 
 
-class FuseRecord(Record):
+class FuseRecord(OfSeveralRecord):
     """What a fusion of networks left behind."""
 
     kind: Literal["fuse"] = "fuse"
@@ -142,12 +196,20 @@ class FuseRecord(Record):
     measurements: Annotated[dict[str, BoxErrors | Errors], Field(min_length=1)]
     """The errors of all together."""
 
+    called = "fusion"
+
+    def _is_made_as(self, made: Fusion) -> bool:
+        return self.method == made.method
+
+    def subject(self) -> Fusion:
+        return Fusion(tuple(map(named_run, self.addresses)), self.method)
+
     def weights(self) -> dict[str, str]:
         """Run name -> sha256 of the weights that were tested."""
         return {name: member.weights_sha256 for name, member in self.members.items()}
 
 
-class TargetRecord(Record):
+class TargetRecord(OfSeveralRecord):
     """What the records of another data set say, to which networks were carried or tuned."""
 
     members: dict[RunFolder, str]
@@ -161,6 +223,9 @@ class TargetRecord(Record):
     cost: TestingCost
     """What it cost."""
 
+    def _is_made_as(self, made: OfSeveral) -> bool:
+        return self.data.source == made.source
+
 
 class TransferRecord(TargetRecord):
     """What carrying features to another data set left behind."""
@@ -171,6 +236,15 @@ class TransferRecord(TargetRecord):
     """Every pass over the images, by run and name; what was kept of it are descriptors."""
     measurements: Annotated[dict[str, TransferScore], Field(min_length=1)]
     """What every way of describing images is worth, by its name."""
+
+    called = "transfer"
+
+    def subject(self) -> OfSeveral:
+        return find_transfer(self.addresses, self.data.source)
+
+    @property
+    def in_words(self) -> str:
+        return f"carried to {sum(self.data.counts.values()):,} images"
 
 
 class TuningRecord(TargetRecord):
@@ -183,13 +257,19 @@ class TuningRecord(TargetRecord):
     measurements: Annotated[dict[str, TransferScore], Field(min_length=1)]
     """Mean class recall, by way and number of images a class."""
 
+    called = "tuning"
+
+    def subject(self) -> OfSeveral:
+        return find_tuning(self.addresses[0], self.data.source)
+
+    @property
+    def in_words(self) -> str:
+        return f"learned from {self.splits[-1].train:,} images at most"
+
 
 KINDS: dict[str, type[Record]] = {
-    "train": TrainRecord,
-    "evaluate": EvaluateRecord,
-    "fuse": FuseRecord,
-    "transfer": TransferRecord,
-    "finetune": TuningRecord,
+    record.model_fields["kind"].default: record
+    for record in (TrainRecord, EvaluateRecord, FuseRecord, TransferRecord, TuningRecord)
 }
 #: The files that work of each kind may leave in its folder: its record, what was trained or said of every image, and
 #: the executed notebook.
@@ -202,18 +282,6 @@ OUTPUTS = {
 }
 #: The kinds of records that are of a test of images.
 TESTS = ("evaluate", "fuse", "transfer")
-#: How people call what the records of several networks are of.
-SPOKEN = {"fuse": "fusion", "transfer": "transfer", "finetune": "tuning"}
-
-
-def record_path(run: Recorded, kind: str) -> Path:
-    """Where the record of this kind lies, or will."""
-    return run.folder / f"{kind}.json"
-
-
-def write_record(run: Recorded, record: Record) -> None:
-    """Write a record; its files must be in place, since a folder with a record counts as finished."""
-    files.write_text(record_path(run, record.kind), record.model_dump_json(indent=1) + "\n")
 
 
 def identity(run: Run) -> dict:
@@ -225,77 +293,6 @@ def identity(run: Run) -> dict:
         "variant": run.variant,
         "seed": run.seed,
     }
-
-
-def read_record(run: Run, kind: str) -> TrainRecord | EvaluateRecord | None:
-    """The record of a run, or ``None`` when it has none yet.
-
-    Raises
-    ------
-    RecordError
-        When the file is not a record of this run.
-    """
-    path = record_path(run, kind)
-    if not path.exists():
-        return None
-    record = parse_sealed(path, kind)
-    if any(getattr(record, key) != value for key, value in identity(run).items()):
-        study = "" if record.study == run.study.name else f"{record.study}/"
-        raise RecordError(f"{short(path)}: is the record of another run, {study}{run_name(record)}")
-    return record
-
-
-def read_fusion(fusion: Fusion) -> FuseRecord | None:
-    """The record of a fusion, or ``None`` when it has none yet; raises as :func:`read_record` does."""
-    return _read_of_several(fusion, "fuse")
-
-
-def read_transfer(transfer: Transfer) -> TransferRecord | None:
-    """The record of a transfer, or ``None`` when it has none yet; raises as :func:`read_record` does."""
-    return _read_of_several(transfer, "transfer")
-
-
-def read_tuning(tuning: Tuning) -> TuningRecord | None:
-    """The record of a tuning, or ``None`` when it has none yet; raises as :func:`read_record` does."""
-    return _read_of_several(tuning, "finetune")
-
-
-def _read_of_several(made: Fusion | Transfer | Tuning, kind: str) -> FuseRecord | TargetRecord | None:
-    path = record_path(made, kind)
-    if not path.exists():
-        return None
-    record = parse_sealed(path, kind)
-    how, asked = (record.method, made.method) if kind == "fuse" else (record.data.source, made.source)
-    if (record.study, how, [*record.members]) != (made.study.name, asked, [run.name for run in made.members]):
-        raise RecordError(f"{short(path)}: is the record of another {SPOKEN[kind]}, of {'+'.join(record.members)}")
-    return record
-
-
-def read_file(path: Path) -> Record:
-    """The record in ``path``, whose name says its kind; raises as :func:`read_record` does."""
-    return parse(path, path.stem)
-
-
-def parse_sealed(path: Path, kind: str):
-    """The record in ``path``, which must be the one that was sealed, if it was."""
-    if (path.parent / SEAL).exists():
-        sealed = read_seal(path.parent).get(path.name)
-        if sealed is not None and sealed != files.sha256(path):
-            raise RecordError(
-                f"{short(path)}: content differs from its sha256 in {SEAL}; restore it (git checkout), or delete it "
-                f"to make it again"
-            )
-    return parse(path, kind)
-
-
-def parse(path: Path, kind: str):
-    """The record of this kind in ``path``; raises :class:`RecordError` where it is none."""
-    try:
-        return KINDS[kind].model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"])) or "the file"
-        raise RecordError(f"{short(path)}: {where}: {fault['msg']}") from None
 
 
 def run_name(record: RunRecord) -> str:

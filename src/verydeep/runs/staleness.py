@@ -4,7 +4,8 @@ from pathlib import Path
 
 from verydeep.errors import RecordError, VerydeepError
 from verydeep.paths import short
-from verydeep.runs.records import EvaluateRecord, FuseRecord, TargetRecord, TrainRecord, parse, read_record
+from verydeep.runs.reading import parse, read_record
+from verydeep.runs.records import EvaluateRecord, FuseRecord, TargetRecord, TrainRecord
 from verydeep.studies import Run, load, names
 from verydeep.studies.localisation import TESTING, Localisation
 from verydeep.studies.parts import Network, Recipe

@@ -4,7 +4,7 @@ import json
 
 import yaml
 
-from verydeep.studies import Fusion, Recorded, Transfer, Tuning
+from verydeep.studies import Recorded
 
 #: Kind of record -> the template that makes it.
 TEMPLATES = {
@@ -23,30 +23,9 @@ def template(run: Recorded, kind: str) -> str:
     return (BOX_TEMPLATES if run.boxes else TEMPLATES)[kind]
 
 
-def parameters(run: Recorded) -> dict:
-    """The papermill parameters that ask for ``run``."""
-    if isinstance(run, Fusion):
-        return {"members": run.addresses, "method": run.method}
-    if isinstance(run, Transfer):
-        return {"data": run.source, "members": run.addresses}
-    if isinstance(run, Tuning):
-        return {"network": f"{run.study.name}/{run.run.name}", "images": run.source}
-    asked = {
-        "study": run.study.name,
-        "config": run.config,
-        "train_scale": _plain(run.train_scale),
-        "seed": run.seed,
-    }
-    return asked if run.variant is None else asked | {"variant": run.variant}
-
-
-def _plain(scale: str) -> int | str:
-    return int(scale) if scale.isdigit() else scale
-
-
 def command(run: Recorded, kind: str) -> str:
     """The plain papermill command that repeats one notebook of a run."""
-    shown = {name: f"[{', '.join(v)}]" if isinstance(v, list) else _in_yaml(v) for name, v in parameters(run).items()}
+    shown = {name: f"[{', '.join(v)}]" if isinstance(v, list) else _in_yaml(v) for name, v in run.parameters.items()}
     given = ", ".join(f"{name}: {value}" for name, value in shown.items())
     return f"papermill book/{template(run, kind)} out.ipynb -y '{{{given}}}'"
 

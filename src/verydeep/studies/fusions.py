@@ -32,6 +32,9 @@ class Fusion(OfSeveral):
     members: tuple[Run, ...]
     method: str
 
+    kind = "fuse"
+    made_from = "evaluate"
+
     @property
     def row(self) -> str:
         """Its members' rows and the method, without seeds: ``D-jitter+E-jitter-both``."""
@@ -49,6 +52,16 @@ class Fusion(OfSeveral):
     def command(self) -> str:
         """What tests it; every member must have been tested before."""
         return shlex.join(["verydeep", "fuse", *self.addresses, "--method", self.method])
+
+    @property
+    def parameters(self) -> dict:
+        """The papermill parameters that ask a template for it."""
+        return {"members": self.addresses, "method": self.method}
+
+    @property
+    def in_words(self) -> str:
+        """``D-384 and E-384, tested together by the method `both`, each``."""
+        return f"{' and '.join(run.row for run in self.members)}, tested together by the method `{self.method}`, each"
 
     @property
     def boxes(self) -> bool:

@@ -31,6 +31,13 @@ class Run(Recorded):
     seed: int
     variant: str | None = None
 
+    kind = "evaluate"
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Its training and its test; of published weights no training, of a pilot no test."""
+        return ("train",) * self.study.train + ("evaluate",) * (not self.pilot)
+
     @property
     def row(self) -> str:
         """The network's name in the tables: ``D-384``, or ``A-256-longer`` for a variant."""
@@ -54,6 +61,18 @@ class Run(Recorded):
         """What does ``command`` of ``verydeep``, such as ``train``, to this run."""
         variant = f" --variant {self.variant}" if self.variant else ""
         return f"verydeep {command} {self.study.name} {self.config} {self.train_scale} --seed {self.seed}{variant}"
+
+    @property
+    def parameters(self) -> dict:
+        """The papermill parameters that ask a template for it; a scale in pixels is a number."""
+        scale = int(self.train_scale) if self.train_scale.isdigit() else self.train_scale
+        asked = {"study": self.study.name, "config": self.config, "train_scale": scale, "seed": self.seed}
+        return asked if self.variant is None else asked | {"variant": self.variant}
+
+    @property
+    def in_words(self) -> str:
+        """``one run: D at S=jitter``, with the variant if any."""
+        return f"one run: {self.config} at S={self.train_scale}{f', {self.variant},' if self.variant else ''}"
 
     @property
     def label(self) -> str:

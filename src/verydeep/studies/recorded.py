@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import ClassVar
 
 from verydeep import paths
 from verydeep.studies.schema import Study
@@ -11,6 +12,13 @@ class Recorded(ABC):
     """What leaves a record, and where; its classes say of which study it is, and how it is called."""
 
     study: Study
+    kind: ClassVar[str]
+    """The kind of the record with which its work ends."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of all its records, in the order of the work."""
+        return (self.kind,)
 
     @property
     @abstractmethod
@@ -26,6 +34,16 @@ class Recorded(ABC):
     @abstractmethod
     def command(self) -> str:
         """What does it, from a terminal."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> dict:
+        """The papermill parameters by which a template is asked for it."""
+
+    @property
+    @abstractmethod
+    def in_words(self) -> str:
+        """What it is, as a sentence says it before "of the study"."""
 
     @property
     def boxes(self) -> str | bool | None:
@@ -45,6 +63,9 @@ class Recorded(ABC):
 
 class OfSeveral(Recorded):
     """What is made of networks that were trained before, its ``members``, all of one study."""
+
+    made_from: ClassVar[str] = "train"
+    """The kind of the record that each member must have."""
 
     @property
     def study(self) -> Study:

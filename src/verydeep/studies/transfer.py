@@ -50,6 +50,8 @@ class Transfer(OfSeveral):
     members: tuple[Run, ...]
     source: str
 
+    kind = "transfer"
+
     @property
     def target(self) -> Target:
         """What the paper does on that data set."""
@@ -77,6 +79,16 @@ class Transfer(OfSeveral):
     def command(self) -> str:
         """What does it; every member must have been trained before."""
         return shlex.join(["verydeep", "transfer", self.source, *self.addresses])
+
+    @property
+    def parameters(self) -> dict:
+        """The papermill parameters that ask a template for it."""
+        return {"data": self.source, "members": self.addresses}
+
+    @property
+    def in_words(self) -> str:
+        """``the features of D-jitter on caltech101, of a network``."""
+        return f"the features of {' and '.join(run.row for run in self.members)} on {self.source}, of a network"
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -107,6 +119,31 @@ class Transfer(OfSeveral):
             features += [Features(self.target.join, self.scales[:3], view=view)] if len(self.scales) > 3 else []
         features += [self.at_lowest(), self.at_lowest(UNTRAINED), Features("", (), PIXELS)]
         return list(dict.fromkeys(features))
+
+    @property
+    def asked(self) -> list[str]:
+        """The name of every measurement that its record is to have."""
+        return [features.name for features in self.measured()]
+
+    @property
+    def protocol(self) -> dict:
+        """How its study settles what the paper leaves open; its record states it."""
+        keys = self.study.transfer.model_dump(mode="json", exclude={"data", "scales"})
+        if self.target.boxes:
+            keys["kept_together"] = "objects of an image"  # where C is chosen on images kept aside
+        return (
+            keys
+            | resampling(self.target)
+            | {
+                "metric": self.target.metric,
+                "average_precision": self.average_precision,
+                "train_per_class": self.target.train,
+                "test_per_class": self.target.test,
+                "crop": self.study.crop,
+                "length_divisor": self.study.network.length_divisor,
+            }
+            | _described(self.members[0])
+        )
 
 
 def find_transfer(members: list[str], source: str) -> Transfer:
@@ -150,7 +187,7 @@ def _described(run: Run) -> dict:
 
 
 def describing_protocol(run: Run) -> dict:
-    """The settings on which what a network says of an image hangs, of all of :func:`transfer_protocol`."""
+    """The settings on which what a network says of an image hangs, of all of :attr:`Transfer.protocol`."""
     study = run.study
     return {
         "hidden": study.transfer.hidden,
@@ -192,25 +229,3 @@ def resampling(target: Target) -> dict:
     if target.boxes:
         rule["drawn"] = "images"  # each with every object in it
     return rule
-
-
-def transfer_protocol(transfer: Transfer) -> dict:
-    """How a transfer's study settles what the paper leaves open; its record states it."""
-    study = transfer.study
-    keys = study.transfer.model_dump(mode="json", exclude={"data", "scales"})
-    target = transfer.target
-    if target.boxes:
-        keys["kept_together"] = "objects of an image"  # where C is chosen on images kept aside
-    return (
-        keys
-        | resampling(target)
-        | {
-            "metric": target.metric,
-            "average_precision": transfer.average_precision,
-            "train_per_class": target.train,
-            "test_per_class": target.test,
-            "crop": study.crop,
-            "length_divisor": study.network.length_divisor,
-        }
-        | _described(transfer.members[0])
-    )

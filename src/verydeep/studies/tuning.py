@@ -10,7 +10,7 @@ from verydeep.studies.plan import Run, named_run
 from verydeep.studies.recorded import OfSeveral
 from verydeep.studies.schema import Study
 from verydeep.studies.targets import TARGETS
-from verydeep.studies.transfer import Transfer, transfer_protocol
+from verydeep.studies.transfer import Transfer
 
 #: The three ways: descriptors and linear machines, all layers trained further, and all from random weights.
 FROZEN, TUNED, RANDOM = "frozen", "tuned", "random"
@@ -38,6 +38,8 @@ class Tuning(OfSeveral):
     run: Run
     source: str
 
+    kind = "finetune"
+
     @property
     def members(self) -> tuple[Run, ...]:
         """The one network that is tuned."""
@@ -54,7 +56,17 @@ class Tuning(OfSeveral):
 
     @property
     def command(self) -> str:
-        return shlex.join(["verydeep", "finetune", f"{self.study.name}/{self.run.name}", self.source])
+        return shlex.join(["verydeep", "finetune", *self.addresses, self.source])
+
+    @property
+    def parameters(self) -> dict:
+        """The papermill parameters that ask a template for it."""
+        return {"network": self.addresses[0], "images": self.source}
+
+    @property
+    def in_words(self) -> str:
+        """``D-jitter and caltech101, a network``."""
+        return f"{self.run.row} and {self.source}, a network"
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -66,9 +78,22 @@ class Tuning(OfSeveral):
         """Images of each class at which the learning rate is chosen, for every number of them."""
         return self.counts[len(self.counts) // 2]
 
-    def measured(self) -> list[str]:
-        """The name of every measurement, ``tuned-30``."""
+    @property
+    def asked(self) -> list[str]:
+        """The name of every measurement that its record is to have, ``tuned-30``."""
         return [f"{way}-{count}" for count in self.counts for way in WAYS]
+
+    @property
+    def protocol(self) -> dict:
+        """How its study settles what is done; its record states it: of frozen features what a transfer states."""
+        frozen, recipe = Transfer((self.run,), self.source), self.run.recipe.model_dump(mode="json")
+        return frozen.protocol | {
+            "recipe": {key: recipe[key] for key in LEARNT_BY} | {"learning_rate": first_rate(self.run)},
+            "features": frozen.usual.name,
+            "counts": [*self.counts],
+            "rates": [*RATES],
+            "further_rates": FURTHER,
+        }
 
 
 @dataclass(frozen=True)
@@ -108,15 +133,3 @@ def find_tuning(network: str, images: str) -> Tuning | OwnImages:
 def first_rate(run: Run) -> float:
     """The learning rate that :data:`RATES` are multiples of: the study's own, of its first stage."""
     return run.study.resolve("256").learning_rate
-
-
-def tuning_protocol(tuning: Tuning) -> dict:
-    """How a tuning's study settles what is done; its record states it: of frozen features what a transfer states."""
-    frozen, recipe = Transfer((tuning.run,), tuning.source), tuning.run.recipe.model_dump(mode="json")
-    return transfer_protocol(frozen) | {
-        "recipe": {key: recipe[key] for key in LEARNT_BY} | {"learning_rate": first_rate(tuning.run)},
-        "features": frozen.usual.name,
-        "counts": [*tuning.counts],
-        "rates": [*RATES],
-        "further_rates": FURTHER,
-    }

@@ -65,14 +65,14 @@ def run_page(run: Run) -> str:
 
 def fusion_page(fusion: Fusion) -> str:
     """One fusion: what it measured, its members, how it was made, and how to repeat it."""
-    record, study = runs.read_fusion(fusion), fusion.study
+    record, study = runs.read_record(fusion), fusion.study
     members = " and ".join(run.row for run in fusion.members)
     lines = [*FRONT_MATTER, f"# {study.name}: {members} together, {fusion.method}", ""]
     what, how = ("boxes", "merged (Appendix A)") if fusion.boxes else ("soft-max outputs", "averaged (Section 4.4)")
     lines += [
         f"The {what} of {len(fusion.members)} networks of the study [{study.name}](../{study.name}.md), {how}.",
         "",
-        *_stale(fusion, ["fuse"]),
+        *_stale(fusion, [fusion.kind]),
         *_measured(record.measurements),
         *_numbers(fusion),
         "## Members",
@@ -88,19 +88,19 @@ def fusion_page(fusion: Fusion) -> str:
             f"`{member.weights_sha256[:SHORT]}` |"
         )
     lines += ["", *_notebooks(fusion), "## Made by", "", *two_columns(_tested(record)), ""]
-    return "\n".join([*lines, *_repeat(fusion, {"fuse": record.sources}), *_files(fusion)])
+    return "\n".join([*lines, *_repeat(fusion, {fusion.kind: record.sources}), *_files(fusion)])
 
 
 def transfer_page(transfer: Transfer) -> str:
     """One transfer of features to other data: what they are worth, how it was made, and how to repeat it."""
-    record, study = runs.read_transfer(transfer), transfer.study
+    record, study = runs.read_record(transfer), transfer.study
     networks = " and ".join(f"[{run.row}]({run.name}.md)" for run in transfer.members)
     lines = [*FRONT_MATTER, f"# {study.name}: {transfer.row}", ""]
     lines += [
         f"The features of {networks} of the study [{study.name}](../{study.name}.md) with a linear classifier on "
         f"{transfer.target.title} (Appendix B).",
         "",
-        *_stale(transfer, ["transfer"]),
+        *_stale(transfer, [transfer.kind]),
         "## Measured",
         "",
         "| images described by | value (%) | splits (%) | C | images |",
@@ -116,18 +116,18 @@ def transfer_page(transfer: Transfer) -> str:
         lines += [f"- split {k}: {split.train} trained on, {split.test} tested on, `{split.sha256[:SHORT]}`"]
     lines += ["", *_numbers(transfer), *_notebooks(transfer), "## Made by", "", *two_columns(_tested(record)), ""]
     again = f"`verydeep verify {study.name} {transfer.name}` makes the first number anew from the published weights."
-    return "\n".join([*lines, *_repeat(transfer, {"transfer": record.sources}), again, "", *_files(transfer)])
+    return "\n".join([*lines, *_repeat(transfer, {transfer.kind: record.sources}), again, "", *_files(transfer)])
 
 
 def tuning_page(tuning: Tuning) -> str:
     """Three ways of learning a data set from few images: what they are worth, how it was made, how to repeat it."""
-    record, study, run = runs.read_tuning(tuning), tuning.study, tuning.run
+    record, study, run = runs.read_record(tuning), tuning.study, tuning.run
     lines = [*FRONT_MATTER, f"# {study.name}: {tuning.row}", ""]
     lines += [
         f"[{run.row}]({run.name}.md) of the study [{study.name}](../{study.name}.md) and {tuning.source}, learned from "
         "few images of each class in three ways at one cost: see [fine-tuning](../../training/finetune.ipynb).",
         "",
-        *_stale(tuning, ["finetune"]),
+        *_stale(tuning, [tuning.kind]),
         "## Measured",
         "",
         "| way | images of each class | mean class recall (%) | images tested on | epochs | multiply-adds |",
@@ -138,7 +138,7 @@ def tuning_page(tuning: Tuning) -> str:
         cells = [TUNING_WAYS[way], count, f"{score.value:.2f}", score.n, work.epochs, f"{work.multiply_adds:.3g}"]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     lines += ["", *_notebooks(tuning), "## Made by", "", *two_columns(_tested(record)), ""]
-    return "\n".join([*lines, *_repeat(tuning, {"finetune": record.sources}), *_files(tuning)])
+    return "\n".join([*lines, *_repeat(tuning, {tuning.kind: record.sources}), *_files(tuning)])
 
 
 def _stale(run: Recorded, kinds: list[str]) -> list[str]:

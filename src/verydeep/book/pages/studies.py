@@ -98,7 +98,7 @@ def _fusions(study: Study) -> list[str]:
     lines = ["Several networks tested together:", ""]
     lines += ["| networks | method | top-1 (%) | top-5 (%) |", "|:--|:--|--:|--:|"]
     for fusion in fusions:
-        cells = errors(runs.read_fusion(fusion).measurements[fusion.method])
+        cells = errors(runs.read_record(fusion).measurements[fusion.method])
         members = ", ".join(run.row for run in fusion.members)
         lines.append(f"| [{members}]({study.name}/{fusion.name}.md) | {fusion.method} | {cells[0]} | {cells[1]} |")
     return [*lines, ""]
@@ -111,10 +111,10 @@ def _transfers(study: Study) -> list[str]:
     lines = ["Features on other data (Appendix B), the paper's way of describing images:", ""]
     lines += ["| networks | data | state | measure | value (%) |", "|:--|:--|:--|:--|--:|"]
     for transfer in transfers:
-        record = runs.read_transfer(transfer)
+        record = runs.read_record(transfer)
         score = record.measurements.get(transfer.usual.name) if record else None  # none since settings were changed
         value = f"{score.value:.1f}" if score else ""
-        state = status.made(transfer, "transfer") if score else f"{display.NOT_RUN}: `{transfer.command}`"
+        state = status.made(transfer) if score else f"{display.NOT_RUN}: `{transfer.command}`"
         members = ", ".join(run.row for run in transfer.members)
         linked = f"[{members}]({study.name}/{transfer.name}.md)" if record else members
         lines.append(f"| {linked} | {transfer.source} | {state} | {transfer.target.metric} | {value} |")
