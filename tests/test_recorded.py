@@ -113,7 +113,7 @@ def undecoded(name: str) -> Undecoded:
 
 def with_weights(found: list[studies.Run], boxes: bool = False) -> list[studies.Run]:
     """Those whose weights are in git, of a study's first seed, that name classes or give boxes."""
-    return [run for run in found if run.weights.parent == run.folder and bool(run.boxes) == boxes]
+    return [run for run in found if run.publishes_weights and bool(run.boxes) == boxes]
 
 
 @pytest.mark.data

@@ -124,7 +124,7 @@ def require_weights(run: Run) -> None:
     if run.weights_expected:
         raise VerydeepError(f"{run.weights}: no weights there; restore them (git checkout), or {anew}")
     raise VerydeepError(
-        f"{run.study.name}/{run.name}: its weights are not published, and lie on the machine that trained it alone; to "
+        f"{run.address}: its weights are not published, and lie on the machine that trained it alone; to "
         f"have some, remove {run.folder} in a clone of your own and give {run.command_line('train')}, which trains it "
         f"anew: what the repository has made of the others would not agree with them"
     )
@@ -145,7 +145,7 @@ def require_as_recorded(run: Run, record: runs.TrainRecord) -> None:
     refused = {key: told for key, told in otherwise.items() if key.startswith("network.") or key in _MEANINGS}
     if told := runs.otherwise_words(refused):
         raise VerydeepError(
-            f"{run.study.name}/{run.name}: was trained otherwise than its study says now ({told}); put the study back, "
+            f"{run.address}: was trained otherwise than its study says now ({told}); put the study back, "
             f"or train it again"
         )
 

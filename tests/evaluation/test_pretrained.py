@@ -31,7 +31,7 @@ PUBLISHED = ["narrow/D-256", "quarter/D-jitter"]
 def test_it_is_the_published_network_with_its_transform_and_its_classes(repository, name):
     model = verydeep.pretrained(name)
     run = studies.plan.named_run(name)
-    assert not model.network.training and model.name == f"{run.study.name}/{run.name}"
+    assert not model.network.training and model.name == run.address
     expected = assembly.load_network(run).state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in model.network.state_dict().items())
     assert len(model.classes) == run.study.num_classes and "golden retriever" in model.classes

@@ -25,7 +25,7 @@ def test_every_network_whose_weights_are_in_a_clone_has_a_card(repository):
     for run in published():
         text = cards.card(run)
         assert runs.read_record(run, "train").artefacts["weights.safetensors"] in text
-        assert ModelCard(text).data.model_name == f"{run.study.name}/{run.name}"
+        assert ModelCard(text).data.model_name == run.address
 
 
 def test_its_numbers_are_those_of_the_records(repository):

@@ -439,7 +439,7 @@ def test_narrow_repeats_the_networks_of_the_claim_of_depth_with_two_more_seeds()
     planned = studies.planned_runs(studies.load("narrow"))
     for seed in (1, 2):
         assert {"A-256", "A-256-longer", "D-256", "E-256"} <= {run.row for run in planned if run.seed == seed}
-    kept = {run.row for run in planned if run.seed == 0 and run.weights.parent == run.folder}
+    kept = {run.row for run in planned if run.seed == 0 and run.publishes_weights}
     assert kept == {*schema.load("narrow").publish_weights} and {"A-256", "D-256", "E-256", "D-jitter"} <= kept
     assert {run.weights.parent == run.workspace for run in planned if run.seed > 0} == {True}, "a clone stays small"
 
@@ -524,7 +524,7 @@ def test_small_images_are_said_to_be_enlarged():
 def test_weights_are_kept_of_the_networks_that_a_study_names():
     named = SMOKE.model_copy(update={"publish_weights": ["D-256"]})
     kept, left = (studies.Run(named, config, "256", 0) for config in "DA")
-    assert kept.weights.parent == kept.folder and kept.weights_expected
+    assert kept.publishes_weights and kept.weights_expected
     assert left.weights.parent == left.workspace and not left.weights_expected
 
 

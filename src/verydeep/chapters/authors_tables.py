@@ -122,7 +122,7 @@ def measured_rates() -> dict[str, dict]:
                 continue
             device = {"cuda": "GPU", "cpu": "CPU"}[record.device.type]
             largest[device] = max(
-                largest.get(device, (0,)), (run.multiply_adds, f"{study}/{run.name}", record), key=lambda test: test[0]
+                largest.get(device, (0,)), (run.multiply_adds, run.address, record), key=lambda test: test[0]
             )
     return {device: _rate(name, record) for device, (_, name, record) in sorted(largest.items(), reverse=True)}
 

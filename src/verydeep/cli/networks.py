@@ -44,7 +44,7 @@ def _require_taken(machine: dict, kinds: tuple[str, ...], asked) -> None:
     if dropped := [name for name in given(machine) if name not in taken]:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in dropped)
         what = "nothing of it is trained" if "train" not in kinds else "nothing of it is tested"
-        raise click.UsageError(f"{options} cannot be given for {asked.study.name}/{asked.name} here: {what}.")
+        raise click.UsageError(f"{options} cannot be given for {asked.address} here: {what}.")
 
 
 @cli.command()

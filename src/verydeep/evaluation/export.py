@@ -36,7 +36,7 @@ def export(run: Run, folder: Path) -> list[Path]:
     _require_own(folder / SETTINGS)
     if paths.checkout():
         require_trained(run)
-    model = pretrained(f"{run.study.name}/{run.name}")
+    model = pretrained(run.address)
     written = [folder / NETWORK, folder / SETTINGS]
     interchange.write_onnx(model.network, folder / NETWORK)
     files.write_json(folder / SETTINGS, _settings(model))
@@ -79,4 +79,4 @@ def require_fits_page(run: Run) -> None:
     if testing != Testing():
         raise VerydeepError(f"the study {run.study.name} tests otherwise than the page in the browser does")
     if (f"{run.study.name}/{run.row}", run.seed) != (ON_PAGE, 0):
-        raise VerydeepError(f"{run.study.name}/{run.name}: the book's page shows {ON_PAGE}; name a folder with --to")
+        raise VerydeepError(f"{run.address}: the book's page shows {ON_PAGE}; name a folder with --to")

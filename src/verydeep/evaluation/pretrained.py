@@ -73,7 +73,7 @@ class Pretrained:
     @property
     def name(self) -> str:
         """Its study and run, ``narrow/D-256-s0``."""
-        return f"{self.run.study.name}/{self.run.name}"
+        return self.run.address
 
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self.classes)} classes, weights {self.weights_sha256[:10]}>"
@@ -176,7 +176,7 @@ def _record(run: Run, folder: Path) -> runs.TrainRecord:
         run.study.name,
         RunName.parse(run.name),
     ):
-        raise VerydeepError(f"{path}: is the record of another run than {run.study.name}/{run.name}")
+        raise VerydeepError(f"{path}: is the record of another run than {run.address}")
     assembly.require_as_recorded(run, record)
     return record
 

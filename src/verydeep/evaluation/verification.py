@@ -58,7 +58,7 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
         if run.weights_expected:
             raise VerydeepError(f"{run.weights}: no weights there; restore them (git checkout)")
         raise VerydeepError(
-            f"{run.study.name}/{run.name}: cannot be tested anew, for its weights are not published; train it in a "
+            f"{run.address}: cannot be tested anew, for its weights are not published; train it in a "
             f"clone of your own, and compare the errors"
         )
     store = open_data(run)

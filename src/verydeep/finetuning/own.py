@@ -222,7 +222,7 @@ def _tune(
         )
         tuned = Tuned(making, images, answers, losses)
         _write_note(tuned, asked, epochs, rate, len(train), digest, normalise, made_by)
-        files.write_text(making / PAGE, page(tuned, f"{run.study.name}/{run.name}"))
+        files.write_text(making / PAGE, page(tuned, run.address))
     shutil.rmtree(kept.folder, ignore_errors=True)
     return replace(tuned, folder=to)
 
@@ -238,7 +238,7 @@ class _Kept:
     def of(cls, run: Run, images: OwnFolder, lesson: Lesson, held_out: float, pixels_per_batch: int) -> "_Kept":
         """By all that it hangs on, which the name of its folder says too."""
         key = {
-            "network": f"{run.study.name}/{run.name}",
+            "network": run.address,
             "weights": weights_sha256(run),
             "settings": settings(run),
             "images": images.sha256,
@@ -291,7 +291,7 @@ def _write_note(
 ) -> None:
     run, (error, low, high) = asked.run, tuned.error
     note = Note(
-        started_from=f"{run.study.name}/{run.name}",
+        started_from=run.address,
         settings=settings(run),
         classes=tuned.words,
         **normalise.statement(),

@@ -20,7 +20,7 @@ _SHOWN_CLASSES = 20
 
 def has_card(run: Run) -> bool:
     """Whether a run is a network that names classes, was tested, and has its weights published beside its record."""
-    if run.boxes or run.published or run.weights.parent != run.folder or not run.weights.exists():
+    if run.boxes or not run.publishes_weights or not run.weights.exists():
         return False
     return runs.read_record(run, "train") is not None and runs.tested(run) is not None
 
@@ -35,17 +35,17 @@ def card(run: Run) -> str:
     """
     if not has_card(run):
         lacks = "gives boxes and not classes" if run.boxes else "no published weights that were tested"
-        raise VerydeepError(f"{run.study.name}/{run.name}: {lacks}, so there is no card")
+        raise VerydeepError(f"{run.address}: {lacks}, so there is no card")
     trained = runs.read_record(run, "train")
     if files.sha256(run.weights) != trained.weights_sha256:
         raise VerydeepError(f"{run.weights}: not the weights that were recorded; restore them (git checkout)")
     numbers = [number for number in results.read(run.study.name).done if run.name in number.runs]
     if not numbers:
-        raise VerydeepError(f"{run.study.name}/{run.name}: no table has a number of it; test it again: {run.command}")
+        raise VerydeepError(f"{run.address}: no table has a number of it; test it again: {run.command}")
     head = yaml.safe_dump(_front_matter(run, numbers), sort_keys=False, allow_unicode=True, width=120)
     parts = [
         f"---\n{head}---",
-        f"# {run.study.name}/{run.name}",
+        f"# {run.address}",
         _what(run),
         _use(run),
         _data(run, trained),
@@ -84,7 +84,7 @@ def _front_matter(run: Run, numbers: list[Number]) -> dict:
         "metrics": sorted({metric["type"] for metric in measured}),
         "model-index": [
             {
-                "name": f"{run.study.name}/{run.name}",
+                "name": run.address,
                 "results": [{"task": {"type": _TASK}, "dataset": dataset, "metrics": measured}],
             }
         ],
@@ -105,7 +105,7 @@ def _what(run: Run) -> str:
 
 
 def _use(run: Run) -> str:
-    name = f"{run.study.name}/{run.name}"
+    name = run.address
     return (
         "## Use\n\n```python\nimport verydeep\n\n"
         f'model = verydeep.pretrained("{name}")\n'
@@ -175,7 +175,7 @@ def _licence(run: Run) -> str:
 
 
 def _weights(run: Run, trained: runs.TrainRecord) -> str:
-    path = f"runs/{run.study.name}/{run.name}/{run.weights.name}"
+    path = f"runs/{run.address}/{run.weights.name}"
     address = publication.raw_url(path) if provenance.is_committed(run.folder) else None
     where = f"[`{path}`]({address})" if address else f"`{path}`"
     return (

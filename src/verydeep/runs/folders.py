@@ -88,7 +88,7 @@ def publish_weights(run: Run) -> None:
     record, name = read_record(run, "train"), run.weights.name
     if record is None or not (run.folder / SEAL).exists():
         return
-    published, publish = run.folder / name, run.weights.parent == run.folder
+    published, publish = run.folder / name, run.publishes_weights
     there = next((path for path in (run.weights, published, run.workspace / name) if path.exists()), None)
     sealed = read_seal(run.folder)
     if there is None or record_path(run, "train").name not in sealed or publish == (name in sealed):

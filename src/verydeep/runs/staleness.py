@@ -52,7 +52,7 @@ def require_trained_as_asked(run: Run) -> None:
     """
     if told := told_otherwise(run):
         raise VerydeepError(
-            f"{run.study.name}/{run.name}: was trained otherwise than its study says now ({told}); put the study back, "
+            f"{run.address}: was trained otherwise than its study says now ({told}); put the study back, "
             f"or remove {run.folder} and give the same command again, which trains it again"
         )
 

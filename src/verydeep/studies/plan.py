@@ -91,13 +91,18 @@ class Run(Recorded):
         """The half-precision weights: in the run folder where the study publishes them, and of its first seed only."""
         if self.published:
             return paths.artifacts() / self.published.publisher / self.published.file
+        return (self.folder if self.publishes_weights else self.workspace) / paths.WEIGHTS
+
+    @property
+    def publishes_weights(self) -> bool:
+        """Whether its weights lie in its folder, and so in git; those of others never do."""
         kept = self.study.publishes(self.row) and not self.pilot and self.seed == self.study.seeds[0]
-        return (self.folder if kept else self.workspace) / paths.WEIGHTS
+        return kept and not self.published
 
     @property
     def weights_expected(self) -> bool:
         """Whether the weights are published, so that they must be had, or lie in the workspace of this machine."""
-        return bool(self.published) or self.weights.parent == self.folder or self.weights.exists()
+        return bool(self.published) or self.publishes_weights or self.weights.exists()
 
     @property
     def pilot(self) -> bool:

@@ -51,14 +51,19 @@ class Recorded(ABC):
         return None
 
     @property
+    def address(self) -> str:
+        """How it is called outside of its study: ``quarter/D-jitter-s0``, which ``named_run`` reads back of a run."""
+        return f"{self.study.name}/{self.name}"
+
+    @property
     def folder(self) -> Path:
         """Where it leaves its record: ``runs/<study>/<name>``."""
-        return paths.runs() / self.study.name / self.name
+        return paths.runs() / self.address
 
     @property
     def workspace(self) -> Path:
         """Where it keeps what can be made again, outside git: ``artifacts/<study>/<name>``."""
-        return paths.artifacts() / self.study.name / self.name
+        return paths.artifacts() / self.address
 
 
 class OfSeveral(Recorded):
@@ -75,4 +80,4 @@ class OfSeveral(Recorded):
     @property
     def addresses(self) -> list[str]:
         """Its members as a command takes them: ``quarter/D-jitter-s0``."""
-        return [f"{run.study.name}/{run.name}" for run in self.members]
+        return [run.address for run in self.members]

@@ -29,7 +29,7 @@ def write(
     parent_sha256
         The hash of the weights that it started from, as they were then; ``None`` where it has no parent.
     """
-    kept = [WEIGHTS] if run.weights.parent == run.folder else []
+    kept = [WEIGHTS] if run.publishes_weights else []
     with runs.rewriting(run.folder, ["train.json", HISTORY, *kept]):
         digest = weights.publish(net, run.weights)
         with files.atomic(run.folder / HISTORY) as part:

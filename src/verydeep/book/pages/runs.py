@@ -52,7 +52,7 @@ def run_page(run: Run) -> str:
             "",
         ]
     lines += _repeat(run, {kind: runs.read_record(run, kind).sources for kind in kinds})
-    if evaluated and run.weights.parent == run.folder:
+    if evaluated and run.publishes_weights:
         lines += [
             f"Without training: `verydeep verify {study.name} {run.name}` tests the published weights anew and "
             "compares every prediction with the recorded one.",
@@ -146,7 +146,7 @@ def _stale(run: Recorded, kinds: list[str]) -> list[str]:
     again = f"`{run.command}`"
     if "train" in kinds and (otherwise := runs.told_otherwise(run)):
         said = f"Trained otherwise than the study says now ({otherwise})"
-        again = f"remove `runs/{run.study.name}/{run.name}`, then {again}"
+        again = f"remove `runs/{run.address}`, then {again}"
     elif not all(runs.is_complete(run, kind) for kind in kinds if kind != "train"):
         said = "Made before the study's settings, or the networks that it rests on, changed"
     else:
@@ -203,7 +203,7 @@ def _card(run: Run) -> list[str]:
     """The network's model card, for the runs that have one."""
     if not cards.has_card(run):
         return []
-    said = f"What goes along with the weights to a model hub; `verydeep card {run.study.name}/{run.name}` writes it."
+    said = f"What goes along with the weights to a model hub; `verydeep card {run.address}` writes it."
     shown = ["`````{dropdown} The card", "", "````markdown", *cards.card(run).splitlines(), "````", "`````"]
     return ["## Model card", "", said, "", *shown, ""]
 
@@ -223,7 +223,7 @@ def _files(run: Recorded) -> list[str]:
 
 def _where(run: Recorded) -> str:
     """Where the files of a run lie, in words; those of ``smoke`` are made by whoever builds the book."""
-    folder = f"runs/{run.study.name}/{run.name}"
+    folder = f"runs/{run.address}"
     if not provenance.is_committed(run.folder):
         return f"Not in the repository, but on the machine that built this book: `{folder}/`"
     url = publication.commit_url(provenance.head().commit or "HEAD")

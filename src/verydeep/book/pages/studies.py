@@ -25,7 +25,7 @@ def study_page(study: Study) -> str:
 
 
 def _linked(run: Run, recorded: bool) -> str:
-    return f"[{run.name}]({run.study.name}/{run.name}.md)" if recorded else run.name
+    return f"[{run.name}]({run.address}.md)" if recorded else run.name
 
 
 def _not_run(study: Study, planned: list[Run]) -> list[str]:
@@ -100,7 +100,7 @@ def _fusions(study: Study) -> list[str]:
     for fusion in fusions:
         cells = errors(runs.read_record(fusion).measurements[fusion.method])
         members = ", ".join(run.row for run in fusion.members)
-        lines.append(f"| [{members}]({study.name}/{fusion.name}.md) | {fusion.method} | {cells[0]} | {cells[1]} |")
+        lines.append(f"| [{members}]({fusion.address}.md) | {fusion.method} | {cells[0]} | {cells[1]} |")
     return [*lines, ""]
 
 
@@ -116,7 +116,7 @@ def _transfers(study: Study) -> list[str]:
         value = f"{score.value:.1f}" if score else ""
         state = status.made(transfer) if score else f"{display.NOT_RUN}: `{transfer.command}`"
         members = ", ".join(run.row for run in transfer.members)
-        linked = f"[{members}]({study.name}/{transfer.name}.md)" if record else members
+        linked = f"[{members}]({transfer.address}.md)" if record else members
         lines.append(f"| {linked} | {transfer.source} | {state} | {transfer.target.metric} | {value} |")
     return [*lines, ""]
 
@@ -126,7 +126,7 @@ def _tunings(study: Study) -> list[str]:
     if not tunings:
         return []
     lines = ["Networks tuned on other data ([Fine-tuning](../training/finetune.ipynb)):", ""]
-    return [*lines, *(f"- [{tuning.row}]({study.name}/{tuning.name}.md): `{tuning.command}`" for tuning in tunings), ""]
+    return [*lines, *(f"- [{tuning.row}]({tuning.address}.md): `{tuning.command}`" for tuning in tunings), ""]
 
 
 def _recipe(study: Study) -> list[str]:
