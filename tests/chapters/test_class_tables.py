@@ -48,11 +48,12 @@ def test_the_pairs_are_those_that_are_confused_most_either_way_round():
         assert (row["images"], row["of both"].split()[0]) == (both[one, other], f"{share:.1f}")
 
 
-def test_the_halves_are_all_classes_by_the_first_networks_errors():
+def test_the_halves_are_all_classes_by_the_mean_of_the_networks_errors():
     halves = class_tables.errors_by_half("narrow", "A-256", "D-256")
-    order = np.argsort(errors("A-256-s0"))
-    for network in ("A-256", "D-256"):
-        expected = [np.mean(np.array(errors(f"{network}-s0"))[part]) for part in (order[:10], order[10:])]
+    each = {network: np.array(errors(f"{network}-s0")) for network in ("A-256", "D-256")}
+    order = np.argsort(sum(each.values()))
+    for network, wrong in each.items():
+        expected = [np.mean(wrong[part]) for part in (order[:10], order[10:])]
         assert halves.loc[["easier half", "harder half"], network].tolist() == pytest.approx(expected, abs=0.11)
 
 
@@ -72,6 +73,29 @@ def test_what_a_network_gains_in_each_half_is_the_mean_of_what_it_gains_in_each_
         assert high - value == pytest.approx(value - low, abs=0.011)
     widths = [np.diff(list(map(float, re.findall(r"[+-][\d.]+", one)))[1:])[0] for one in shown]
     assert widths[2] == pytest.approx(np.hypot(*widths[:2]), abs=0.02), "the halves are different images"
+
+
+def made_up(*wrong: int) -> pd.DataFrame:
+    """The predictions of a network that calls so many of ten images wrong, of each class in turn."""
+    labels = np.repeat(np.arange(len(wrong)), 10)
+    missed = np.concatenate([np.arange(10) < count for count in wrong])
+    return pd.DataFrame(
+        {"image": [f"{k:02d}" for k in range(len(labels))], "label": labels, "class_1": labels + missed}
+    )
+
+
+def test_no_one_network_says_which_classes_are_the_harder(monkeypatch):
+    """Easier for both together are the second class and the last; for either alone the second and another."""
+    said = {"A-256": made_up(1, 2, 9, 4), "D-256": made_up(9, 2, 1, 3)}
+    monkeypatch.setattr(class_tables, "_tested", lambda study, network: said[network])
+    halves = class_tables.errors_by_half("narrow", *said)[[*said]].loc[["easier half", "harder half"]]
+    assert halves.to_dict("list") == {"A-256": [30.0, 50.0], "D-256": [25.0, 50.0]}
+
+
+def test_a_network_without_errors_confuses_no_classes(monkeypatch):
+    right = predictions_of("D-256-s0").assign(class_1=lambda table: table["label"])
+    monkeypatch.setattr(class_tables, "_tested", lambda study, network: right)
+    assert class_tables.confused_pairs("narrow", "D-256").empty
 
 
 def test_what_has_not_been_run_is_left_out_and_what_does_not_exist_is_said(checkout):

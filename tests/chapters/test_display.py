@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from verydeep import chapters, runs, studies
-from verydeep.chapters import display
+from verydeep.chapters import claim_tables, display
 from verydeep.statistics import Interval
 
 #: What each public table function is called with; one that is new needs a line here, or the test below fails.
@@ -213,6 +213,18 @@ def test_a_table_keeps_its_numbers_and_what_it_is_shown_with():
         assert shown.loc["b", "top-1 (%)"] == "not run"
     assert "not run" in repr(table) and "&lt; 0.001" in table._repr_html_()
     assert display.text(table.T).index.tolist() == ["top-1 (%)", "p", "n"]
+
+
+def test_rows_are_called_by_their_index_and_without_rows_a_table_has_its_caption_alone():
+    shown = display.of_rows([{"row": "a", "part": 0.126}], "row", digits=2, units={"part": "%"}, caption="Of one.")
+    assert shown.loc["a", "part"] == 0.13 and "part (%)" in shown._repr_html_() and "Of one." in shown._repr_html_()
+    for index in ("row", ["row", "part"]):
+        none = display.of_rows([], index, digits=2, units={"part": "%"}, caption="Nothing.")
+        assert none.empty and "Nothing." in none._repr_html_()
+
+
+def test_claims_without_a_rule_have_no_row(repository):
+    assert claim_tables.claims_table("narrow", 2).empty and len(claim_tables.claims_table("narrow", 1, 2)) == 1
 
 
 def test_a_cell_that_cannot_be_is_empty_and_one_that_was_not_run_says_so():

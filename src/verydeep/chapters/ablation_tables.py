@@ -1,7 +1,5 @@
 """What matters: the effect of each change of a study's networks and of their training, by the records, in order."""
 
-import pandas as pd
-
 from verydeep import results
 from verydeep.chapters import claim_tables, display
 from verydeep.networks.published import TORCHVISION, published_weights
@@ -32,9 +30,9 @@ def what_matters(study: str) -> display.Table:
         for effect in told
     ]
     if not rows:
-        return display.table(pd.DataFrame())
+        return display.without_rows()
     caption = " ".join(filter(None, (claim_tables.coverage(effect.verdict for effect in told), _rate(load(study)))))
-    return display.table(pd.DataFrame(rows).set_index("change"), units={"effect on top-1": "points"}, caption=caption)
+    return display.of_rows(rows, "change", units={"effect on top-1": "points"}, caption=caption)
 
 
 def rules(study: str) -> display.Table:
@@ -49,7 +47,7 @@ def rules(study: str) -> display.Table:
         }
         for effect in results.read(study).effects
     ]
-    return display.table(pd.DataFrame(rows).set_index("change") if rows else pd.DataFrame())
+    return display.of_rows(rows, "change")
 
 
 def in_a_sentence(study: str, ablation: str) -> str:

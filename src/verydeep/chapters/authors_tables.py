@@ -21,7 +21,7 @@ def files() -> pd.DataFrame:
         if weights.publisher == AUTHORS
         for origin in weights.origins
     ]
-    return display.table(pd.DataFrame(rows).set_index("network"))
+    return display.of_rows(rows, "network")
 
 
 def _runs(study: str) -> list[Run]:
@@ -46,7 +46,7 @@ def rows(study: str = "released") -> pd.DataFrame:
     if not made:
         return _none(study)
     units = {name: "%" for row in made for name in row if ", top-" in name}
-    return display.table(pd.DataFrame(made).set_index(["table", "row"]), units=units, missing="")
+    return display.of_rows(made, ["table", "row"], units=units, missing="")
 
 
 def _spoken(metric: str) -> str:
@@ -54,7 +54,7 @@ def _spoken(metric: str) -> str:
 
 
 def _none(study: str) -> display.Table:
-    return display.table(pd.DataFrame(), caption=f"The study {study} tests no weights of the authors'.")
+    return display.without_rows(f"The study {study} tests no weights of the authors'.")
 
 
 def which_network(study: str = "released") -> pd.DataFrame:

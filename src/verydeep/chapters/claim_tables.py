@@ -57,7 +57,7 @@ def claims_table(study: str, *only: int) -> display.Table:
         for verdict in asked
         if verdict.rule is not None
     ]
-    return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS, caption=coverage(asked))
+    return display.of_rows(rows, "claim", units=_POINTS, caption=coverage(asked))
 
 
 def rules_table(*studies: str) -> display.Table:
@@ -99,7 +99,7 @@ def changed_rules(*studies: str) -> display.Table:
                     "why it was changed": verdict.rule.why,
                 }
                 rows.setdefault(place, told)[study] = _then_and_now(verdict, now[verdict.number])
-    return display.table(pd.DataFrame([rows[place] for place in sorted(rows)]).set_index("claim"), missing="")
+    return display.of_rows([rows[place] for place in sorted(rows)], "claim", missing="")
 
 
 def _then_and_now(earlier: Verdict, today: Verdict) -> str:
@@ -126,7 +126,7 @@ def on_one_crop(study: str) -> display.Table:
             row[f"{way}: direction"] = verdict.direction or claims.NOT_TESTED
         rows.append(row)
     caption = coverage(dense for dense, _ in tested.values())
-    return display.table(pd.DataFrame(rows).set_index("claim"), units=_POINTS, caption=caption)
+    return display.of_rows(rows, "claim", units=_POINTS, caption=caption)
 
 
 def comparisons(study: str) -> display.Table:

@@ -50,7 +50,7 @@ def errors_by_half(study: str, *networks: str) -> display.Table:
     """
     by_class = _by_class(study, networks)
     if by_class.empty:
-        return display.table(pd.DataFrame())
+        return display.without_rows()
     order = by_class.mean(axis=1).sort_values().index
     half = len(order) // 2
     easier, harder = (dict.fromkeys(classes, 1 / len(classes)) for classes in (order[:half], order[half:]))
@@ -87,7 +87,7 @@ def confused_pairs(study: str, network: str, count: int = 12) -> display.Table:
     """
     table, words = _tested(study, network), class_words(study)
     if table is None:
-        return display.table(pd.DataFrame())
+        return display.without_rows()
     images = table["label"].value_counts()
     wrong = table[table["label"] != table["class_1"]]
     pairs = wrong[["label", "class_1"]].apply(lambda row: tuple(sorted(row)), axis=1).value_counts().head(count)
@@ -102,7 +102,7 @@ def confused_pairs(study: str, network: str, count: int = 12) -> display.Table:
                 "of both": display.with_interval(error, *statistics.error_interval(error, shown)),
             }
         )
-    return display.table(pd.DataFrame(rows).set_index("classes"), units={"of both": "%"}, caption=display.FIRST_SEED)
+    return display.of_rows(rows, "classes", units={"of both": "%"}, caption=display.FIRST_SEED)
 
 
 def class_words(study: str) -> dict[int, str]:

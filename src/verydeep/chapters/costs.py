@@ -87,14 +87,14 @@ def testing_cost(study: str) -> pd.DataFrame:
                 "top-5": measured.top5_error,
             }
         )
-    frame = pd.DataFrame(tested)
-    if frame.empty:
-        return display.table(frame, caption=f"No network of {study} has been tested yet.")
-    order = {row: k for k, row in enumerate(dict.fromkeys(run.row for run in planned_runs(spec)))}
-    frame = frame.sort_values("network", key=lambda names: names.map(order), kind="stable")
-    frame = frame.set_index(["network", "method", "test Q"])
-    frame = frame.round({"multiply-adds (billions)": 3, "images/s": 0, "load": 1})
-    return display.table(frame, units=error_tables.ERRORS | {"load": "processes"}, caption=display.FIRST_SEED)
+    order = [*dict.fromkeys(run.row for run in planned_runs(spec))]
+    return display.of_rows(
+        sorted(tested, key=lambda row: order.index(row["network"])),
+        ["network", "method", "test Q"],
+        digits={"multiply-adds (billions)": 3, "images/s": 0, "load": 1},
+        units=error_tables.ERRORS | {"load": "processes"},
+        caption=display.FIRST_SEED if tested else f"No network of {study} has been tested yet.",
+    )
 
 
 def required_record(name: str, command: str) -> dict:
@@ -118,7 +118,7 @@ def benchmark(name: str, study: str | None = None) -> pd.DataFrame:
     command = f"python benchmarks/{name}.py" + (f" --study {study}" if study else "")
     record = benchmark_record(name, study) if study else required_record(name, command)
     if record is None:
-        return display.table(pd.DataFrame(), caption=f"Not measured for the study {study}; run: {command}")
+        return display.without_rows(f"Not measured for the study {study}; run: {command}")
     frame = pd.DataFrame(record["rates"]).T.map(rounded).rename(columns=_benchmarked)
     frame = frame.assign(threads=record["device"]["threads"], machine=record["environment"]["processor"])
     return display.table(frame)
@@ -131,7 +131,7 @@ def on_gpu() -> pd.DataFrame:
     """
     record = benchmark_record("gpu")
     if record is None:
-        return display.table(pd.DataFrame(), caption=NO_GPU)
+        return display.without_rows(NO_GPU)
     rates, fast = dict(record["rates"]), record["compiled"]
     if "failed" not in fast:
         shown = next(iter(rates.values())).keys() & fast.keys()
@@ -152,7 +152,7 @@ def memory_on_gpu() -> pd.DataFrame:
     """Peak memory of a step on one GPU (MiB) by micro-batch, a column each network; no rows where not measured."""
     record = benchmark_record("gpu")
     if record is None:
-        return display.table(pd.DataFrame(), caption=NO_GPU)
+        return display.without_rows(NO_GPU)
     frame = pd.DataFrame(record["peak_memory_mib"]).astype(float).round().astype("Int64")
     frame = frame.rename(columns=lambda config: f"{config}: peak memory (MiB)").rename_axis("micro-batch")
     return display.table(frame, missing="not counted")

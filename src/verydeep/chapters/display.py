@@ -140,6 +140,38 @@ def table(
     return shown
 
 
+def of_rows(
+    rows: Iterable[dict],
+    index: str | list[str],
+    *,
+    digits: int | dict[str, int] | None = None,
+    dtype: type | None = None,
+    **shown,
+) -> Table:
+    """:func:`table` of rows, each a value by heading; without rows it has no headings either, only its caption.
+
+    Parameters
+    ----------
+    index
+        Heading of the column, or of the columns, by which a row is called.
+    digits
+        To how many decimals the values are rounded, or those of some headings.
+    dtype
+        The type of all cells; ``object`` keeps each as it is.
+    shown
+        What :func:`table` takes beside the frame.
+    """
+    frame = pd.DataFrame(list(rows), dtype=dtype)
+    if frame.empty:
+        return without_rows(shown.get("caption", ""))
+    return table(frame.set_index(index) if digits is None else frame.set_index(index).round(digits), **shown)
+
+
+def without_rows(caption: str = "") -> Table:
+    """A table of nothing, with the words that say why."""
+    return table(pd.DataFrame(), caption=caption)
+
+
 def _one_head(shown: str) -> str:
     """A table's HTML with the names of its index beside the other headings; pandas gives them a row of their own."""
     rows = re.search(r"<thead>\s*(<tr.*?</tr>)\s*(<tr.*?</tr>)\s*</thead>", shown, re.DOTALL)

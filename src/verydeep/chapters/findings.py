@@ -51,7 +51,7 @@ def verdicts_table(*only: int) -> display.Table:
         told = _by_study({name: display.signed(verdict.paper) for name, verdict in tested.items()})
         row = {"claim": rule.name[0].upper() + rule.name[1:], "paper's difference": told}
         rows.append(row | {name: in_a_cell(verdict) for name, verdict in judged.items()})
-    return display.table(pd.DataFrame(rows).set_index("claim"), units={"paper's difference": "points"})
+    return display.of_rows(rows, "claim", units={"paper's difference": "points"})
 
 
 def _by_study(said: dict[str, str]) -> str:

@@ -110,7 +110,7 @@ def summary() -> display.Table:
             "fitted": "yes" if all(check.fitted for check in of) else "in part" if any(c.fitted for c in of) else "no",
         }
     if not rows:
-        return display.table(pd.DataFrame(), caption=costs.NO_GPU)
+        return display.without_rows(costs.NO_GPU)
     frame = pd.DataFrame(rows).T
     return display.table(frame.rename_axis(["study", "device", "what"]).astype({"measurements": int}))
 
@@ -136,7 +136,7 @@ def every_check() -> display.Table:
         if check.kind == "training"
     }
     if not rows:
-        return display.table(pd.DataFrame(), caption=costs.NO_GPU)
+        return display.without_rows(costs.NO_GPU)
     frame = pd.DataFrame(rows).T.rename_axis(["study", "measurement"])
     return display.table(frame, missing="", units={"load": "processes"})
 

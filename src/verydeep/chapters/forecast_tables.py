@@ -27,7 +27,7 @@ _GIB = 2**30
 
 def _needs_model(make: Callable[[Model], display.Table]) -> display.Table:
     fit = model()
-    return display.table(pd.DataFrame(), caption=costs.NO_GPU) if fit is None else make(fit)
+    return display.without_rows(costs.NO_GPU) if fit is None else make(fit)
 
 
 def assumed() -> display.Table:

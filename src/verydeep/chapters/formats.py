@@ -4,8 +4,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
 from verydeep import files
 from verydeep.chapters import display
 from verydeep.runs.records import KINDS
@@ -29,7 +27,7 @@ def keys(kind: str) -> display.Table:
     """Every key of a record, with dots between those within another, its type and what it holds."""
     top = schema(kind)
     rows = [{"key": key, "type": said, "what it holds": held} for key, said, held in _keys(top, top, "")]
-    return display.table(pd.DataFrame(rows).set_index("key"))
+    return display.of_rows(rows, "key")
 
 
 def _keys(top: dict, part: dict, prefix: str) -> Iterator[tuple[str, str, str]]:

@@ -76,7 +76,7 @@ def rooms() -> display.Table:
                 "touches": ", ".join(sorted(imports()[room])),
             }
         )
-    return display.table(pd.DataFrame(rows).set_index("room"))
+    return display.of_rows(rows, "room")
 
 
 def journey(identity: str) -> display.Table:
@@ -87,12 +87,10 @@ def journey(identity: str) -> display.Table:
     """
     number = results.number(identity)
     if number.status != "done" or number.run is None:
-        return display.table(pd.DataFrame(), caption=f"{identity} rests on no run in this checkout.")
+        return display.without_rows(f"{identity} rests on no run in this checkout.")
     folder = paths.runs() / number.study / number.run
     if not (folder / predictions.FILE).exists():
-        return display.table(
-            pd.DataFrame(), caption=f"{identity} is no error of classes, of which alone the way is shown."
-        )
+        return display.without_rows(f"{identity} is no error of classes, of which alone the way is shown.")
     tests = [folder / f"{kind}.json" for kind in KINDS if kind != "train"]
     record = next(runs.read_file(path) for path in tests if path.exists())
     steps = [

@@ -6,8 +6,6 @@ from the variant ``random``. The rule by which a rung is taken stands in :func:`
 
 import re
 
-import pandas as pd
-
 from verydeep import progress, results, runs
 from verydeep.chapters import display, training_tables
 from verydeep.chapters.display import NOT_RUN
@@ -65,7 +63,7 @@ def ladder(study: str) -> display.Table:
     spec = load(study)
     steps = rungs(spec)
     if not steps:
-        return display.table(pd.DataFrame(), caption=f"The study {study} has no ladder.")
+        return display.without_rows(f"The study {study} has no ladder.")
     snapshot, records = results.read(study), [runs.read_record(run, "train") for run in steps]
     errors = [record.metrics.held_out_error("top1") if record else None for record in records]
     said = {True: "yes", False: "no", None: NOT_RUN}
@@ -86,7 +84,6 @@ def ladder(study: str) -> display.Table:
                 "to run": "" if record else f"{run.command} ({training_cost.time_left(run)})",
             }
         )
-    frame = pd.DataFrame(rows, dtype=object).set_index("rung")
     first = next((record for record in records if record), None)
     caption = ""
     if first:
@@ -94,4 +91,4 @@ def ladder(study: str) -> display.Table:
         caption = display.covered(
             f"the {held_out:,} held-out images and, of top-1, the {tested:,} validation images", [1]
         )
-    return display.table(frame, units={"held-out top-1": "%", "top-1": "%"}, caption=caption)
+    return display.of_rows(rows, "rung", dtype=object, units={"held-out top-1": "%", "top-1": "%"}, caption=caption)

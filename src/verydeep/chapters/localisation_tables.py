@@ -95,10 +95,8 @@ def trained(study: str) -> display.Table:
                 "held-out images": round(record.metrics.held_out_top1_error, 1) if record else NOT_RUN,
             }
         )
-    frame = pd.DataFrame(rows, dtype=object)
     units = dict.fromkeys(("training crops", "held-out images"), "%")
-    caption = without_boxes(study) if frame.empty else ""
-    return display.table(frame if frame.empty else frame.set_index("network"), units=units, caption=caption)
+    return display.of_rows(rows, "network", dtype=object, units=units, caption="" if rows else without_boxes(study))
 
 
 def keys(study: str) -> display.Table:
@@ -113,7 +111,7 @@ def keys(study: str) -> display.Table:
             if name in variant.localisation and not variant.pilot
         )
         rows.append({"key": name, "here": ours, "usual": str(field.default), "meaning": field.description, "why": why})
-    return display.table(pd.DataFrame(rows, dtype=object).set_index("key"))
+    return display.of_rows(rows, "key", dtype=object)
 
 
 def over_baselines(study: str) -> display.Table:
@@ -128,11 +126,8 @@ def over_baselines(study: str) -> display.Table:
                 rows.append(
                     {"table": table.replace("table", "Table "), "row": number.row, "error": number.value, **gains}
                 )
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return display.table(frame, caption=without_boxes(study))
-    units = {"error": "%"} | dict.fromkeys(BASELINES, "points")
-    return display.table(frame.set_index(["table", "row"]).round({"error": 2}), units=units)
+    units, caption = {"error": "%"} | dict.fromkeys(BASELINES, "points"), "" if rows else without_boxes(study)
+    return display.of_rows(rows, ["table", "row"], digits={"error": 2}, units=units, caption=caption)
 
 
 def _gain(evidence: Evidence, baseline: str, row: str) -> str:
@@ -155,10 +150,9 @@ def what_is_wrong(study: str) -> display.Table:
                     "of those named": 100 * float((~placed[named]).mean()) if named.any() else 0.0,
                 }
             )
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return display.table(frame, caption=without_boxes(study))
-    return display.table(frame.set_index("row").round(2), units=dict.fromkeys(frame, "%"), caption=display.FIRST_SEED)
+    units = dict.fromkeys(("class not named", "named, box wrong", "of those named"), "%")
+    caption = display.FIRST_SEED if rows else without_boxes(study)
+    return display.of_rows(rows, "row", digits=2, units=units, caption=caption)
 
 
 def extremes(study: str, network: str, count: int = 4) -> pd.DataFrame:

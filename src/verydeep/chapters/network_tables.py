@@ -93,7 +93,7 @@ def stack_table(channels: int) -> pd.DataFrame:
             }
         )
     units = {"receptive field": "pixels", "of the one layer": "weights"}
-    return display.table(pd.DataFrame(rows).set_index("stack"), units=units)
+    return display.of_rows(rows, "stack", units=units)
 
 
 def one_by_one(height: int = 224, channels: int = 100, reduced: int = 20, out: int = 64) -> pd.DataFrame:
@@ -128,7 +128,7 @@ def one_by_one(height: int = 224, channels: int = 100, reduced: int = 20, out: i
                 "saved (%)": 100 * (1 - less / direct),
             }
         )
-    return display.table(pd.DataFrame(rows).set_index("convolution").round(1))
+    return display.of_rows(rows, "convolution", digits=1)
 
 
 def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:

@@ -23,7 +23,7 @@ def parameters() -> display.Table:
             if "parameters" in cell.metadata.get("tags", []):
                 rows.append({"chapter": name, "parameters": "; ".join(_assignments(cell.source))})
     links = {"chapter": lambda name: f"{name}.html"} if os.environ.get(display.BUILDING) else {}
-    return display.table(pd.DataFrame(rows).set_index("chapter"), links=links)
+    return display.of_rows(rows, "chapter", links=links)
 
 
 def networks() -> display.Table:
@@ -96,4 +96,4 @@ def studies() -> display.Table:
             }
         )
     links = {"study": lambda name: f"runs/{name}.html"} if os.environ.get(display.BUILDING) else {}
-    return display.table(pd.DataFrame(rows).set_index("study"), units={"crop": "pixels"}, links=links)
+    return display.of_rows(rows, "study", units={"crop": "pixels"}, links=links)

@@ -28,7 +28,7 @@ def _recipe(study: str, train_scale: str, variant: str | None = None) -> pd.Data
     spec = load(study)
     boxes = variant in spec.variants and bool(spec.variants[variant].boxes)
     rows = recipes.recipe_rows(spec, train_scale, spec.resolve(train_scale, variant), boxes, variant)
-    return display.table(pd.DataFrame(rows, dtype=object).set_index("setting"), missing="none")
+    return display.of_rows(rows, "setting", dtype=object, missing="none")
 
 
 def gaps(study: str) -> pd.DataFrame:
@@ -41,7 +41,7 @@ def gaps(study: str) -> pd.DataFrame:
             value, others = _setting(spec, key)
             settled = "; ".join(filter(None, [f"`{key}`: {value}", *_in_variants(spec, key), settled]))
         rows.append({"section": gap["section"], "open": gap["open"], "settled": settled, "other readings": others})
-    return display.table(pd.DataFrame(rows).set_index("section"), links={"section": addresses.section_url})
+    return display.of_rows(rows, "section", links={"section": addresses.section_url})
 
 
 def _setting(study: Study, key: str) -> tuple[object, str]:

@@ -18,7 +18,7 @@ _DROPPED = ("images", "turns", "multiply_adds")
 
 def not_run(name: str) -> display.Table:
     """In place of the table of a benchmark that has no record: no rows, and a caption with its command."""
-    return display.table(pd.DataFrame(), caption=f"Not run; on a machine that is not busy: python benchmarks/{name}.py")
+    return display.without_rows(f"Not run; on a machine that is not busy: python benchmarks/{name}.py")
 
 
 def training() -> display.Table:

@@ -84,10 +84,11 @@ def fusion_gains(study: str) -> pd.DataFrame:
             }
         )
     if not rows:
-        return display.table(pd.DataFrame())
-    frame = pd.DataFrame(rows).round(2).set_index(["networks", "tested"])
-    units = {name: "points" if "gain" in name else "%" for name in frame}
-    return display.table(frame, units=units, caption=display.coverage(len(every), [1]))
+        return display.without_rows()
+    units = dict.fromkeys(("best alone", "worst alone", "together"), "%") | {"gain over the best": "points"}
+    return display.of_rows(
+        rows, ["networks", "tested"], digits=2, units=units, caption=display.coverage(len(every), [1])
+    )
 
 
 def readings(study: str) -> pd.DataFrame:
@@ -153,7 +154,7 @@ def protocol_gap(study: str = "released") -> pd.DataFrame:
             }
         )
     if not rows:
-        return display.table(pd.DataFrame(), caption=f"The study {study} tests no weights of torchvision's.")
+        return display.without_rows(f"The study {study} tests no weights of torchvision's.")
     frame = pd.DataFrame(rows).set_index("network").convert_dtypes().round(2)
     units = {name: "points" if name == "gap" or name.startswith("of it") else "%" for name in frame}
     return display.table(frame, units={name: unit for name, unit in units.items() if name != "configuration"})

@@ -40,9 +40,8 @@ def pilots(study: str, boxes: bool = False) -> pd.DataFrame:
         row["training loss"] = round(record.metrics.train_loss, 4 if boxes else 2) if record else NOT_RUN
         rows.append(row)
     if not rows:
-        return display.table(pd.DataFrame())
-    frame = pd.DataFrame(rows).set_index(["pilot", "network"])
-    return display.table(frame, units=_HELD_OUT, caption=_held_out_coverage(spec))
+        return display.without_rows()
+    return display.of_rows(rows, ["pilot", "network"], units=_HELD_OUT, caption=_held_out_coverage(spec))
 
 
 def training(study: str, trained: bool = False) -> pd.DataFrame:
@@ -76,9 +75,9 @@ def training(study: str, trained: bool = False) -> pd.DataFrame:
             }
         )
     if not rows:
-        return display.table(pd.DataFrame())
-    frame = pd.DataFrame(rows, dtype=object).set_index("network")
-    return display.table(frame, units=_HELD_OUT | {"training top-1": "%"}, caption=_held_out_coverage(load(study)))
+        return display.without_rows()
+    units = _HELD_OUT | {"training top-1": "%"}
+    return display.of_rows(rows, "network", dtype=object, units=units, caption=_held_out_coverage(load(study)))
 
 
 def epochs(run: Run) -> int:

@@ -34,7 +34,7 @@ def measured(scores: dict[str, TransferScore]) -> display.Table:
         for name, score in scores.items()
     ]
     units = {"value": "%", "by split": "%"}
-    return display.table(pd.DataFrame(rows).set_index("images described by"), units=units)
+    return display.of_rows(rows, "images described by", units=units)
 
 
 def by_class(transfer: Transfer) -> display.Table:
@@ -100,8 +100,8 @@ def rows(table: int, studies: list[str]) -> display.Table:
             number = _number(study, cell)
             line[study] = "" if number is None else display.measured(number)
         lines.append(line)
-    frame = pd.DataFrame(lines).set_index(["data", "method"])
-    return display.table(frame, units={"paper": "%"} | dict.fromkeys(studies, "%"), missing={"paper": ""})
+    units = dict.fromkeys(("paper", *studies), "%")
+    return display.of_rows(lines, ["data", "method"], units=units, missing={"paper": ""})
 
 
 def _number(study: str, cell: str) -> Number | None:
@@ -136,9 +136,9 @@ def ways(study: str) -> display.Table:
                 "other average precision": transfers.other_precision(row),
             }
         )
+    if not lines:
+        return display.without_rows(f"The study {study} has carried no features to other data yet.")
     frame = pd.DataFrame(lines)
-    if frame.empty:
-        return display.table(frame, caption=f"The study {study} has carried no features to other data yet.")
     units = {"value": "%", "spread": "points", "gain of the paper's way": "points", "other average precision": "%"}
     rounded = frame.astype({"other average precision": float, "spread": float}).round(2)
     missing = {"spread": "one split", "other average precision": ""}
@@ -159,8 +159,7 @@ def not_run(study: str, table: int) -> display.Table:
                     "command": row.transfer.command,
                 }
             )
-    frame = pd.DataFrame(lines)
-    return display.table(frame.set_index("row") if lines else frame, caption="" if lines else "Every row was run.")
+    return display.of_rows(lines, "row", caption="" if lines else "Every row was run.")
 
 
 def sources() -> display.Table:
@@ -181,7 +180,7 @@ def sources() -> display.Table:
                 "scales joined by": target.join,
             }
         )
-    return display.table(pd.DataFrame(lines).set_index("data set"), units={"test Q": "pixels"})
+    return display.of_rows(lines, "data set", units={"test Q": "pixels"})
 
 
 def say_what_is_missing(study: str) -> None:

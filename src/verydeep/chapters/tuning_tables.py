@@ -51,11 +51,10 @@ def ways(tuning: Tuning) -> display.Table:
             }
         )
     if not lines:
-        return display.table(pd.DataFrame(), caption=f"{tuning.row}: {NOT_RUN}; {tuning.command}")
+        return display.without_rows(f"{tuning.row}: {NOT_RUN}; {tuning.command}")
     units = {"mean class error": "%", "learning": "seconds"}
     caption = f"Intervals: 95 %, over the {record.splits[0].test:,} images tested on."
-    frame = pd.DataFrame(lines).set_index(["images of each class", "way"])
-    return display.table(frame, units=units, caption=caption)
+    return display.of_rows(lines, ["images of each class", "way"], units=units, caption=caption)
 
 
 def gains(tuning: Tuning) -> display.Table:
@@ -67,10 +66,9 @@ def gains(tuning: Tuning) -> display.Table:
             if way != TUNED:
                 line[words] = display.difference(_gain(tuning, record, f"{TUNED}-{count}", f"{way}-{count}"))
         lines.append(line)
-    frame = pd.DataFrame(lines)
-    if frame.empty:
-        return display.table(frame, caption=f"{tuning.row}: {NOT_RUN}; {tuning.command}")
-    return display.table(frame.set_index("images of each class"), units=dict.fromkeys(frame.columns[1:], "points"))
+    units = {words: "points" for way, words in WAYS.items() if way != TUNED}
+    caption = "" if lines else f"{tuning.row}: {NOT_RUN}; {tuning.command}"
+    return display.of_rows(lines, "images of each class", units=units, caption=caption)
 
 
 def _gain(tuning: Tuning, record: runs.TuningRecord, after: str, before: str):

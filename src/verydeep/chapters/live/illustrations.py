@@ -253,4 +253,4 @@ def dense_against_crops(run: Run, images: int = 200) -> pd.DataFrame:
                         "same best class (%)": 100 * float((dense.argmax(1) == cropped.argmax(1)).float().mean()),
                     }
                 )
-    return display.table(pd.DataFrame(table).set_index("window at (pixels)").round(2))
+    return display.of_rows(table, "window at (pixels)", digits=2)

@@ -66,7 +66,7 @@ def gains(learned: Learned) -> display.Table:
     """What fine-tuning gains over the two other ways; of own images, no rows."""
     if isinstance(learned, Tuning):
         return tuning_tables.gains(learned)
-    return display.table(pd.DataFrame(), caption="Of own images one way is learned.")
+    return display.without_rows("Of own images one way is learned.")
 
 
 def examples(learned: Learned, count: int = 12) -> Picture:
