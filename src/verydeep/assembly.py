@@ -31,7 +31,6 @@ def network(run: Run, classes: int | None = None) -> Network:
         run.config,
         run.size if classes is None else replace(run.size, num_classes=classes),
         dropout=run.recipe.dropout,
-        lrn_alpha=run.network.lrn_alpha,
     )
     return net.to(memory_format=torch.channels_last)
 

@@ -6,9 +6,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.networks import anatomy, footprints, peers, signals, vgg
+from verydeep.networks.choices import SCHEMES
 from verydeep.networks.configurations import Size, configuration
 from verydeep.networks.dense import score_map
-from verydeep.networks.initialisation import SCHEMES
 from verydeep.networks.stacks import receptive_field
 
 SIX = ["A", "A-LRN", "B", "C", "D", "E"]

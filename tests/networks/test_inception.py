@@ -11,9 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy, building, inception, weights
+from verydeep.networks.choices import SCHEMES
 from verydeep.networks.configurations import GOOGLENET, Size, configuration
 from verydeep.networks.dense import posteriors, score_map, strips
-from verydeep.networks.initialisation import SCHEMES, initialise, transfer_all_but_last
+from verydeep.networks.initialisation import initialise, transfer_all_but_last
 
 #: Szegedy et al. (2015), Table 1: units of 1,024 weights, and millions of multiply-adds.
 PRINTED = {
@@ -53,7 +54,7 @@ def test_its_counts_are_its_papers():
 
 def torchvisions() -> inception.GoogLeNet:
     """Ours with what torchvision's has in place of the paper's: 3x3 for 5x5, batch and no response normalisation."""
-    net = inception.GoogLeNet(replace(GOOGLENET, large=3), Size(num_classes=20, batch_norm=True), lrn_alpha="caffe")
+    net = inception.GoogLeNet(replace(GOOGLENET, large=3), Size(num_classes=20, batch_norm=True))
     net.features.lrn1, net.features.lrn2 = nn.Identity(), nn.Identity()
     for norm in net.normalisations().values():
         norm.eps = 0.001
@@ -214,6 +215,6 @@ def test_impossible_networks_are_refused():
     with pytest.raises(ValueError, match="a crop of 8 pixels leaves nothing after 4 poolings"):
         building.build("GoogLeNet", Size(crop=8))
     with pytest.raises(UnknownName, match="unknown lrn_alpha"):
-        building.build("GoogLeNet", lrn_alpha="none")
+        building.build("GoogLeNet", Size(lrn_alpha="none"))
     with pytest.raises(ValueError, match="smaller than the 2x2 window"):
         anatomy.layers(configuration("GoogLeNet"), Size(crop=64), image=(32, 64))

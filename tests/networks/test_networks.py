@@ -9,10 +9,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.errors import UnknownName
-from verydeep.networks import anatomy, dense, vgg
+from verydeep.networks import anatomy, choices, dense, vgg
+from verydeep.networks.choices import SCHEMES
 from verydeep.networks.configurations import Size, all_configurations, chains, configuration
 from verydeep.networks.dense import posteriors, score_map, strips, whole_positions
-from verydeep.networks.initialisation import SCHEMES, initialise, transfer_from_a
+from verydeep.networks.initialisation import initialise, transfer_from_a
 
 #: AlexNet needs larger crops than most tests take, and has tests of its own.
 CONFIGS = [name for name in chains() if name != "AlexNet"]
@@ -75,12 +76,12 @@ def test_anatomy_agrees_with_the_module(name, crop, pooling):
 
 
 def test_pooling_makes_no_difference_at_multiples_of_32():
-    up, down = (Size(pooling=pooling) for pooling in anatomy.POOLINGS)
+    up, down = (Size(pooling=pooling) for pooling in choices.POOLINGS)
     for side in (32, 224, 256, 384):
         assert {anatomy.map_side(configuration("A"), size, side) for size in (up, down)} == {side // 32}
     assert [anatomy.map_side(configuration("A"), size, 56) for size in (up, down)] == [2, 1]
     torch.manual_seed(0)
-    up, down = (vgg.build("A", Size(16, num_classes=5, crop=64, pooling=p)).eval() for p in anatomy.POOLINGS)
+    up, down = (vgg.build("A", Size(16, num_classes=5, crop=64, pooling=p)).eval() for p in choices.POOLINGS)
     down.load_state_dict(up.state_dict())
     images = torch.randn(2, 3, 64, 64)
     assert torch.equal(up(images), down(images))
@@ -103,7 +104,7 @@ def test_torchvision_state_dicts_load_and_agree(name, theirs):
     ({"config": "F"}, "unknown config"),
     ({"config": "ResNet-18"}, "unknown chain of layers"),
     ({"size": Size(pooling="round")}, "unknown pooling"),
-    ({"lrn_alpha": "none"}, "unknown lrn_alpha"),
+    ({"size": Size(lrn_alpha="none")}, "unknown lrn_alpha"),
     ({"size": Size(width_divisor=3)}, "does not divide"),
     ({"size": Size(crop=16, pooling="floor")}, "leaves nothing"),
     ({"size": Size(crop=56, pooling="floor", pooling_window=3)}, "leaves nothing"),
@@ -117,7 +118,7 @@ def test_impossible_networks_are_refused(bad, message):
 
 def test_lrn_is_krizhevskys_formula():
     images = torch.rand(1, 12, 3, 3) * 50
-    a = {alpha: vgg.build("A-LRN", lrn_alpha=alpha).features[2] for alpha in vgg.LRN_ALPHAS}
+    a = {alpha: vgg.build("A-LRN", Size(lrn_alpha=alpha)).features[2] for alpha in choices.LRN_ALPHAS}
     scales = {"krizhevsky": 1e-4, "caffe": 1e-4 / 5, "unit-variance": 70**2 * 1e-4 / 5}
     assert set(scales) == set(a)
     for alpha, scale in scales.items():
@@ -209,7 +210,7 @@ LENGTHS = [640, 641, 660, 687]  # a multiple of the stride, and one, twenty and 
 
 
 @pytest.mark.parametrize("name", [*CONFIGS, "AlexNet"])
-@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("pooling", choices.POOLINGS)
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("portrait", [False, True])
 def test_an_image_in_strips_has_the_scores_of_the_whole(name, pooling, length, portrait):
@@ -228,7 +229,7 @@ def test_an_image_in_strips_has_the_scores_of_the_whole(name, pooling, length, p
 
 
 @pytest.mark.parametrize("name", [*CONFIGS, "AlexNet"])
-@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("pooling", choices.POOLINGS)
 def test_strips_take_every_position_once_and_are_as_short_as_asked(name, pooling):
     net = vgg.build(name, Size(width_divisor=16, num_classes=7, crop=64, pooling=pooling))
     fc6 = anatomy.layers(configuration(name), net.size)[-3]
@@ -340,7 +341,7 @@ def test_batch_normalisation_adds_two_parameters_a_channel_and_is_torchvisions(n
 
 
 @pytest.mark.parametrize("name", ["A-LRN", "E"])
-@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("pooling", choices.POOLINGS)
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_the_anatomy_knows_what_departs_from_table_1(name, pooling, batch_norm):
     """Shapes, parameters and multiply-adds of every layer, in the order in which they are computed."""
@@ -361,8 +362,8 @@ def test_the_anatomy_knows_what_departs_from_table_1(name, pooling, batch_norm):
     assert anatomy.multiply_adds(configuration(name), size) * 2 == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("window", anatomy.POOLING_WINDOWS)
-@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("window", choices.POOLING_WINDOWS)
+@pytest.mark.parametrize("pooling", choices.POOLINGS)
 def test_pooled_sides_are_torchs(window, pooling):
     pool = nn.MaxPool2d(window, stride=2, ceil_mode=pooling == "ceil")
     for side in range(window, 60):
@@ -373,7 +374,7 @@ def test_pooled_sides_are_torchs(window, pooling):
 
 
 @pytest.mark.parametrize("name", ["A", "E"])
-@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("pooling", choices.POOLINGS)
 @pytest.mark.parametrize("size", [{"batch_norm": True}, {"pooling_window": 3}])
 def test_dense_form_of_what_departs_equals_the_head_on_every_window_and_strips_the_whole(name, pooling, size):
     net = departing(name, pooling=pooling, **size)
@@ -447,7 +448,7 @@ def test_alexnet_is_torchvisions_in_count_work_and_scores():
     assert anatomy.multiply_adds(configuration("AlexNet")) == 714_188_480
 
 
-@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("pooling", choices.POOLINGS)
 @pytest.mark.parametrize("size", [{}, {"batch_norm": True}])
 def test_alexnet_is_tested_densely_as_the_others_are(pooling, size):
     net = vgg.build("AlexNet", Size(16, num_classes=7, crop=96, pooling=pooling, **size)).eval()
@@ -471,7 +472,7 @@ def test_alexnet_is_tested_densely_as_the_others_are(pooling, size):
 # -- averages of the last map in place of FC6 and FC7 ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pooling", anatomy.POOLINGS)
+@pytest.mark.parametrize("pooling", choices.POOLINGS)
 def test_averages_in_place_of_fc6_and_fc7_are_counted_and_tested_densely(pooling):
     net = vgg.build("D", Size(16, num_classes=7, crop=64, pooling=pooling, head="average", batch_norm=True)).eval()
     initialise(net, "he", torch.Generator().manual_seed(0))

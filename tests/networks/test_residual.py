@@ -6,9 +6,10 @@ import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 
 from verydeep.networks import anatomy, building, weights
+from verydeep.networks.choices import SCHEMES
 from verydeep.networks.configurations import RESIDUAL, Size, configuration
 from verydeep.networks.dense import posteriors, score_map, strips
-from verydeep.networks.initialisation import SCHEMES, initialise
+from verydeep.networks.initialisation import initialise
 
 NAMES = [config.name for config in RESIDUAL]
 #: Millions of parameters and billions of multiply-adds; He et al. (2016) print 1.8 and 3.6 billion.

@@ -93,6 +93,7 @@ def test_the_quarter_study_divides_every_length_and_width():
     ({"train": False}, "a study that trains nothing has weights of torchvision, authors only"),
     ({"settings": {"384": {"network": {"length_divisor": 1}}}}, "settings.384.network.length_divisor: unknown key"),
     ({"settings": {"384": {"network": {"head": "average"}}}}, "settings: .*-384 starts from .*-256, which is built"),
+    ({"settings": {"jitter": {"network": {"lrn_alpha": "krizhevsky"}}}}, "settings: .*-jitter starts from .*-384"),
     ({"settings": {"authors": {}}}, "settings.authors: the study has no network of this scale"),
     ({"settings": {"256": {"testing": {"gird": 1}}}}, "settings.256.testing.gird: unknown key, did you mean grid"),
     ({"settings": {"256": {"testing": {"grid": "cells"}}}}, "says no reason for testing.grid"),

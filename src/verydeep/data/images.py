@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import warnings
 from collections.abc import Iterator
 
@@ -12,6 +13,11 @@ from verydeep.errors import DataError, in_one_line
 
 # Photographs of today have up to some 100 megapixels; anything beyond is an attack or an accident.
 MAX_PIXELS = 120_000_000
+#: The filters by which an image is rescaled, by name. Pillow's resize widens its filter with the reduction, so it does
+#: not alias when it shrinks an image; its affine transform does not, as in Caffe's and OpenCV's plain resize.
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+#: How the longer side of a rescaled image is rounded, by name.
+ROUNDINGS = {"round": round, "floor": math.floor, "ceil": math.ceil}
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")  # of Pillow's many, those that data sets come in
 # Of odd metadata, and of sizes that are refused below. Once for all: threads would mix up what each sets aside and puts
 # back around an image.

@@ -16,15 +16,10 @@ from torch.utils.data import get_worker_info
 
 from verydeep.data.ahead import prepared
 from verydeep.data.boxes import BoxTargets
-from verydeep.data.images import MAX_PIXELS
+from verydeep.data.images import FILTERS, MAX_PIXELS, ROUNDINGS
 from verydeep.data.places import Place
 from verydeep.data.store import ColourStatistics, Store
 from verydeep.errors import DataError
-
-# Pillow's resize widens its filter with the reduction, so it does not alias when it shrinks an image; its affine
-# transform does not, as in Caffe's and OpenCV's plain resize.
-_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-_ROUNDINGS = {"round": round, "floor": math.floor, "ceil": math.ceil}
 
 #: Of a stretched crop: the least and the most of an image's area, and the largest width over height (and its inverse).
 AREAS, ASPECT = (0.08, 1.0), 4 / 3
@@ -54,7 +49,7 @@ def draw_epoch(seed: int, epoch: int, n: int) -> Draws:
 
 def scaled_size(height: int, width: int, shorter: int, longer_side: str = "round") -> tuple[int, int]:
     """Size after isotropic rescaling so that the shorter side is ``shorter``; the other is rounded as asked."""
-    rounded = _ROUNDINGS[longer_side]
+    rounded = ROUNDINGS[longer_side]
     if height <= width:
         return shorter, max(shorter, rounded(width * shorter / height))
     return max(shorter, rounded(height * shorter / width)), shorter
@@ -90,7 +85,7 @@ def rescale(
     height, width = scaled_size(*image.shape[:2], shorter, longer_side)
     if (height, width) == image.shape[:2]:
         return image
-    picture, chosen = Image.fromarray(image), _FILTERS[interpolation]
+    picture, chosen = Image.fromarray(image), FILTERS[interpolation]
     if antialias:
         return np.asarray(picture.resize((width, height), chosen))
     # Positions beyond the outermost pixel centres are black in Pillow's transform: give it a repeated border.
@@ -139,7 +134,7 @@ def _piece(image: np.ndarray, full: tuple[float, float], at: tuple[float, float]
         min((left + width) * fx, image.shape[1]),
         min((top + height) * fy, image.shape[0]),
     )
-    return np.asarray(Image.fromarray(image).resize((width, height), _FILTERS["bilinear"], box=box))
+    return np.asarray(Image.fromarray(image).resize((width, height), FILTERS["bilinear"], box=box))
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,6 @@ from verydeep.networks.configurations import (
     Size,
 )
 
-POOLINGS = ("ceil", "floor")
-#: Sides of pooled squares, at stride 2: Table 1's and AlexNet's.
-POOLING_WINDOWS = (2, 3)
-HEADS = ("fc", "average")
 #: Rounding in GoogLeNet, whatever a study says: by no other does its 3x3 at stride 2 make the maps of its Table 1.
 INCEPTION_POOLING = "ceil"
 #: A side classifier averages squares of so many units, or a whole map where that is smaller, so many apart.

@@ -5,7 +5,7 @@ from verydeep.networks.configurations import PAPER_SIZE, Inception, Residual, Si
 from verydeep.networks.network import Network
 
 
-def build(config: str, size: Size = PAPER_SIZE, *, dropout: float = 0.5, lrn_alpha: str = "caffe") -> Network:
+def build(config: str, size: Size = PAPER_SIZE, *, dropout: float = 0.5) -> Network:
     """Build the configuration called ``config``, with torch's default weights.
 
     Parameters are those of :func:`verydeep.networks.vgg.build`, which raises the same. A residual network has no FC
@@ -17,8 +17,8 @@ def build(config: str, size: Size = PAPER_SIZE, *, dropout: float = 0.5, lrn_alp
         case Residual():
             net = residual.build(config, size)
         case Inception():
-            net = inception.build(config, size, lrn_alpha=lrn_alpha)
+            net = inception.build(config, size)
         case _:
-            net = vgg.build(config, size, dropout=dropout, lrn_alpha=lrn_alpha)
+            net = vgg.build(config, size, dropout=dropout)
     rounded.round_where_slow(net)
     return net

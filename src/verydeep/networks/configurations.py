@@ -18,7 +18,9 @@ class Size:
     trained) or ``"floor"`` (torch's default): the same network at multiples of 32 pixels. ``pooling_window`` is the
     side of the pooled squares, at stride 2: 2 in Table 1, 3 in AlexNet. ``batch_norm`` normalises after every
     convolution, as torchvision's ``_bn`` networks do and the paper's do not. ``head`` is ``"fc"``, or ``"average"``:
-    the averages of the last map in place of FC6 and FC7, as in GoogLeNet and ResNet, and nothing to drop.
+    the averages of the last map in place of FC6 and FC7, as in GoogLeNet and ResNet, and nothing to drop. ``lrn_alpha``
+    is how A-LRN's alpha is meant: ``"caffe"`` divides it by the window of 5, ``"krizhevsky"`` does not,
+    ``"unit-variance"`` makes it as much larger as pixels that were divided by their deviation are smaller.
     """
 
     width_divisor: int = 1
@@ -28,6 +30,7 @@ class Size:
     pooling_window: int = 2
     batch_norm: bool = False
     head: str = "fc"
+    lrn_alpha: str = "caffe"
 
 
 PAPER_SIZE = Size()

@@ -12,6 +12,7 @@ from torch import nn
 
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy, vgg
+from verydeep.networks.choices import LRN_ALPHAS
 from verydeep.networks.configurations import PAPER_SIZE, Inception, Module, Size, configuration
 from verydeep.networks.network import Averaging
 
@@ -76,11 +77,11 @@ class GoogLeNet(Averaging):
     classifiers are published with it, since training at a further scale goes on with them.
     """
 
-    def __init__(self, config: Inception, size: Size, *, lrn_alpha: str):
+    def __init__(self, config: Inception, size: Size):
         super().__init__(config, size)
         self.side_weight = config.side_weight
         divided = config.divided(size.width_divisor)
-        self.features = features(divided, size, lrn_alpha=lrn_alpha)
+        self.features = features(divided, size)
         modules = [module for group in divided.groups for module in group]
         sides = {layer.name: layer for layer in anatomy.layers(config, size)}
         self.sides = nn.ModuleDict({
@@ -117,7 +118,7 @@ class GoogLeNet(Averaging):
         return [self.classifier, *(side.fc2 for side in self.sides.values())]
 
 
-def features(config: Inception, size: Size, *, lrn_alpha: str) -> nn.Sequential:
+def features(config: Inception, size: Size) -> nn.Sequential:
     """The blocks of a network whose widths were divided: its stem, and its groups of modules, each behind a pooling.
 
     Krizhevsky's normalisation stands where the paper's Fig. 3 has it. The paper does not say with which constants: they
@@ -128,10 +129,10 @@ def features(config: Inception, size: Size, *, lrn_alpha: str) -> nn.Sequential:
     blocks = OrderedDict(
         conv1=Convolution(3, first, 7, size, stride=2),
         maxpool1=nn.MaxPool2d(3, stride=2, ceil_mode=ceil),
-        lrn1=vgg.response_norm(lrn_alpha),
+        lrn1=vgg.response_norm(size.lrn_alpha),
         conv2=Convolution(first, reduced, 1, size),
         conv3=Convolution(reduced, channels, 3, size),
-        lrn2=vgg.response_norm(lrn_alpha),
+        lrn2=vgg.response_norm(size.lrn_alpha),
     )
     for number, group in enumerate(config.groups, 2):
         blocks[f"maxpool{number}"] = nn.MaxPool2d(3, stride=2, ceil_mode=ceil)
@@ -141,7 +142,7 @@ def features(config: Inception, size: Size, *, lrn_alpha: str) -> nn.Sequential:
     return nn.Sequential(blocks)
 
 
-def build(config: str, size: Size = PAPER_SIZE, *, lrn_alpha: str = "caffe") -> GoogLeNet:
+def build(config: str, size: Size = PAPER_SIZE) -> GoogLeNet:
     """Build GoogLeNet, with torch's default weights.
 
     Its pooling, its rounding and its dropout are its own, whatever ``size`` and a recipe say. Every width of every
@@ -158,10 +159,10 @@ def build(config: str, size: Size = PAPER_SIZE, *, lrn_alpha: str = "caffe") -> 
         When the crop is too small to leave a last map.
     """
     spec = configuration(config)
-    if lrn_alpha not in vgg.LRN_ALPHAS:
-        raise UnknownName("lrn_alpha", lrn_alpha, vgg.LRN_ALPHAS)
+    if size.lrn_alpha not in LRN_ALPHAS:
+        raise UnknownName("lrn_alpha", size.lrn_alpha, LRN_ALPHAS)
     anatomy.require_size(spec, size)
-    net = GoogLeNet(spec, size, lrn_alpha=lrn_alpha)
+    net = GoogLeNet(spec, size)
     beside = sum(p.numel() for p in net.sides.parameters())
     assert beside == sum(layer.parameters for layer in anatomy.side_layers(spec, size)), f"side classifiers: {beside}"
     counted, expected = sum(p.numel() for p in net.parameters()) - beside, anatomy.parameters(spec, size)

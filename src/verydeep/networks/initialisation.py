@@ -4,23 +4,14 @@ import torch
 from torch import nn
 
 from verydeep.errors import UnknownName
+from verydeep.networks.choices import SCHEMES
 from verydeep.networks.network import Network
-
-# Sect. 3.1 prints a *variance* of 1e-2, that is a standard deviation of 0.1. Many codes read it as a standard
-# deviation of 1e-2. The study notes give yet another pair for the FC layers: std 0.005 and bias 0.1.
-SCHEMES = {
-    "paper": "normal, variance 1e-2 (standard deviation 0.1), biases 0, as printed",
-    "paper-std": "normal, standard deviation 1e-2, biases 0: the other reading",
-    "notes": "as paper-std, and the study notes' FC layers: standard deviation 0.005, biases 0.1",
-    "glorot": "Glorot and Bengio (2010), uniform, biases 0: what the authors found after submission",
-    "he": "He et al. (2015), normal with variance 2 / fan-in, biases 0",
-}
 
 TRANSFERRED_CONVOLUTIONS = 4
 
 
 def initialise(net: Network, scheme: str, generator: torch.Generator) -> None:
-    """Draw all weights of ``net`` anew by one of :data:`SCHEMES`, in place.
+    """Draw all weights of ``net`` anew by one of :data:`verydeep.networks.choices.SCHEMES`, in place.
 
     Batch normalisations start with scale 1, shift 0 and fresh statistics, whatever the scheme.
 

@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from verydeep.networks import anatomy
+from verydeep.networks.choices import PRECISIONS
 from verydeep.networks.configurations import AnyConfiguration, Size
 
 #: The arithmetic that a recipe or a way of testing names.
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {name: getattr(torch, name) for name in PRECISIONS}
 
 
 class Network(nn.Module, ABC):

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from verydeep.networks import vgg
+from verydeep.networks.choices import SCHEMES
 from verydeep.networks.configurations import PAPER_SIZE, Size
-from verydeep.networks.initialisation import SCHEMES, initialise
+from verydeep.networks.initialisation import initialise
 
 
 def scales(

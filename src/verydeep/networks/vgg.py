@@ -6,12 +6,12 @@ from torch import nn
 
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy
+from verydeep.networks.choices import HEADS, LRN_ALPHAS, POOLING_WINDOWS, POOLINGS
 from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size, chains, configuration
 from verydeep.networks.network import Network
 
 # Krizhevsky et al. (2012), as Sect. 2.1 refers to them.
 LRN_SIZE, LRN_K, LRN_ALPHA, LRN_BETA = 5, 2.0, 1e-4, 0.75
-LRN_ALPHAS = ("caffe", "krizhevsky", "unit-variance")
 #: Deviation of the pixels of photographs, by which a recipe with inputs of unit variance divides them.
 LRN_DEVIATION = 70.0
 #: Values of float32 that a processor keeps near while it works on them.
@@ -32,9 +32,9 @@ class VGG(Network):
     Input: float images (batch, 3, crop, crop), mean-subtracted. Output: class scores (batch, classes).
     """
 
-    def __init__(self, config: Configuration, size: Size, *, dropout: float, lrn_alpha: str):
+    def __init__(self, config: Configuration, size: Size, *, dropout: float):
         super().__init__(config, size)
-        self.features = features(config, size, lrn_alpha=lrn_alpha)
+        self.features = features(config, size)
         self.classifier = classifier(config, size, self.map_side, dropout=dropout)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -78,7 +78,7 @@ class VGG(Network):
         return "avgpool" if self.size.head == "average" else super().window_layer
 
 
-def features(config: Configuration, size: Size, *, lrn_alpha: str) -> nn.Sequential:
+def features(config: Configuration, size: Size) -> nn.Sequential:
     """The blocks of a configuration: convolutions, a ReLU after each, and a max-pooling at the end (Sect. 2.1)."""
     layers: list[nn.Module] = []
     channels, pool = 3, anatomy.pooling_window(config, size)
@@ -93,7 +93,7 @@ def features(config: Configuration, size: Size, *, lrn_alpha: str) -> nn.Sequent
         layers.append(nn.MaxPool2d(pool, stride=2, ceil_mode=size.pooling == "ceil"))
     if config.lrn:
         first_relu = next(k for k, layer in enumerate(layers) if isinstance(layer, nn.ReLU))
-        layers.insert(first_relu + 1, response_norm(lrn_alpha))
+        layers.insert(first_relu + 1, response_norm(size.lrn_alpha))
     return nn.Sequential(*layers)
 
 
@@ -184,13 +184,7 @@ def response_norm(alpha: str) -> LocalResponseNorm:
     return LocalResponseNorm(LRN_SIZE, alpha=LRN_ALPHA * scale, beta=LRN_BETA, k=LRN_K)
 
 
-def build(
-    config: str,
-    size: Size = PAPER_SIZE,
-    *,
-    dropout: float = 0.5,
-    lrn_alpha: str = "caffe",
-) -> VGG:
+def build(config: str, size: Size = PAPER_SIZE, *, dropout: float = 0.5) -> VGG:
     """Build a configuration of Table 1 (or ``"B-5x5"``, or ``"AlexNet"``), with torch's default weights.
 
     Parameters
@@ -201,9 +195,6 @@ def build(
         Its ``width_divisor`` must leave whole numbers.
     dropout
         Probability of dropping a unit of FC6 and FC7 in training (Sect. 3.1).
-    lrn_alpha
-        How A-LRN's alpha is meant: ``"caffe"`` divides it by the window of 5, ``"krizhevsky"`` does not,
-        ``"unit-variance"`` makes it as much larger as pixels that were divided by their deviation are smaller.
 
     Raises
     ------
@@ -215,16 +206,16 @@ def build(
     spec = configuration(config)
     if not isinstance(spec, Configuration):
         raise UnknownName("chain of layers", config, chains())
-    if size.pooling not in anatomy.POOLINGS:
-        raise UnknownName("pooling", size.pooling, anatomy.POOLINGS)
-    if size.pooling_window not in anatomy.POOLING_WINDOWS:
-        raise UnknownName("pooling_window", size.pooling_window, anatomy.POOLING_WINDOWS)
-    if size.head not in anatomy.HEADS:
-        raise UnknownName("head", size.head, anatomy.HEADS)
-    if lrn_alpha not in LRN_ALPHAS:
-        raise UnknownName("lrn_alpha", lrn_alpha, LRN_ALPHAS)
+    if size.pooling not in POOLINGS:
+        raise UnknownName("pooling", size.pooling, POOLINGS)
+    if size.pooling_window not in POOLING_WINDOWS:
+        raise UnknownName("pooling_window", size.pooling_window, POOLING_WINDOWS)
+    if size.head not in HEADS:
+        raise UnknownName("head", size.head, HEADS)
+    if size.lrn_alpha not in LRN_ALPHAS:
+        raise UnknownName("lrn_alpha", size.lrn_alpha, LRN_ALPHAS)
     anatomy.require_size(spec, size)
-    net = VGG(spec, size, dropout=dropout, lrn_alpha=lrn_alpha)
+    net = VGG(spec, size, dropout=dropout)
     counted = sum(p.numel() for p in net.parameters())
     expected = anatomy.parameters(spec, size)
     assert counted == expected, f"{config} has {counted} parameters, Table 1 gives {expected}"

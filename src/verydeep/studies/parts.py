@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from verydeep.data.images import FILTERS, ROUNDINGS
 from verydeep.data.sources import SOURCES
+from verydeep.networks.choices import HEADS, LRN_ALPHAS, POOLING_WINDOWS, POOLINGS, PRECISIONS, SCHEMES
 from verydeep.networks.configurations import configuration
 from verydeep.networks.published import AUTHORS, TORCHVISION
 from verydeep.studies.names import SEEDS, TRAIN_SCALES
@@ -21,7 +23,7 @@ Scale = Literal[TRAIN_SCALES]
 Positive = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
 Count = Annotated[int, Field(gt=0)]
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal[PRECISIONS]
 
 
 def _said(text: str) -> str:
@@ -54,9 +56,7 @@ class Recipe(Strict):
     plateau_patience: Count = Field(3, description="plateau: epochs without a better held-out top-1 before a drop")
     rate_drops: Count = Field(3, description="plateau: how often the rate is divided by 10")
     warmup_epochs: Annotated[float, Field(ge=0)] = Field(0, description="epochs over which the rate rises linearly")
-    initialisation: Literal["paper", "paper-std", "notes", "glorot", "he"] = Field(
-        "paper", description="how random weights are drawn"
-    )
+    initialisation: Literal[tuple(SCHEMES)] = Field("paper", description="how random weights are drawn")
     transfer_from_a: bool = Field(True, description="start other networks from A's first four conv and three FC layers")
     colour_shift: Annotated[float, Field(ge=0)] = Field(0.1, description="strength of the RGB shift; 0 is none")
     flip: bool = Field(
@@ -95,8 +95,8 @@ class Testing(Strict):
     grid: Literal["edges", "cells"] = Field(
         "edges", description="where crops lie: evenly from edge to edge, or in the middles of equal cells"
     )
-    longer_side: Literal["round", "floor", "ceil"] = Field("round", description="rounding of the rescaled longer side")
-    interpolation: Literal["bilinear", "bicubic"] = Field("bilinear", description="filter of the rescaling")
+    longer_side: Literal[tuple(ROUNDINGS)] = Field("round", description="rounding of the rescaled longer side")
+    interpolation: Literal[tuple(FILTERS)] = Field("bilinear", description="filter of the rescaling")
     antialias: bool = Field(True, description="widen the filter when an image shrinks")
     precision: Precision = Field("float32", description="arithmetic of the convolutions; class scores stay in float32")
 
@@ -128,14 +128,14 @@ class Network(Strict):
 
     length_divisor: Count = Field(1, description="every length in pixels of the paper is divided by it")
     width_divisor: Count = Field(1, description="every width of Table 1 is divided by it")
-    pooling: Literal["ceil", "floor"] = Field("ceil", description="rounding of pooled sizes; Caffe rounds up")
-    pooling_window: Literal[2, 3] = Field(2, description="side of the pooled squares, at stride 2")
-    lrn_alpha: Literal["caffe", "krizhevsky", "unit-variance"] = Field(
+    pooling: Literal[POOLINGS] = Field("ceil", description="rounding of pooled sizes; Caffe rounds up")
+    pooling_window: Literal[POOLING_WINDOWS] = Field(2, description="side of the pooled squares, at stride 2")
+    lrn_alpha: Literal[LRN_ALPHAS] = Field(
         "caffe",
         description="whether A-LRN's alpha is divided by 5; or made larger too, for pixels divided by their deviation",
     )
     batch_norm: bool = Field(False, description="normalise over the batch after every convolution")
-    head: Literal["fc", "average"] = Field(
+    head: Literal[HEADS] = Field(
         "fc", description="what makes class scores of the last map: FC6 to FC8, or its averages and FC8 alone"
     )
 

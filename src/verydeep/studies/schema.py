@@ -258,8 +258,7 @@ class Study(Strict):
     def size_at(self, train_scale: str | None, variant: str | None = None) -> Size:
         """How it builds those of one training scale and variant: how large, and in what they depart from Table 1."""
         built = self.network_at(train_scale, variant)
-        otherwise = built.pooling, built.pooling_window, built.batch_norm, built.head
-        return Size(built.width_divisor, self.num_classes, self.crop, *otherwise)
+        return Size(num_classes=self.num_classes, crop=self.crop, **built.model_dump(exclude={"length_divisor"}))
 
     def network_at(self, train_scale: str | None, variant: str | None = None) -> Network:
         """The keys by which the networks of one training scale and variant are built."""
