@@ -66,6 +66,14 @@ def test_intervals_are_read_from_the_very_numbers_that_were_sealed(carried):
     assert any("has no column 'measurement'" in fault for fault in runs.check_folder(carried.folder))
 
 
+@pytest.mark.parametrize(("rule", "missing"), [({"absent": "left out"}, "resampled.parquet"), ({}, "transfer.parquet")])
+def test_a_file_that_is_missing_is_said_with_what_brings_it_back(carried, rule, missing):
+    record = stated(carried, rule)
+    (carried.folder / missing).unlink()
+    with pytest.raises(RecordError, match=rf"{missing}: missing; restore it \(git checkout\), or delete the record"):
+        results.transfers.resamples(carried.folder, record, carried.usual.name)
+
+
 def test_resampled_numbers_that_the_answers_do_not_yield_are_found(carried):
     record, name = stated(carried, {"absent": "left out"}), carried.usual.name
     assert not results.transfers.resamples(carried.folder, record, name).any(), "this file is read"

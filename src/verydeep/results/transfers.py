@@ -157,10 +157,15 @@ def resamples(folder: Path, record: TargetRecord, measurement: str) -> np.ndarra
     """
     if transfers.is_resampled_by_rule(record):
         path = folder / transfers.RESAMPLED
-        return _read_resamples(path, path.stat().st_mtime_ns)[measurement].to_numpy(np.float64)
+        return _read_resamples(path, _changed(path))[measurement].to_numpy(np.float64)
     path, protocol = folder / transfers.FILE, record.protocol
     asked = measurement, protocol["metric"], protocol["average_precision"]
-    return _resample(path, path.stat().st_mtime_ns, *asked).astype(np.float64)
+    return _resample(path, _changed(path), *asked).astype(np.float64)
+
+
+def _changed(path: Path) -> int:
+    """When a file was written, by which a table that was read is known again; of none that is missing."""
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 @lru_cache(maxsize=64)
