@@ -21,7 +21,7 @@ CALLS = {
     "error_tables.errors": [(table, ["quarter", "full"]) for table in range(3, 11)]
     + [(5, ["quarter"], True), (8, ["quarter"], True), (9, ["quarter"], True), (8, ["narrow"], True)],
     "costs.testing_cost": [("quarter",)],
-    "costs.benchmark": [
+    "benchmarks.rates": [
         ("manifest",),
         ("processes",),
         ("windows", "quarter"),
@@ -29,8 +29,8 @@ CALLS = {
         ("windows", "full"),
     ],
     "formats.keys": [("train",), ("evaluate",), ("fuse",), ("transfer",), ("finetune",)],
-    "costs.on_gpu": [()],
-    "costs.memory_on_gpu": [()],
+    "benchmarks.on_gpu": [()],
+    "benchmarks.memory_on_gpu": [()],
     "house.rooms": [()],
     "house.journey": [("quarter.table3.A-256.top1",), ("quarter.table6.2-dense.top1",)],
     "costs.paper_cost": [()],

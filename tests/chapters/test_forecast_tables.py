@@ -115,8 +115,8 @@ def test_what_the_scripts_measured_stands_beside_the_model_too(repository, tmp_p
         "evaluation": other | {"rates": {"narrow/D dense: ours": ours}},
         "decoding": of_epyc | {"rates": {"view of 224 at S=256: Pillow": ours}},
     }
-    kept = forecast_checks.costs.benchmark_record
-    monkeypatch.setattr(forecast_checks.costs, "benchmark_record", lambda name: made.get(name) or kept(name))
+    kept = forecast_checks.benchmarks.recorded
+    monkeypatch.setattr(forecast_checks.benchmarks, "recorded", lambda name: made.get(name) or kept(name))
     checks = {check.study: check for check in forecast_checks.checks()}
     assert checks["training"].name == "narrow/D" and checks["training"].measured == 100
     assert checks["decoding"].predicted == found.prepared and "evaluation" not in checks

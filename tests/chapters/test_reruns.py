@@ -8,7 +8,7 @@ import pytest
 
 from conftest import REPOSITORY
 from verydeep import results, runs, studies
-from verydeep.chapters import costs, localisation_tables, reruns, trials
+from verydeep.chapters import benchmarks, localisation_tables, reruns, trials
 from verydeep.errors import VerydeepError
 
 
@@ -62,13 +62,13 @@ def test_a_measurement_is_shown_row_by_row_and_an_absent_one_says_how_to_make_it
         device={"threads": 2},
         environment={"processor": "one of ours"},
     )
-    shown = costs.benchmark("manifest")
+    shown = benchmarks.rates("manifest")
     assert shown.loc["hashing"].tolist() == [1235, 0.0123, 2, "one of ours"]
     assert shown.columns.tolist() == ["images per second", "seconds", "threads", "machine"]
-    absent = costs.benchmark("windows", "full")
+    absent = benchmarks.rates("windows", "full")
     assert absent.empty and "python benchmarks/windows.py --study full" in absent.attrs["caption"]
     with pytest.raises(VerydeepError, match=r"benchmarks/nothing.json: no record; run: python benchmarks/nothing.py"):
-        costs.benchmark("nothing")
+        benchmarks.rates("nothing")
 
 
 def test_the_rehearsal_says_what_each_step_took_and_whether_it_ended_alike(record):

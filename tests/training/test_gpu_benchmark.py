@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts import script
-from verydeep.chapters import costs, display
+from verydeep.chapters import benchmarks, display
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def gpu(checkout, monkeypatch):
 def test_the_miniature_measures_every_way_and_the_chapter_shows_it(gpu, checkout):
     output = checkout / "benchmarks" / "gpu.json"
     output.unlink(missing_ok=True)
-    assert "make gpu" in costs.on_gpu().attrs["caption"] and costs.memory_on_gpu().empty
+    assert "make gpu" in benchmarks.on_gpu().attrs["caption"] and benchmarks.memory_on_gpu().empty
     asked = ["--miniature", "--output", str(output)]
     done = CliRunner().invoke(gpu.main, asked, catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -33,15 +33,15 @@ def test_the_miniature_measures_every_way_and_the_chapter_shows_it(gpu, checkout
         assert rate["ratio_to_bare_step"] == pytest.approx(expected), way
     assert "failed" not in record["compiled"] and record["compiled"]["images_per_second"] > 0
     assert record["peak_memory_mib"] == {"A": {"8": None, "16": None}}
-    table = costs.on_gpu()
+    table = benchmarks.on_gpu()
     assert table.index.tolist() == [*rates, "A: bare step, torch.compile"]
     assert display.text(table).loc["A: bare step", "ratio to bare step"].startswith("1")
-    assert display.text(costs.memory_on_gpu()).iloc[:, 0].tolist() == ["not counted", "not counted"]
+    assert display.text(benchmarks.memory_on_gpu()).iloc[:, 0].tolist() == ["not counted", "not counted"]
     record["compiled"] = {"config": "A", "failed": "no compiler"}
     record["peak_memory_mib"]["A"]["8"] = 123.4
     output.write_text(json.dumps(record))
-    assert costs.on_gpu().attrs["caption"].endswith("torch.compile: no compiler.")
-    assert display.text(costs.memory_on_gpu()).iloc[0, 0] == "123"
+    assert benchmarks.on_gpu().attrs["caption"].endswith("torch.compile: no compiler.")
+    assert display.text(benchmarks.memory_on_gpu()).iloc[0, 0] == "123"
 
 
 def test_a_step_that_does_not_compile_says_why(gpu, monkeypatch):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from verydeep.chapters import costs, display
+from verydeep.chapters import benchmarks, display
 
 #: Part of the record -> what it holds, in words.
 PARTS = {
@@ -14,7 +14,7 @@ PARTS = {
 
 
 def _record() -> dict:
-    return costs.required_record("faults", "make faults")
+    return benchmarks.required("faults", "make faults")
 
 
 def sums() -> pd.DataFrame:

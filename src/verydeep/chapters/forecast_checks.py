@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from verydeep import runs, studies
-from verydeep.chapters import costs, display
+from verydeep.chapters import benchmarks, display
 from verydeep.results import forecast
 from verydeep.results.forecast import Model
 from verydeep.studies import Run, load
@@ -73,7 +73,7 @@ class Measured(NamedTuple):
 
 def model() -> Model | None:
     """The model by the record of ``make gpu`` and the recorded trainings on cards; ``None`` without that record."""
-    record = costs.benchmark_record("gpu")
+    record = benchmarks.recorded("gpu")
     if record is None or len(record["setting"]["configs"]) == 1:  # a miniature
         return None
     return Model.fitted(record, [training for study in studies.names() for training in forecast.trained(study)])
@@ -103,14 +103,14 @@ def summary() -> display.Table:
         errors, ratios = [check.error for check in of], [check.predicted / check.measured for check in of]
         rows[group] = {
             "measurements": len(of),
-            "measured (images/s)": costs.rounded(float(np.median([check.measured for check in of]))),
-            "by the model (images/s)": costs.rounded(float(np.median([check.predicted for check in of]))),
+            "measured (images/s)": benchmarks.rounded(float(np.median([check.measured for check in of]))),
+            "by the model (images/s)": benchmarks.rounded(float(np.median([check.predicted for check in of]))),
             "median error (%)": round(float(np.median(errors))),
             "worst (ratio)": _worst(ratios),
             "fitted": "yes" if all(check.fitted for check in of) else "in part" if any(c.fitted for c in of) else "no",
         }
     if not rows:
-        return display.without_rows(costs.NO_GPU)
+        return display.without_rows(benchmarks.NO_GPU)
     frame = pd.DataFrame(rows).T
     return display.table(frame.rename_axis(["study", "device", "what"]).astype({"measurements": int}))
 
@@ -126,8 +126,8 @@ def every_check() -> display.Table:
         (check.study, check.name): {
             "device": check.device,
             "what": check.kind,
-            "measured (images/s)": costs.rounded(check.measured),
-            "by the model (images/s)": costs.rounded(check.predicted),
+            "measured (images/s)": benchmarks.rounded(check.measured),
+            "by the model (images/s)": benchmarks.rounded(check.predicted),
             "error (%)": round(check.error),
             "fitted": "yes" if check.fitted else "no",
             "load": None if check.load is None else round(check.load, 1),
@@ -136,14 +136,14 @@ def every_check() -> display.Table:
         if check.kind == "training"
     }
     if not rows:
-        return display.without_rows(costs.NO_GPU)
+        return display.without_rows(benchmarks.NO_GPU)
     frame = pd.DataFrame(rows).T.rename_axis(["study", "measurement"])
     return display.table(frame, missing="", units={"load": "processes"})
 
 
 def memory_errors() -> list[float]:
     """Errors of the model of memory beside every peak that ``make gpu`` measured, percent."""
-    record = costs.benchmark_record("gpu")
+    record = benchmarks.recorded("gpu")
     errors = []
     for config, sizes in (record["peak_memory_mib"] if record else {}).items():
         run = studies.find_run(record["setting"]["study"], config, 256)
@@ -155,7 +155,7 @@ def memory_errors() -> list[float]:
 
 
 def _of_gpu(fit: Model) -> Iterator[Check]:
-    record = costs.benchmark_record("gpu")
+    record = benchmarks.recorded("gpu")
     setting = record["setting"]
     # what was slowest gave how many images a core prepares
     ways = {config: record["rates"][f"{config}: our loop, JPEG files"] for config in setting["configs"]}
@@ -203,7 +203,7 @@ def _of_runs(fit: Model, every: list[Measured], rates: Rates) -> Iterator[Check]
 def _of_scripts(rates: Rates) -> Iterator[Check]:
     """Our loop and our tests by the scripts of ``benchmarks/``, where their processor has records of its own."""
     for script, ours, kind in (("training", "our loop", "training"), ("evaluation", "ours", "test, ")):
-        record = costs.benchmark_record(script)
+        record = benchmarks.recorded(script)
         for name, rate in (record["rates"] if record else {}).items():
             title, way = name.split(": ", 1)
             if way != ours:
@@ -225,7 +225,7 @@ def _of_scripts(rates: Rates) -> Iterator[Check]:
 
 def _of_decoding(fit: Model) -> Iterator[Check]:
     """Images that a core prepares, as photographs were decoded on one core."""
-    if record := costs.benchmark_record("decoding"):
+    if record := benchmarks.recorded("decoding"):
         name = "view of 224 at S=256: Pillow"
         device, rate = record["environment"]["processor"], record["rates"][name]["images_per_second"]
         yield Check("decoding", name, device, IMAGES, rate, fit.prepared, False, record["load_average"])

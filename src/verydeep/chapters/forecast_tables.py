@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from verydeep import progress, studies
-from verydeep.chapters import costs, display, forecast_checks
+from verydeep.chapters import benchmarks, display, forecast_checks
 from verydeep.chapters.forecast_checks import model
 from verydeep.data.sources import SOURCES
 from verydeep.networks import anatomy
@@ -27,7 +27,7 @@ _GIB = 2**30
 
 def _needs_model(make: Callable[[Model], display.Table]) -> display.Table:
     fit = model()
-    return display.without_rows(costs.NO_GPU) if fit is None else make(fit)
+    return display.without_rows(benchmarks.NO_GPU) if fit is None else make(fit)
 
 
 def assumed() -> display.Table:
@@ -115,8 +115,8 @@ def full_cost(precision: str = "float32") -> display.Table:
                     rows[f"{cards} x {name}", group] = {
                         "networks": len(of),
                         "training (hours)": round(trained),
-                        "tests (hours)": costs.rounded(tested),
-                        "in all (days)": costs.rounded((trained + tested) / _DAY),
+                        "tests (hours)": benchmarks.rounded(tested),
+                        "in all (days)": benchmarks.rounded((trained + tested) / _DAY),
                         "price (US dollars)": round((trained + tested) * cards * card.dollars_an_hour, -1),
                     }
         frame = pd.DataFrame(rows).T.rename_axis(["cards", "what"])
@@ -139,9 +139,9 @@ def by_network(card: str = "H100", precision: str = "float32") -> display.Table:
                 rows[run.row] |= {
                     f"{cards}: images/s": round(step.images_per_second),
                     f"{cards}: bound by": step.bound,
-                    f"{cards}: training (hours)": costs.rounded(trained),
+                    f"{cards}: training (hours)": benchmarks.rounded(trained),
                 }
-            rows[run.row]["tests (hours)"] = costs.rounded(tested)
+            rows[run.row]["tests (hours)"] = benchmarks.rounded(tested)
         return display.table(pd.DataFrame(rows).T.rename_axis("network"))
 
     return _needs_model(make)
@@ -162,7 +162,7 @@ def cores() -> display.Table:
                         each = step.images / cards / step.arithmetic
                         rows[f"{cards} x {name}", precision] |= {
                             f"{config}: each card (images/s)": round(each),
-                            f"{config}: cores (of each card)": costs.rounded(each / fit.prepared),
+                            f"{config}: cores (of each card)": benchmarks.rounded(each / fit.prepared),
                         }
         frame = pd.DataFrame(rows).T.rename_axis(["cards", "precision"])
         said = f"{fit.prepared:.0f} images/s and core; our loop starts at most {forecast.WORKERS} processes a card."
@@ -185,7 +185,7 @@ def memory(precision: str = "bfloat16") -> display.Table:
         for size in MICRO_BATCHES
     }
     errors = [abs(error) for error in forecast_checks.memory_errors()]
-    said = costs.NO_GPU
+    said = benchmarks.NO_GPU
     if errors:
         said = f"Beside {len(errors)} measurements of make gpu the largest error is {max(errors):.0f} %."
     return display.table(pd.DataFrame(rows).T.rename_axis("micro-batch"), caption=said)

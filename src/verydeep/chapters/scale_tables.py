@@ -3,7 +3,7 @@
 import pandas as pd
 
 from verydeep import results, runs, statistics
-from verydeep.chapters import costs, display
+from verydeep.chapters import benchmarks, display
 from verydeep.studies import Measurement, Run, load
 from verydeep.studies.measurements import single
 
@@ -43,9 +43,9 @@ def blur(study: str) -> pd.DataFrame:
     Q=S with each pixel averaged with its neighbours as the rescaling to Q averages them; then both losses in percent
     points. A study for which that was not measured has no rows, and a caption that says how to measure it.
     """
-    record = costs.benchmark_record("resampling", study)
+    record = benchmarks.recorded("resampling", study)
     if record is None:
-        return costs.benchmark("resampling", study)
+        return benchmarks.rates("resampling", study)
     rates, rows = record["rates"], []
     for row in results.rows("table4", load(study)):
         sharp = rates.get(f"{row.run.row}, as they are")

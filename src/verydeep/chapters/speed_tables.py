@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from verydeep.chapters import costs, display
+from verydeep.chapters import benchmarks, display
 
 #: The least that is aimed at: our loop beside the bare step, beside the common loop at equal precision, which decodes
 #: images in each epoch, and beside timm's; our tests beside their forward passes, and beside loops that do the same.
@@ -26,7 +26,7 @@ def training() -> display.Table:
 
     Where it was not measured, no rows, and a caption with the command; so of the others here.
     """
-    record = costs.benchmark_record("training")
+    record = benchmarks.recorded("training")
     if record is None:
         return not_run("training")
 
@@ -48,7 +48,7 @@ def training() -> display.Table:
 
 def evaluation() -> display.Table:
     """Images a second of testing, by network and way, and how ours stands to each, with what is aimed at."""
-    record = costs.benchmark_record("evaluation")
+    record = benchmarks.recorded("evaluation")
     if record is None:
         return not_run("evaluation")
 
@@ -63,7 +63,7 @@ def evaluation() -> display.Table:
 
 def sharing() -> display.Table:
     """What a test of a network saves by making each pass over the images once, a row a network."""
-    record = costs.benchmark_record("evaluation")
+    record = benchmarks.recorded("evaluation")
     if record is None:
         return not_run("evaluation")
     names = {
@@ -76,12 +76,12 @@ def sharing() -> display.Table:
     }
     frame = _chosen(record["sharing"], names).rename_axis("network")
     integers = ["measurements", "passes made", "passes, each measurement by itself"]
-    return display.table(frame.astype(dict.fromkeys(integers, int)).map(costs.rounded))
+    return display.table(frame.astype(dict.fromkeys(integers, int)).map(benchmarks.rounded))
 
 
 def bfloat16() -> display.Table:
     """Images a second of training and testing in bfloat16, by torch's convolutions and by ours, beside float32."""
-    record = costs.benchmark_record("bfloat16")
+    record = benchmarks.recorded("bfloat16")
     if record is None:
         return not_run("bfloat16")
     names = {
@@ -91,7 +91,7 @@ def bfloat16() -> display.Table:
         "testing_ratio_to_torchs_own": "ratio of testing to torch's own",
         "gradients_from_torchs_own": "gradients from torch's own (%)",
     }
-    frame = _chosen(record["rates"], names).map(costs.rounded)
+    frame = _chosen(record["rates"], names).map(benchmarks.rounded)
     setting, has = record["setting"], "with" if record["setting"]["instructions"] else "without"
     said = (
         f"Medians of {setting['turns']} turns of {setting['steps']} batches. {record['environment']['processor']}, "
@@ -102,7 +102,7 @@ def bfloat16() -> display.Table:
 
 def decoding() -> display.Table:
     """Images a second and core by each decoder, alone and with training's view, and whether pixels stay the same."""
-    record = costs.benchmark_record("decoding")
+    record = benchmarks.recorded("decoding")
     if record is None:
         return not_run("decoding")
     names = {
@@ -112,7 +112,7 @@ def decoding() -> display.Table:
         "mean_difference": "mean difference (levels)",
         "largest_difference": "largest difference (levels)",
     }
-    frame = _chosen(record["rates"], names).map(costs.rounded)
+    frame = _chosen(record["rates"], names).map(benchmarks.rounded)
     setting = record["setting"]
     said = f"{setting['images']} images of {setting['bytes'] / 1000:.0f} kB ({setting['from']}), one core of "
     return display.table(frame, missing="another size", caption=f"{said}{record['environment']['processor']}.")
@@ -120,17 +120,17 @@ def decoding() -> display.Table:
 
 def memory() -> display.Table:
     """Peak memory of training by micro-batch, and of a dense test by size of image (MiB)."""
-    record = costs.benchmark_record("memory")
+    record = benchmarks.recorded("memory")
     if record is None:
         return not_run("memory")
     names = {"peak_memory_mib": "peak memory (MiB)", "above_start_mib": "above start (MiB)"}
-    frame = _chosen(record["rates"], names).map(costs.rounded)
+    frame = _chosen(record["rates"], names).map(benchmarks.rounded)
     return display.table(frame, caption=f"{record['network']}, {record['device']['threads']} threads.")
 
 
 def epochs() -> display.Table:
     """Memory in use (MiB) after each epoch of a training, and what it is beyond the first."""
-    record = costs.benchmark_record("memory")
+    record = benchmarks.recorded("memory")
     if record is None:
         return not_run("memory")
     after = pd.Series(record["after_each_epoch_mib"], index=range(1, 1 + len(record["after_each_epoch_mib"])))
@@ -141,7 +141,7 @@ def epochs() -> display.Table:
 
 def book() -> display.Table:
     """Seconds of a build of the book, whole and after a change, then and now, with what is aimed at."""
-    record = costs.benchmark_record("build")
+    record = benchmarks.recorded("build")
     if record is None:
         return not_run("build")
     (_, before), (_, now) = record["rates"].items()
@@ -154,12 +154,12 @@ def book() -> display.Table:
         row |= _within(row["now (s)"], BUILD_GOALS.get(name))
     commits, cores = " and ".join(record["rates"]), record["environment"]["cores"]
     said = f"{commits}. {record['environment']['processor']}, {cores} cores."
-    return display.table(pd.DataFrame(rows).T.map(costs.rounded), missing="", caption=said)
+    return display.table(pd.DataFrame(rows).T.map(benchmarks.rounded), missing="", caption=said)
 
 
 def suite() -> display.Table:
     """Seconds that the tests take as CI runs them, with what is aimed at, and those of the slowest files."""
-    record = costs.benchmark_record("suite")
+    record = benchmarks.recorded("suite")
     if record is None:
         return not_run("suite")
     total, tests = record["rates"]["whole"], record["tests"]
@@ -170,7 +170,7 @@ def suite() -> display.Table:
         f"{counts}. {total['processor_seconds']:.0f} seconds of processor time; files run side by side, on "
         f"{record['environment']['processor']}, {record['environment']['cores']} cores."
     )
-    return display.table(pd.DataFrame(rows).T.map(costs.rounded), missing="", caption=said)
+    return display.table(pd.DataFrame(rows).T.map(benchmarks.rounded), missing="", caption=said)
 
 
 def _chosen(rates: dict[str, dict], names: dict[str, str]) -> pd.DataFrame:
@@ -187,7 +187,7 @@ def _within(took: float, goal: float | None) -> dict[str, str]:
 
 def sentences() -> display.Table:
     """How often a build opens a record, and what a number in a sentence costs, then and now."""
-    record = costs.benchmark_record("build")
+    record = benchmarks.recorded("build")
     if record is None:
         return not_run("build")
     names = {"records opened": "files opened (times)"}
@@ -196,7 +196,7 @@ def sentences() -> display.Table:
             f"{role}: records opened for each": f"files opened for each {role} (times)",
             f"{role}: milliseconds each": f"each {role} (ms)",
         }
-    return display.table(_chosen(record["rates"], names).map(costs.rounded))
+    return display.table(_chosen(record["rates"], names).map(benchmarks.rounded))
 
 
 def _beside(record: dict, goal: Callable[[str], tuple[str, float] | None], said: str) -> display.Table:
@@ -212,6 +212,6 @@ def _beside(record: dict, goal: Callable[[str], tuple[str, float] | None], said:
             short = 1 - rate[column] / least
             rows[name]["reached"] = "yes" if short <= 0 else f"short by {100 * short:.0f} %"
     frame = pd.DataFrame(rows).T.rename(columns=lambda column: column.replace("_", " "))
-    frame = frame.map(costs.rounded)
+    frame = frame.map(benchmarks.rounded)
     machine = f"{record['environment']['processor']}, {record['device']['threads']} threads."
     return display.table(frame, missing="", caption=f"{said} {machine}")

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from verydeep import paper, results, runs, statistics
-from verydeep.chapters import costs, display, error_tables
+from verydeep.chapters import benchmarks, display, error_tables
 from verydeep.errors import UnknownName
 from verydeep.networks.published import TORCHVISION
 from verydeep.runs import answers, predictions
@@ -99,9 +99,9 @@ def readings(study: str) -> pd.DataFrame:
     many images only this or only the study's own reading names the class. A study for which that was not measured has
     no rows, and a caption that says how to measure it.
     """
-    record = costs.benchmark_record("readings", study)
+    record = benchmarks.recorded("readings", study)
     if record is None:
-        return costs.benchmark("readings", study)
+        return benchmarks.rates("readings", study)
     rows = {}
     for title, rates in record["rates"].items():
         network, way, reading = title.split(", ", 2)

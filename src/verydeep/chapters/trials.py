@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from verydeep.chapters import costs, display
+from verydeep.chapters import benchmarks, display
 
 _YES = {True: "yes", False: "no"}
 
@@ -19,7 +19,7 @@ def slurm() -> pd.DataFrame:
     One row for each. Raises :class:`~verydeep.errors.VerydeepError` where there is no record, as every function here
     does.
     """
-    record = costs.required_record("slurm", "make slurm")
+    record = benchmarks.required("slurm", "make slurm")
     rows = {
         what: {
             "network": event["run"].rsplit("-s", 1)[0],
@@ -45,7 +45,7 @@ def slurm() -> pd.DataFrame:
 
 def hosts() -> pd.DataFrame:
     """What happened to the second of two hosts, what the first said, and where both went on; one row for each."""
-    record = costs.required_record("hosts", "make hosts")
+    record = benchmarks.required("hosts", "make hosts")
     rows = {
         what: {
             "after epoch": trial["after_epoch"],
@@ -62,7 +62,7 @@ def hosts() -> pd.DataFrame:
 
 def two_hosts_and_one_process() -> pd.DataFrame:
     """One training on two hosts beside one process: the crops, the losses, the errors on held-out images."""
-    record = costs.required_record("hosts", "make hosts")
+    record = benchmarks.required("hosts", "make hosts")
     compared = record["compared"]
     alone, both = compared["held_out_top1_error_at_the_end"]
     first = f"over the first {compared['first_epochs']} epochs"
@@ -79,7 +79,7 @@ def two_hosts_and_one_process() -> pd.DataFrame:
 
 def full() -> pd.DataFrame:
     """The study `full` rehearsed on a CPU: seconds and peak memory (MiB) of each step, and its last line."""
-    record = costs.required_record("full", "python benchmarks/full.py")
+    record = benchmarks.required("full", "python benchmarks/full.py")
     rows = {
         what: {
             "seconds": round(step["seconds"]),
