@@ -38,7 +38,8 @@ from verydeep.data.store import held_out, open_store
 from verydeep.data.views import CentreCrop, TrainingViews
 from verydeep.runs import provenance
 from verydeep.studies import Run
-from verydeep.training.images import TrainingImages, _workers
+from verydeep.training.images import TrainingImages
+from verydeep.training.loader import workers
 
 CLASSES = 8
 #: Seconds that torch.compile has, its process's start included.
@@ -142,7 +143,7 @@ def rates_of(config: str, setting: Setting, folders: dict[str, Path], device: to
         STORE: ours(Squares(folders["squares"], setting)),
         FREE: lambda: bare(deterministic=False),
         FILES: ours(Photographs(folders["photographs"], setting)),
-        COMMON: twice(loops.common(folders["photographs"] / "train", _workers(device.type == "cuda"), "bfloat16")),
+        COMMON: twice(loops.common(folders["photographs"] / "train", workers(device.type == "cuda"), "bfloat16")),
     }
     turns = in_turns(ways, setting.turns, lambda line: click.echo(f"{config}: {line}"), until)
     beside = {"bare_step": BARE, "common_loop": COMMON}
@@ -271,7 +272,7 @@ def main(micro_batch: int | None, seconds: int, miniature: bool, output: Path | 
         assembly.device_record(device),
         peak_memory_mib=memory,
         compiled={"config": setting.configs[0]} | fast,
-        setting=vars(setting) | {"precision": "bfloat16", "workers": _workers(device.type == "cuda")},
+        setting=vars(setting) | {"precision": "bfloat16", "workers": workers(device.type == "cuda")},
         seconds=time.monotonic() - begun,
         load_average=provenance.load_average(),
     )

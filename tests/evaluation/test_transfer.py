@@ -23,7 +23,7 @@ from verydeep.chapters import formats, result_tables, transfer_tables
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.targets import Targets, aside, random_split
 from verydeep.errors import DataError, RecordError, UnknownName, VerydeepError
-from verydeep.evaluation import classifiers, features, prediction, tester, transfer
+from verydeep.evaluation import classifiers, features, prediction, tester, transfer, verification
 from verydeep.evaluation.pretrained import pretrained
 from verydeep.networks import building, dense
 from verydeep.networks.configurations import Size
@@ -313,23 +313,23 @@ def test_a_transfer_is_stale_once_its_network_is_trained_anew(carried, monkeypat
 
 
 def test_a_row_is_made_again_from_the_weights(carried):
-    table = transfer.verify(carried)
+    table = verification.verify_transfer(carried)
     assert table["difference"].tolist() == [0] and table["same best class"].tolist() == [100]
     told = CliRunner().invoke(cli.cli, ["verify", "smoke", carried.name, "--row", "average-256"])
     assert told.exit_code == 0 and "average-256" in told.output and "agrees with its record" in told.output
     with pytest.raises(VerydeepError, match="has no 'max'"):
-        transfer.verify(carried, "max")
+        verification.verify_transfer(carried, "max")
     record = runs.read_record(carried)
     runs.write_record(carried, record.model_copy(update={"members": {"A-256-s0": "0" * 64}}))
     runs.seal(carried.folder, ["transfer.json"])
     with pytest.raises(VerydeepError, match="made from other weights of A-256-s0"):
-        transfer.verify(carried)
+        verification.verify_transfer(carried)
     runs.write_record(carried, record.model_copy(update={"protocol": record.protocol | {"hidden": "linear"}}))
     runs.seal(carried.folder, ["transfer.json"])
     with pytest.raises(
         VerydeepError, match="made by another protocol than its study has now; make it again: verydeep tra"
     ):
-        transfer.verify(carried)
+        verification.verify_transfer(carried)
 
 
 def test_an_interrupted_transfer_goes_on_with_the_passes_that_are_kept(carried, monkeypatch):

@@ -92,7 +92,7 @@ def test_a_signal_to_the_whole_group_stops_with_the_state_saved(checkout, proces
     """As Slurm, systemd and Ctrl-C send it: workers that prepare views get it too, and so does who waits for others."""
     program = """
 from verydeep.cli import main
-images._workers = lambda on_gpu: 2
+images.workers = lambda on_gpu: 2
 if __name__ == "__main__":
     main()
 """
@@ -132,7 +132,7 @@ def test_processes_that_end_before_they_can_say_why_are_told_by_how_they_ended(c
 def test_an_image_that_cannot_be_read_is_named_by_the_process_of_several_whose_worker_met_it(checkout):
     program = """
 from verydeep.data.images import decode
-images._workers = lambda on_gpu: 1
+images.workers = lambda on_gpu: 1
 images.TrainingBatches.__getitem__ = lambda *_: decode(b"cut short", "n01440764_10026.JPEG")
 if __name__ == "__main__":
     training.train(tiny_run(epochs=1), processes=2)

@@ -20,7 +20,7 @@ from verydeep import errors, training
 from verydeep.data.images import decode
 from verydeep.data.views import Batch, TrainingBatches, draw_epoch
 from verydeep.errors import DataError, VerydeepError
-from verydeep.training import images, launch
+from verydeep.training import images, launch, loader
 from verydeep.training.accelerators import accelerator
 from verydeep.training.images import TrainingImages
 from verydeep.training.updates import Updates
@@ -34,7 +34,7 @@ def prepared(monkeypatch):
     """Have so many workers prepare the batches by ``item``, which gets their dataset and their number."""
 
     def patched(workers, item):
-        monkeypatch.setattr(images, "_workers", lambda on_gpu: workers)
+        monkeypatch.setattr(images, "workers", lambda on_gpu: workers)
         monkeypatch.setattr(TrainingBatches, "__getitem__", item)
 
     return patched
@@ -94,11 +94,11 @@ def broken():
 
         started.append(context.Process(target=end, daemon=True))
         started[-1].start()
-        loader = images.Loader(SimpleNamespace(num_workers=1))
-        loader._batches = MagicMock(
+        batches = loader.Loader(SimpleNamespace(num_workers=1))
+        batches._batches = MagicMock(
             __next__=MagicMock(side_effect=ConnectionResetError(104, "reset")), _workers=started
         )
-        return loader
+        return batches
 
     yield made
     for process in started:
@@ -111,18 +111,18 @@ def test_a_connection_to_a_worker_that_is_not_quite_dead_is_told_as_its_death(br
 
 
 def test_a_connection_that_breaks_while_the_workers_live_is_told_as_it_is(broken, monkeypatch):
-    monkeypatch.setattr(images, "_DYING", 0.1)
+    monkeypatch.setattr(loader, "_DYING", 0.1)
     with pytest.raises(ConnectionResetError):
         next(broken(60))
 
 
 def test_an_error_in_this_process_is_told_at_once(monkeypatch):
     """There is no worker whose death might still be on its way."""
-    monkeypatch.setattr(images, "wait", lambda *_, **__: pytest.fail("waits for nobody"))
-    loader = images.Loader(SimpleNamespace(num_workers=0))
-    loader._batches = map(torch.zeros, [-1])
+    monkeypatch.setattr(loader, "wait", lambda *_, **__: pytest.fail("waits for nobody"))
+    batches = loader.Loader(SimpleNamespace(num_workers=0))
+    batches._batches = map(torch.zeros, [-1])
     with pytest.raises(RuntimeError, match="non-negative"):
-        next(loader)
+        next(batches)
 
 
 def test_the_handler_of_dying_workers_is_away_while_batches_are_made_and_is_there_again(checkout, prepared):

@@ -29,7 +29,7 @@ from verydeep.networks import vgg, weights
 from verydeep.networks.configurations import Size
 from verydeep.results import status
 from verydeep.runs import provenance
-from verydeep.training import accelerators, checkpoints, images, launch, loop
+from verydeep.training import accelerators, checkpoints, launch, loader, loop
 from verydeep.training.updates import Updates
 
 
@@ -119,8 +119,8 @@ def test_no_two_processes_of_a_machine_share_a_card(monkeypatch, here, asked, re
 @pytest.mark.parametrize(("here", "workers"), [("", 8), ("8", 2), ("32", 1)])
 def test_processes_of_a_machine_share_its_cores_to_prepare_images(monkeypatch, here, workers):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", here)
-    monkeypatch.setattr(images.machine, "cores", lambda: 16)
-    assert (images._workers(True), images._workers(False)) == (workers, 0)
+    monkeypatch.setattr(loader.machine, "cores", lambda: 16)
+    assert (loader.workers(True), loader.workers(False)) == (workers, 0)
 
 
 def test_the_seed_decides_everything(checkout, reference):

@@ -227,8 +227,7 @@ def verify(study: str, names: tuple[str, ...], images: int | None, row: str | No
     """
     from verydeep import runs, studies
     from verydeep.chapters import display
-    from verydeep.evaluation import transfer
-    from verydeep.evaluation.verification import verify as verified
+    from verydeep.evaluation import verification
     from verydeep.studies.names import RunName
     from verydeep.studies.plan import named_run
     from verydeep.studies.transfer import ON
@@ -242,7 +241,7 @@ def verify(study: str, names: tuple[str, ...], images: int | None, row: str | No
     if row and not carried:
         raise click.UsageError("--row is for features on other data, as D-jitter-on-caltech101-s0.")
     for asked in [studies.named_transfer(spec, name) for name in carried]:
-        table = transfer.verify(asked, row)
+        table = verification.verify_transfer(asked, row)
         click.echo(f"{asked.name}: agrees with its record")
         units = {"recorded": "%", "again": "%", "difference": "points", "same best class": "%"}
         click.echo(display.text(display.table(table, units=units)).to_string())
@@ -266,6 +265,6 @@ def verify(study: str, names: tuple[str, ...], images: int | None, row: str | No
         if len(asked) < len(tested):
             click.echo(f"{study}: {left_out}, and are left out", err=True)
     for run in asked:
-        table = verified(run, images)
+        table = verification.verify(run, images)
         click.echo(f"{run.name}: agrees with its record")
         click.echo(display.text(display.table(table, units={"recorded": "%", "again": "%"})).to_string())

@@ -9,12 +9,11 @@ from verydeep.data.fingerprint import fingerprint
 from verydeep.data.sources import source
 from verydeep.data.store import open_store
 from verydeep.data.targets import Split, own_split, random_split, read_targets
-from verydeep.errors import VerydeepError
 from verydeep.evaluation.classifiers import best_cost, scores
 from verydeep.evaluation.features import Descriptors, unit
 from verydeep.evaluation.measure import Begun, require_trained, write_answers
 from verydeep.evaluation.tester import PIXELS_PER_BATCH
-from verydeep.runs import answers, transfers
+from verydeep.runs import transfers
 from verydeep.runs.parts import TransferScore
 from verydeep.runs.records import KINDS, TargetRecord
 from verydeep.studies import Features, Transfer, Tuning
@@ -186,80 +185,3 @@ class _Carrying(OnOtherData):
 def score_of(table: pd.DataFrame, transfer: Transfer, costs: list[float]) -> TransferScore:
     """What a record says of one way of describing images."""
     return TransferScore(**transfers.value(table, transfer.target.metric, transfer.average_precision), costs=costs)
-
-
-#: Elsewhere sums are added up in another order: how far a number made again may be from the record, percentage points.
-POINTS = 1.0
-
-
-def verify(transfer: Transfer, only: str | None = None) -> pd.DataFrame:
-    """Make numbers of a transfer again from the published weights and the data, with the C that was recorded.
-
-    Nothing that was kept is used, and nothing is written.
-
-    Parameters
-    ----------
-    only
-        The way of describing images, by its name; the paper's by default.
-
-    Returns
-    -------
-    DataFrame
-        The recorded and the re-made number in percent, their difference, and the share of images of which the same best
-        class is said.
-
-    Raises
-    ------
-    VerydeepError
-        When there is no record, the protocol, images or splits are others, or the numbers differ by more than a point.
-    """
-    record = runs.read_record(transfer)
-    if record is None:
-        raise VerydeepError(
-            f"{transfer.name} is not recorded: there is nothing to compare with; run: {transfer.command}"
-        )
-    ways = {features.name: features for features in transfer.measured() if features.name in record.measurements}
-    asked = only or transfer.usual.name
-    if asked not in ways:
-        raise VerydeepError(f"{transfer.name} has no {asked!r}: choose one of {', '.join(ways)}")
-    if not runs.is_by_protocol(record, transfer.protocol):
-        raise VerydeepError(
-            f"{transfer.name} was made by another protocol than its study has now; make it again: {transfer.command}"
-        )
-    material = Material(transfer, record.cost.pixels_per_batch, fresh=True)
-    _require_same(record, material, transfer.name)
-    before = record.measurements[asked]
-    table, _ = material.said(ways[asked], before.costs)
-    again = score_of(table, transfer, before.costs)
-    kept = answers.read(transfer.folder / transfers.FILE, asked)
-    same = 100 * float((_best(kept) == _best(table)).mean())
-    if abs(again.value - before.value) > POINTS:
-        raise VerydeepError(
-            f"{transfer.name}: {asked} is {again.value:.2f} % now, {before.value:.2f} % in the record; at most "
-            f"{POINTS} points are allowed"
-        )
-    difference = again.value - before.value
-    row = {"recorded": before.value, "again": again.value, "difference": difference, "same best class": same}
-    return pd.DataFrame({asked: row}).T
-
-
-def _require_same(record: runs.TransferRecord, material: Material, name: str) -> None:
-    """Raise :class:`VerydeepError` where a record is of other images, splits or weights than are there."""
-    if (
-        material.store.manifest_sha256 != record.data.manifest_sha256
-        or material.targets.sha256() != record.labels_sha256
-    ):
-        raise VerydeepError(f"{name} was tested on other images or labels than those in {material.store.folder}")
-    splits = [split.sha256(material.targets) for split in material.splits]
-    if splits != [split.sha256 for split in record.splits]:
-        raise VerydeepError(f"{name}: the splits are others than those of the record")
-    if weights := next((network.run.name for network in material.networks
-                        if network.weights_sha256 != record.members[network.run.name]), None):  # fmt: skip
-        raise VerydeepError(f"{name} was made from other weights of {weights} than are there")
-
-
-def _best(table: pd.DataFrame) -> np.ndarray:
-    """The class of the best score of every line of a table of answers."""
-    if "class_1" in table:
-        return table["class_1"].to_numpy()
-    return table[[column for column in table if column.startswith("score_")]].to_numpy().argmax(1)

@@ -1,4 +1,4 @@
-"""Whether a run's published weights, tested anew, give its recorded predictions."""
+"""Whether published weights, tested anew, give the recorded predictions, and the numbers of features on other data."""
 
 import numpy as np
 import pandas as pd
@@ -7,9 +7,10 @@ from verydeep import runs
 from verydeep.assembly import device_record, load_network, open_data
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.measure import passes_of, require_trained
-from verydeep.runs import answers, boxes, predictions, provenance
+from verydeep.evaluation.transfer import Material, score_of
+from verydeep.runs import answers, boxes, predictions, provenance, transfers
 from verydeep.runs.provenance import machine_type
-from verydeep.studies import Run
+from verydeep.studies import Run, Transfer
 from verydeep.studies.measurements import Measurement, protocol
 
 #: Elsewhere sums are added up in another order: how far a re-made test may be from the record, on another machine type.
@@ -18,6 +19,8 @@ SAME_BEST_CLASS = 97.0  # percent of the images, at least
 #: and what comes of it differs most where a network's boxes are poor.
 SAME_MERGED = 75.0
 PROBABILITY = 0.05  # largest difference of the best class's probability, half-precision convolutions
+#: And how far a number of features on other data may be from the record, percentage points.
+POINTS = 1.0
 
 
 def spread(every: int, images: int | None) -> np.ndarray:
@@ -120,3 +123,76 @@ def _judge(run: Run, frame: pd.DataFrame, exact: bool) -> pd.DataFrame:
             f"(at most {PROBABILITY})"
         )
     return frame
+
+
+def verify_transfer(transfer: Transfer, only: str | None = None) -> pd.DataFrame:
+    """Make numbers of a transfer again from the published weights and the data, with the C that was recorded.
+
+    Nothing that was kept is used, and nothing is written.
+
+    Parameters
+    ----------
+    only
+        The way of describing images, by its name; the paper's by default.
+
+    Returns
+    -------
+    DataFrame
+        The recorded and the re-made number in percent, their difference, and the share of images of which the same best
+        class is said.
+
+    Raises
+    ------
+    VerydeepError
+        When there is no record, the protocol, images or splits are others, or the numbers differ by more than a point.
+    """
+    record = runs.read_record(transfer)
+    if record is None:
+        raise VerydeepError(
+            f"{transfer.name} is not recorded: there is nothing to compare with; run: {transfer.command}"
+        )
+    ways = {features.name: features for features in transfer.measured() if features.name in record.measurements}
+    asked = only or transfer.usual.name
+    if asked not in ways:
+        raise VerydeepError(f"{transfer.name} has no {asked!r}: choose one of {', '.join(ways)}")
+    if not runs.is_by_protocol(record, transfer.protocol):
+        raise VerydeepError(
+            f"{transfer.name} was made by another protocol than its study has now; make it again: {transfer.command}"
+        )
+    material = Material(transfer, record.cost.pixels_per_batch, fresh=True)
+    _require_same_images(record, material, transfer.name)
+    before = record.measurements[asked]
+    table, _ = material.said(ways[asked], before.costs)
+    again = score_of(table, transfer, before.costs)
+    kept = answers.read(transfer.folder / transfers.FILE, asked)
+    same = 100 * float((_best_class(kept) == _best_class(table)).mean())
+    if abs(again.value - before.value) > POINTS:
+        raise VerydeepError(
+            f"{transfer.name}: {asked} is {again.value:.2f} % now, {before.value:.2f} % in the record; at most "
+            f"{POINTS} points are allowed"
+        )
+    difference = again.value - before.value
+    row = {"recorded": before.value, "again": again.value, "difference": difference, "same best class": same}
+    return pd.DataFrame({asked: row}).T
+
+
+def _require_same_images(record: runs.TransferRecord, material: Material, name: str) -> None:
+    """Raise :class:`VerydeepError` where a record is of other images, splits or weights than are there."""
+    if (
+        material.store.manifest_sha256 != record.data.manifest_sha256
+        or material.targets.sha256() != record.labels_sha256
+    ):
+        raise VerydeepError(f"{name} was tested on other images or labels than those in {material.store.folder}")
+    splits = [split.sha256(material.targets) for split in material.splits]
+    if splits != [split.sha256 for split in record.splits]:
+        raise VerydeepError(f"{name}: the splits are others than those of the record")
+    if weights := next((network.run.name for network in material.networks
+                        if network.weights_sha256 != record.members[network.run.name]), None):  # fmt: skip
+        raise VerydeepError(f"{name} was made from other weights of {weights} than are there")
+
+
+def _best_class(table: pd.DataFrame) -> np.ndarray:
+    """The class of the best score of every line of a table of answers."""
+    if "class_1" in table:
+        return table["class_1"].to_numpy()
+    return table[[column for column in table if column.startswith("score_")]].to_numpy().argmax(1)
