@@ -1,4 +1,4 @@
-"""Every folder of the project, and the file that most of its rooms write or read, named once.
+"""Every folder of the project, and the files that several of its rooms write or read, named once.
 
 Nothing is created on import. The root is found from the working directory upwards, so a notebook that
 papermill runs from any folder of a checkout finds the same ``runs/``.
@@ -11,6 +11,8 @@ from verydeep.errors import VerydeepError
 
 #: The file of a network's weights, in every folder that has one.
 WEIGHTS = "weights.safetensors"
+#: What a training that stopped has left in its workspace, to go on from.
+CHECKPOINT = "checkpoint.pt"
 
 #: Many a project has a book with a ``_config.yml``; only that of a checkout names this extension.
 _MARK = "verydeep.book.extension"

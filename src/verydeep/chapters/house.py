@@ -98,7 +98,7 @@ def journey(identity: str) -> display.Table:
          f"{record.data.manifest_sha256[:10]}"),
         ("studies", "what is asked", f"{number.measurement}, by the protocol: {_settings(record.protocol)}"),
         ("evaluation", "what the network said", _passes(record)),
-        ("runs", "predictions.parquet", _predicted(number)),
+        ("runs", predictions.FILE, _predicted(number)),
         ("runs", f"{record.kind}.json", f"errors {dict(record.measurements[number.measurement])}"),
         ("results", "the number", citation.value(number)),
         ("results", "claims that rest on it", _claims(number) or "none"),

@@ -6,6 +6,7 @@ from verydeep import runs
 from verydeep.chapters import display
 from verydeep.chapters.display import NOT_RUN
 from verydeep.results import training_cost
+from verydeep.runs.records import HISTORY
 from verydeep.statistics import error_interval
 from verydeep.studies import Run, Study, lineage, load, planned_runs, recipes
 
@@ -133,7 +134,7 @@ def histories(study: str, variant: str | None = None) -> dict[str, pd.DataFrame]
     asked = {run.config: run for run in planned_runs(load(study))
              if (run.variant, run.train_scale, run.seed) == (variant, "256", run.study.seeds[0])}  # fmt: skip
     trained = (asked[config] for config in "ABCDE" if config in asked and runs.read_record(asked[config], "train"))
-    return {run.config: pd.read_csv(run.folder / "history.csv") for run in trained}
+    return {run.config: pd.read_csv(run.folder / HISTORY) for run in trained}
 
 
 def _held_out_coverage(study: Study) -> str:

@@ -13,7 +13,7 @@ from verydeep import files, paths, runs
 from verydeep.errors import VerydeepError
 from verydeep.results import citation
 from verydeep.runs import predictions, templates
-from verydeep.runs.records import OUTPUTS
+from verydeep.runs.outputs import OUTPUTS
 from verydeep.studies import OfSeveral, Recorded, Study, classes_of, load
 
 _PROFILES = (

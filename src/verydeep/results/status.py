@@ -1,6 +1,6 @@
 """What a person reads in a terminal about a study: its recipe, its runs, and how far each is."""
 
-from verydeep import runs
+from verydeep import paths, runs
 from verydeep.results import training_cost
 from verydeep.studies import (
     Recorded,
@@ -71,7 +71,7 @@ def state(run: Run) -> str:
         return "trained" if tested == "missing" else tested
     if runs.is_worked_on(run):
         return "running"
-    return "stopped" if (run.workspace / "checkpoint.pt").exists() else "missing"
+    return "stopped" if (run.workspace / paths.CHECKPOINT).exists() else "missing"
 
 
 def status(name: str) -> str:

@@ -28,6 +28,9 @@ from verydeep.studies.measurements import measured_by, protocol
 from verydeep.studies.names import RunName
 from verydeep.studies.transfer import RESAMPLING
 
+#: What whoever is at work on a run holds in its workspace.
+_LOCK = ".work.lock"
+
 
 @contextlib.contextmanager
 def working_on(run: Recorded) -> Iterator[None]:
@@ -44,7 +47,7 @@ def working_on(run: Recorded) -> Iterator[None]:
     """
     provenance.require_own_sources()
     files.require_writable(run.folder)
-    with locks.hold(run.workspace / ".work.lock", run.name):
+    with locks.hold(run.workspace / _LOCK, run.name):
         for folder in (run.workspace, run.folder):
             files.clear_parts(folder)
         yield
@@ -52,7 +55,7 @@ def working_on(run: Recorded) -> Iterator[None]:
 
 def is_worked_on(run: Recorded) -> bool:
     """Whether a process is at work on ``run``, by the lock, which dies with it."""
-    return locks.is_held(run.workspace / ".work.lock")
+    return locks.is_held(run.workspace / _LOCK)
 
 
 def seal_training(run: Run) -> None:

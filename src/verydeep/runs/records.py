@@ -271,15 +271,6 @@ KINDS: dict[str, type[Record]] = {
     record.model_fields["kind"].default: record
     for record in (TrainRecord, EvaluateRecord, FuseRecord, TransferRecord, TuningRecord)
 }
-#: The files that work of each kind may leave in its folder: its record, what was trained or said of every image, and
-#: the executed notebook.
-OUTPUTS = {
-    "train": ("train.json", HISTORY, WEIGHTS, "train.ipynb"),
-    "evaluate": ("evaluate.json", "predictions.parquet", "boxes.parquet", "evaluate.ipynb"),
-    "fuse": ("fuse.json", "predictions.parquet", "boxes.parquet", "fuse.ipynb"),
-    "transfer": ("transfer.json", "transfer.parquet", "resampled.parquet", "transfer.ipynb"),
-    "finetune": ("finetune.json", "transfer.parquet", "resampled.parquet", "finetune.ipynb"),
-}
 #: The kinds of records that are of a test of images.
 TESTS = ("evaluate", "fuse", "transfer")
 

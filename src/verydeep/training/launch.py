@@ -17,7 +17,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from torch.distributed.rendezvous import rendezvous
 
-from verydeep import assembly, errors, machine, progress, runs
+from verydeep import assembly, errors, machine, paths, progress, runs
 from verydeep.errors import Interrupted, ProcessLost, VerydeepError
 from verydeep.runs import variables
 from verydeep.studies import Run
@@ -114,7 +114,7 @@ def _require_replaces_none(run: Run) -> None:
 def _finish(run: Run) -> None:
     """Do what a kill after the record was written has left undone."""
     runs.seal_training(run)
-    (run.workspace / loop.CHECKPOINT).unlink(missing_ok=True)
+    (run.workspace / paths.CHECKPOINT).unlink(missing_ok=True)
 
 
 def _require_whole_batch(run: Run, processes: int, micro_batch: int) -> None:
@@ -183,7 +183,7 @@ def _launch(processes: int, run: Run, *arguments) -> None:
     except ChildFailedError as error:
         raise VerydeepError(_why_failed(run, error, processes)) from None
     except SignalException as error:
-        last = "trained" if _is_trained(run) else checkpoints.described(run.workspace / loop.CHECKPOINT)
+        last = "trained" if _is_trained(run) else checkpoints.described(run.workspace / paths.CHECKPOINT)
         raise Interrupted(f"{run.name}: stopped by {error.sigval.name}, {last}; the same command goes on") from None
     finally:
         logging.disable(level)

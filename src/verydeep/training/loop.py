@@ -9,7 +9,7 @@ from itertools import islice
 
 import torch
 
-from verydeep import assembly, files, machine, progress
+from verydeep import assembly, files, machine, paths, progress
 from verydeep.data.views import Batch
 from verydeep.errors import Interrupted, OutOfMemory, ProcessLost, TrainingDiverged, VerydeepError
 from verydeep.runs import provenance, variables
@@ -31,7 +31,6 @@ from verydeep.training.steps import Step, Steps
 from verydeep.training.updates import Updates
 from verydeep.training.validation import held_out_errors
 
-CHECKPOINT = "checkpoint.pt"
 #: A checkpoint is written after an epoch, and within an epoch when this many seconds have passed.
 CHECKPOINT_SECONDS = 300
 #: After an epoch it is left out where writing takes long (a gigabyte for D of the paper) and more than this part of
@@ -82,7 +81,7 @@ class Training:
         self.updates = Updates(run, self.images, self.accelerator, micro_batch)
         self.steps = Steps(self.accelerator.device)
         self.stop = StopRequest()
-        self.checkpoint = run.workspace / CHECKPOINT
+        self.checkpoint = run.workspace / paths.CHECKPOINT
         self.state = self._resumed()
         device = assembly.device_record(self.accelerator.device, self.accelerator.num_processes)
         self.session = {

@@ -2,7 +2,7 @@
 
 from verydeep.results import METRICS
 from verydeep.runs import Errors
-from verydeep.runs.records import OUTPUTS
+from verydeep.runs.outputs import OUTPUTS
 
 #: Commits are shown at this length.
 SHORT = 10

@@ -23,6 +23,7 @@ from verydeep.book.pages.studies import study_page
 from verydeep.chapters import figures, formats
 from verydeep.results import citation
 from verydeep.runs import provenance, publication, templates
+from verydeep.runs.records import HISTORY
 from verydeep.studies import Recorded, Run, Study, load, names
 
 #: Lines of the source that a template shows: a run was made by those of its day, which may be gone.
@@ -43,10 +44,10 @@ def write_pages(target: Path) -> None:
     """
     recorded = {name: runs.recorded_runs(load(name)) for name in names()}
     curves = [
-        _Curve(target / name / f"{run.name}-curve.svg", run.folder / "history.csv", run.name, run.boxes is not None)
+        _Curve(target / name / f"{run.name}-curve.svg", run.folder / HISTORY, run.name, run.boxes is not None)
         for name, of_study in recorded.items()
         for run in of_study
-        if (run.folder / "history.csv").exists()
+        if (run.folder / HISTORY).exists()
     ]
     with _drawn(curves):
         written = {curve.target for curve in curves} | {_write(target / "numbers.md", numbers_page())}

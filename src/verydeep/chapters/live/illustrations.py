@@ -20,6 +20,7 @@ from verydeep.networks import dense
 from verydeep.networks.dense import score_map
 from verydeep.results import wrong_images
 from verydeep.runs import answers, predictions
+from verydeep.runs.records import HISTORY
 from verydeep.studies import Fusion, Run
 from verydeep.studies.measurements import SEVERAL, several, several_scales, single
 
@@ -54,7 +55,7 @@ def training_views(run: Run, images: int = 4, epochs: int = 5) -> Picture:
 
 def learning_curve(run: Run) -> Picture:
     """Loss, errors and learning rate of a finished training."""
-    history = pd.read_csv(run.folder / "history.csv")
+    history = pd.read_csv(run.folder / HISTORY)
     return figures.learning_curve(history, f"{run.study.name}: {run.name}", boxes=run.boxes is not None)
 
 
