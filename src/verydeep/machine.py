@@ -1,9 +1,14 @@
-"""What of the machine this process may use, and how it uses memory."""
+"""What of the machine this process may use, how much of it at once, and how it uses memory."""
 
 import ctypes
 import os
 import sys
 
+#: The most processes that prepare views for one GPU.
+WORKERS = 8
+#: Pixels that go through the network at once in a test: bounds its memory whatever the size of the images. One that is
+#: larger by itself is cut into strips (``verydeep.networks.dense.strips``), and is held in 8 bits only.
+PIXELS_PER_BATCH = 2**19
 # Parameters of glibc's mallopt, from its malloc.h, and the largest value that it takes.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MOST = -1, -3, 2**31 - 1
 

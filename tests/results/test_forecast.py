@@ -10,10 +10,8 @@ import pytest
 from conftest import REPOSITORY
 from verydeep import studies
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.evaluation import ways
 from verydeep.networks import anatomy
 from verydeep.results import forecast, training_cost
-from verydeep.training import images
 
 RECORD = json.loads((REPOSITORY / "benchmarks" / "gpu.json").read_text())
 
@@ -77,10 +75,6 @@ def test_each_of_three_things_can_bound_a_step(model):
     # more cores than the loop has processes prepare no more images
     twice = [model.step(run, card, cores=cores).preparing for cores in (forecast.WORKERS, 2 * forecast.WORKERS)]
     assert twice[0] == twice[1]
-
-
-def test_the_model_counts_with_the_processes_and_pixels_that_training_and_tests_take():
-    assert (forecast.WORKERS, forecast.PIXELS_PER_BATCH) == (images.WORKERS, ways.PIXELS_PER_BATCH)
 
 
 def test_launching_rests_on_trainings_that_were_bound_by_nothing_else(repository):

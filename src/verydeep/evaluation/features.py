@@ -15,7 +15,8 @@ from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
 from verydeep.data.targets import Targets
 from verydeep.evaluation.passes import MADE_WITH, kept_or_made, made_with
-from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
+from verydeep.evaluation.tester import Pass, Tester
+from verydeep.machine import PIXELS_PER_BATCH
 from verydeep.networks import dense
 from verydeep.studies import Features, Run, Transfer
 from verydeep.studies.transfer import PIXELS, UNTRAINED, describing_protocol

@@ -3,7 +3,7 @@
 from verydeep import files, progress, runs
 from verydeep.errors import VerydeepError
 from verydeep.evaluation import measure
-from verydeep.evaluation.tester import PIXELS_PER_BATCH
+from verydeep.machine import PIXELS_PER_BATCH
 from verydeep.runs import answers
 from verydeep.studies.fusions import Fusion
 

@@ -16,7 +16,7 @@ from verydeep.data.fingerprint import fingerprint
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.localisation import BoxPasses
 from verydeep.evaluation.passes import Passes
-from verydeep.evaluation.tester import PIXELS_PER_BATCH
+from verydeep.machine import PIXELS_PER_BATCH
 from verydeep.runs import answers, provenance
 from verydeep.studies import Run
 from verydeep.studies.measurements import measured_by, protocol

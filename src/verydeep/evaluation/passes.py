@@ -22,7 +22,8 @@ from verydeep.assembly import (
     weights_sha256,
 )
 from verydeep.data.store import Store
-from verydeep.evaluation.tester import PIXELS_PER_BATCH, Pass, Tester
+from verydeep.evaluation.tester import Pass, Tester
+from verydeep.machine import PIXELS_PER_BATCH
 from verydeep.networks.network import Network
 from verydeep.runs import predictions, provenance
 from verydeep.studies import Measurement, Run

@@ -17,7 +17,8 @@ from verydeep.data.base import Images
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.views import require_rescalable, rescale
 from verydeep.errors import VerydeepError
-from verydeep.evaluation.ways import PIXELS_PER_BATCH, WAYS, Way
+from verydeep.evaluation.ways import WAYS, Way
+from verydeep.machine import PIXELS_PER_BATCH
 from verydeep.networks.network import DTYPES, Network
 from verydeep.studies.parts import Testing
 

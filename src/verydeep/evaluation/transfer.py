@@ -12,7 +12,7 @@ from verydeep.data.targets import Split, own_split, random_split, read_targets
 from verydeep.evaluation.classifiers import best_cost, scores
 from verydeep.evaluation.features import Descriptors, unit
 from verydeep.evaluation.measure import Begun, require_trained, write_answers
-from verydeep.evaluation.tester import PIXELS_PER_BATCH
+from verydeep.machine import PIXELS_PER_BATCH
 from verydeep.runs import transfers
 from verydeep.runs.parts import TransferScore
 from verydeep.runs.records import KINDS, TargetRecord

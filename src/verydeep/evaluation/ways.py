@@ -13,13 +13,10 @@ from typing import ClassVar, NamedTuple
 import torch
 
 from verydeep.data.views import centre_position, grid_positions
+from verydeep.machine import PIXELS_PER_BATCH
 from verydeep.networks import anatomy, dense
 from verydeep.networks.network import Network
 from verydeep.studies.parts import Testing
-
-#: Pixels that go through the network at once: bounds its memory whatever the size of the images. An image that is
-#: larger by itself is cut into strips (:func:`verydeep.networks.dense.strips`), and is held in 8 bits only.
-PIXELS_PER_BATCH = 2**19
 
 
 class Tested(NamedTuple):

@@ -11,11 +11,11 @@ from verydeep.assembly import recorded_normaliser
 from verydeep.data.targets import Split, random_split
 from verydeep.evaluation.measure import require_trained
 from verydeep.evaluation.passes import kept_or_made
-from verydeep.evaluation.tester import PIXELS_PER_BATCH
 from verydeep.evaluation.transfer import OnOtherData
 from verydeep.finetuning.loop import Lesson, batch_size, fit, new_network
 from verydeep.finetuning.rates import best_rate
 from verydeep.finetuning.testing import posteriors
+from verydeep.machine import PIXELS_PER_BATCH
 from verydeep.networks import anatomy
 from verydeep.runs import transfers
 from verydeep.runs.parts import TransferScore, WayCost

@@ -19,12 +19,12 @@ from verydeep.data.views import require_rescalable
 from verydeep.errors import DataError, VerydeepError
 from verydeep.evaluation.measure import require_trained
 from verydeep.evaluation.passes import MADE_WITH, kept_or_made, made_with
-from verydeep.evaluation.tester import PIXELS_PER_BATCH
 from verydeep.finetuning.kept import NOTE, PAGE, Note, settings
 from verydeep.finetuning.loop import Lesson, fit, new_network
 from verydeep.finetuning.pages import page
 from verydeep.finetuning.rates import best_rate
 from verydeep.finetuning.testing import posteriors
+from verydeep.machine import PIXELS_PER_BATCH
 from verydeep.networks import weights
 from verydeep.networks.network import Network
 from verydeep.paths import WEIGHTS

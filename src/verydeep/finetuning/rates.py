@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.targets import aside, of_one_class
 from verydeep.errors import TrainingDiverged
-from verydeep.evaluation.tester import PIXELS_PER_BATCH
 from verydeep.finetuning.loop import Lesson, fit, new_network
 from verydeep.finetuning.testing import posteriors
+from verydeep.machine import PIXELS_PER_BATCH
 from verydeep.studies import Run
 from verydeep.studies.tuning import FURTHER, RATES, first_rate
 

@@ -4,7 +4,8 @@ import numpy as np
 
 from verydeep.data.base import Images
 from verydeep.data.normaliser import Normaliser
-from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester
+from verydeep.evaluation.tester import Tester
+from verydeep.machine import PIXELS_PER_BATCH
 from verydeep.networks.network import Network
 from verydeep.studies import Run
 

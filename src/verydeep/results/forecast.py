@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from verydeep import runs
 from verydeep.data.sources import SOURCES
 from verydeep.errors import UnknownName, VerydeepError
+from verydeep.machine import PIXELS_PER_BATCH, WORKERS
 from verydeep.networks import anatomy
 from verydeep.studies import Run, load
 from verydeep.studies.measurements import measured_by
@@ -35,10 +36,6 @@ GRADIENT_BYTES, BYTES = 4, {"float32": 4, "bfloat16": 2, "float16": 2}
 PARAMETER_BYTES = 16
 #: Bytes of the place that a pooling keeps for each of its outputs.
 PLACE_BYTES = 8
-#: Processes that prepare images for one card, as :mod:`verydeep.training.images` starts them.
-WORKERS = 8
-#: Pixels that go through the network at once in a test, as in :mod:`verydeep.evaluation.ways`.
-PIXELS_PER_BATCH = 2**19
 
 
 class Accelerator(BaseModel):

@@ -99,12 +99,8 @@ def shared(batch: Batch) -> Batch:
     return batch
 
 
-#: The most processes that prepare views for one GPU.
-WORKERS = 8
-
-
 def workers(on_gpu: bool) -> int:
     """Processes that prepare views. On a CPU the network needs every core; a GPU waits for them, and has its share of
     the machine's cores."""
     sharing = int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
-    return min(WORKERS, max(1, machine.cores() // sharing)) if on_gpu else 0
+    return min(machine.WORKERS, max(1, machine.cores() // sharing)) if on_gpu else 0

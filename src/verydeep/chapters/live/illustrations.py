@@ -15,7 +15,8 @@ from verydeep.data.views import (
     grid_positions,
     rescale,
 )
-from verydeep.evaluation.tester import PIXELS_PER_BATCH, Tester, rescaled
+from verydeep.evaluation.tester import Tester, rescaled
+from verydeep.machine import PIXELS_PER_BATCH
 from verydeep.networks import dense
 from verydeep.networks.dense import score_map
 from verydeep.results import wrong_images
