@@ -11,8 +11,9 @@ from verydeep import assembly, files, paths, runs
 from verydeep.data import sources
 from verydeep.data.images import pixels_of, require_rgb
 from verydeep.data.normaliser import Normaliser
-from verydeep.data.views import centre_position, require_rescalable, rescale
+from verydeep.data.views import centre_position
 from verydeep.errors import VerydeepError
+from verydeep.evaluation.tester import rescaled_picture
 from verydeep.networks import vgg, weights
 from verydeep.paths import WEIGHTS
 from verydeep.runs import publication, remote, variables
@@ -50,9 +51,7 @@ class Transform:
     def _rescaled(self, picture: Image.Image | np.ndarray) -> np.ndarray:
         image = pixels_of(picture) if isinstance(picture, Image.Image) else picture
         require_rgb(image)
-        require_rescalable("the picture", *image.shape[:2], self.scale, self.testing.longer_side, "crop it")
-        keys = ("longer_side", "interpolation", "antialias")
-        return rescale(image, self.scale, **{key: getattr(self.testing, key) for key in keys})
+        return rescaled_picture(self.testing, image, self.scale)
 
     def _tensor(self, image: np.ndarray) -> torch.Tensor:
         return self.normalise(np.ascontiguousarray(image)[None])[0]

@@ -131,24 +131,29 @@ class Tester:
 
 
 def rescaled(testing: Testing, store: Images, row: int, shorter: int) -> np.ndarray:
-    """One image of the store, rescaled as ``testing`` says: uint8 (height, width, 3).
+    """One image of the store, rescaled as ``testing`` says; as :func:`rescaled_picture`."""
+    name = store.manifest["name"].iat[row]
+    return rescaled_picture(testing, store.image(row), shorter, name=name, advice=store.too_narrow)
+
+
+def rescaled_picture(
+    testing: Testing, image: np.ndarray, shorter: int, *, name: str = "the picture", advice: str = "crop it"
+) -> np.ndarray:
+    """An image, uint8 (height, width, 3), rescaled as ``testing`` says to a shorter side of ``shorter`` pixels.
+
+    Parameters
+    ----------
+    name, advice
+        How an error calls the image, and what it says to do.
 
     Raises
     ------
     DataError
         When it is so narrow that it would have more pixels than any image may have that is read.
     """
-    image = store.image(row)
-    require_rescalable(
-        store.manifest["name"].iat[row], *image.shape[:2], shorter, testing.longer_side, store.too_narrow
-    )
-    return rescale(
-        image,
-        shorter,
-        longer_side=testing.longer_side,
-        interpolation=testing.interpolation,
-        antialias=testing.antialias,
-    )
+    require_rescalable(name, *image.shape[:2], shorter, testing.longer_side, advice)
+    keys = ("longer_side", "interpolation", "antialias")
+    return rescale(image, shorter, **{key: getattr(testing, key) for key in keys})
 
 
 @dataclass
