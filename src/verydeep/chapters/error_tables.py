@@ -7,6 +7,7 @@ import pandas as pd
 from verydeep import paper, results
 from verydeep.chapters import display, localisation_tables, training_tables
 from verydeep.chapters.display import NOT_RUN
+from verydeep.networks.published import AUTHORS, TORCHVISION
 from verydeep.results import Number, Snapshot, paper_row, printed_numbers
 from verydeep.results.printed import judged
 from verydeep.studies import load, planned_runs
@@ -152,10 +153,8 @@ def _run(table: int, study: str, rows: list[results.Row]) -> list[results.Row]:
 
 
 def _head(config: str, scale: str, test_scales: str) -> dict:
-    trained = {"jitter": "[256;512]", "torchvision": "random areas", "authors": "[256;512], the authors' own"}.get(
-        scale, scale
-    )
-    return {"config": config, "train S": trained, "test Q": test_scales.replace(";", ", ")}
+    trained = {"jitter": "[256;512]", TORCHVISION: "random areas", AUTHORS: "[256;512], the authors' own"}
+    return {"config": config, "train S": trained.get(scale, scale), "test Q": test_scales.replace(";", ", ")}
 
 
 def errors_markdown(table: int, studies: list[str], show: Callable[[Number], str], brief: bool = False) -> str:

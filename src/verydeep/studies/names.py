@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 
 from verydeep.errors import VerydeepError
+from verydeep.networks.published import AUTHORS, TORCHVISION
 
 #: Training scales by name: the paper's (Sect. 3.1), and who published the weights that were not trained here.
-TRAIN_SCALES = ("256", "384", "jitter", "torchvision", "authors")
+TRAIN_SCALES = ("256", "384", "jitter", TORCHVISION, AUTHORS)
 
 #: Seeds are whole numbers below this, which numpy's and torch's generators take alike.
 SEEDS = 2**32

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from verydeep.networks.published import AUTHORS
 from verydeep.studies.strict import Strict
 
-#: Training scales of the networks whose features are tested: the paper's were trained with jitter.
-SINGLE_SCALE = ("jitter", "authors")
+#: Training scales of the networks whose features are tested: the paper's were trained with scale jitter.
+JITTERED = ("jitter", AUTHORS)
 #: The two networks that stand for a shallow one with large filters, and for a deep one, in claim 25.
 SHALLOW = (("B-5x5", "256"), ("D", "256"))
 _FIVE, _THREE = (256, 384, 512, 640, 768), (256, 384, 512)

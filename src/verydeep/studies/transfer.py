@@ -8,7 +8,7 @@ from verydeep.studies.names import RunName
 from verydeep.studies.plan import Run, named_run
 from verydeep.studies.recorded import OfSeveral
 from verydeep.studies.schema import Study
-from verydeep.studies.targets import SHALLOW, SINGLE_SCALE, TARGETS, Target
+from verydeep.studies.targets import JITTERED, SHALLOW, TARGETS, Target
 
 #: The ways of joining the descriptors of several scales.
 JOINS = ("average", "stack", "max")
@@ -112,7 +112,7 @@ class Transfer(OfSeveral):
         if len(self.members) > 1:
             return features
         first = self.members[0]
-        if first.train_scale in SINGLE_SCALE:
+        if first.train_scale in JITTERED:
             joins = JOINS if self.target.metric == "recall" else JOINS[:2]
             view = "image" if self.target.boxes else ""
             features += [Features(join, self.scales, view=view) for join in joins]
@@ -211,7 +211,7 @@ def planned_transfers(study: Study) -> list[Transfer]:
     """Every transfer that a study asks for: to each data set D, E and both; to VOC-2007 also B-5x5 and D at S=256."""
     seed, planned = study.seeds[0], []
     for source in study.transfer.data:
-        rows = [(config, scale) for scale in SINGLE_SCALE for config in ("D", "E")]
+        rows = [(config, scale) for scale in JITTERED for config in ("D", "E")]
         there = [Run(study, config, scale, seed) for config, scale in rows if config in study.networks.get(scale, [])]
         pairs = [there[k : k + 2] for k in range(len(there) - 1) if there[k].train_scale == there[k + 1].train_scale]
         groups = [*([run] for run in there), *pairs]

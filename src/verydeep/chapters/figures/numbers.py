@@ -20,6 +20,7 @@ from verydeep.chapters.figures.style import (
     ink_on,
     use_style,
 )
+from verydeep.results import claims
 from verydeep.results.printed import judged_cell
 
 
@@ -111,12 +112,12 @@ FARTHEST = 15
 #: On which sides of zero a kind of rule has its margin.
 _MARGINS = {"same": (1, -1), "not-lower": (1,)}
 _VERDICTS = {
-    "reproduced": RIGHT,
-    "reproduced in part": "#5f7d1f",
-    "not reproduced": WRONG,
-    "undecided": "#9a6514",
-    "not tested fairly": "#6b7078",
-    "not tested": "#6b7078",
+    claims.REPRODUCED: RIGHT,
+    claims.IN_PART: "#5f7d1f",
+    claims.NOT_REPRODUCED: WRONG,
+    claims.UNDECIDED: "#9a6514",
+    claims.UNFAIR: "#6b7078",
+    claims.NOT_TESTED: "#6b7078",
 }
 
 
@@ -153,8 +154,8 @@ def forest(verdicts: list) -> Picture:
         beside = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 9, "color": colour}
         axes.text(1.01, place, verdict.verdict, **beside)
     axes.axvline(0, color="#777777", linewidth=0.8)
-    claims = [textwrap.fill(f"{verdict.number}. {verdict.statement}", 44) for verdict in shown]
-    axes.set_yticks(range(len(shown)), claims, fontsize=9)
+    statements = [textwrap.fill(f"{verdict.number}. {verdict.statement}", 44) for verdict in shown]
+    axes.set_yticks(range(len(shown)), statements, fontsize=9)
     axes.invert_yaxis()
     cells = [judged_cell(pair.first) for verdict in shown if verdict.ours is not None for pair in verdict.compared]
     of = " in top-1 error" if all(cell.endswith(".top1") for cell in cells) else ""  # others: of boxes, of precision
