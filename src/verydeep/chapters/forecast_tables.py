@@ -94,12 +94,12 @@ def _in_all(fit: Model, of: list[Run], card: Accelerator, cards: int, precision:
     return sum(trained), sum(tested)
 
 
-def in_short(card: str = "H100", cards: int = 8) -> str | None:
-    """How long the whole study trains, in words, as :func:`full_cost` has it; ``None`` where nothing was measured."""
+def in_short() -> str | None:
+    """How long the whole study trains on eight H100, in words, by :func:`full_cost`; ``None`` if not measured."""
     if (fit := model()) is None:
         return None
-    trained, _ = _in_all(fit, planned_runs(load(STUDY)), forecast.accelerator(card), cards, "float32")
-    return f"{progress.duration(trained * _HOUR)} on {cards} {card}, by the model of What the full study costs"
+    trained, _ = _in_all(fit, planned_runs(load(STUDY)), forecast.accelerator("H100"), 8, "float32")
+    return f"{progress.duration(trained * _HOUR)} on 8 H100, by the model of What the full study costs"
 
 
 def full_cost(precision: str = "float32") -> display.Table:

@@ -18,9 +18,9 @@ def recipe(study: str, train_scale: str = "256", variant: str | None = None) -> 
     return _recipe(study, train_scale, variant).drop(columns="differs")
 
 
-def departures(study: str, train_scale: str = "256") -> pd.DataFrame:
-    """The rows of :func:`recipe` that differ from the paper's."""
-    frame = _recipe(study, train_scale)
+def departures(study: str) -> pd.DataFrame:
+    """The rows of :func:`recipe` that differ from the paper's, at S=256."""
+    frame = _recipe(study, "256")
     return frame[frame["differs"].astype(bool)].drop(columns="differs")
 
 

@@ -54,10 +54,10 @@ def decode(data: bytes, path: str, *, upright: bool = False, advice: str = RESTO
         return np.asarray((ImageOps.exif_transpose(image) if upright else image).convert("RGB"))
 
 
-def pixels_of(picture: Image.Image, called: str = "the picture") -> np.ndarray:
+def pixels_of(picture: Image.Image) -> np.ndarray:
     """A PIL image as :func:`decode` gives a file of it, upright; raises as it does."""
-    with _readable(called, "give another"):
-        _require_lossless(picture, called)
+    with _readable("the picture", "give another"):
+        _require_lossless(picture, "the picture")
         return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
 
 

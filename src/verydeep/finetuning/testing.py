@@ -1,4 +1,4 @@
-"""What a tuned network says of images: all three places that ask it ask in one way."""
+"""What a tuned network says of images, asked in one way by all that tunes; kept, it is asked in float32."""
 
 import numpy as np
 

@@ -10,6 +10,9 @@ from verydeep.networks.configurations import Configuration, Size
 from verydeep.networks.initialisation import initialise
 from verydeep.networks.vgg import VGG
 
+#: What a Gaussian has within two standard deviations along a line.
+_TWO_DEVIATIONS = 0.955
+
 
 def features_until(net: VGG, layer: str) -> torch.nn.Sequential:
     """The first modules of ``net``, up to and with ``layer`` (``conv3_2`` or ``pool4``), its ReLU included.
@@ -31,14 +34,14 @@ def features_until(net: VGG, layer: str) -> torch.nn.Sequential:
     return net.features[: names[layer] + 1]
 
 
-def gradient(net: VGG, layer: str, size: int, images: int = 8, seed: int = 0) -> np.ndarray:
+def gradient(net: VGG, layer: str, size: int) -> np.ndarray:
     """Mean absolute gradient of the central unit of ``layer`` with respect to each input pixel: float (size, size).
 
-    Over all channels of the unit and over random inputs. Where it is zero the unit does not depend on the pixel.
+    Over all channels of the unit and over eight random inputs. Where it is zero the unit does not depend on the pixel.
     """
     part = features_until(net, layer)
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(images, 3, size, size, generator=generator, requires_grad=True)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(8, 3, size, size, generator=generator, requires_grad=True)
     maps = part(x)
     centre = maps[:, :, maps.shape[2] // 2, maps.shape[3] // 2]
     weights = torch.randn(centre.shape, generator=generator)  # or gradients of opposite sign would cancel
@@ -82,10 +85,10 @@ def bounds(
     return max(0, first), min(side - 1, first + row.receptive_field - 1)
 
 
-def effective(gradient: np.ndarray, share: float = 0.955) -> float:
-    """Side of the centred square that holds ``share`` of the squared gradient: the effective receptive field.
+def effective(gradient: np.ndarray) -> float:
+    """Side of the centred square that holds most of the squared gradient: the effective receptive field.
 
-    As much as a Gaussian has within two standard deviations along a line, by default.
+    As much as a Gaussian has within two standard deviations along a line.
     """
     power = gradient.astype(np.float64) ** 2
     rows, columns = (np.average(np.arange(len(power)), weights=power.sum(axis)) for axis in (1, 0))
@@ -93,10 +96,10 @@ def effective(gradient: np.ndarray, share: float = 0.955) -> float:
     distance = np.maximum(np.abs(ys - rows), np.abs(xs - columns))
     order = np.argsort(distance, axis=None)
     reached = np.cumsum(power.ravel()[order]) / power.sum()
-    return float(2 * distance.ravel()[order][np.searchsorted(reached, share)] + 1)
+    return float(2 * distance.ravel()[order][np.searchsorted(reached, _TWO_DEVIATIONS)] + 1)
 
 
-def initialised(net: VGG, scheme: str, seed: int = 0) -> VGG:
-    """``net`` with weights drawn anew by a scheme of :mod:`verydeep.networks.initialisation`."""
-    initialise(net, scheme, torch.Generator().manual_seed(seed))
+def initialised(net: VGG, scheme: str) -> VGG:
+    """``net`` with weights drawn anew by one of :data:`verydeep.networks.choices.SCHEMES`."""
+    initialise(net, scheme, torch.Generator().manual_seed(0))
     return net

@@ -13,10 +13,10 @@ from verydeep.networks.configurations import PAPER_SIZE, Size
 from verydeep.networks.initialisation import initialise
 
 
-def scales(
-    config: str, size: Size, scheme: str, pixel_deviation: float, *, images: int = 8, seed: int = 0
-) -> pd.DataFrame:
+def scales(config: str, size: Size, scheme: str, pixel_deviation: float, *, seed: int = 0) -> pd.DataFrame:
     """Standard deviation of every layer's output and of the loss's gradient with respect to it, at the first step.
+
+    Of eight random images.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def scales(
         if isinstance(module, torch.nn.ReLU):
             module.inplace = False
     hooks = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
-    x = pixel_deviation * torch.randn(images, 3, net.crop, net.crop, generator=generator)
-    labels = torch.randint(net.num_classes, (images,), generator=generator)
+    x = pixel_deviation * torch.randn(8, 3, net.crop, net.crop, generator=generator)
+    labels = torch.randint(net.num_classes, (len(x),), generator=generator)
     F.cross_entropy(net(x), labels).backward()
     for hook in hooks:
         hook.remove()

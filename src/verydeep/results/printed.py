@@ -131,9 +131,10 @@ def printed_beside(number: str) -> float | int | None:
 
 
 def paper_row(table: int, row) -> str:
-    """The name of a row of Tables 3 to 10: ``D-384``, ``D-jitter-both``, ``7-dense``, ``GoogLeNet-7``.
+    """The name of a row of Tables 3 to 12: ``D-384``, ``D-jitter-both``, ``7-dense``, ``GoogLeNet-7``.
 
-    Of Tables 8 to 10 ``D-384-scr-fc``, ``D-384-pcr-all-at-352+384``, ``2-networks``, ``OverFeat``.
+    Of Tables 8 to 10 ``D-384-scr-fc``, ``D-384-pcr-all-at-352+384``, ``2-networks``, ``OverFeat``. Of Tables 11 and 12
+    ``D-jitter+E-jitter``, ``Chatfield-et-al``, ``D-jitter+E-jitter-on-voc2012-action-image``.
     """
     if table in (11, 12):
         return _transfer_row(table, row)

@@ -80,12 +80,12 @@ class RunName:
 
 
 def seed_of(folder: str) -> int:
-    """The seed with which the name of a run's or a fusion's folder ends.
+    """The seed with which the name of the folder of a run ends, or of what is made of runs that share one.
 
     Raises
     ------
     VerydeepError
-        When it ends with none.
+        When it ends with none, as that of a fusion of runs of several seeds.
     """
     given = _SEED.fullmatch(str(folder).rpartition("-")[2])
     if given is None:

@@ -31,14 +31,14 @@ def recipe(run: Run) -> pd.DataFrame:
     return settings.recipe(run.study.name, run.train_scale, run.variant)
 
 
-def training_views(run: Run, images: int = 4, epochs: int = 5) -> Picture:
-    """What this very run sees: a few training images and their crops in its first ``epochs``.
+def training_views(run: Run) -> Picture:
+    """What this very run sees: a few training images and their crops in its first epochs.
 
     The first column is the whole image; the others are the crop, flip and colour that the run's seed draws.
     """
-    store, epochs = open_data(run), min(epochs, run.recipe.epochs)
+    store, epochs = open_data(run), min(5, run.recipe.epochs)
     rows, _ = assembly.training_rows(run, store)
-    chosen = np.linspace(0, len(rows) - 1, images + 2, dtype=int)[1:-1]
+    chosen = np.linspace(0, len(rows) - 1, 6, dtype=int)[1:-1]
     view = assembly.training_views(run)
     shown, titles = [], []
     labels = store.manifest["label"].to_numpy()
@@ -219,8 +219,8 @@ def disagreement(fusion: Fusion) -> Picture:
     return figures.heat_map(shares, "different best class (%)")
 
 
-def dense_against_crops(run: Run, images: int = 200) -> pd.DataFrame:
-    """How far dense evaluation is from cropping the image at each window of the score map.
+def dense_against_crops(run: Run) -> pd.DataFrame:
+    """How far dense evaluation is from cropping the image at each window of the score map, on 200 images.
 
     Both see the window, but a crop is padded with zeros where dense evaluation has the neighbouring image (Sect.
     3.2); and where the crop is not a multiple of 32 pixels and pooling rounds up, the window's last cells see the
@@ -237,7 +237,7 @@ def dense_against_crops(run: Run, images: int = 200) -> pd.DataFrame:
     normalise = normaliser(run, store)
     crop, step = run.study.crop, run.configuration.stride
     shorter = max(run.scale_range[1], crop + step)
-    rows = store.rows("val")[np.linspace(0, len(store.rows("val")) - 1, images, dtype=int)]
+    rows = store.rows("val")[np.linspace(0, len(store.rows("val")) - 1, 200, dtype=int)]
     table = []
     with torch.inference_mode():
         every = (normalise(rescale(store.image(row), shorter)[None]) for row in rows)

@@ -12,6 +12,9 @@ from verydeep.networks.configurations import Configuration
 from verydeep.studies import Run
 from verydeep.studies.measurements import single
 
+#: Images that are looked at; channels shown of each layer, and their strongest responses.
+_IMAGES, _CHANNELS, _SHOWN = 400, 2, 6
+
 
 def first_filters(run: Run) -> Picture:
     """The filters of the first convolution; the strongest first, by the sum of their squared weights."""
@@ -20,12 +23,12 @@ def first_filters(run: Run) -> Picture:
     return figures.filters(weights[order])
 
 
-def responses_by_layer(run: Run, channels: int = 2, shown: int = 6, images: int = 400) -> Picture | Markdown:
+def responses_by_layer(run: Run) -> Picture | Markdown:
     """What makes channels of the last convolution of each block respond most: pieces of validation images.
 
-    Of ``images`` spread evenly over the validation set, tested at the scale of Table 3, those in which a channel has
-    its ``shown`` strongest responses; each piece is what the position depends on, its receptive field. The channels are
-    those whose strongest responses stand out most from their usual ones
+    Of 400 images spread evenly over the validation set, tested at the scale of Table 3, those in which a channel has
+    its strongest responses; each piece is what the position depends on, its receptive field. The channels are those
+    whose strongest responses stand out most from their usual ones
     (:func:`verydeep.networks.responses.telling_channels`). Of a network that is no chain a sentence: what a position of
     it sees lies on several ways of different lengths.
     """
@@ -36,14 +39,14 @@ def responses_by_layer(run: Run, channels: int = 2, shown: int = 6, images: int 
     store, net = open_data(run), load_network(run)
     normalise, config = normaliser(run, store), run.configuration
     every = store.rows("val")
-    rows = every[np.linspace(0, len(every) - 1, min(images, len(every)), dtype=int)]
+    rows = every[np.linspace(0, len(every) - 1, min(_IMAGES, len(every)), dtype=int)]
     side = run.study.pixels(single(run.train_scale).test_scales[0])
     layers = tuple(f"conv{b}_{len(block)}" for b, block in enumerate(config.blocks, 1))
     by_layer = responses.strongest(net, (normalise(rescale(store.image(row), side)[None]) for row in rows), layers)
     pieces = {}
     for layer in by_layer:
-        for channel in responses.telling_channels(layer, channels, shown):
-            best = np.argsort(-layer.values[:, channel], kind="stable")[:shown]
+        for channel in responses.telling_channels(layer, _CHANNELS, _SHOWN):
+            best = np.argsort(-layer.values[:, channel], kind="stable")[:_SHOWN]
             pieces[f"{layer.layer}\nchannel {channel}"] = [
                 _piece(
                     rescale(store.image(rows[k]), side),

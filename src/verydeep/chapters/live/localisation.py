@@ -18,15 +18,15 @@ from verydeep.studies.localisation import OVERLAP
 from verydeep.studies.measurements import box_scales, measured_by
 
 
-def crops(run: Run, images: int = 3, epochs: int = 5) -> Picture:
-    """What this very run sees and is asked: crops of a few training images in its first ``epochs``, each with its box.
+def crops(run: Run) -> Picture:
+    """What this very run sees and is asked: crops of a few training images in its first epochs, each with its box.
 
     A crop without a box does not count: too little of the object lies in it.
     """
-    store, epochs = open_data(run), min(epochs, run.recipe.epochs)
+    store, epochs = open_data(run), min(5, run.recipe.epochs)
     target, view = box_targets(run, store), training_views(run)
     rows, _ = training_rows(run, store, target)
-    chosen = np.linspace(0, len(rows) - 1, images + 2, dtype=int)[1:-1]
+    chosen = np.linspace(0, len(rows) - 1, 5, dtype=int)[1:-1]
     shown, asked, titles = [], [], []
     for i in chosen:
         image = store.image(rows[i])
