@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from verydeep import studies
+from verydeep import notebooks, studies
 from verydeep.runs import templates
+from verydeep.runs.outputs import OUTPUTS
+from verydeep.runs.records import KINDS
 
 
 def test_the_command_repeats_the_run():
@@ -24,3 +26,17 @@ def test_the_command_tells_a_variant_as_a_word(name):
     run = replace(run, study=run.study.model_copy(update={"variants": {name: variant}}), variant=name)
     given = shlex.split(templates.command(run, "train"))[-1]
     assert yaml.safe_load(given) == run.parameters and yaml.safe_load(given)["variant"] == name
+
+
+def test_every_kind_of_work_has_a_record_a_template_and_words():
+    """What a further class of work needs beside itself."""
+    made = [
+        studies.find_run("smoke", "A", 256),
+        studies.find_fusion(["smoke/D-256", "smoke/D-384"], "dense"),
+        studies.find_transfer(["smoke/A-256"], "photographs"),
+        studies.find_tuning("smoke/A-256", "photographs"),
+    ]
+    kinds = [kind for one in made for kind in one.kinds]
+    assert kinds == [*KINDS] == [*templates.TEMPLATES] == [*notebooks.MACHINE] == [*OUTPUTS]
+    assert {one.kind for one in made} == {*kinds} - {"train"} and all(one.in_words for one in made)
+    assert made[0].kinds == ("train", "evaluate") and len({*map(type, made)}) == 4

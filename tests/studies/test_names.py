@@ -147,3 +147,8 @@ def test_a_record_of_an_unknown_variant_is_said(trained):
 def test_a_member_is_named_exactly(name):
     with pytest.raises(VerydeepError, match="names no network"):
         named_run(name)
+
+
+def test_a_run_is_found_again_by_its_address():
+    planned = [run for name in studies.names() for run in studies.planned_runs(studies.load(name))]
+    assert [named_run(run.address) for run in planned] == planned
