@@ -145,6 +145,8 @@ ELSEWHERE = {
     "result_tables.result_table",
     "result_tables.transfer_table",
     "display.table",
+    "display.of_rows",
+    "display.without_rows",
     "display.errors",
     "display.text",
     "live.illustrations.dense_against_crops",
