@@ -25,6 +25,7 @@ from loops import in_turns, medians, write_files
 from PIL import Image
 
 from verydeep import assembly
+from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
 from verydeep.data.views import grid_positions, scaled_size
 from verydeep.errors import VerydeepError
@@ -47,7 +48,7 @@ class Test:
         every = self.store.rows("val")
         self.rows = every[np.linspace(0, len(every) - 1, min(images, len(every))).astype(int)]
         self.files = write_files(self.store, self.rows, folder)
-        normalise = assembly.normaliser(run, self.store, self.device)
+        normalise = Normaliser.of(self.store, run.recipe.unit_variance, self.device)
         self.tester = Tester(assembly.untrained_network(run), normalise, run.testing, run.recipe.flip)
 
     def pixels(self, measurement: Measurement) -> list[int]:

@@ -22,6 +22,7 @@ from common import Record, in_own_process
 from loops import Loops, apart, run_of, some_of
 
 from verydeep import assembly, machine
+from verydeep.data.normaliser import Normaliser
 from verydeep.errors import VerydeepError
 from verydeep.evaluation.tester import Tester
 from verydeep.studies import Run
@@ -52,7 +53,7 @@ def training_peak(run: Run, micro_batch: int) -> dict[str, float]:
 
 def testing_peak(run: Run, pixels: int) -> dict[str, float]:
     """Of the dense test of one image with so many pixels along its shorter side."""
-    normalise = assembly.normaliser(run, assembly.open_data(run))
+    normalise = Normaliser.of(assembly.open_data(run), run.recipe.unit_variance)
     tester = Tester(assembly.untrained_network(run), normalise, run.testing, run.recipe.flip)
     image = np.random.default_rng(0).integers(0, 256, (1, pixels, round(LONGER * pixels), 3), dtype=np.uint8)
     start = in_use()

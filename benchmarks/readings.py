@@ -52,7 +52,7 @@ def main(study: str, names: tuple[str, ...], images: int) -> None:
         store = open_data(run)
         rows = store.rows("val")
         rows = rows[spread(len(rows), images)]
-        tester = partial(Tester, load_network(run), normaliser(run, store, on))
+        tester = partial(Tester, load_network(run), normaliser(run, on))
         for way, scales in (("dense", several_scales(run.train_scale)), (CROPS, (single_scale(run.train_scale),))):
             sides, before = [run.study.pixels(scale) for scale in scales], None
             for reading, testing in {AS_TESTED: run.testing, **others(run.testing, way)}.items():

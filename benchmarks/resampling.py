@@ -67,7 +67,7 @@ def main(study: str, names: tuple[str, ...]) -> None:
         run = named_run(f"{study}/{name}")
         store = open_data(run)
         rows = store.rows("val")
-        tester = Tester(load_network(run), normaliser(run, store, on), run.testing, run.recipe.flip)
+        tester = Tester(load_network(run), normaliser(run, on), run.testing, run.recipe.flip)
         size = run.study.pixels(single_scale(run.train_scale))
         for scale in several_scales(run.train_scale):
             other = run.study.pixels(scale)

@@ -68,7 +68,7 @@ def main(study: str, names: tuple[str, ...]) -> None:
         run = named_run(f"{study}/{network}")
         store = open_data(run)
         rows, shorter = store.rows("val"), run.study.pixels(single_scale(run.train_scale))
-        tester = Tester(load_network(run), normaliser(run, store, on), run.testing, run.recipe.flip)
+        tester = Tester(load_network(run), normaliser(run, on), run.testing, run.recipe.flip)
         ready = (tester.net, tester.testing, run.recipe.flip)
         crop = run.study.crop
         windows = whole_positions(shorter, crop, tester.net.config.stride)

@@ -9,6 +9,7 @@ from verydeep import assembly, runs, studies
 from verydeep.data.boxes import BoxTargets
 from verydeep.data.views import TrainingViews
 from verydeep.errors import VerydeepError
+from verydeep.evaluation.passes import Passes
 from verydeep.training.objectives import objective
 
 
@@ -69,3 +70,13 @@ def test_a_network_that_gives_boxes_is_asked_what_its_study_says(monkeypatch, va
 @pytest.mark.parametrize(("variant", "smoothing"), [(None, 0), ("ladder-4", 0.1)])
 def test_labels_are_smoothed_by_the_share_of_the_recipe(variant, smoothing):
     assert objective(studies.find_run("narrow", "D", "256", 0, variant)).smoothing == smoothing
+
+
+def test_a_network_is_tested_with_the_colours_that_it_was_trained_with(trained):
+    """Not with those of the images that lie in the store today, which may be others."""
+    run = studies.find_run("smoke", "A", 256)
+    passes = Passes(run)
+    trained_with = runs.read_record(run, "train").data.statistics
+    passes.store.statistics = replace(passes.store.statistics, mean=[0.0, 0.0, 0.0], deviation=1.0)
+    assert passes.tester.normalise.mean.tolist() == pytest.approx(trained_with.mean)
+    assert passes.tester.normalise.divisor == trained_with.deviation != 1

@@ -149,15 +149,11 @@ def require_as_recorded(run: Run, record: runs.TrainRecord) -> None:
         )
 
 
-def normaliser(run: Run, store: Store, device="cpu") -> Normaliser:
-    """What the run's network expects of its input."""
-    if run.published:
-        return Normaliser.published_by(run.published.publisher, device)
-    return Normaliser.of(store, run.recipe.unit_variance, device)
+def normaliser(run: Run, device="cpu", record: runs.TrainRecord | None = None) -> Normaliser:
+    """What the run's network expects of its input: the colours that it was trained with, by the record of its training.
 
-
-def recorded_normaliser(run: Run, device="cpu", record: runs.TrainRecord | None = None) -> Normaliser:
-    """What the run's network expects of its input, by the record of its training, or by this ``record`` of it."""
+    Or by this ``record`` of it. Whatever lies in the store of its study today, it is not tested with other ones.
+    """
     if run.published:
         return Normaliser.published_by(run.published.publisher, device)
     record = record or runs.read_record(run, "train")

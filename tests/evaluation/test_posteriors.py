@@ -286,7 +286,7 @@ def test_a_batch_normalised_network_is_tested_as_torchvisions():
 def test_every_pass_of_a_study_is_of_its_own_scale(trained):
     run = studies.find_run("smoke", "A", 256)
     store, net = assembly.open_data(run), assembly.load_network(run)
-    one = tester.Tester(net, assembly.normaliser(run, store), run.study.testing, run.recipe.flip)
+    one = tester.Tester(net, assembly.normaliser(run), run.study.testing, run.recipe.flip)
     rows = store.rows("val")[:8]
     found = [np.log(one.make("dense", store, rows, run.study.pixels(scale)).posteriors) for scale in (224, 256, 288)]
     for one_scale, another in itertools.pairwise(found):  # logarithms, for nearly all posteriors are near 0 or 1

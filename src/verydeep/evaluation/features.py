@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from verydeep import progress
-from verydeep.assembly import device, load_network, recorded_normaliser, untrained_network, weights_sha256
+from verydeep.assembly import device, load_network, normaliser, untrained_network, weights_sha256
 from verydeep.data.base import Images
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
@@ -112,7 +112,7 @@ class Descriptors:
     @cached_property
     def _normalise(self) -> Normaliser:
         """What the network expects of its input: the mean of the images that it was trained on."""
-        return recorded_normaliser(self.run, device())
+        return normaliser(self.run, device())
 
     def _tester(self, of: str) -> Tester:
         net = untrained_network(self.run) if of == UNTRAINED else load_network(self.run)

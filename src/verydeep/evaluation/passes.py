@@ -82,7 +82,7 @@ class Passes:
     @cached_property
     def tester(self) -> Tester:
         """Made when the first pass is: it moves the network to its device."""
-        normalise = normaliser(self.run, self.store, self.device)
+        normalise = normaliser(self.run, self.device)
         return Tester(self.net, normalise, self.run.testing, self.run.recipe.flip, self.pixels_per_batch)
 
     def pixels(self, name: str) -> int:

@@ -114,11 +114,11 @@ def pretrained(name: str | Path, *, sha256: str | None = None, device: str | tor
         record = _record(run, folder)
         _require_hash(path, record.weights_sha256, f"the record of {run.name}")
         weights.load_into(net, path)
-    normaliser = assembly.recorded_normaliser(run, device, record)
+    normalise = assembly.normaliser(run, device, record)
     if sha256 is not None:
         _require_hash(path, sha256, "who asked for it")
     scale = run.study.pixels(single(run.train_scale).test_scales[0])
-    transform = Transform(normaliser, scale, run.size.crop, run.testing)
+    transform = Transform(normalise, scale, run.size.crop, run.testing)
     return Pretrained(net.to(device).eval(), transform, class_names(run), run, files.sha256(path), record)
 
 

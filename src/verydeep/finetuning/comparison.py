@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from verydeep import progress, runs
-from verydeep.assembly import recorded_normaliser
+from verydeep.assembly import normaliser
 from verydeep.data.targets import Split, random_split
 from verydeep.evaluation.measure import require_trained
 from verydeep.evaluation.passes import kept_or_made
@@ -134,7 +134,7 @@ class _Comparison(OnOtherData):
     def _rate(self, way: str) -> float:
         """The rate of a way of training, chosen on a share of its images for a middle number of them."""
         lesson = self._lesson(self.split(self.made.middle))
-        normalise = recorded_normaliser(self.run, self.material.device)
+        normalise = normaliser(self.run, self.material.device)
 
         def keep(rate: float, left: Callable[[], float]) -> float:
             return self._kept(f"{way}-rate-{rate:g}", rate, lambda: np.array([left()]))[0].item()
@@ -149,7 +149,7 @@ class _Comparison(OnOtherData):
 
         def learn() -> np.ndarray:
             net = new_network(run, self.store.num_classes, way == TUNED)
-            normalise = recorded_normaliser(run, self.material.device)
+            normalise = normaliser(run, self.material.device)
             fit(net, run, self._lesson(split), normalise, way == TUNED, rate)
             return posteriors(net, run, normalise, self.store, self.targets.rows[split.test], self.pixels_per_batch)
 

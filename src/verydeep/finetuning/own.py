@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from verydeep import files, locks, paths, progress
-from verydeep.assembly import device, recorded_normaliser, require_weights, weights_sha256
+from verydeep.assembly import device, normaliser, require_weights, weights_sha256
 from verydeep.data.base import Images
 from verydeep.data.images import decode
 from verydeep.data.targets import aside, of_one_class
@@ -201,7 +201,7 @@ def _tune(
     images.require_scale(run.study.pixels(256))
     train, test = images.split(held_out)
     report(f"{folder}: {len(images.words)} classes, {len(train)} images to learn from, {len(test)} to test on")
-    normalise = recorded_normaliser(run, device())
+    normalise = normaliser(run, device())
     lesson = Lesson(images, train, epochs, run.seed)
     kept = _Kept.of(run, images, lesson, held_out, pixels_per_batch)
     rate = best_rate(run, lesson, len(images.words), normalise, True, pixels_per_batch, kept.left)

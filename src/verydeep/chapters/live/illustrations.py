@@ -119,7 +119,7 @@ def score_maps(run: Run) -> Picture:
     """
     store, net = open_data(run), load_network(run)
     position, row = _an_image(run)
-    normalise, testing = normaliser(run, store), run.testing
+    normalise, testing = normaliser(run), run.testing
     tester = Tester(net, normalise, testing.model_copy(update={"precision": "float32"}), run.recipe.flip)
     images, maps, titles, counted = [], [], [], []
     with torch.inference_mode():
@@ -159,7 +159,7 @@ def crop_posteriors(run: Run) -> Picture:
     """
     store, net = open_data(run), load_network(run)
     position, row = _an_image(run)
-    normalise, testing, crop = normaliser(run, store), run.testing, run.size.crop
+    normalise, testing, crop = normaliser(run), run.testing, run.size.crop
     titles, probabilities = [], []
     with torch.inference_mode():
         for scale in several_scales(run.train_scale):
@@ -185,7 +185,7 @@ def posteriors_by_scale(run: Run, classes: int = 4, scales: int = 9) -> Picture:
     chosen = several_scales(run.train_scale)
     least = run.study.crop * run.study.network.length_divisor
     every = sorted({*chosen, *np.linspace(max(least, chosen[0] - 32), chosen[-1] + 64, scales, dtype=int).tolist()})
-    row, normalise = store.rows("val")[position], normaliser(run, store)
+    row, normalise = store.rows("val")[position], normaliser(run)
     posteriors = []
     with torch.inference_mode():
         for scale in every:
@@ -234,7 +234,7 @@ def dense_against_crops(run: Run) -> pd.DataFrame:
         standard deviation, and the share of images (percent) that both give the same best class.
     """
     store, net = open_data(run), load_network(run)
-    normalise = normaliser(run, store)
+    normalise = normaliser(run)
     crop, step = run.study.crop, run.configuration.stride
     shorter = max(run.scale_range[1], crop + step)
     rows = store.rows("val")[np.linspace(0, len(store.rows("val")) - 1, 200, dtype=int)]

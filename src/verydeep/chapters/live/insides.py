@@ -37,7 +37,7 @@ def responses_by_layer(run: Run) -> Picture | Markdown:
             f"Shown of chains of layers; in {run.config} several ways lead to a unit, and each sees another part."
         )
     store, net = open_data(run), load_network(run)
-    normalise, config = normaliser(run, store), run.configuration
+    normalise, config = normaliser(run), run.configuration
     every = store.rows("val")
     rows = every[np.linspace(0, len(every) - 1, min(_IMAGES, len(every)), dtype=int)]
     side = run.study.pixels(single(run.train_scale).test_scales[0])
