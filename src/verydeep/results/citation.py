@@ -147,7 +147,7 @@ def compared(difference: Difference) -> str:
     if difference.training:
         errors = "{:.1f} and {:.1f} %".format(*difference.training)
         lines.append(
-            f"on their training crops: {errors}; where these differ, part of the difference may be of training"
+            f"on their training crops: {errors}; where these differ, part of the difference may be one of training"
         )
     return "\n".join(lines)
 
