@@ -100,6 +100,6 @@ def effective(gradient: np.ndarray) -> float:
 
 
 def initialised(net: VGG, scheme: str) -> VGG:
-    """``net`` with weights drawn anew by one of :data:`verydeep.networks.choices.SCHEMES`."""
+    """``net`` with weights drawn anew by one of ``choices.SCHEMES``."""
     initialise(net, scheme, torch.Generator().manual_seed(0))
     return net

@@ -11,7 +11,7 @@ TRANSFERRED_CONVOLUTIONS = 4
 
 
 def initialise(net: Network, scheme: str, generator: torch.Generator) -> None:
-    """Draw all weights of ``net`` anew by one of :data:`verydeep.networks.choices.SCHEMES`, in place.
+    """Draw all weights of ``net`` anew by one of ``choices.SCHEMES``, in place.
 
     Batch normalisations start with scale 1, shift 0 and fresh statistics, whatever the scheme.
 

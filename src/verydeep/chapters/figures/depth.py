@@ -24,7 +24,7 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
     use_style()
     sources = list(dict.fromkeys(frame["source"]))
     rows = -(-len(sources) // 2)
-    figure, panels = plt.subplots(rows, 2, figsize=(4.7, 3.0 * rows), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(rows, 2, figsize=(5.2, 3.1 * rows), layout="constrained", squeeze=False)
     parts = {source: frame[frame["source"] == source] for source in sources}
     height = max(part["high"].max() - part["low"].min() for part in parts.values()) / 0.75
     for axes, source in zip(panels.flat, sources, strict=False):
