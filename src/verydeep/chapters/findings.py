@@ -106,8 +106,8 @@ def by_depth(*of: str) -> pd.DataFrame:
     ``error``, ``low`` and ``high`` in percent, ``trained``: for how many epochs and by which recipe of several
     networks, ``after``: how many epochs the A had that it starts from, 0 without one, and ``way``: how it was tested,
     on a centre crop in a study whose networks dense testing harms, as its verdict on depth is. A recipe that has one
-    depth so far is left out. An A that was trained as long and by the same recipe as networks from random weights
-    stands in their line, too: it starts from none in either.
+    depth so far, of those trained for as long, is left out. An A that was trained as long and by the same recipe as
+    networks from random weights stands in their line, too: it starts from none in either.
     """
     rows = []
     printed = printed_numbers()
@@ -137,7 +137,13 @@ def _measured(snapshot: Snapshot) -> list[dict]:
                 point = _point(snapshot.study.name, number.row, errors, words, after, way)
                 lines.setdefault(changes, []).append((run, point))
     points = [_with_an_a(line, lines) for line in lines.values()]
-    return [point for line in points if len({one["layers"] for one in line}) > 1 for point in line]
+    return [point for line in points if _has_two_depths(line) for point in line]
+
+
+def _has_two_depths(line: list[dict]) -> bool:
+    """Whether networks of two depths were trained by the recipe for equally many epochs."""
+    frame = pd.DataFrame(line)
+    return bool((frame.groupby("trained")["layers"].nunique() > 1).any())
 
 
 def _with_an_a(line: list[tuple[studies.Run, dict]], lines: dict[str, list[tuple[studies.Run, dict]]]) -> list[dict]:
