@@ -30,6 +30,7 @@ class TableCaptions(SphinxTransform):
     default_priority = 710  # after the outputs are there, before references are resolved
 
     def apply(self, **kwargs):
+        study = None  # read from the notebook once, where a caption asks for it
         for cell in list(self.document.findall(nodes.container)):
             wanted = cell.get("cell_metadata", {}).get("table") if cell.get("nb_element") == "cell_code" else None
             if wanted is None:
@@ -39,7 +40,8 @@ class TableCaptions(SphinxTransform):
                 continue  # a template, which was not executed
             caption = wanted["caption"]
             if STUDY in caption:
-                caption = caption.replace(STUDY, asked_for(Path(self.env.doc2path(self.env.docname)), "study"))
+                study = study or asked_for(Path(self.env.doc2path(self.env.docname)), "study")
+                caption = caption.replace(STUDY, study)
             numbered = NumberedTable(caption=caption, names=[wanted["name"]] if "name" in wanted else [])
             numbered.source, numbered.line = cell.source, cell.line
             if numbered["names"]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 
 from verydeep import runs, statistics
@@ -59,8 +60,9 @@ def errors_by_half(study: str, *networks: str) -> display.Table:
     more = harder | {name: -weight for name, weight in easier.items()}
     first, *others = by_class
     for other in others:
+        answers_of_both = _paired(study, first, other)
         gains = {
-            name: display.difference(_gain(study, first, other, weights))
+            name: display.difference(statistics.weighted_difference(*answers_of_both, weights))
             for name, weights in (parts | {"harder less easier half": more}).items()
         }
         frame = frame.reindex(gains).assign(**{f"{other}: better by": gains})
@@ -69,14 +71,13 @@ def errors_by_half(study: str, *networks: str) -> display.Table:
     return display.table(frame.rename_axis("classes"), units=units, missing=missing, caption=display.FIRST_SEED)
 
 
-def _gain(study: str, first: str, other: str, weights: dict[str, float]) -> statistics.Interval:
-    """By how much a network is better than the first, its classes weighted."""
+def _paired(study: str, first: str, other: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which images each of two networks answers wrongly, bool (images,), and the words of each image's class."""
     before, after = (_tested(study, network).sort_values("image") for network in (first, other))
     if before["image"].tolist() != after["image"].tolist():
         raise RecordError(f"{study}: {first} and {other} were tested on other images; make the older of the two again")
     words = before["label"].map(class_words(study)).to_numpy()
-    wrong = [~predictions.hits(table, 1) for table in (before, after)]
-    return statistics.weighted_difference(*wrong, words, weights)
+    return ~predictions.hits(before, 1), ~predictions.hits(after, 1), words
 
 
 def confused_pairs(study: str, network: str, count: int = 12) -> display.Table:

@@ -1,5 +1,6 @@
 """Records: what a training, an evaluation, a fusion, a transfer and a tuning left behind, each with a schema."""
 
+from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field, model_validator
@@ -36,7 +37,7 @@ SCHEMA_VERSION = 1
 HISTORY = "history.csv"
 
 
-class Record(BaseModel):
+class Record(BaseModel, ABC):
     """What every record says."""
 
     model_config = STRICT
@@ -63,13 +64,13 @@ class Record(BaseModel):
     #: How people call what it is of.
     called: ClassVar[str] = "run"
 
+    @abstractmethod
     def is_of(self, made: Recorded) -> bool:
         """Whether it is the record of what lies in its folder, and no other."""
-        raise NotImplementedError
 
+    @abstractmethod
     def whose(self) -> str:
         """What it is the record of, as a message names it."""
-        raise NotImplementedError
 
     @property
     def in_words(self) -> str:
@@ -89,13 +90,14 @@ class OfSeveralRecord(Record):
         members = [run.name for run in made.members]
         return (self.study, [*self.members]) == (made.study.name, members) and self._is_made_as(made)
 
+    @abstractmethod
     def _is_made_as(self, made: OfSeveral) -> bool:
         """Whether the same was made of those members."""
-        raise NotImplementedError
 
     def whose(self) -> str:
         return f"of {'+'.join(self.members)}"
 
+    @abstractmethod
     def subject(self) -> OfSeveral:
         """What it says it is the record of.
 
@@ -104,7 +106,6 @@ class OfSeveralRecord(Record):
         VerydeepError
             When there are no such networks or data.
         """
-        raise NotImplementedError
 
 
 class RunRecord(Record):
