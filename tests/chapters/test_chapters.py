@@ -31,7 +31,7 @@ OTHERS = {
         "recursion | 34 | 65 | 32", "gradient | 34 | 65 | 32", "conv3_3 | 32 | *",
     ]),
     "networks/pooling": ({"config": "A", "crop": 256}, [
-        "pool5 | 8 | 7 | 8 | 150 | 181 | *", "*3x3, rounded down': '102,760,448'*", "*with 2x2': '134,217,728'*",
+        "pool5 | 8 | 7 | 8 | 150 | 181 | *", "3x3, rounded down | 102,760,448", "2x2 | 134,217,728",
     ]),
     "networks/lrn": ({"crop": 64, "width_divisor": 4}, ["LRN | * | 1"]),  # 4 images, 16 channels, 64x64, 4 bytes: a MiB
     "networks/one-by-one": ({"height": 56, "channels": 256, "reduced": 64, "out": 128}, [  # 56^2 a weight

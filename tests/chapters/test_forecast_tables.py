@@ -7,10 +7,12 @@ import pytest
 
 from verydeep import runs, studies
 from verydeep.chapters import display, forecast_checks, forecast_tables
+from verydeep.errors import VerydeepError
 from verydeep.results import forecast
 from verydeep.results.training_cost import planned_multiply_adds, training_images
 
 MODELLED = (forecast_tables.measured, forecast_tables.full_cost, forecast_tables.by_network, forecast_tables.cores,
+            forecast_tables.authors_time,
             forecast_checks.summary, forecast_checks.every_check)  # fmt: skip
 
 
@@ -33,7 +35,24 @@ def test_a_record_in_miniature_is_no_basis(checkout):
 def test_each_assumption_leads_to_its_source(repository):
     shown = forecast_tables.assumed()._repr_html_()
     for card in forecast.assumptions()[0].values():
-        assert f'href="{card.price_from}"' in shown and f'href="{card.specification}"' in shown
+        for source in filter(None, (card.price_from, card.specification)):
+            assert f'href="{source}"' in shown
+    assert ">None<" not in shown and ">NaN<" not in shown and ">nan<" not in shown
+
+
+def test_the_authors_cards_take_by_the_model_about_as_long_as_the_authors_say(repository):
+    """Two to three weeks a network (Sect. 3.3): what the chapter says of D and of E."""
+    days = forecast_tables.authors_time().astype(float)
+    assert days.index.tolist() == ["A", "B", "C", "D", "E"] and days.iloc[:, 1].is_monotonic_increasing
+    assert (days.iloc[:, 0] / days.iloc[:, 1]).to_numpy() == pytest.approx(3.75, rel=0.01)
+    four = days.iloc[:, 1]
+    assert 14 <= four["E"] <= 21 and 11 < four["D"] < 14
+    run, card = studies.find_run("full", "D", 256), forecast.accelerator("Titan Black")
+    step = forecast_checks.model().step(run, card, decoded=True)
+    least = 256 * run.training_multiply_adds / (5.1e12 / 2)  # at all that the card can do
+    assert 1 < step.seconds / least < 3 and step.bound == "arithmetic"
+    with pytest.raises(VerydeepError, match="Titan Black: accelerators.yaml has no link, over which 4 would"):
+        forecast_checks.model().step(run, card, 4)
 
 
 def test_time_and_money_follow_from_the_parts(repository):

@@ -105,4 +105,6 @@ def test_pooling_3x3_gives_the_sizes_of_real_layers():
             x = torch.nn.functional.max_pool2d(x, 3, 2, ceil_mode=up)
             assert table.loc[layer, f"with 3x3, rounded {way}"] == x.shape[2]
     assert table["map with 2x2"].tolist() == table["with 3x3, rounded up"].tolist() == [112, 56, 28, 14, 7]
-    assert table.attrs["fc6"] == (102_760_448, 6 * 6 * 512 * 4096, 102_760_448)
+    assert network_tables.pooled_fc6("D", 224)["weights of FC6"].to_dict() == {
+        "2x2": 102_760_448, "3x3, rounded down": 6 * 6 * 512 * 4096, "3x3, rounded up": 102_760_448,
+    }  # fmt: skip

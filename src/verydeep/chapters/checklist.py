@@ -34,7 +34,7 @@ def checklist(study: str) -> pd.DataFrame:
         ("NeurIPS", "Error bars and how they are computed", _error_bars(study), "cite"),
         ("NeurIPS", "Computing infrastructure", _machines(made), f"runs/{study}"),
         ("NeurIPS", "Compute: time and work", _cost(spec, made), f"runs/{study}"),
-        ("NeurIPS", "Licences of data and code", f"data: {SOURCES[spec.data.source].licence}", "reproduce"),
+        ("NeurIPS", "Licences of data and code", _licences(spec), "README.md"),
         ("NeurIPS", "Trained models are available", _weights(spec, made), f"runs/{study}"),
         ("ACM", "Artifacts documented, consistent, complete, exercisable", _complete(spec), "reproduce"),
         ("ACM", "Artifacts can be checked", f"{_sealed(spec)} files with their sha256; `verydeep check`", "reproduce"),
@@ -44,8 +44,15 @@ def checklist(study: str) -> pd.DataFrame:
 
 
 def _claims(study: str) -> str:
-    verdicts = pd.Series([verdict.verdict for verdict in results.read(study).verdicts]).value_counts()
-    return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    """Of the claims that have a rule; the others cannot be tested by networks of ours."""
+    every = results.read(study).verdicts
+    ruled = [verdict.verdict for verdict in every if verdict.rule is not None]
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in pd.Series(ruled).value_counts().items())
+    return f"of {len(ruled)} claims with a rule: {counted}; {len(every) - len(ruled)} have none"
+
+
+def _licences(study: Study) -> str:
+    return f"code: {citation.software()['license']}; data: {SOURCES[study.data.source].licence}"
 
 
 def _departures(study: str) -> int:
@@ -110,10 +117,10 @@ def _error_bars(study: str) -> str:
         return "no number has been run"
     several = sum(len(number.runs) > 1 for number in done)
     tested = " or ".join(str(n) for n in sorted({number.n for number in done}))
+    over_seeds = f", {several} over several seeds, by bootstrap over images and seeds" if several else ""
     return (
         f"{len(done)} numbers with a 95 % interval over the images tested on ({tested}): {len(done) - several} of one "
-        f"run, errors by Wilson's, {several} over several seeds, by bootstrap over images and seeds; differences by "
-        f"paired bootstrap and McNemar's exact test"
+        f"run, errors by Wilson's{over_seeds}; differences by paired bootstrap and McNemar's exact test"
     )
 
 

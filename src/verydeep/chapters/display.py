@@ -185,12 +185,12 @@ def _one_head(shown: str) -> str:
 
 
 def _linked(shown: pd.DataFrame, links: dict[str, Callable[[str], str]]) -> str:
-    """A table of texts as HTML, its cells below the headings of ``links`` as links."""
+    """A table of texts as HTML, its cells below the headings of ``links`` as links, but for empty ones."""
     for heading in links:
         if heading == shown.index.name:
             shown.index = pd.Index([f"\x00{heading}\x00{cell}\x00" for cell in shown.index], name=heading)
         else:
-            shown[heading] = [f"\x00{heading}\x00{cell}\x00" for cell in shown[heading]]
+            shown[heading] = [cell and f"\x00{heading}\x00{cell}\x00" for cell in shown[heading]]
 
     def link(cell: re.Match) -> str:
         return f'<a href="{html.escape(links[cell[1]](html.unescape(cell[2])))}">{cell[2]}</a>'

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from verydeep import progress, studies
+from verydeep import paper, progress, studies
 from verydeep.chapters import benchmarks, display, forecast_checks
 from verydeep.chapters.forecast_checks import model
 from verydeep.data.sources import SOURCES
@@ -34,10 +34,12 @@ def assumed() -> display.Table:
     """What is taken from data sheets and price lists, a row a card, with source and date."""
     rows, addresses = {}, {}
     for card in forecast.assumptions()[0].values():
-        price, sheet = (f"{card.title}, {urlsplit(url).netloc}" for url in (card.price_from, card.specification))
+        price, sheet = (
+            url and f"{card.title}, {urlsplit(url).netloc}" for url in (card.price_from, card.specification)
+        )
         addresses |= {("price", price): card.price_from, ("sheet", sheet): card.specification}
         rows[card.title] = {
-            "peak, bfloat16 (TFLOPS)": card.teraflops["bfloat16"],
+            "peak, bfloat16 (TFLOPS)": card.teraflops.get("bfloat16"),
             "peak, float32 (TFLOPS)": card.teraflops["float32"],
             "memory (GB)": card.memory,
             "its bandwidth (GB/s)": card.bandwidth,
@@ -47,8 +49,11 @@ def assumed() -> display.Table:
             "price from": price,
             "data sheet": sheet,
         }
-    links = {"price from": lambda cell: addresses["price", cell], "data sheet": lambda cell: addresses["sheet", cell]}
-    return display.table(pd.DataFrame(rows).T.rename_axis("card"), links=links)
+    links = {
+        "price from": lambda cell: addresses["price", cell],
+        "data sheet": lambda cell: addresses["sheet", cell],
+    }
+    return display.table(pd.DataFrame(rows).T.rename_axis("card"), links=links, missing="")
 
 
 def measured() -> display.Table:
@@ -122,6 +127,23 @@ def full_cost(precision: str = "float32") -> display.Table:
         frame = pd.DataFrame(rows).T.rename_axis(["cards", "what"])
         integers = ["networks", "training (hours)", "price (US dollars)"]
         return display.table(frame.astype(dict.fromkeys(integers, int)))
+
+    return _needs_model(make)
+
+
+def authors_time() -> display.Table:
+    """Days that A to E at S=256 take by the model on the authors' card, and on four as fast as they say (Sect. 3.3).
+
+    Images lie decoded: what preparing them took is not known.
+    """
+
+    def make(fit: Model) -> display.Table:
+        card, rows = forecast.accelerator("Titan Black"), {}
+        faster = paper.table("in-text").set_index("fact")["value"]["speed-up on 4 GPUs over 1"]
+        for run in _groups()["A to E at S=256"]:
+            days = fit.training_seconds(run, training_images(run), card, decoded=True) / _HOUR / _DAY
+            rows[run.config] = {"one card (days)": days, f"four, {faster} times as fast (days)": days / faster}
+        return display.table(pd.DataFrame(rows).T.rename_axis("network").round(1))
 
     return _needs_model(make)
 

@@ -7,6 +7,7 @@ from verydeep.errors import UnknownName
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import PAPER_SIZE, Size, all_configurations, chains, configuration
 from verydeep.networks.stacks import Stack
+from verydeep.studies import load
 
 
 def layer_table(config: str, size: Size = PAPER_SIZE) -> pd.DataFrame:
@@ -63,6 +64,17 @@ def fc_share() -> pd.DataFrame:
     counts = ("fc6", "fc7", "fc8", "all FC", "all")
     frame = pd.DataFrame(rows).T.astype(dict.fromkeys(counts, int)).round(1)
     return display.table(frame, units=dict.fromkeys(counts, "weights"))
+
+
+def study_parameters(*names: str) -> pd.DataFrame:
+    """Parameters of all six configurations in the paper and in studies, in millions, a column each."""
+    six = ("A", "A-LRN", "B", "C", "D", "E")
+    sizes = {"paper": PAPER_SIZE} | {name: load(name).size for name in names}
+    columns = {
+        of: {name: anatomy.parameters(configuration(name), size) / 1e6 for name in six} for of, size in sizes.items()
+    }
+    frame = pd.DataFrame(columns).round(2).rename_axis("network")
+    return display.table(frame, units=dict.fromkeys(sizes, "millions"))
 
 
 STACKS = ((Stack(3, 2), Stack(5, 1)), (Stack(3, 3), Stack(7, 1)))
@@ -131,6 +143,26 @@ def one_by_one(height: int = 224, channels: int = 100, reduced: int = 20, out: i
     return display.of_rows(rows, "convolution", digits=1)
 
 
+def _by_pooling(config: str, crop: int) -> dict[str, dict[str, anatomy.Layer]]:
+    """The layers of a network by their name, with 2x2 pooling and with AlexNet's; raises :class:`UnknownName`."""
+    if config not in chains():
+        raise UnknownName("config", config, chains())
+    sizes = {"2x2": Size(crop=crop)} | {
+        f"3x3, rounded {way}": Size(crop=crop, pooling=pooling, pooling_window=3)
+        for way, pooling in (("down", "floor"), ("up", "ceil"))
+    }
+    return {
+        name: {layer.name: layer for layer in anatomy.layers(configuration(config), size)}
+        for name, size in sizes.items()
+    }
+
+
+def pooled_fc6(config: str = "D", crop: int = 224) -> pd.DataFrame:
+    """Weights of FC6, which sees the last map whole, by the pooling; raises as :func:`pooling_table`."""
+    weights = {name: {"weights of FC6": layers["fc6"].weights} for name, layers in _by_pooling(config, crop).items()}
+    return display.table(pd.DataFrame(weights).T.rename_axis("pooling"))
+
+
 def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:
     """2x2 pooling with stride 2 against AlexNet's 3x3 with stride 2: map sizes, weights and receptive field.
 
@@ -142,13 +174,7 @@ def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:
     UnknownName
         For a network without FC6, whose weights hang on the last map.
     """
-    if config not in chains():
-        raise UnknownName("config", config, chains())
-    three = {rounding: Size(crop=crop, pooling=rounding, pooling_window=3) for rounding in ("floor", "ceil")}
-    two, down, up = (
-        {layer.name: layer for layer in anatomy.layers(configuration(config), size)}
-        for size in (Size(crop=crop), three["floor"], three["ceil"])
-    )
+    two, down, up = _by_pooling(config, crop).values()
     rows = []
     for name in (name for name, layer in two.items() if layer.kind == "maxpool"):
         side = down[name].shape[1]
@@ -166,7 +192,6 @@ def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:
             }
         )
     frame = pd.DataFrame(rows).set_index("layer")
-    frame.attrs["fc6"] = tuple(layers["fc6"].weights for layers in (two, down, up))
     maps = dict.fromkeys(("map with 2x2", "with 3x3, rounded down", "with 3x3, rounded up"), "positions a side")
     return display.table(
         frame, units=maps | dict.fromkeys(("receptive field with 2x2", "with 3x3, as rounded down"), "pixels")

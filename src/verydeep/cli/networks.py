@@ -23,7 +23,8 @@ def run(study: str, config: str, train_scale: str, seed: int, variant: str | Non
     """Train and evaluate one network, through the notebooks.
 
     Trains first whatever it starts from.
-    Resumes what was interrupted and does nothing for what is done. TRAIN_SCALE is 256, 384 or jitter.
+    Resumes what was interrupted and does nothing for what is done. TRAIN_SCALE is 256, 384 or jitter;
+    of the study released, whose weights are others', torchvision or authors.
     """
     from verydeep import notebooks, studies
 

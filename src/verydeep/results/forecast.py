@@ -47,12 +47,12 @@ class Accelerator(BaseModel):
     title: str
     teraflops: dict[str, float]
     bandwidth: float
-    link: float
+    link: float | None = None
     memory: float
     specification: str
-    dollars_an_hour: float
-    price_from: str
-    price_of: str
+    dollars_an_hour: float | None = None
+    price_from: str | None = None
+    price_of: str | None = None
 
     def multiply_adds(self, precision: str) -> float:
         """The most in a second; a multiply-add is two operations."""
@@ -176,16 +176,20 @@ class Model:
         ----------
         decoded
             Whether the images lie decoded in the store, so that none is prepared.
+
+        Raises
+        ------
+        VerydeepError
+            For several of a card that no link joins.
         """
         precision = precision or run.recipe.precision
         images = -(-run.recipe.batch // cards)
         image_seconds = run.training_multiply_adds / (self.share * on.multiply_adds(precision))
         image_seconds += _first_map(run) * self.first_map * self._slower(on, precision)
-        exchange = 2 * (cards - 1) / cards * GRADIENT_BYTES * _parameters(run) / (on.link * 1e9 / 2)
         layers = run.configuration.weight_layers
         return Step(
             run.recipe.batch,
-            images * image_seconds + _update(run, on) + exchange,
+            images * image_seconds + _update(run, on) + _exchange(run, on, cards),
             layers * self.launching,
             0.0 if decoded else images / (self.prepared * min(cores, WORKERS)),
         )
@@ -231,6 +235,14 @@ def _parameters(run: Run) -> int:
 def _update(run: Run, on: Accelerator) -> float:
     """Seconds that updating the weights takes; those that do not learn are counted too."""
     return UPDATE_BYTES * _parameters(run) / (on.bandwidth * 1e9)
+
+
+def _exchange(run: Run, on: Accelerator, cards: int) -> float:
+    if cards == 1:
+        return 0.0
+    if on.link is None:
+        raise VerydeepError(f"{on.title}: accelerators.yaml has no link, over which {cards} would exchange gradients")
+    return 2 * (cards - 1) / cards * GRADIENT_BYTES * _parameters(run) / (on.link * 1e9 / 2)
 
 
 def _wait(run: Run, training: runs.TrainRecord) -> float:
