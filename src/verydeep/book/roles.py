@@ -46,6 +46,17 @@ class BookRole(SphinxRole, ABC):
         address = self.env.app.builder.get_relative_uri(self.env.docname, page) + anchor
         return nodes.reference("", "", *shown, internal=True, refuri=address, reftitle=hover)
 
+    def _number(
+        self, text: str = display.NOT_RUN, spread: str = "", *, page: str = "", hover: str = "", anchor: str = ""
+    ) -> nodes.inline:
+        """A number of ours and what stands behind it, as a link to its page; *not run*, which leads nowhere."""
+        shown = [nodes.inline(text, text, classes=["result"])]
+        if not page:
+            return shown[0]
+        if spread:
+            shown.append(nodes.inline(spread, spread, classes=["spread"]))
+        return nodes.inline("", "", self._link(page, hover, *shown, anchor=anchor), classes=["result-link"])
+
     def _warn(self, message: str):
         return [], [self.inliner.reporter.warning(message, line=self.lineno)]
 
@@ -71,19 +82,16 @@ class ResultRole(BookRole):
         if number.status != "done":
             if "required" in asked:
                 return self._warn(f"{identity} has not been run")
-            return [nodes.inline(display.NOT_RUN, display.NOT_RUN, classes=["result"])], []
+            return [self._number()], []
         text = f"{number.value:.1f}" if number.low is not None else f"{number.value:.3g}"
-        shown = [nodes.inline(text, text, classes=["result"])]
-        if number.low is not None and "cell" not in asked and "bare" not in asked:
-            spread = f" {display.spread(number)}"
-            shown.append(nodes.inline(spread, spread, classes=["spread"]))
+        alone = number.low is None or "cell" in asked or "bare" in asked
         page, _, anchor = citation.page(number).partition(".html")
-        reference = self._link(page, citation.hover(number), *shown, anchor=anchor)
-        wrapped = [nodes.inline("", "", reference, classes=["result-link"])]
+        spread = "" if alone else f" {display.spread(number)}"
+        shown = [self._number(text, spread, page=page, hover=citation.hover(number), anchor=anchor)]
         if "cell" in asked and number.low is not None:
             interval = f" {number.low:.1f}–{number.high:.1f}"
-            wrapped.append(nodes.inline(interval, interval, classes=["interval"]))
-        return wrapped, []
+            shown.append(nodes.inline(interval, interval, classes=["interval"]))
+        return shown, []
 
 
 class PaperRole(BookRole):
@@ -136,16 +144,14 @@ class HeldOutRole(BookRole):
             return self._warn(str(error))
         record = runs.read_record(run, "train")
         if record is None:
-            return [nodes.inline(display.NOT_RUN, display.NOT_RUN, classes=["result"])], []
+            return [self._number()], []
         error, images = record.metrics.held_out_error("top1"), record.data.held_out.count
         text, spread = f"{error:.1f}", f" {display.spread_of(error, *error_interval(error, images))}"
-        shown = [nodes.inline(text, text, classes=["result"]), nodes.inline(spread, spread, classes=["spread"])]
         hover = (
             f"top-1 error, percent, on the {images:,} images held out from the training set, after "
             f"{record.cost.epochs} epochs; with its 95 % interval; study {run.study.name}, {run.row}, seed {run.seed}"
         )
-        reference = self._link(f"runs/{run.study.name}/{run.name}", hover, *shown)
-        return [nodes.inline("", "", reference, classes=["result-link"])], []
+        return [self._number(text, spread, page=f"runs/{run.study.name}/{run.name}", hover=hover)], []
 
 
 class DifferenceRole(BookRole):
@@ -163,12 +169,10 @@ class DifferenceRole(BookRole):
         except VerydeepError as error:
             return self._warn(str(error))
         if found is None:
-            return [nodes.inline(display.NOT_RUN, display.NOT_RUN, classes=["result"])], []
+            return [self._number()], []
         value, spread = claim_tables.in_points(found.interval)
-        shown = [nodes.inline(value, value, classes=["result"]), nodes.inline(spread, spread, classes=["spread"])]
         hover = f"{citation.describe_difference(found)}; verydeep compare {study} {' '.join(rows)}"
-        reference = self._link("cite", hover, *shown, anchor="#two-numbers-compared")
-        return [nodes.inline("", "", reference, classes=["result-link"])], []
+        return [self._number(value, spread, page="cite", hover=hover, anchor="#two-numbers-compared")], []
 
 
 def _shown_at(study: str, claim: int | str, on_one_crop: bool) -> tuple[str, str]:
