@@ -12,7 +12,7 @@ import scripts
 from books import append, build
 from verydeep import files, results, studies
 from verydeep.book import pages, roles
-from verydeep.chapters import claim_tables
+from verydeep.chapters import display
 from verydeep.results import citation, differences
 from verydeep.runs import provenance
 
@@ -131,7 +131,7 @@ def test_numbers_in_sentences_are_printed_or_said_not_to_be_run(small_book):
     assert f">{held_out:.1f}<" in led and 'href="runs/smoke/A-256-s0.html"' in led and "on the 100 images held" in led
     apart = shown.partition("; apart: ")[2]
     found = differences.between("smoke", "table3.A-256", "centre-crop.A-256").interval
-    assert f">{claim_tables.in_points(found)[0]}<" in apart and ">not run<" in apart.partition("</p>")[0]
+    assert f">{display.in_points(found, sign='')[0]}<" in apart and ">not run<" in apart.partition("</p>")[0]
     assert 'href="cite.html#two-numbers-compared"' in apart and "verydeep compare smoke table3.A-256" in apart
     rebuilt_where_something_changed(small_book)
 

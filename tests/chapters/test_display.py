@@ -261,6 +261,8 @@ def test_differences_and_intervals_are_said_in_one_way():
     assert display.difference(Interval(-0.5, -1.234, 0.2)) == "-0.50 [-1.23, +0.20]"
     assert (display.difference(None), display.signed(None), display.signed(2.0)) == ("not run", "", "+2.00")
     assert display.with_interval(63.82, 62.87, 64.76) == "63.8 [62.9, 64.8]"
+    assert display.in_points(Interval(0.52, -0.04, 1.2)) == ("+0.5 points", "+0.0 to +1.2")
+    assert display.in_points(Interval(-0.52, -1.2, -0.04), sign="") == ("-0.5 points", "-1.2 to 0.0")
 
 
 def test_a_lopsided_interval_is_not_halved():

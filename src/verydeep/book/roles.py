@@ -170,9 +170,9 @@ class DifferenceRole(BookRole):
             return self._warn(str(error))
         if found is None:
             return [self._number()], []
-        value, spread = claim_tables.in_points(found.interval)
+        value, interval = display.in_points(found.interval, sign="")
         hover = f"{citation.describe_difference(found)}; verydeep compare {study} {' '.join(rows)}"
-        return [self._number(value, spread, page="cite", hover=hover, anchor="#two-numbers-compared")], []
+        return [self._number(value, f" ({interval})", page="cite", hover=hover, anchor="#two-numbers-compared")], []
 
 
 def _shown_at(study: str, claim: int | str, on_one_crop: bool) -> tuple[str, str]:

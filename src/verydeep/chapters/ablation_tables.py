@@ -56,7 +56,8 @@ def in_a_sentence(study: str, ablation: str) -> str:
     if effect.value is None:
         return f"{display.NOT_RUN}; run {to_run(effect, '`')}"
     way = ", on a centre crop" if effect.verdict.on_a_crop else ""
-    return f"{effect.value.value:+.1f} points, {effect.value.low:+.1f} to {effect.value.high:+.1f}{way}"
+    value, interval = display.in_points(effect.value)
+    return f"{value}, {interval}{way}"
 
 
 def to_run(effect: Effect, quote: str = "") -> str:

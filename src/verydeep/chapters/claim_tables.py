@@ -11,7 +11,6 @@ from verydeep.results import claims, differences
 from verydeep.results.claims import Rule, Verdict, history
 from verydeep.results.differences import Difference
 from verydeep.results.printed import more_is_better
-from verydeep.statistics import Interval
 
 _FAIR = {
     "fits": "each network fits its training images at least as well as the one that it is compared with",
@@ -219,14 +218,8 @@ def in_parentheses(verdict: Verdict) -> str:
         return ""
     direction = "" if verdict.fair else f"{verdict.direction}, "
     way = " on a centre crop" if verdict.on_a_crop else ""
-    ours = verdict.ours
-    return f"{direction}{ours.value:+.1f} points{way}, {ours.low:+.1f} to {ours.high:+.1f}"
-
-
-def in_points(difference: Interval) -> tuple[str, str]:
-    """A difference in a sentence: ``2.2 points``, and its 95 % interval, `` (1.4 to 3.0)``."""
-    value, low, high = (f"{round(part, 1) + 0.0:.1f}" for part in (difference.value, difference.low, difference.high))
-    return f"{value} points", f" ({low} to {high})"
+    value, interval = display.in_points(verdict.ours)
+    return f"{direction}{value}{way}, {interval}"
 
 
 def coverage(verdicts: Iterable[Verdict]) -> str:

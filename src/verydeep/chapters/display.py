@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from verydeep.results import Number
+from verydeep.statistics import Interval
 
 NOT_RUN = "not run"
 #: Set while the book is built: then a cell can lead to a page of it.
@@ -28,9 +29,16 @@ def signed(points: float | None) -> str:
     return "" if points is None else f"{points:+.2f}"
 
 
-def difference(interval) -> str:
-    """A difference in percentage points with its interval (``value``, ``low``, ``high``); ``not run`` for ``None``."""
+def difference(interval: Interval | None) -> str:
+    """A difference in percentage points with its interval, in a table; ``not run`` for ``None``."""
     return NOT_RUN if interval is None else f"{interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+
+
+def in_points(interval: Interval, sign: str = "+") -> tuple[str, str]:
+    """A difference in a sentence, ``+2.2 points``, and its 95 % interval, ``+1.4 to +3.0``; without the sign of what is
+    above zero where ``sign`` is ``""``."""
+    value, low, high = (f"{round(part, 1) + 0.0:{sign}.1f}" for part in (interval.value, interval.low, interval.high))
+    return f"{value} points", f"{low} to {high}"
 
 
 def with_interval(value: float, low: float, high: float, digits: int = 1) -> str:
