@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from verydeep import files, paper, results, runs, studies
-from verydeep.chapters import claim_tables
+from verydeep.chapters import claim_tables, comparison_tables
 from verydeep.data.sources import SOURCES
 from verydeep.errors import RecordError, UnknownName
 from verydeep.results import claims
@@ -616,11 +616,11 @@ def test_a_condition_is_judged_over_the_seeds_of_its_claim(network, trained):
 def test_what_stands_beside_a_difference_is_of_the_seeds_of_that_difference(network, trained):
     """D and E are compared at three scales, over the seeds that all six rows have."""
     made = [[network("D", scale, 100), network("E", scale, 60)] for scale in (256, 384, "jitter")]
-    rows = [claim_tables.comparisons("smoke")]
+    rows = [comparison_tables.comparisons("smoke")]
     for of_scale in made:
         for run in of_scale:
             with_another_seed(run)
-        rows.append(claim_tables.comparisons("smoke"))
+        rows.append(comparison_tables.comparisons("smoke"))
     alone, first, second, both = (table.loc[4, "table3.D-256", "table3.E-256"] for table in rows)
     assert (alone["only first wrong"], alone["only second wrong"]) == (40, 0) and alone["p"] < 0.001
     assert first.equals(alone) and second.equals(alone), "a second seed of some rows is no seed of the claim"

@@ -86,6 +86,17 @@ def covered(over: str, seeds: Iterable[int]) -> str:
     return f"Intervals: 95 %, over the {seeds} seeds trained and {over}."
 
 
+def coverage_of(intervals: list[tuple[int, int]], kind: str) -> str:
+    """:func:`coverage` of intervals, each over so many images of a kind and so many seeds; nothing where there are
+    none."""
+    if not intervals:
+        return ""
+    images, seeds = {images for images, _ in intervals}, [seeds for _, seeds in intervals]
+    if len(images) > 1:
+        return covered("the images tested on", seeds)
+    return coverage(images.pop(), seeds, kind)
+
+
 def p_value(p: float) -> str:
     """A p-value to three decimals; one that would be rounded to nothing is ``< 0.001``."""
     return f"< {_SMALLEST_P}" if p < _SMALLEST_P else f"{p:.3f}"
