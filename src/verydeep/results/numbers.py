@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -61,25 +61,36 @@ class Number:
     runs: tuple[str, ...] = ()
     seed_spread: float | None = None
 
+    @cached_property
+    def identity(self) -> NumberId:
+        """Its identity in parts.
+
+        Raises
+        ------
+        VerydeepError
+            When it is not of the form.
+        """
+        return NumberId.parse(self.id)
+
     @property
     def study(self) -> str:
         """The study that it is of: ``quarter`` of ``quarter.table3.D-384.top1``."""
-        return NumberId.parse(self.id).study
+        return self.identity.study
 
     @property
     def table(self) -> str:
         """The table of the paper that it belongs to, ``table3``, or ``centre-crop``."""
-        return NumberId.parse(self.id).table
+        return self.identity.table
 
     @property
     def row(self) -> str:
         """Its row in that table: ``D-384``."""
-        return NumberId.parse(self.id).row
+        return self.identity.row
 
     @property
     def metric(self) -> str:
         """What was measured or counted: ``top1``, ``top5``, ``true_class``, ``parameters``, ``map`` or ``recall``."""
-        return NumberId.parse(self.id).metric
+        return self.identity.metric
 
     @property
     def is_error(self) -> bool:
