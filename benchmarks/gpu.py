@@ -35,7 +35,7 @@ from loops import MIB, Loops, in_turns, medians, run_of
 from verydeep import assembly, errors
 from verydeep.data.base import ClassFolders
 from verydeep.data.store import held_out, open_store
-from verydeep.data.views import CentreCrop, TrainingViews
+from verydeep.data.views import CentreView, TrainingViews
 from verydeep.runs import provenance
 from verydeep.studies import Run
 from verydeep.training.images import TrainingImages
@@ -119,7 +119,7 @@ def training_images(run: Run, setting: Setting, source: ClassFolders) -> Trainin
     rows = np.resize(np.setdiff1d(store.rows("train"), aside), setting.steps * setting.batch)
     low, high = run.scale_range
     views = TrainingViews(run.study.crop, low, high, run.recipe.flip)
-    return TrainingImages(store, rows, aside, views, CentreCrop(run.study.crop, low), run.recipe.batch, run.seed)
+    return TrainingImages(store, rows, aside, views, CentreView(run.study.crop, low), run.recipe.batch, run.seed)
 
 
 # -- what is measured ------------------------------------------------------------------------------------

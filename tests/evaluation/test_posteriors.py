@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from verydeep import assembly, files, studies
 from verydeep.data.base import Images
 from verydeep.data.normaliser import Normaliser
-from verydeep.data.views import CentreCrop, TrainingViews, draw_epoch, grid_positions, rescale
+from verydeep.data.views import CentreView, TrainingViews, draw_epoch, grid_positions, rescale
 from verydeep.errors import DataError, VerydeepError
 from verydeep.evaluation import passes, tester
 from verydeep.networks import building, dense, vgg
@@ -227,7 +227,7 @@ def test_training_views_of_a_narrow_image_take_only_the_pixels_of_a_crop(monkeyp
     draws = draw_epoch(0, 0, 8)
     for size in ((4, 400), (400, 4), (1, 60000)):
         image = Shapes([size]).image(0)
-        views = [TrainingViews(224, 256, 512, True)(image, draws, i) for i in range(8)] + [CentreCrop(224, 384)(image)]
+        views = [TrainingViews(224, 256, 512, True)(image, draws, i) for i in range(8)] + [CentreView(224, 384)(image)]
         assert {view.shape for view in views} == {(224, 224, 3)}
     assert set(sizes) == {(224, 224)}
 

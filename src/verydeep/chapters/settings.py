@@ -8,7 +8,7 @@ from verydeep.data.sources import SOURCES
 from verydeep.data.store import STATISTICS_IMAGES
 from verydeep.paper import addresses
 from verydeep.studies import PAPER_SCALES, Study, load, recipes
-from verydeep.studies.parts import Network, Settings, Testing, Variant
+from verydeep.studies.parts import NetworkKeys, Settings, Testing, Variant
 from verydeep.studies.targets import TARGETS
 from verydeep.studies.transfer import planned_transfers
 
@@ -176,7 +176,7 @@ def _of_scale(scale: str, settings: Settings, study: Study) -> list[dict]:
     """What is otherwise for the networks of one training scale."""
     rows = []
     for part, keys in settings:
-        kind, prefix = (Network, "") if part == "network" else (Testing, "testing.")
+        kind, prefix = (NetworkKeys, "") if part == "network" else (Testing, "testing.")
         for key, ours in keys.items():
             field = kind.model_fields[key]
             why = recipes.reason(study, prefix + key)

@@ -186,7 +186,7 @@ class TrainingViews:
 
 
 @dataclass(frozen=True)
-class CentreCrop:
+class CentreView:
     """The centre crop of the image rescaled to one S, not mirrored: training measures held-out images on it."""
 
     crop: int
@@ -300,7 +300,7 @@ def _targets(boxes: BoxTargets | None, rows: np.ndarray, places: list[Place]) ->
 
 
 def centre_batches(
-    store: Store, rows: np.ndarray, view: CentreCrop, batch: int, boxes: BoxTargets | None = None
+    store: Store, rows: np.ndarray, view: CentreView, batch: int, boxes: BoxTargets | None = None
 ) -> Iterator[Batch]:
     """Yield batches of the views of ``rows`` in order, without colour draws."""
     labels = store.manifest["label"].to_numpy()

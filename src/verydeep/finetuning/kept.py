@@ -18,7 +18,7 @@ from verydeep.networks import weights
 from verydeep.paths import WEIGHTS
 from verydeep.runs.parts import Colour
 from verydeep.studies import Run
-from verydeep.studies.parts import Network, Recipe, Testing
+from verydeep.studies.parts import NetworkKeys, Recipe, Testing
 from verydeep.studies.plan import named_run
 
 #: What lies beside the weights of a network that was made for own images: how it was made, and the page about it.
@@ -104,7 +104,7 @@ def load(folder: Path) -> OwnNetwork:
     run = named_run(note.started_from)
     now = settings(run)
     # a key that was none then was as it is by default, as in records
-    then = _named(Network(), Testing(), Recipe().flip) | note.settings
+    then = _named(NetworkKeys(), Testing(), Recipe().flip) | note.settings
     if told := runs.otherwise_words({key: (then[key], now[key]) for key in now if then[key] != now[key]}):
         raise VerydeepError(
             f"{folder}: was made otherwise than the study {run.study.name} says now ({told}); put the study back, or "
@@ -125,7 +125,7 @@ def settings(run: Run) -> dict:
     return _named(run.network, run.testing, run.recipe.flip)
 
 
-def _named(network: Network, testing: Testing, flip: bool) -> dict:
+def _named(network: NetworkKeys, testing: Testing, flip: bool) -> dict:
     parts = {"network": network, "testing": testing}
     named = {
         f"{name}.{key}": value for name, part in parts.items() for key, value in part.model_dump(mode="json").items()

@@ -17,8 +17,9 @@ from verydeep.networks.configurations import PAPER_SIZE, Inception, Module, Size
 from verydeep.networks.network import Averaging
 
 
-class Convolution(nn.Sequential):
-    """A convolution whose padding keeps the size, batch normalisation where asked for, and a ReLU."""
+class BasicConv2d(nn.Sequential):
+    """A convolution whose padding keeps the size, batch normalisation where asked for, and a ReLU, as torchvision calls
+    it."""
 
     def __init__(self, channels: int, width: int, kernel: int, size: Size, stride: int = 1):
         layers = OrderedDict(conv=nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2))
@@ -32,17 +33,17 @@ class Branches(nn.Module):
 
     def __init__(self, channels: int, module: Module, size: Size, large: int):
         super().__init__()
-        self.branch1 = Convolution(channels, module.one, 1, size)
+        self.branch1 = BasicConv2d(channels, module.one, 1, size)
         self.branch2 = nn.Sequential(
-            Convolution(channels, module.three_reduced, 1, size),
-            Convolution(module.three_reduced, module.three, 3, size),
+            BasicConv2d(channels, module.three_reduced, 1, size),
+            BasicConv2d(module.three_reduced, module.three, 3, size),
         )
         self.branch3 = nn.Sequential(
-            Convolution(channels, module.five_reduced, 1, size),
-            Convolution(module.five_reduced, module.five, large, size),
+            BasicConv2d(channels, module.five_reduced, 1, size),
+            BasicConv2d(module.five_reduced, module.five, large, size),
         )
         self.branch4 = nn.Sequential(
-            nn.MaxPool2d(3, stride=1, padding=1), Convolution(channels, module.pooled, 1, size)
+            nn.MaxPool2d(3, stride=1, padding=1), BasicConv2d(channels, module.pooled, 1, size)
         )
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
@@ -59,7 +60,7 @@ class SideClassifier(nn.Module):
         window = min(anatomy.SIDE_WINDOW, map_side)
         positions = (map_side - window) // anatomy.SIDE_STRIDE + 1
         self.pool = nn.AvgPool2d(window, stride=anatomy.SIDE_STRIDE)
-        self.conv = Convolution(channels, width, 1, size)
+        self.conv = BasicConv2d(channels, width, 1, size)
         self.fc1 = nn.Linear(width * positions**2, hidden)
         self.dropout = nn.Dropout(config.side_dropout)
         self.fc2 = nn.Linear(hidden, size.num_classes)
@@ -127,11 +128,11 @@ def features(config: Inception, size: Size) -> nn.Sequential:
     ceil = anatomy.INCEPTION_POOLING == "ceil"
     first, reduced, channels = config.stem
     blocks = OrderedDict(
-        conv1=Convolution(3, first, 7, size, stride=2),
+        conv1=BasicConv2d(3, first, 7, size, stride=2),
         maxpool1=nn.MaxPool2d(3, stride=2, ceil_mode=ceil),
         lrn1=vgg.response_norm(size.lrn_alpha),
-        conv2=Convolution(first, reduced, 1, size),
-        conv3=Convolution(reduced, channels, 3, size),
+        conv2=BasicConv2d(first, reduced, 1, size),
+        conv3=BasicConv2d(reduced, channels, 3, size),
         lrn2=vgg.response_norm(size.lrn_alpha),
     )
     for number, group in enumerate(config.groups, 2):

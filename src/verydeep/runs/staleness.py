@@ -8,10 +8,10 @@ from verydeep.runs.reading import parse, read_record
 from verydeep.runs.records import EvaluateRecord, FuseRecord, TargetRecord, TrainRecord
 from verydeep.studies import Run, load, names
 from verydeep.studies.localisation import TESTING, Localisation
-from verydeep.studies.parts import Network, Recipe
+from verydeep.studies.parts import NetworkKeys, Recipe
 
 #: The settings of a training, as records have them; the last are of a network that gives boxes alone.
-_PARTS = {"network": Network, "recipe": Recipe, "localisation": Localisation}
+_PARTS = {"network": NetworkKeys, "recipe": Recipe, "localisation": Localisation}
 
 
 def trained_otherwise(run: Run, record: TrainRecord) -> dict[str, tuple]:

@@ -123,7 +123,7 @@ class Data(Strict):
         return self
 
 
-class Network(Strict):
+class NetworkKeys(Strict):
     """The size of the study's networks and how the open points of the architecture are settled."""
 
     length_divisor: Count = Field(1, description="every length in pixels of the paper is divided by it")
@@ -143,7 +143,7 @@ class Network(Strict):
 class Settings(Strict):
     """What is otherwise for the networks of one training scale, as those of another publisher."""
 
-    network: dict = Field(default={}, description="keys of Network")
+    network: dict = Field(default={}, description="keys of network")
     testing: dict = Field(default={}, description="keys of Testing")
 
 

@@ -10,7 +10,7 @@ from verydeep.networks.configurations import AnyConfiguration, Size, all_configu
 from verydeep.networks.published import Published
 from verydeep.studies.localisation import Localisation
 from verydeep.studies.names import SEEDS, RunName
-from verydeep.studies.parts import PAPER_SCALES, RELEASED, Network, Recipe, Testing, starts_from
+from verydeep.studies.parts import PAPER_SCALES, RELEASED, NetworkKeys, Recipe, Testing, starts_from
 from verydeep.studies.recorded import Recorded
 from verydeep.studies.schema import Study, load, names
 
@@ -127,7 +127,7 @@ class Run(Recorded):
         return self.study.resolve(self.train_scale, self.variant)
 
     @property
-    def network(self) -> Network:
+    def network(self) -> NetworkKeys:
         """How its network is built: as the study's are, but for what the scale or the variant changes."""
         return self.study.network_at(self.train_scale, self.variant)
 

@@ -24,7 +24,7 @@ from verydeep.studies.parts import (
     RELEASED,
     Data,
     FurtherSeeds,
-    Network,
+    NetworkKeys,
     Positive,
     Reason,
     Recipe,
@@ -42,7 +42,7 @@ from verydeep.studies.targets import TransferKeys
 #: Where the studies that ship with the package lie.
 FOLDER = Path(__file__).parent
 #: The keys of a network that leave it as large as the others of its study.
-_OF_ONE_SIZE = [key for key in Network.model_fields if not key.endswith("divisor")]
+_OF_ONE_SIZE = [key for key in NetworkKeys.model_fields if not key.endswith("divisor")]
 
 
 class Study(Strict):
@@ -53,7 +53,7 @@ class Study(Strict):
     purpose: str
     where: str
     data: Data
-    network: Network = Network()
+    network: NetworkKeys = NetworkKeys()
     recipe: dict = Field(default={}, description="keys of Recipe that differ from the paper's")
     stages: dict[Scale, dict] = Field(default={}, description="keys of Recipe for one training scale")
     testing: Testing = Testing()
@@ -141,11 +141,11 @@ class Study(Strict):
         departed = set()
         for scale, settings in [(None, Settings()), *self.settings.items()]:
             for where, keys in settings:
-                model = {"network": Network, "testing": Testing}[where]
-                allowed = _OF_ONE_SIZE if self.train and model is Network else None
+                model = {"network": NetworkKeys, "testing": Testing}[where]
+                allowed = _OF_ONE_SIZE if self.train and model is NetworkKeys else None
                 require_keys(f"settings.{scale}.{where}", keys, model, allowed)
             network, testing = self.network_at(scale), self.testing_at(scale)
-            departed |= {key for key, usual in Network() if getattr(network, key) != usual}
+            departed |= {key for key, usual in NetworkKeys() if getattr(network, key) != usual}
             departed |= {f"testing.{key}" for key, usual in Testing() if getattr(testing, key) != usual}
         for name, papers in (("localisation", Localisation()), ("transfer", TransferKeys())):
             keys = getattr(self, name)
@@ -167,7 +167,7 @@ class Study(Strict):
 
     def _check_network(self, name: str, variant: Variant) -> None:
         """A variant that builds its networks otherwise is of one size with the others, and starts from its own kind."""
-        require_keys(f"variants.{name}.network", variant.network, Network, _OF_ONE_SIZE)
+        require_keys(f"variants.{name}.network", variant.network, NetworkKeys, _OF_ONE_SIZE)
         for network in variant.networks if variant.network else ():
             config, scale = network.rsplit("-", 1)
             if not (self.train or (scale, config, self.network_at(scale, name).batch_norm) in published_weights()):
@@ -260,10 +260,10 @@ class Study(Strict):
         built = self.network_at(train_scale, variant)
         return Size(num_classes=self.num_classes, crop=self.crop, **built.model_dump(exclude={"length_divisor"}))
 
-    def network_at(self, train_scale: str | None, variant: str | None = None) -> Network:
+    def network_at(self, train_scale: str | None, variant: str | None = None) -> NetworkKeys:
         """The keys by which the networks of one training scale and variant are built."""
         keys = {} if variant is None else self.variants[variant].network
-        return Network.model_validate(self.network.model_dump() | self._settings_at(train_scale).network | keys)
+        return NetworkKeys.model_validate(self.network.model_dump() | self._settings_at(train_scale).network | keys)
 
     def testing_at(self, train_scale: str | None) -> Testing:
         """How the networks of one training scale are tested."""

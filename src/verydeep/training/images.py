@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, get_worker_info
 from verydeep import assembly
 from verydeep.data.boxes import BoxTargets
 from verydeep.data.store import Store
-from verydeep.data.views import Batch, CentreCrop, TrainingBatches, TrainingViews, draw_epoch
+from verydeep.data.views import Batch, CentreView, TrainingBatches, TrainingViews, draw_epoch
 from verydeep.errors import VerydeepError
 from verydeep.studies import Run
 from verydeep.training import signals
@@ -26,7 +26,7 @@ class TrainingImages:
     rows: np.ndarray
     held_out_rows: np.ndarray
     views: TrainingViews
-    centre: CentreCrop
+    centre: CentreView
     batch: int
     seed: int
     boxes: BoxTargets | None = None
@@ -42,7 +42,7 @@ class TrainingImages:
         if not len(aside):
             which = "image with a box" if run.boxes else "image"
             raise VerydeepError(f"{run.name}: no {which} is held out, on which it would be measured")
-        centre = CentreCrop(run.study.crop, sum(run.scale_range) // 2)
+        centre = CentreView(run.study.crop, sum(run.scale_range) // 2)
         return cls(store, rows, aside, assembly.training_views(run), centre, run.recipe.batch, run.seed, boxes)
 
     @property

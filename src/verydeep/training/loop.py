@@ -14,7 +14,7 @@ from verydeep.data.views import Batch
 from verydeep.errors import Interrupted, OutOfMemory, ProcessLost, TrainingDiverged, VerydeepError
 from verydeep.runs import provenance, variables
 from verydeep.studies import Run
-from verydeep.studies.parts import Network, Recipe
+from verydeep.studies.parts import NetworkKeys, Recipe
 from verydeep.training import checkpoints, record
 from verydeep.training.accelerators import (
     accelerator,
@@ -310,7 +310,7 @@ class Training:
 def _network(run: Run) -> dict:
     """How a run's network is built. What is as in Table 1 and was not stated when older checkpoints were made is left
     out, so that they can be gone on with."""
-    unstated = {key: Network.model_fields[key].default for key in ("pooling_window", "batch_norm", "head")}
+    unstated = {key: NetworkKeys.model_fields[key].default for key in ("pooling_window", "batch_norm", "head")}
     stated = {key: value for key, value in run.network if key not in unstated or value != unstated[key]}
     return stated | {"config": run.config}
 
