@@ -20,8 +20,8 @@ from conftest import enter, gone_on
 from verydeep import cli, notebooks, results, runs, studies
 from verydeep.assembly import load_network, untrained_network
 from verydeep.chapters import formats, result_tables, transfer_tables
+from verydeep.data.examples import LabelledExamples, aside, random_split
 from verydeep.data.normaliser import Normaliser
-from verydeep.data.targets import Targets, aside, random_split
 from verydeep.errors import DataError, RecordError, UnknownName, VerydeepError
 from verydeep.evaluation import classifiers, features, prediction, tester, transfer, verification
 from verydeep.evaluation.pretrained import pretrained
@@ -254,18 +254,18 @@ def test_c_is_the_smallest_of_the_best_on_images_kept_aside():
 
 def test_random_splits_hang_on_names_alone():
     labels = np.where(np.eye(2)[np.repeat([0, 1], [8, 5])] == 1, 1, -1)
-    targets = Targets(np.array([f"n{k}" for k in range(13)], object), np.arange(13), labels)
-    split = random_split(targets, 0, 3, 4)
+    examples = LabelledExamples(np.array([f"n{k}" for k in range(13)], object), np.arange(13), labels)
+    split = random_split(examples, 0, 3, 4)
     assert len(split.train) == 6 and len(split.test) == 4 + 2 and not set(split.train) & set(split.test)
     drawn = sorted((f"n{k}" for k in range(8)), key=lambda name: hashlib.sha256(f"0 {name}".encode()).digest())
-    assert {name for name in targets.names[split.train] if name in drawn} == {*drawn[:3]}
-    assert {name for name in targets.names[split.test] if name in drawn} == {*drawn[3:7]}
+    assert {name for name in examples.names[split.train] if name in drawn} == {*drawn[:3]}
+    assert {name for name in examples.names[split.test] if name in drawn} == {*drawn[3:7]}
     turned = np.arange(13)[::-1]
-    other = random_split(Targets(targets.names[turned], turned, labels[turned]), 0, 3, 4)
-    assert {targets.names[k] for k in split.train} == {targets.names[turned][k] for k in other.train}
-    assert split.sha256(targets) != random_split(targets, 1, 3, 4).sha256(targets)
+    other = random_split(LabelledExamples(examples.names[turned], turned, labels[turned]), 0, 3, 4)
+    assert {examples.names[k] for k in split.train} == {examples.names[turned][k] for k in other.train}
+    assert split.sha256(examples) != random_split(examples, 1, 3, 4).sha256(examples)
     with pytest.raises(DataError, match="a class of 5 images has none to test on when 5 are trained on"):
-        random_split(targets, 0, 5, None)
+        random_split(examples, 0, 5, None)
 
 
 def test_a_transfer_is_recorded_checked_and_not_done_again(carried, monkeypatch):
@@ -450,7 +450,7 @@ def test_boxes_are_cut_from_their_images():
         def image(self, row):
             return np.arange(10 * 20 * 3, dtype=np.uint8).reshape(10, 20, 3)
 
-    one = Targets(np.array(["a#1"], object), np.array([0]), np.array([[1]]), np.array([[0.5, 0.2, 0.75, 0.6]]))
+    one = LabelledExamples(np.array(["a#1"], object), np.array([0]), np.array([[1]]), np.array([[0.5, 0.2, 0.75, 0.6]]))
     cut = features.Views(Store(), one, True).image(0)
     assert cut.shape == (4, 5, 3) and (cut == Store().image(0)[2:6, 10:15]).all()
     assert features.Views(Store(), one, False).image(0).shape == (10, 20, 3)
@@ -466,7 +466,7 @@ def test_a_box_begins_at_its_pixel_whatever_the_width():
 
     for width in range(200, 501, 7):
         for left in range(width - 1):
-            one = Targets(
+            one = LabelledExamples(
                 np.array(["a#1"], object), np.array([0]), np.array([[1]]), np.array([[left / width, 0, 1, 1]])
             )
             cut = features.Views(Store(width), one, True).image(0)
@@ -490,7 +490,7 @@ def test_descriptors_are_of_the_network_the_view_and_the_scale_that_are_asked_fo
     """What a table says of them is their name alone."""
     made = studies.find_transfer(NETWORK, "photographs")
     store, seen = SimpleNamespace(manifest_sha256="0", manifest=pd.DataFrame({"name": ["a", "b"]})), []
-    targets = SimpleNamespace(names=np.array(["a", "b"]), rows=np.arange(2), sha256=lambda: "0")
+    examples = SimpleNamespace(names=np.array(["a", "b"]), rows=np.arange(2), sha256=lambda: "0")
 
     def describe(one, views, positions, shorter, relu):
         seen.append((views.boxed, shorter))
@@ -498,7 +498,7 @@ def test_descriptors_are_of_the_network_the_view_and_the_scale_that_are_asked_fo
         return tester.Pass({"descriptors": np.array([[weight, views.boxed, shorter]] * 2, np.float32)}, 2, 1.0, 1, 2)
 
     monkeypatch.setattr(features, "describe", describe)
-    one = features.Descriptors(made, made.members[0], store, targets)
+    one = features.Descriptors(made, made.members[0], store, examples)
     at = {(of, view, scale): one.at(of, view, scale)[0] for of in ("", "untrained") for view in ("", "box")
           for scale in (256, 384)}  # fmt: skip
     pixels = {scale: made.study.pixels(scale) for scale in (256, 384)}
@@ -537,13 +537,13 @@ def test_what_is_learned_and_what_is_chosen_is_never_of_the_images_tested(carrie
     monkeypatch.setattr(transfer, "best_cost", best_cost)
     monkeypatch.setattr(transfer, "scores", scores)
     material = transfer.Material(carried, 10**6)
-    described = np.arange(len(material.targets.names), dtype=np.float32)[:, None]
+    described = np.arange(len(material.examples.names), dtype=np.float32)[:, None]
     monkeypatch.setattr(material, "describe", lambda features: described)
     material.said(carried.usual)
     assert len(seen) == 2 * len(material.splits) > 0
     for (_, count, names), (_, learned, tested), (train, test) in zip(
         seen[::2], seen[1::2], material.splits, strict=True
     ):
-        assert names == [*material.targets.names[train]] and count == len(train)
+        assert names == [*material.examples.names[train]] and count == len(train)
         assert learned[:, 0].tolist() == train.tolist() and tested[:, 0].tolist() == test.tolist()
         assert not {*train} & {*test}

@@ -439,16 +439,16 @@ def test_no_way_learns_from_the_images_it_is_tested_on(compared, monkeypatch):
     monkeypatch.setattr(transfer, "best_cost", lambda described, labels, names, *rest: [*names])
     one = comparison._Comparison(compared, 10**6, lambda line: None)
     monkeypatch.setattr(one, "_kept", lambda name, rate, learn: (learn(), 0.0))
-    monkeypatch.setattr(one, "described", np.arange(len(one.targets.names)))
+    monkeypatch.setattr(one, "described", np.arange(len(one.examples.names)))
     for count in compared.counts:
         split = one.split(count)
         one._trained(split, "random", "x", 0.1)
-        assert learned[-1].tolist() == one.targets.rows[split.train].tolist()
-        assert tested[-1].tolist() == one.targets.rows[split.test].tolist()
+        assert learned[-1].tolist() == one.examples.rows[split.train].tolist()
+        assert tested[-1].tolist() == one.examples.rows[split.test].tolist()
         assert not {*learned[-1]} & {*tested[-1]}
         (described, others), chosen_on, _ = one._frozen(split)
         assert described.tolist() == split.train.tolist() and others.tolist() == split.test.tolist()
-        assert chosen_on == [[*one.targets.names[split.train]]]
+        assert chosen_on == [[*one.examples.names[split.train]]]
 
 
 def test_a_recipe_in_float16_is_learned_in_bfloat16(trained, folder, monkeypatch):

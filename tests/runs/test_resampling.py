@@ -9,7 +9,7 @@ import pytest
 
 from conftest import REPOSITORY
 from verydeep import results, runs, studies
-from verydeep.data.targets import aside, images_of
+from verydeep.data.examples import aside, images_of
 from verydeep.errors import RecordError
 from verydeep.runs import answers, transfers
 

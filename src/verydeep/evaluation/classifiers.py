@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.svm import LinearSVC
 
 from verydeep.data.ahead import prepared
-from verydeep.data.targets import aside, images_of
+from verydeep.data.examples import aside, images_of
 from verydeep.runs import transfers
 
 #: When the optimisation of a machine ends; scikit-learn's own is a hundredth of it and changes no number in print.
@@ -41,7 +41,7 @@ def best_cost(train: np.ndarray, labels: np.ndarray, names: np.ndarray, costs: l
               precision: str) -> float:  # fmt: skip
     """The C of ``costs`` that is best on a share of the training images kept aside; the smallest of equals.
 
-    ``names`` say which are kept aside (:func:`verydeep.data.targets.aside`); ``metric`` and ``precision`` are those of
+    ``names`` say which are kept aside (:func:`verydeep.data.examples.aside`); ``metric`` and ``precision`` are those of
     :func:`verydeep.runs.transfers.value`.
     """
     if len(costs) == 1:

@@ -11,9 +11,9 @@ from PIL import Image
 from verydeep import progress
 from verydeep.assembly import device, load_network, normaliser, untrained_network, weights_sha256
 from verydeep.data.base import Images
+from verydeep.data.examples import LabelledExamples
 from verydeep.data.normaliser import Normaliser
 from verydeep.data.store import Store
-from verydeep.data.targets import Targets
 from verydeep.evaluation.passes import MADE_WITH, kept_or_made, made_with
 from verydeep.evaluation.tester import Pass, Tester
 from verydeep.machine import PIXELS_PER_BATCH
@@ -30,17 +30,17 @@ class Views(Images):
 
     too_narrow = Store.too_narrow
 
-    def __init__(self, store: Store, targets: Targets, boxed: bool):
-        self.store, self.targets, self.boxed = store, targets, boxed
-        self.manifest = store.manifest.iloc[targets.rows].reset_index(drop=True)
+    def __init__(self, store: Store, examples: LabelledExamples, boxed: bool):
+        self.store, self.examples, self.boxed = store, examples, boxed
+        self.manifest = store.manifest.iloc[examples.rows].reset_index(drop=True)
 
     def image(self, k: int) -> np.ndarray:
         """uint8 (height, width, 3)."""
-        image = self.store.image(self.targets.rows[k])
+        image = self.store.image(self.examples.rows[k])
         if not self.boxed:
             return image
         height, width = image.shape[:2]
-        left, top, right, bottom = self.targets.boxes[k] * [width, height, width, height]
+        left, top, right, bottom = self.examples.boxes[k] * [width, height, width, height]
         # a side that was divided by the image's and is multiplied again may be a little less than whole
         left, top = min(round(left), width - 1), min(round(top), height - 1)
         return image[top : max(top + 1, round(bottom)), left : max(left + 1, round(right))]
@@ -75,7 +75,7 @@ def describe(tester: Tester, views: Views, positions: np.ndarray, shorter: int, 
 
 
 class Descriptors:
-    """The descriptors that one network gives the targets of a data set, taken from its workspace or made.
+    """The descriptors that one network gives the examples of a data set, taken from its workspace or made.
 
     A file there counts only when it is of the same weights, images and settings and was made as it would be now
     (:func:`verydeep.evaluation.passes.made_with`), or is the very one that a record names.
@@ -85,26 +85,27 @@ class Descriptors:
     recorded
         Hashes of passes that records name.
     part
-        Positions of the targets to describe; nothing that was kept is then used, and nothing is kept.
+        Positions of the examples to describe; nothing that was kept is then used, and nothing is kept.
     """
 
     def __init__(
-        self, transfer: Transfer, run: Run, store: Store, targets: Targets, *, recorded: frozenset[str] = frozenset(),
-        pixels_per_batch: int = PIXELS_PER_BATCH, part: np.ndarray | None = None,
+        self, transfer: Transfer, run: Run, store: Store, examples: LabelledExamples, *,
+        recorded: frozenset[str] = frozenset(), pixels_per_batch: int = PIXELS_PER_BATCH,
+        part: np.ndarray | None = None,
     ):  # fmt: skip
-        self.transfer, self.run, self.store, self.targets = transfer, run, store, targets
+        self.transfer, self.run, self.store, self.examples = transfer, run, store, examples
         self.recorded, self.pixels_per_batch, self.part = recorded, pixels_per_batch, part
-        self.positions = np.arange(len(targets.names)) if part is None else part
+        self.positions = np.arange(len(examples.names)) if part is None else part
         self.made: dict[str, dict] = {}
         self.weights_sha256 = weights_sha256(run)
 
     @cached_property
     def key(self) -> dict:
-        """Of what whatever is kept of this network and these targets was made."""
+        """Of what whatever is kept of this network and these examples was made."""
         return {
             "weights": self.weights_sha256,
             "data": self.store.manifest_sha256,
-            "labels": self.targets.sha256(),
+            "labels": self.examples.sha256(),
             "protocol": describing_protocol(self.run),
             MADE_WITH: made_with(device(), self.pixels_per_batch),
         }
@@ -127,7 +128,7 @@ class Descriptors:
         return self.run.workspace / "features" / self.transfer.source / f"{name}.safetensors"
 
     def at(self, of: str, view: str, scale: int) -> np.ndarray:
-        """Descriptors at one scale: float32 (targets, width). ``view`` is ``"box"``, or the image."""
+        """Descriptors at one scale: float32 (examples, width). ``view`` is ``"box"``, or the image."""
         name = "-".join(filter(None, (of, "box" if view == "box" else "", f"dense-{scale}")))
         if self.part is not None:
             return self._make(of, view, scale).arrays["descriptors"]
@@ -139,13 +140,13 @@ class Descriptors:
     def _make(self, of: str, view: str, scale: int) -> Pass:
         if of not in self._testers:
             self._testers[of] = self._tester(of)
-        views = Views(self.store, self.targets, view == "box")
+        views = Views(self.store, self.examples, view == "box")
         relu = self.run.study.transfer.hidden == "relu"
         return describe(self._testers[of], views, self.positions, self.run.study.pixels(scale), relu)
 
     def pixels(self) -> np.ndarray:
-        """The pixels of small pictures of the whole images, less half of the range: float32 (targets, numbers)."""
-        views = Views(self.store, self.targets, False)
+        """The pixels of small pictures of the whole images, less half of the range: float32 (examples, numbers)."""
+        views = Views(self.store, self.examples, False)
         made = np.empty((len(self.positions), 3 * PIXELS_SIDE**2), np.float32)
         for place, k in enumerate(self.positions):
             picture = Image.fromarray(np.ascontiguousarray(views.image(k)))
@@ -154,7 +155,7 @@ class Descriptors:
         return made
 
     def joined(self, features: Features) -> np.ndarray:
-        """One way of describing the targets, not yet normalised as a whole: float32 (targets, numbers)."""
+        """One way of describing the examples, not yet normalised as a whole: float32 (examples, numbers)."""
         if features.of == PIXELS:
             return self.pixels()
         parts = []

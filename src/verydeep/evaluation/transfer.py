@@ -5,17 +5,17 @@ import pandas as pd
 
 from verydeep import files, progress, runs
 from verydeep.assembly import device
+from verydeep.data.examples import Split, own_split, random_split, read_examples
 from verydeep.data.fingerprint import fingerprint
 from verydeep.data.sources import source
 from verydeep.data.store import open_store
-from verydeep.data.targets import Split, own_split, random_split, read_targets
 from verydeep.evaluation.classifiers import best_cost, scores
 from verydeep.evaluation.features import Descriptors, unit
 from verydeep.evaluation.measure import Begun, require_trained, write_answers
 from verydeep.machine import PIXELS_PER_BATCH
 from verydeep.runs import transfers
 from verydeep.runs.parts import TransferScore
-from verydeep.runs.records import KINDS, TargetRecord
+from verydeep.runs.records import KINDS, OtherDataRecord
 from verydeep.studies import Features, Transfer, Tuning
 
 
@@ -68,11 +68,11 @@ class Material:
         self.transfer, self.device = transfer, device()
         origin = source(transfer.source)
         self.store = open_store(origin)
-        self.targets = read_targets(origin, self.store)
+        self.examples = read_examples(origin, self.store)
         self.splits = self._splits()
-        recorded, part = frozenset(self._recorded()), np.arange(len(self.targets.names)) if fresh else None
+        recorded, part = frozenset(self._recorded()), np.arange(len(self.examples.names)) if fresh else None
         self.networks = [
-            Descriptors(transfer, run, self.store, self.targets, recorded=recorded, pixels_per_batch=pixels_per_batch,
+            Descriptors(transfer, run, self.store, self.examples, recorded=recorded, pixels_per_batch=pixels_per_batch,
                         part=part)
             for run in transfer.members
         ]  # fmt: skip
@@ -80,9 +80,9 @@ class Material:
     def _splits(self) -> list[Split]:
         target = self.transfer.target
         if target.train is None:
-            return [own_split(self.store, self.targets)]
+            return [own_split(self.store, self.examples)]
         numbers = range(self.transfer.study.transfer.splits)
-        return [random_split(self.targets, number, target.train, target.test) for number in numbers]
+        return [random_split(self.examples, number, target.train, target.test) for number in numbers]
 
     def _recorded(self):
         """Hashes of the passes that this transfer's record names, or those of its networks alone."""
@@ -91,12 +91,12 @@ class Material:
                 yield from (made.posteriors_sha256 for made in record.passes.values())
 
     def describe(self, features: Features) -> np.ndarray:
-        """The targets by one way of describing them: unit vectors, those of several networks one behind another."""
+        """The examples by one way of describing them: unit vectors, those of several networks one behind another."""
         return unit(np.concatenate([network.joined(features) for network in self.networks], 1))
 
     def said(self, features: Features, costs: list[float] | None = None) -> tuple[pd.DataFrame, list[float]]:
         """What a classifier says of the images tested in every split, and its C: chosen, or as given by split."""
-        described, labels, names = self.describe(features), self.targets.labels, self.targets.names
+        described, labels, names = self.describe(features), self.examples.labels, self.examples.names
         metric, tables, chosen = self.transfer.target.metric, [], []
         for number, split in enumerate(self.splits):
             given, cost = self.classified(described, split, costs[number] if costs else None)
@@ -105,12 +105,12 @@ class Material:
         return pd.concat(tables, ignore_index=True), chosen
 
     def classified(self, described: np.ndarray, split: Split, cost: float | None = None) -> tuple[np.ndarray, float]:
-        """Scores (images tested, classes) of a linear classifier on the targets' unit vectors, and its C.
+        """Scores (images tested, classes) of a linear classifier on the examples' unit vectors, and its C.
 
         The C is chosen on a share of the training images where none is given.
         """
         keys, (train, test) = self.transfer.study.transfer, split
-        labels, names = self.targets.labels, self.targets.names
+        labels, names = self.examples.labels, self.examples.names
         cost = cost or best_cost(
             described[train], labels[train], names[train], keys.costs, keys.aside, self.transfer.target.metric,
             self.transfer.average_precision,
@@ -132,7 +132,7 @@ class OnOtherData:
         self.made, self.report, self.pixels_per_batch = made, report, pixels_per_batch
         self.material = Material(transfer, pixels_per_batch)
 
-    def leave(self, tables: list[pd.DataFrame], resampled: dict, splits: list[Split], **stated) -> TargetRecord:
+    def leave(self, tables: list[pd.DataFrame], resampled: dict, splits: list[Split], **stated) -> OtherDataRecord:
         """Write what was answered and the record, with all that is ``stated`` of it, and seal them."""
         made, material, written = self.made, self.material, [transfers.FILE, transfers.RESAMPLED]
         every = pd.concat(tables, ignore_index=True).astype({"measurement": "category"})
@@ -143,9 +143,9 @@ class OnOtherData:
                 study=made.study.name,
                 members={network.run.name: network.weights_sha256 for network in material.networks},
                 data=fingerprint(material.store, None),
-                labels_sha256=material.targets.sha256(),
+                labels_sha256=material.examples.sha256(),
                 splits=[
-                    {"train": len(split.train), "test": len(split.test), "sha256": split.sha256(material.targets)}
+                    {"train": len(split.train), "test": len(split.test), "sha256": split.sha256(material.examples)}
                     for split in splits
                 ],
                 artefacts={name: files.sha256(made.folder / name) for name in written},

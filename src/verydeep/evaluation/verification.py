@@ -180,10 +180,10 @@ def _require_same_images(record: runs.TransferRecord, material: Material, name: 
     """Raise :class:`VerydeepError` where a record is of other images, splits or weights than are there."""
     if (
         material.store.manifest_sha256 != record.data.manifest_sha256
-        or material.targets.sha256() != record.labels_sha256
+        or material.examples.sha256() != record.labels_sha256
     ):
         raise VerydeepError(f"{name} was tested on other images or labels than those in {material.store.folder}")
-    splits = [split.sha256(material.targets) for split in material.splits]
+    splits = [split.sha256(material.examples) for split in material.splits]
     if splits != [split.sha256 for split in record.splits]:
         raise VerydeepError(f"{name}: the splits are others than those of the record")
     if weights := next((network.run.name for network in material.networks

@@ -8,7 +8,7 @@ import numpy as np
 
 from verydeep import progress, runs
 from verydeep.assembly import normaliser
-from verydeep.data.targets import Split, random_split
+from verydeep.data.examples import Split, random_split
 from verydeep.evaluation.measure import require_trained
 from verydeep.evaluation.passes import kept_or_made
 from verydeep.evaluation.transfer import OnOtherData
@@ -59,11 +59,11 @@ class _Comparison(OnOtherData):
         transfer = Transfer((tuning.run,), tuning.source)
         super().__init__(tuning, transfer, pixels_per_batch, report)
         self.run = tuning.run
-        self.store, self.targets = self.material.store, self.material.targets
+        self.store, self.examples = self.material.store, self.material.examples
         self.described = self.material.describe(transfer.usual)
         passes = self.material.networks[0].made.values()
         #: multiply-adds of describing one image, on average
-        self.describing = sum(made["multiply_adds"] for made in passes) / len(self.targets.names)
+        self.describing = sum(made["multiply_adds"] for made in passes) / len(self.examples.names)
 
     @property
     def epochs(self) -> int:
@@ -72,13 +72,13 @@ class _Comparison(OnOtherData):
 
     def split(self, count: int) -> Split:
         """``count`` images of each class to train on, and the same images to test on whatever the count."""
-        most = random_split(self.targets, 0, max(self.made.counts), self.material.transfer.target.test)
-        return Split(random_split(self.targets, 0, count, None).train, most.test)
+        most = random_split(self.examples, 0, max(self.made.counts), self.material.transfer.target.test)
+        return Split(random_split(self.examples, 0, count, None).train, most.test)
 
     def finish(self) -> runs.TuningRecord:
         """Learn in every way from every number of images; write the record ``finetune`` and return it."""
         tables, resampled, measured, work, splits = [], {}, {}, {}, []
-        labels, names = self.targets.labels, self.targets.names
+        labels, names = self.examples.labels, self.examples.names
         rates = {way: self._rate(way) for way in WAYS if way != FROZEN}
         for count in self.made.counts:
             split = self.split(count)
@@ -129,7 +129,7 @@ class _Comparison(OnOtherData):
         return given, [cost], time.monotonic() - begun
 
     def _lesson(self, split: Split) -> Lesson:
-        return Lesson(self.store, self.targets.rows[split.train], self.epochs, self.run.seed)
+        return Lesson(self.store, self.examples.rows[split.train], self.epochs, self.run.seed)
 
     def _rate(self, way: str) -> float:
         """The rate of a way of training, chosen on a share of its images for a middle number of them."""
@@ -151,7 +151,7 @@ class _Comparison(OnOtherData):
             net = new_network(run, self.store.num_classes, way == TUNED)
             normalise = normaliser(run, self.material.device)
             fit(net, run, self._lesson(split), normalise, way == TUNED, rate)
-            return posteriors(net, run, normalise, self.store, self.targets.rows[split.test], self.pixels_per_batch)
+            return posteriors(net, run, normalise, self.store, self.examples.rows[split.test], self.pixels_per_batch)
 
         given, seconds = self._kept(name, rate, learn)
         return given, [], seconds

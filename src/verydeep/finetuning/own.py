@@ -13,8 +13,8 @@ import torch
 from verydeep import files, locks, paths, progress
 from verydeep.assembly import device, normaliser, require_weights, weights_sha256
 from verydeep.data.base import Images
+from verydeep.data.examples import aside, of_one_class
 from verydeep.data.images import decode
-from verydeep.data.targets import aside, of_one_class
 from verydeep.data.views import require_rescalable
 from verydeep.errors import DataError, VerydeepError
 from verydeep.evaluation.measure import require_trained

@@ -8,8 +8,8 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
+from verydeep.data.examples import aside, of_one_class
 from verydeep.data.normaliser import Normaliser
-from verydeep.data.targets import aside, of_one_class
 from verydeep.errors import TrainingDiverged
 from verydeep.finetuning.loop import Lesson, fit, new_network
 from verydeep.finetuning.testing import posteriors

@@ -15,7 +15,7 @@ import pandas as pd
 from verydeep import runs
 from verydeep.results.printed import printed_beside
 from verydeep.runs import answers, transfers
-from verydeep.runs.records import TargetRecord
+from verydeep.runs.records import OtherDataRecord
 from verydeep.statistics import CONFIDENCE, Interval, seeds_drawn
 from verydeep.studies import Features, Study, Transfer, planned_transfers
 from verydeep.studies.targets import TARGETS
@@ -149,7 +149,7 @@ def _recorded(study: Study) -> list[Transfer]:
     return [transfer for transfer in runs.recorded_transfers(study) if len({run.seed for run in transfer.members}) == 1]
 
 
-def resamples(folder: Path, record: TargetRecord, measurement: str) -> np.ndarray:
+def resamples(folder: Path, record: OtherDataRecord, measurement: str) -> np.ndarray:
     """The number of one record on resampled images, by the rule of today: (resamples,).
 
     Read where the record was made by that rule, and else computed from what was said of every image. Raises as

@@ -19,8 +19,8 @@ from verydeep.runs.records import (
     EvaluateRecord,
     FuseRecord,
     OfSeveralRecord,
+    OtherDataRecord,
     RunRecord,
-    TargetRecord,
     TrainRecord,
     run_name,
 )
@@ -186,7 +186,7 @@ def _check_record(folder: Path, kind: str, sums: dict[str, str]) -> list[str]:
         faults.append(f"{short(path)}: {fault}")
     if isinstance(record, FuseRecord):
         faults += stale_members(folder, record)
-    if isinstance(record, TargetRecord):
+    if isinstance(record, OtherDataRecord):
         faults += stale_networks(folder, record)
     return faults + ([] if kind == "train" else _check_answers(folder, record, sums))
 
@@ -210,10 +210,12 @@ def _check_history(folder: Path, record: TrainRecord, sums: dict[str, str]) -> l
     ]
 
 
-def _check_answers(folder: Path, record: EvaluateRecord | FuseRecord | TargetRecord, sums: dict[str, str]) -> list[str]:
+def _check_answers(
+    folder: Path, record: EvaluateRecord | FuseRecord | OtherDataRecord, sums: dict[str, str]
+) -> list[str]:
     """The record's numbers by the answers beside it, which may be sealed and yet no table of answers."""
     try:
-        if isinstance(record, TargetRecord):
+        if isinstance(record, OtherDataRecord):
             return _check_transfer(folder, record, sums)
         kept = answers.file_of(folder)
         return _check_errors(kept, record) if _is_as_sealed(kept, sums) else []
@@ -251,7 +253,7 @@ def _is_as_sealed(path: Path, sums: dict[str, str]) -> bool:
     return path.exists() and sums.get(path.name) == files.sha256(path)
 
 
-def _check_transfer(folder: Path, record: TargetRecord, sums: dict[str, str]) -> list[str]:
+def _check_transfer(folder: Path, record: OtherDataRecord, sums: dict[str, str]) -> list[str]:
     """Every number in the record must be what was said of the images beside it."""
     kept, faults = folder / transfers.FILE, []
     if not _is_as_sealed(kept, sums):
@@ -272,7 +274,7 @@ def _check_transfer(folder: Path, record: TargetRecord, sums: dict[str, str]) ->
 _ROUNDING = 1e-3
 
 
-def _check_resamples(folder: Path, record: TargetRecord, table: pd.DataFrame, sums: dict[str, str]) -> list[str]:
+def _check_resamples(folder: Path, record: OtherDataRecord, table: pd.DataFrame, sums: dict[str, str]) -> list[str]:
     """Intervals are read from the resampled numbers; those by a rule of before are not read."""
     kept, protocol = folder / transfers.RESAMPLED, record.protocol
     if sums.get(kept.name) != (files.sha256(kept) if kept.exists() else None):

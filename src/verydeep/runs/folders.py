@@ -10,7 +10,7 @@ from verydeep.errors import RecordError, VerydeepError
 from verydeep.paths import short
 from verydeep.runs import predictions, provenance
 from verydeep.runs.reading import parse, parse_sealed, read_record, record_path
-from verydeep.runs.records import KINDS, EvaluateRecord, FuseRecord, OfSeveralRecord, TargetRecord, run_name
+from verydeep.runs.records import KINDS, EvaluateRecord, FuseRecord, OfSeveralRecord, OtherDataRecord, run_name
 from verydeep.runs.seals import SEAL, read_seal, seal, unseal
 from verydeep.runs.staleness import stale_members, stale_networks, tests_trained
 from verydeep.studies import (
@@ -126,7 +126,7 @@ def _has_answers(made: Recorded) -> bool:
     record = read_record(made)
     if not all((made.folder / name).exists() for name in record.artefacts):
         return False
-    if isinstance(record, TargetRecord):
+    if isinstance(record, OtherDataRecord):
         return covers_target(made, record) and not stale_networks(made.folder, record)
     if isinstance(record, FuseRecord):
         return not stale_members(made.folder, record)
@@ -139,7 +139,7 @@ def is_done(made: Recorded, kind: str | None = None) -> bool:
     return is_complete(made, kind) and kept.exists() and kept.name in read_seal(made.folder)
 
 
-def finished_target(made: Transfer | Tuning) -> TargetRecord | None:
+def finished_target(made: Transfer | Tuning) -> OtherDataRecord | None:
     """The record of a transfer or a tuning if nothing is left to do: complete, and of the weights that are there."""
     record = read_record(made)
     if record is None or not is_complete(made):
@@ -154,12 +154,12 @@ def covers(run: Run, record: EvaluateRecord) -> bool:
     return asked <= set(record.measurements) and record.protocol == protocol(run) and _has_its_classes(run, record)
 
 
-def covers_target(made: Transfer | Tuning, record: TargetRecord) -> bool:
+def covers_target(made: Transfer | Tuning, record: OtherDataRecord) -> bool:
     """Whether a transfer or a tuning has every measurement that is asked for, by the settings its study has now."""
     return {*made.asked} <= {*record.measurements} and is_by_protocol(record, made.protocol)
 
 
-def is_by_protocol(record: TargetRecord, protocol: dict) -> bool:
+def is_by_protocol(record: OtherDataRecord, protocol: dict) -> bool:
     """Whether numbers were made by this protocol. How images are resampled is not of them: that is done when read."""
     then, now = ({key: said[key] for key in said if key not in RESAMPLING} for said in (record.protocol, protocol))
     return then == now

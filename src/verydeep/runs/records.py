@@ -210,7 +210,7 @@ class FuseRecord(OfSeveralRecord):
         return {name: member.weights_sha256 for name, member in self.members.items()}
 
 
-class TargetRecord(OfSeveralRecord):
+class OtherDataRecord(OfSeveralRecord):
     """What the records of another data set say, to which networks were carried or tuned."""
 
     members: dict[RunFolder, str]
@@ -228,7 +228,7 @@ class TargetRecord(OfSeveralRecord):
         return self.data.source == made.source
 
 
-class TransferRecord(TargetRecord):
+class TransferRecord(OtherDataRecord):
     """What carrying features to another data set left behind."""
 
     kind: Literal["transfer"] = "transfer"
@@ -248,7 +248,7 @@ class TransferRecord(TargetRecord):
         return f"carried to {sum(self.data.counts.values()):,} images"
 
 
-class TuningRecord(TargetRecord):
+class TuningRecord(OtherDataRecord):
     """What fine-tuning a network to another data set left behind, beside two other ways of learning from as much."""
 
     kind: Literal["finetune"] = "finetune"

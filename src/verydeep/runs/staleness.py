@@ -5,7 +5,7 @@ from pathlib import Path
 from verydeep.errors import RecordError, VerydeepError
 from verydeep.paths import short
 from verydeep.runs.reading import parse, read_record
-from verydeep.runs.records import EvaluateRecord, FuseRecord, TargetRecord, TrainRecord
+from verydeep.runs.records import EvaluateRecord, FuseRecord, OtherDataRecord, TrainRecord
 from verydeep.studies import Run, load, names
 from verydeep.studies.localisation import TESTING, Localisation
 from verydeep.studies.parts import NetworkKeys, Recipe
@@ -110,7 +110,7 @@ def tested(run: Run) -> EvaluateRecord | None:
     return record if record and still_holds(run.folder, record) else None
 
 
-def still_holds(folder: Path, record: EvaluateRecord | FuseRecord | TargetRecord) -> bool:
+def still_holds(folder: Path, record: EvaluateRecord | FuseRecord | OtherDataRecord) -> bool:
     """Whether what was measured is of the networks that lie there now: none was trained or tested anew since.
 
     Of one without a record nothing says otherwise.
@@ -149,7 +149,7 @@ def stale_members(folder: Path, record: FuseRecord) -> list[str]:
     return faults
 
 
-def stale_networks(folder: Path, record: TargetRecord) -> list[str]:
+def stale_networks(folder: Path, record: OtherDataRecord) -> list[str]:
     """The networks of a transfer, or of a tuning, must be those that lie beside it: trained, and not of need tested.
 
     Of a study that trains nothing a test tells which weights there are; where there is none nothing says otherwise.
@@ -170,6 +170,6 @@ def stale_networks(folder: Path, record: TargetRecord) -> list[str]:
     return faults
 
 
-def _told_by(record: TargetRecord) -> str:
+def _told_by(record: OtherDataRecord) -> str:
     """Which record tells a network's weights: its training's, or of a study that trains nothing its test's."""
     return "train" if record.study not in names() or load(record.study).train else "evaluate"

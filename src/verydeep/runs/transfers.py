@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from verydeep import files
-from verydeep.data.targets import images_of
+from verydeep.data.examples import images_of
 from verydeep.errors import RecordError
-from verydeep.runs.records import TargetRecord
+from verydeep.runs.records import OtherDataRecord
 from verydeep.studies.targets import TARGETS
 from verydeep.studies.transfer import resampling
 
@@ -77,7 +77,7 @@ def resampled(table: pd.DataFrame, metric: str, precision: str = "eleven") -> np
     return _mean(_by_class(table, images, weights, metric, precision), 2).mean(0).astype(np.float32)
 
 
-def is_resampled_by_rule(record: TargetRecord) -> bool:
+def is_resampled_by_rule(record: OtherDataRecord) -> bool:
     """Whether the numbers on resampled images beside a record were made as :func:`resampled` makes them today."""
     target = TARGETS.get(record.data.source)
     return target is not None and resampling(target).items() <= record.protocol.items()

@@ -28,7 +28,7 @@ _ON_VAL = "trained on train, tested on val"
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetDataset:
     """What the paper does on one data set.
 
     Parameters
@@ -71,8 +71,8 @@ class Target:
 
 
 TARGETS = {
-    "voc2007": Target("VOC-2007, trained on trainval, tested on test", "map", _FIVE, "average", compared=True),
-    "voc2007-val": Target(
+    "voc2007": TargetDataset("VOC-2007, trained on trainval, tested on test", "map", _FIVE, "average", compared=True),
+    "voc2007-val": TargetDataset(
         "VOC-2007, trained on train, tested on val",
         "map",
         _FIVE,
@@ -80,7 +80,7 @@ TARGETS = {
         compared=True,
         parts=Parts("trained on trainval, tested on test", _ON_VAL, "the images of `test` could not be had"),
     ),
-    "voc2012": Target(
+    "voc2012": TargetDataset(
         "VOC-2012 (the paper: tested on test; here: trained on train, tested on val)",
         "map",
         _FIVE,
@@ -88,7 +88,7 @@ TARGETS = {
         area=True,
         parts=Parts("trained on trainval, tested on test", _ON_VAL, "a server keeps the labels of `test`"),
     ),
-    "voc2012-action": Target(
+    "voc2012-action": TargetDataset(
         "VOC-2012 actions (the paper: tested on test; here: trained on train, tested on val)",
         "map",
         _FIVE,
@@ -97,11 +97,11 @@ TARGETS = {
         area=True,
         parts=Parts("trained on trainval, tested on test", _ON_VAL, "a server keeps the labels of `test`"),
     ),
-    "caltech101": Target(
+    "caltech101": TargetDataset(
         "Caltech-101, 30 training images a class", "recall", _THREE, "stack", 30, 50, tuned=(5, 10, 15, 30)
     ),
-    "caltech256": Target("Caltech-256, 60 training images a class", "recall", _THREE, "stack", 60),
-    "photographs": Target(
+    "caltech256": TargetDataset("Caltech-256, 60 training images a class", "recall", _THREE, "stack", 60),
+    "photographs": TargetDataset(
         "pieces of two photographs, 15 training images a class", "recall", _THREE, "stack", 15, 50, tuned=(5, 15)
     ),
 }

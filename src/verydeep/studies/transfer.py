@@ -8,7 +8,7 @@ from verydeep.studies.names import RunName
 from verydeep.studies.plan import Run, named_run
 from verydeep.studies.recorded import OfSeveral
 from verydeep.studies.schema import Study
-from verydeep.studies.targets import JITTERED, SHALLOW, TARGETS, Target
+from verydeep.studies.targets import JITTERED, SHALLOW, TARGETS, TargetDataset
 
 #: The ways of joining the descriptors of several scales.
 JOINS = ("average", "stack", "max")
@@ -53,7 +53,7 @@ class Transfer(OfSeveral):
     kind = "transfer"
 
     @property
-    def target(self) -> Target:
+    def target(self) -> TargetDataset:
         """What the paper does on that data set."""
         return TARGETS[self.source]
 
@@ -221,7 +221,7 @@ def planned_transfers(study: Study) -> list[Transfer]:
     return planned
 
 
-def resampling(target: Target) -> dict:
+def resampling(target: TargetDataset) -> dict:
     """By what rule images are drawn again for the intervals; a record states it, and no number hangs on it."""
     rule = {}
     if target.metric == "recall":

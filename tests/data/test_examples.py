@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from verydeep import files
-from verydeep.data import targets
+from verydeep.data import examples
 from verydeep.data.caltech import Caltech101
 from verydeep.data.sources import SOURCES, source
 from verydeep.data.store import open_store
@@ -48,15 +48,15 @@ def voc(checkout, tmp_path, monkeypatch):
 def test_voc_has_labels_of_every_class_and_its_own_split(voc):
     data = Voc2007(voc)
     store = open_store(data)
-    found = targets.read_targets(data, store)
+    found = examples.read_examples(data, store)
     assert found.names.tolist() == store.manifest["name"].tolist()[:3] + store.manifest["name"].tolist()[3:]
     place = {name[-10:-4]: k for k, name in enumerate(found.names)}
     assert found.labels[place["000007"]][[0, 2, 14]].tolist() == [1, 0, -1]
     assert found.labels.shape == (5, 20) and (found.labels == 1).sum() == 3 and found.boxes is None
-    split = targets.own_split(store, found)
+    split = examples.own_split(store, found)
     assert (len(split.train), len(split.test)) == (3, 2)
     assert store.manifest["label"].tolist() == [14, 0, 0, 0, 0]  # the first class that is true
-    other = targets.read_targets(data, store)
+    other = examples.read_examples(data, store)
     other.labels[0, 0] = 1
     assert other.sha256() != found.sha256()
 
@@ -114,11 +114,11 @@ def action(checkout, tmp_path, monkeypatch):
 def test_people_are_told_apart_by_their_boxes(action):
     data = Voc2012Action(action)
     store = open_store(data)
-    found = targets.read_targets(data, store)
+    found = examples.read_examples(data, store)
     assert [name[-10:] for name in found.names] == ["2010_1.jpg#1"[-10:], "2010_1.jpg#2"[-10:], "2010_2.jpg#1"[-10:]]
     assert found.rows.tolist() == [0, 0, 1] and (found.labels == 1).sum() == 2
     assert found.boxes[0].tolist() == [0, 0, 0.5, 1] and found.boxes[1, 0] == 8 / 32
-    assert [len(part) for part in targets.own_split(store, found)] == [2, 1]
+    assert [len(part) for part in examples.own_split(store, found)] == [2, 1]
 
 
 @pytest.mark.parametrize(("content", "message"), [
@@ -154,7 +154,7 @@ def test_caltech_takes_images_alone_from_its_folders(checkout, tmp_path, monkeyp
     monkeypatch.setattr(Caltech101, "images_sha256", None)
     data = Caltech101(folder)
     assert [entry.label for entry in data.entries()] == [0, 1] and data.words()[1] == "wild cat"
-    found = targets.read_targets(data, open_store(data))
+    found = examples.read_examples(data, open_store(data))
     assert found.labels.tolist() == [[1, -1], [-1, 1]] and found.classes.tolist() == [0, 1]
     with pytest.raises(DataError, match="every image is of one class"):
         list(data.labelled())
