@@ -177,6 +177,13 @@ def test_a_mean_over_resampled_seeds_scatters_as_a_mean_over_seeds_does(seeds):
     assert (statistics.seeds_drawn(np.random.default_rng(1), 1, 3) == 1).all()
 
 
+def test_the_interval_of_a_share_lies_between_0_and_100():
+    bootstrap, share = statistics.basic_bootstrap, statistics.basic_bootstrap_of_share
+    resampled = np.random.default_rng(0).binomial(100, 0.99, size=(1, 2000)).astype(float)
+    assert bootstrap(99.0, resampled).high > 100 and share(99.0, resampled).high == 100
+    assert bootstrap(1.0, 100 - resampled).low < 0 and share(1.0, 100 - resampled).low == 0
+
+
 def test_networks_on_different_images_or_seeds_are_refused():
     with pytest.raises(ValueError, match="cannot be paired"):
         statistics.mean_difference([(np.zeros(5, bool), np.zeros(6, bool))])

@@ -121,10 +121,31 @@ def _bounds(kinds: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
     rng = np.random.default_rng(_SEED)
     drawn = rng.multinomial(images, counts / images, RESAMPLES) / images
     weights = seeds_drawn(rng, seeds, RESAMPLES)
-    means = (drawn @ kinds.T * weights).sum(1)
+    return _percentiles((drawn @ kinds.T * weights).sum(1))
+
+
+def _percentiles(resampled: np.ndarray) -> tuple[float, float]:
+    """Between which the middle 95 % of resampled numbers lie."""
     tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(means, [tail, 100 - tail])
+    low, high = np.percentile(resampled, [tail, 100 - tail])
     return float(low), float(high)
+
+
+def basic_bootstrap(value: float, resampled: np.ndarray) -> Interval:
+    """A value with its basic bootstrap interval, by resampled ones (seeds, resamples); seeds are resampled too.
+
+    Average precision is higher on resampled images, of which some count twice, than on as many new ones. The percentile
+    interval would be shifted by that; the basic one, mirrored at the value, is shifted back.
+    """
+    weights = seeds_drawn(np.random.default_rng(_SEED), *resampled.shape)
+    low, high = _percentiles((weights.T * resampled).sum(0))
+    return Interval(value, 2 * value - high, 2 * value - low)
+
+
+def basic_bootstrap_of_share(value: float, resampled: np.ndarray) -> Interval:
+    """:func:`basic_bootstrap` of a share in percent, whose interval lies between 0 and 100."""
+    interval = basic_bootstrap(value, resampled)
+    return Interval(value, max(0.0, interval.low), min(100.0, interval.high))
 
 
 def seeds_drawn(rng: np.random.Generator, seeds: int, resamples: int) -> np.ndarray:

@@ -32,6 +32,7 @@ from verydeep.results import status
 from verydeep.results import transfers as carried_numbers
 from verydeep.results.claims import fairness
 from verydeep.runs import transfers
+from verydeep.statistics import basic_bootstrap
 from verydeep.studies import schema
 from verydeep.studies.transfer import Features
 
@@ -118,7 +119,7 @@ def test_intervals_of_average_precision_hold_what_more_images_would_say():
     truth, held, centred = transfers.value(images(40_000), "map")["value"], 0, []
     for _ in range(60):
         few = images(150)
-        found = carried_numbers.bootstrap(transfers.value(few, "map")["value"], transfers.resampled(few, "map")[None])
+        found = basic_bootstrap(transfers.value(few, "map")["value"], transfers.resampled(few, "map")[None])
         held += found.low <= truth <= found.high
         centred.append((found.low + found.high) / 2 - found.value)
     assert held >= 50 and np.mean(centred) < 0, "what resampling adds is taken away, and not added again"

@@ -166,10 +166,3 @@ def test_the_shallow_network_stands_for_that_of_others(carry):
         found.ours.value == pytest.approx(12.5) and found.paper is None
     )  # the paper's is beside another group's network
     assert found.direction == "agrees" and (found.conditions[0].name, found.conditions[0].holds) == ("fits", None)
-
-
-def test_the_interval_of_a_share_lies_between_0_and_100():
-    bootstrap, share = results.transfers.bootstrap, results.transfers.share
-    resampled = np.random.default_rng(0).binomial(100, 0.99, size=(1, 2000)).astype(float)
-    assert bootstrap(99.0, resampled).high > 100 and share(99.0, resampled).high == 100
-    assert bootstrap(1.0, 100 - resampled).low < 0 and share(1.0, 100 - resampled).low == 0

@@ -7,6 +7,7 @@ from verydeep import runs
 from verydeep.chapters import display
 from verydeep.chapters.display import NOT_RUN
 from verydeep.results import transfers
+from verydeep.statistics import Interval, basic_bootstrap, basic_bootstrap_of_share
 from verydeep.studies import Tuning
 from verydeep.studies.tuning import TUNED, WAYS
 
@@ -20,7 +21,7 @@ def points(tuning: Tuning) -> pd.DataFrame:
     record, lines = runs.read_record(tuning), []
     for name, score in record.measurements.items() if record else ():
         way, _, images = name.rpartition("-")
-        recall = transfers.share(score.value, transfers.resamples(tuning.folder, record, name)[None])
+        recall = basic_bootstrap_of_share(score.value, transfers.resamples(tuning.folder, record, name)[None])
         lines.append(
             {
                 "way": WAYS[way],
@@ -71,7 +72,7 @@ def gains(tuning: Tuning) -> display.Table:
     return display.of_rows(lines, "images of each class", units=units, caption=caption)
 
 
-def _gain(tuning: Tuning, record: runs.TuningRecord, after: str, before: str):
+def _gain(tuning: Tuning, record: runs.TuningRecord, after: str, before: str) -> Interval:
     values = [record.measurements[name].value for name in (after, before)]
     resampled = [transfers.resamples(tuning.folder, record, name) for name in (after, before)]
-    return transfers.bootstrap(values[0] - values[1], np.subtract(*resampled)[None])
+    return basic_bootstrap(values[0] - values[1], np.subtract(*resampled)[None])

@@ -16,7 +16,7 @@ from verydeep import runs
 from verydeep.results.printed import printed_beside
 from verydeep.runs import answers, transfers
 from verydeep.runs.records import OtherDataRecord
-from verydeep.statistics import CONFIDENCE, Interval, seeds_drawn
+from verydeep.statistics import Interval, basic_bootstrap_of_share
 from verydeep.studies import Features, Study, Transfer, planned_transfers
 from verydeep.studies.targets import TARGETS
 from verydeep.studies.transfer import ON, PIXELS
@@ -86,27 +86,7 @@ class Cell:
     def interval(self) -> Interval:
         """The mean over seeds, with the 95 % interval over images, and over seeds where there are several."""
         values = [score.value for score in self.scores.values()]
-        return share(float(np.mean(values)), self.resampled)
-
-
-def share(value: float, resampled: np.ndarray) -> Interval:
-    """:func:`bootstrap` of a share in percent, whose interval lies between 0 and 100."""
-    interval = bootstrap(value, resampled)
-    return Interval(value, max(0.0, interval.low), min(100.0, interval.high))
-
-
-def bootstrap(value: float, resampled: np.ndarray) -> Interval:
-    """A value with its basic bootstrap interval, by resampled ones (seeds, resamples); seeds are resampled too.
-
-    Average precision is higher on resampled images, of which some count twice, than on as many new ones. The percentile
-    interval would be shifted by that; the basic one, mirrored at the value, is shifted back.
-    """
-    seeds, resamples = resampled.shape
-    weights = seeds_drawn(np.random.default_rng(0), seeds, resamples)
-    means = (weights.T * resampled).sum(0)
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(means, [tail, 100 - tail])
-    return Interval(value, float(2 * value - high), float(2 * value - low))
+        return basic_bootstrap_of_share(float(np.mean(values)), self.resampled)
 
 
 def recorded(row: TransferRow, every: list[Transfer] | None = None) -> Cell | None:

@@ -23,7 +23,7 @@ from verydeep.results.numbers import (
 from verydeep.results.printed import judged_cell, more_is_better
 from verydeep.runs import provenance
 from verydeep.runs.records import TESTS
-from verydeep.statistics import Interval, mean_difference
+from verydeep.statistics import Interval, basic_bootstrap, mean_difference
 from verydeep.studies import Run, Study, table6_fusions, table9_fusions
 from verydeep.studies.measurements import protocol
 from verydeep.studies.names import seed_of
@@ -104,7 +104,7 @@ class Evidence:
             before, after = (self._carried(reference, seeds) for reference in (first, second))
             values.append(after[0] - before[0])
             resampled.append(after[1] - before[1])
-        return transfers.bootstrap(float(np.mean(values)), np.mean(resampled, 0))
+        return basic_bootstrap(float(np.mean(values)), np.mean(resampled, 0))
 
     def _records(self, reference: str, seeds: list[int]) -> dict[Path, Tested]:
         """The record of the test of each seed of a row, by its folder."""
