@@ -1,6 +1,7 @@
 """Numbers on resampled images: by one rule for all that are compared, whatever a record's file of them has."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -11,19 +12,23 @@ from conftest import REPOSITORY
 from verydeep import results, runs, studies
 from verydeep.data.examples import aside, images_of
 from verydeep.errors import RecordError
-from verydeep.runs import answers, transfers
+from verydeep.runs import transfers
 
 NAME = "D-jitter+E-jitter-on-caltech101-s0"
+
+
+def copied(checkout, name: str):
+    """A recorded transfer, alone in a checkout."""
+    shutil.copytree(REPOSITORY / "runs" / "narrow" / name, checkout / "runs" / "narrow" / name)
+    return studies.named_transfer(studies.load("narrow"), name)
 
 
 @pytest.fixture
 def carried(checkout):
     """A recorded transfer, alone in a checkout, with a file of resampled numbers that are all 0."""
-    folder = checkout / "runs" / "narrow" / NAME
-    shutil.copytree(REPOSITORY / "runs" / "narrow" / NAME, folder)
-    found = studies.named_transfer(studies.load("narrow"), NAME)
+    found = copied(checkout, NAME)
     names = [*runs.read_record(found).measurements]
-    pd.DataFrame(dict.fromkeys(names, np.zeros(transfers.RESAMPLES))).to_parquet(folder / transfers.RESAMPLED)
+    pd.DataFrame(dict.fromkeys(names, np.zeros(transfers.RESAMPLES))).to_parquet(found.folder / transfers.RESAMPLED)
     return found
 
 
@@ -42,7 +47,7 @@ def test_numbers_resampled_by_a_rule_of_before_are_not_shown(carried):
     """Their intervals would be of another rule than those beside them, and a difference of both of none."""
     record, name = stated(carried, {}), carried.usual.name
     found = results.transfers.resamples(carried.folder, record, name)
-    again = transfers.resampled(answers.read(carried.folder / transfers.FILE, name), "recall")
+    again = transfers.resampled(transfers.read(carried.folder, name), "recall")
     assert (found == again).all() and abs(found.mean() - record.measurements[name].value) < 1
     assert runs.covers_target(carried, record), "no number is another by it"
     assert not any(transfers.RESAMPLED in fault for fault in runs.check_folder(carried.folder))
@@ -127,3 +132,19 @@ def test_a_score_that_is_no_number_ranks_no_image():
         with pytest.raises(RecordError, match=r"^average precision: a class score is no number \(NaN\), by which"):
             transfers.average_precision(labels, np.array(scores))
     assert transfers.average_precision(labels, np.array([np.inf, -np.inf, 0])).tolist() == [1]
+
+
+def test_a_score_that_is_no_number_is_said_with_the_folder_that_has_it(checkout):
+    """It was sealed with the rest, so that nothing else says where it lies."""
+    carried = copied(checkout, "D-jitter-on-voc2007-val-s0")
+    stated(carried, {})
+    kept = carried.folder / transfers.FILE
+    table = pd.read_parquet(kept)
+    table.loc[table["measurement"] == carried.usual.name, "score_3"] = np.nan
+    table.to_parquet(kept)
+    runs.seal(carried.folder, [transfers.FILE])
+    said = f"runs/narrow/{carried.name}/transfer.parquet: a class score is no number (NaN), by which images cannot be"
+    assert any(fault.startswith(said) for fault in runs.check_folder(carried.folder))
+    row = results.transfers.TransferRow(carried.row, carried, carried.usual)
+    with pytest.raises(RecordError, match=f"^{re.escape(said)}"):
+        results.transfers.other_precision(row)

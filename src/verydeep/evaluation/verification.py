@@ -164,7 +164,7 @@ def verify_transfer(transfer: Transfer, only: str | None = None) -> pd.DataFrame
     before = record.measurements[asked]
     table, _ = material.said(ways[asked], before.costs)
     again = score_of(table, transfer, before.costs)
-    kept = answers.read(transfer.folder / transfers.FILE, asked)
+    kept = transfers.read(transfer.folder, asked)
     same = 100 * float((_best_class(kept) == _best_class(table)).mean())
     if abs(again.value - before.value) > POINTS:
         raise VerydeepError(

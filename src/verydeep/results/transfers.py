@@ -112,7 +112,7 @@ def other_precision(row: TransferRow) -> float | None:
     if row.transfer.target.metric != "map" or (cell := recorded(row)) is None:
         return None
     folder = row.transfer.folder.with_name(next(iter(cell.scores)))
-    said = answers.read(folder / transfers.FILE, row.features.name)
+    said = transfers.read(folder, row.features.name)
     other = {"eleven": "area", "area": "eleven"}[row.transfer.average_precision]
     return transfers.value(said, "map", other)["value"]
 
@@ -138,9 +138,9 @@ def resamples(folder: Path, record: OtherDataRecord, measurement: str) -> np.nda
     if transfers.is_resampled_by_rule(record):
         path = folder / transfers.RESAMPLED
         return _read_resamples(path, _changed(path))[measurement].to_numpy(np.float64)
-    path, protocol = folder / transfers.FILE, record.protocol
+    protocol, changed = record.protocol, _changed(folder / transfers.FILE)
     asked = measurement, protocol["metric"], protocol["average_precision"]
-    return _resample(path, _changed(path), *asked).astype(np.float64)
+    return _resample(folder, changed, *asked).astype(np.float64)
 
 
 def _changed(path: Path) -> int:
@@ -154,8 +154,8 @@ def _read_resamples(path: Path, changed: int) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=256)
-def _resample(path: Path, changed: int, measurement: str, metric: str, precision: str) -> np.ndarray:
-    return transfers.resampled(answers.read(path, measurement), metric, precision)
+def _resample(folder: Path, changed: int, measurement: str, metric: str, precision: str) -> np.ndarray:
+    return transfers.resampled(transfers.read(folder, measurement), metric, precision)
 
 
 def read(study: Study) -> Iterator[dict]:

@@ -258,7 +258,7 @@ def _check_transfer(folder: Path, record: OtherDataRecord, sums: dict[str, str])
     kept, faults = folder / transfers.FILE, []
     if not _is_as_sealed(kept, sums):
         return faults  # said by the seal
-    table, protocol = answers.read_table(kept), record.protocol
+    table, protocol = transfers.read(folder), record.protocol
     for name, score in record.measurements.items():
         part = table[table["measurement"] == name]
         again = transfers.value(part, protocol["metric"], protocol["average_precision"]) if len(part) else {}

@@ -7,6 +7,7 @@ difference of two rows has its interval too.
 """
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ import pandas as pd
 from verydeep import files
 from verydeep.data.examples import images_of
 from verydeep.errors import RecordError
+from verydeep.paths import short
+from verydeep.runs import answers
 from verydeep.runs.records import OtherDataRecord
 from verydeep.studies.targets import TARGETS
 from verydeep.studies.transfer import resampling
@@ -22,6 +25,24 @@ from verydeep.studies.transfer import resampling
 FILE, RESAMPLED = "transfer.parquet", "resampled.parquet"
 RESAMPLES = 999
 _LEVELS = np.arange(11) / 10
+
+
+def read(folder: Path, measurement: str | None = None) -> pd.DataFrame:
+    """What was said of every image in a folder, by one way of describing images or by all.
+
+    Raises
+    ------
+    RecordError
+        As :func:`verydeep.runs.answers.read`, and when a class score is NaN: it has no place in a ranking.
+    """
+    path = folder / FILE
+    said = answers.read_table(path) if measurement is None else answers.read(path, measurement)
+    if said.filter(like="score_").isna().any(axis=None):
+        raise RecordError(
+            f"{short(path)}: a class score is no number (NaN), by which images cannot be ranked; restore it (git "
+            f"checkout), or delete the record beside it and carry the features again"
+        )
+    return said
 
 
 def table(name: str, split: int, names, labels: np.ndarray, scores: np.ndarray, metric: str) -> pd.DataFrame:

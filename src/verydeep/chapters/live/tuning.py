@@ -11,7 +11,7 @@ from verydeep.data.sources import source
 from verydeep.data.store import open_store
 from verydeep.data.views import rescale
 from verydeep.errors import VerydeepError
-from verydeep.runs import answers, transfers
+from verydeep.runs import transfers
 from verydeep.studies import OwnImages, Tuning
 from verydeep.studies.tuning import TUNED
 
@@ -80,7 +80,7 @@ def examples(learned: Learned, count: int = 12) -> Picture:
 
 def _of_data_set(tuning: Tuning, count: int):
     """Half of them wrong where there are so many, by the network that was tuned to most images."""
-    said = answers.read(tuning.folder / transfers.FILE, f"{TUNED}-{tuning.counts[-1]}")
+    said = transfers.read(tuning.folder, f"{TUNED}-{tuning.counts[-1]}")
     is_right = (said["label"] == said["class_1"]).to_numpy()
     parts = [part.iloc[np.unique(np.linspace(0, len(part) - 1, count // 2, dtype=int))]
              for part in (said[is_right], said[~is_right]) if len(part)]  # fmt: skip
