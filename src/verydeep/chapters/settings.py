@@ -97,7 +97,7 @@ def all_departures(study: str) -> pd.DataFrame:
                 "network", key, field.description, field.default, getattr(spec.network, key), recipes.reason(spec, key)
             )
         )
-    for scale in spec.networks if spec.train else ():
+    for scale in spec.networks:
         for row in recipes.recipe_rows(spec, scale, spec.resolve(scale)):
             if not row["differs"]:
                 continue

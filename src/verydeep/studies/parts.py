@@ -10,6 +10,7 @@ from verydeep.data.sources import SOURCES
 from verydeep.networks.choices import HEADS, LRN_ALPHAS, POOLING_WINDOWS, POOLINGS, PRECISIONS, SCHEMES
 from verydeep.networks.configurations import configuration
 from verydeep.networks.published import AUTHORS, TORCHVISION
+from verydeep.studies.keys import require_keys
 from verydeep.studies.names import SEEDS, TRAIN_SCALES
 from verydeep.studies.strict import Strict
 
@@ -76,6 +77,25 @@ class Recipe(Strict):
     clip_norm: Positive | None = Field(None, description="largest gradient norm; none is no clipping")
     precision: Precision = Field("float32", description="arithmetic of training")
     trained_layers: Literal["all", "fc"] = Field("all", description="layers that learn; fc: FC layers only")
+
+
+#: The keys of a recipe that count for weights of others too: by them these are tested, and tuned to other images.
+WITHOUT_TRAINING = ("batch", "learning_rate", "momentum", "weight_decay", "dropout", "flip", "clip_norm", "precision")
+
+
+def require_recipe(where: str, keys: dict, train: bool) -> None:
+    """Refuse keys that a recipe has not, and those that change nothing in a study that does not ``train``.
+
+    Raises
+    ------
+    ValueError
+        Says ``where`` and the key, and what to do.
+    """
+    require_keys(where, keys, Recipe)
+    if not train and (idle := sorted({*keys} - {*WITHOUT_TRAINING})):
+        raise ValueError(
+            f"{where}.{idle[0]}: changes nothing in a study that trains nothing (train: false); leave it out"
+        )
 
 
 #: What the paper gives for each training scale, where it differs from the defaults above.

@@ -34,6 +34,7 @@ from verydeep.studies.parts import (
     Testing,
     Title,
     Variant,
+    require_recipe,
     starts_from,
 )
 from verydeep.studies.strict import Strict, StrictLoader
@@ -89,13 +90,14 @@ class Study(Strict):
             for config in self.networks[scale]:
                 if config not in all_configurations():
                     raise ValueError(f"networks.{scale}: {UnknownName('config', config, all_configurations())}")
-        require_keys("recipe", self.recipe, Recipe)
         departed = self._departed_settings()
         self._check_purpose()
-        for scale, keys in self.stages.items():
-            require_keys(f"stages.{scale}", keys, Recipe)
+        recipes = {f"stages.{scale}": keys for scale, keys in self.stages.items()}
+        recipes |= {f"variants.{name}.set": variant.set for name, variant in self.variants.items()}
+        for where, keys in ({"recipe": self.recipe} | recipes).items():
+            require_recipe(where, keys, self.train)
         self._check_sizes()
-        for scale in self.networks if self.train else ():
+        for scale in self.networks:
             ours, papers = self.resolve(scale), paper_recipe(scale)
             departed |= {key for key, value in ours if getattr(papers, key) != value}
         self._check_variants()
@@ -156,7 +158,6 @@ class Study(Strict):
         for name, variant in self.variants.items():
             if fault := variant_fault(name):
                 raise ValueError(f"variants: {fault}")
-            require_keys(f"variants.{name}.set", variant.set, Recipe)
             for network in variant.networks:
                 if network not in self._names():
                     raise ValueError(f"variants.{name}.networks: {UnknownName('network', network, self._names())}")
