@@ -9,7 +9,6 @@ from tiny import digest, silent, tiny_run, train_until
 
 from verydeep import training
 from verydeep.networks import weights
-from verydeep.training import loop
 from verydeep.training.accelerators import accelerator
 from verydeep.training.images import TrainingImages
 from verydeep.training.objectives import Classes
@@ -73,9 +72,3 @@ def test_with_every_key_it_resumes_to_the_bit_and_the_average_is_published(check
     assert digest(run) == reference
     assert all(torch.equal(value.to(load_file(run.weights)[key].dtype), load_file(run.weights)[key])
                for key, value in written["net"].state_dict().items())  # fmt: skip
-
-
-def test_a_checkpoint_of_before_these_keys_is_gone_on_with():
-    assert not loop._recipe(tiny_run()).keys() & TODAY.keys()
-    assert loop._recipe(today()).items() >= TODAY.items()
-    assert "head" not in loop._network(tiny_run()) and loop._network(today())["head"] == "average"

@@ -243,6 +243,13 @@ def test_a_network_starts_from_a_with_its_weights_and_biases_and_else_by_the_rec
     assert {layer.p for layer in net.modules() if isinstance(layer, torch.nn.Dropout)} == {0.25}
 
 
+#: Keys that older checkpoints do not have.
+LATER = {
+    "network": ("pooling_window", "batch_norm", "head"),
+    "recipe": ("crops", "label_smoothing", "weight_average"),
+}
+
+
 def test_a_checkpoint_of_another_seed_is_refused_and_one_that_does_not_say_gone_on_with(checkout, reference):
     run = tiny_run(dropout=0.5)
     with pytest.raises(Interrupted):
@@ -253,6 +260,9 @@ def test_a_checkpoint_of_another_seed_is_refused_and_one_that_does_not_say_gone_
         training.train(other, report=silent)
     saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)
     del saved["identity"]["seed"]
+    for part, later in LATER.items():
+        for key in later:
+            del saved["identity"][part][key]
     torch.save(saved, run.workspace / "checkpoint.pt")
     training.train(run, report=silent)
     assert digest(run) == reference
@@ -288,20 +298,20 @@ def test_a_checkpoint_that_lacks_what_is_gone_on_with_is_refused(checkout):
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"junk")
     with pytest.raises(VerydeepError, match="not a readable checkpoint .*delete it to start again"):
-        checkpoints.load(tmp_path / "checkpoint.pt", {})
+        checkpoints.load(tmp_path / "checkpoint.pt", {}, {})
 
 
-def test_a_checkpoint_of_before_batch_normalisation_and_other_windows_is_gone_on_with():
-    run = tiny_run()
-    network = {
-        "length_divisor": 7,
-        "width_divisor": 16,
-        "pooling": "floor",
-        "lrn_alpha": "unit-variance",
-        "config": "A",
-    }
-    assert loop._network(run) == network
-    assert loop._network(normalised(run)) == network | {"batch_norm": True}
+def test_what_an_older_checkpoint_does_not_say_was_as_it_is_by_default(tmp_path):
+    path, unsaid = tmp_path / "checkpoint.pt", {"recipe": {"crops": "scaled", "epochs": 74}, "seed": 1}
+    checkpoints.save(path, {"identity": {"recipe": {"epochs": 3}, "data": "d"}})
+    now = {"recipe": {"crops": "scaled", "epochs": 3}, "data": "d", "seed": 1}
+    assert checkpoints.load(path, now, unsaid)
+    for changed in ({"recipe": {"crops": "resized", "epochs": 3}}, {"recipe": {"crops": "scaled", "epochs": 74}}):
+        with pytest.raises(VerydeepError, match="was made with other recipe; delete it"):
+            checkpoints.load(path, now | changed, unsaid)
+    checkpoints.save(path, {"identity": now | {"seed": 0}})
+    with pytest.raises(VerydeepError, match="was made with other seed; delete it"):
+        checkpoints.load(path, now, unsaid)
 
 
 @pytest.mark.parametrize(("run", "norm"), [

@@ -8,9 +8,6 @@ import torch
 from verydeep import files
 from verydeep.errors import VerydeepError
 
-#: What older checkpoints do not say of the run that they are of; they are gone on with.
-_LATER = ("seed",)
-
 
 def save(path: Path, state: dict) -> None:
     """Write ``state`` to ``path``; a kill at any instant leaves the old checkpoint or the new one.
@@ -23,13 +20,15 @@ def save(path: Path, state: dict) -> None:
         part.write_bytes(buffer.getbuffer())
 
 
-def load(path: Path, identity: dict) -> dict | None:
+def load(path: Path, identity: dict, unsaid: dict) -> dict | None:
     """The state saved at ``path``, on the CPU, or ``None`` where there is none.
 
     Parameters
     ----------
     identity
         What the run is now; a checkpoint of another recipe, other data or another seed is refused.
+    unsaid
+        What an older checkpoint was made with where it does not say, by the same keys; it is gone on with.
 
     Raises
     ------
@@ -40,16 +39,21 @@ def load(path: Path, identity: dict) -> dict | None:
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        saved = state["identity"]
+        saved = _completed(state["identity"], unsaid)
     except Exception as error:  # torch.load raises whatever its unpickler and zip reader raise
         raise unreadable(path, error) from None
-    saved = {key: identity[key] for key in _LATER if key in identity} | saved
     if saved != identity:
         changed = sorted(key for key in saved.keys() | identity.keys() if saved.get(key) != identity.get(key))
         raise VerydeepError(
             f"{path}: was made with other {', '.join(changed)}; delete it to start again, or restore those"
         )
     return state
+
+
+def _completed(saved: dict, unsaid: dict) -> dict:
+    """What a checkpoint says of its run, with what it is too old to say."""
+    filled = {key: value | saved.get(key, {}) for key, value in unsaid.items() if isinstance(value, dict)}
+    return unsaid | saved | filled
 
 
 def unreadable(path: Path, error: Exception) -> VerydeepError:

@@ -14,6 +14,7 @@ from verydeep.data.views import Batch
 from verydeep.errors import Interrupted, OutOfMemory, ProcessLost, TrainingDiverged, VerydeepError
 from verydeep.runs import provenance, variables
 from verydeep.studies import Run
+from verydeep.studies.localisation import Localisation
 from verydeep.studies.parts import NetworkKeys, Recipe
 from verydeep.training import checkpoints, record
 from verydeep.training.accelerators import (
@@ -110,8 +111,8 @@ class Training:
                 "boxes": boxes.boxes.fingerprint(self.images.store)["sha256"],
             }
         return of_boxes | {
-            "recipe": _recipe(self.run),
-            "network": _network(self.run),
+            "recipe": self.run.recipe.model_dump(mode="json"),
+            "network": self.run.network.model_dump(mode="json") | {"config": self.run.config},
             "data": self.images.store.manifest_sha256,
             "held-out images": self.run.study.data.held_out_per_class,
             "parent": files.sha256(parent.weights) if parent else None,
@@ -119,7 +120,7 @@ class Training:
         }
 
     def _resumed(self) -> State:
-        kept = checkpoints.load(self.checkpoint, self.identity)
+        kept = checkpoints.load(self.checkpoint, self.identity, _unsaid(self.run))
         state = self._loaded(kept) if kept else State()
         made = state.epoch * self.images.steps + state.step
         most, least = largest(self.hosts, made, -made)
@@ -307,19 +308,11 @@ class Training:
         }
 
 
-def _network(run: Run) -> dict:
-    """How a run's network is built. What is as in Table 1 and was not stated when older checkpoints were made is left
-    out, so that they can be gone on with."""
-    unstated = {key: NetworkKeys.model_fields[key].default for key in ("pooling_window", "batch_norm", "head")}
-    stated = {key: value for key, value in run.network if key not in unstated or value != unstated[key]}
-    return stated | {"config": run.config}
-
-
-def _recipe(run: Run) -> dict:
-    """A run's recipe, without the keys that older checkpoints do not have where they are as in the paper."""
-    later = {key: Recipe.model_fields[key].default for key in ("crops", "label_smoothing", "weight_average")}
-    recipe = run.recipe.model_dump(mode="json")
-    return {key: value for key, value in recipe.items() if key not in later or value != later[key]}
+def _unsaid(run: Run) -> dict:
+    """What a checkpoint was made with that is older than a key and does not say: its own seed, and the key as it is by
+    default."""
+    usual = {"recipe": Recipe(), "network": NetworkKeys()} | ({"localisation": Localisation()} if run.boxes else {})
+    return {part: keys.model_dump(mode="json") for part, keys in usual.items()} | {"seed": run.seed}
 
 
 def _line(run: Run, row: dict) -> str:
