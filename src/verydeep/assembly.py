@@ -16,7 +16,7 @@ from verydeep.errors import VerydeepError
 from verydeep.networks import building, weights
 from verydeep.networks.initialisation import initialise, transfer_all_but_last, transfer_from_a
 from verydeep.networks.network import Network
-from verydeep.runs import variables
+from verydeep.runs import environment_variables
 from verydeep.runs.parts import Device
 from verydeep.studies import Run
 from verydeep.studies.plan import CONTINUED, NEW_HEAD, TRANSFERRED
@@ -69,7 +69,7 @@ def untrained_network(run: Run, classes: int | None = None) -> Network:
 
 def load_network(run: Run) -> Network:
     """The network of a run from its published weights, in evaluation mode; those of others are downloaded if absent."""
-    variables.require_precision()
+    environment_variables.require_precision()
     net = network(run)
     if run.published:
         weights.obtain(run.published, net, run.weights)
@@ -195,7 +195,7 @@ def device() -> torch.device:
     alone: nobody has seen a training resumed there to the bit.
     """
     exact_float32()
-    return torch.device("cuda" if torch.cuda.is_available() and not variables.asks_for_cpu() else "cpu")
+    return torch.device("cuda" if torch.cuda.is_available() and not environment_variables.asks_for_cpu() else "cpu")
 
 
 def exact_float32() -> None:
@@ -211,7 +211,7 @@ def device_record(device: torch.device, processes: int = 1) -> Device:
         processes=processes,
         threads=torch.get_num_threads(),
         instruction_set=torch.backends.cpu.get_cpu_capability(),
-        variables=variables.recorded(),
+        variables=environment_variables.recorded(),
         deterministic_algorithms=torch.are_deterministic_algorithms_enabled(),
         cuda=torch.version.cuda if device.type == "cuda" else None,
     )

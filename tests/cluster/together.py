@@ -16,7 +16,7 @@ from faults import kills
 from faults.world import World
 from verydeep import files, studies
 from verydeep.progress import line as say
-from verydeep.runs import variables
+from verydeep.runs import environment_variables
 
 NAMES = ("host1", "host2")
 #: Epochs over which two hosts must say what one process says; later rounding has its say (benchmarks/processes.py).
@@ -35,7 +35,7 @@ class Launch:
         rendezvous = ("--rdzv-backend", "c10d", "--rdzv-endpoint", f"{NAMES[0]}:29500", "--rdzv-id", "verydeep")
         nodes = ("--nnodes", str(len(machines)), "--nproc-per-node", "1")
         command = (sys.executable, "-m", "torch.distributed.run", *nodes, *rendezvous, "-m", "verydeep", *TRAIN)
-        environment = os.environ | world.environment | {variables.SILENCE: str(SILENCE)}
+        environment = os.environ | world.environment | {environment_variables.SILENCE: str(SILENCE)}
         self.logs = [world.folder / f"{host.name}-{time.monotonic_ns()}.log" for host in machines]
         self.processes = []
         for host, path in zip(machines, self.logs, strict=True):

@@ -10,7 +10,7 @@ from faults import small
 from faults.cases import Entry, case
 from faults.world import World
 from verydeep import files
-from verydeep.runs import variables
+from verydeep.runs import environment_variables
 
 #: Variables that are taken away, each with a value that accelerate would take up, or fail on.
 TAKEN_AWAY = {
@@ -116,9 +116,9 @@ refused_case("a number of processes alone", "WORLD_SIZE=2 is set as in a launch"
 refused_case("a local rank alone", "LOCAL_RANK=0 is set as in a launch", LOCAL_RANK="0")
 refused_case("a launch by words", "RANK=first, .*: not whole numbers", **ONE_PROCESS | {"RANK": "first"})
 refused_case("a rank beyond its launch", "RANK=1, .*: no launch has such a process", **ONE_PROCESS | {"RANK": "1"})
-for _name in variables.MPI_SIZES:
+for _name in environment_variables.MPI_SIZES:
     refused_case(f"{_name} of an MPI launch", f"{_name}=2 is set as in a launch by MPI", **{_name: "2"})
-for _name in variables.PRECISIONS:
+for _name in environment_variables.PRECISIONS:
     refused_case(f"{_name}", f"{_name}=1 changes the precision", **{_name: "1"})
 
 

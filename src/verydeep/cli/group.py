@@ -11,9 +11,9 @@ from verydeep import locks
 @click.version_option(package_name="verydeep")
 def cli() -> None:
     """A reproduction study of VGG (arXiv 1409.1556)."""
-    from verydeep.runs import variables
+    from verydeep.runs import environment_variables
 
-    variables.require_importable()
+    environment_variables.require_importable()
 
 
 def network_arguments(command):

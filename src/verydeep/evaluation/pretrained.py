@@ -16,7 +16,7 @@ from verydeep.errors import VerydeepError
 from verydeep.evaluation.tester import rescaled_picture
 from verydeep.networks import vgg, weights
 from verydeep.paths import WEIGHTS
-from verydeep.runs import publication, remote, variables
+from verydeep.runs import environment_variables, publication, remote
 from verydeep.studies import Run
 from verydeep.studies.measurements import single
 from verydeep.studies.names import RunName
@@ -100,7 +100,7 @@ def pretrained(name: str | Path, *, sha256: str | None = None, device: str | tor
     VerydeepError
         When the weights cannot be had, or are others than were recorded or asked for, or the network gives boxes.
     """
-    variables.require_precision()
+    environment_variables.require_precision()
     assembly.exact_float32()
     run, folder = _find(name)
     if run.boxes:

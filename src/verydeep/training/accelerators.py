@@ -12,10 +12,10 @@ from torch.distributed import ProcessGroup
 
 from verydeep import assembly, files
 from verydeep.errors import VerydeepError, first_line
-from verydeep.runs import variables
+from verydeep.runs import environment_variables
 from verydeep.studies import Run
 
-with variables.importing():
+with environment_variables.importing():
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
     from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
@@ -42,7 +42,7 @@ def accelerator(run: Run) -> Accelerator:
     ------
     VerydeepError
         For a precision that the device does not have, more processes than images in a batch, or a silence that is no
-        number of seconds (:func:`verydeep.runs.variables.silence`).
+        number of seconds (:func:`verydeep.runs.environment_variables.silence`).
     """
     precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[run.recipe.precision]
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # without it cuBLAS is not deterministic
@@ -62,7 +62,7 @@ def accelerator(run: Run) -> Accelerator:
 
 
 def _patience() -> timedelta | None:
-    seconds = variables.silence()
+    seconds = environment_variables.silence()
     return timedelta(seconds=seconds) if seconds else None
 
 

@@ -19,7 +19,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from verydeep import assembly, errors, machine, paths, progress, runs
 from verydeep.errors import Interrupted, ProcessLost, VerydeepError
-from verydeep.runs import variables
+from verydeep.runs import environment_variables
 from verydeep.studies import Run
 from verydeep.training import checkpoints, loop, signals
 
@@ -70,8 +70,8 @@ def train(
     """
     if not run.study.train:
         raise VerydeepError(f"the study {run.study.name} trains nothing: it tests published weights")
-    variables.require_precision()
-    rank, size = variables.process()
+    environment_variables.require_precision()
+    rank, size = environment_variables.process()
     _require_one_launch(size, processes)
     _require_gpus(processes)
     if rank == 0:
@@ -133,7 +133,7 @@ def _is_trained(run: Run) -> bool:
     A file may be there for one process a moment before another, and they must all train or none. Asked of the store of
     the launch: processes that are joined give each other up sooner than the run may be free.
     """
-    rank, size = variables.process()
+    rank, size = environment_variables.process()
     trained = rank == 0 and runs.read_record(run, "train") is not None and (run.pilot or run.weights.exists())
     if size == 1:
         return trained
@@ -178,7 +178,7 @@ def _launch(processes: int, run: Run, *arguments) -> None:
     logging.disable(logging.CRITICAL)  # what went wrong is said below, once
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, machine.cores() // processes)))
     try:
-        with variables.undisturbed(), signals.restored(AGENT):
+        with environment_variables.undisturbed(), signals.restored(AGENT):
             elastic_launch(config, loop.fit)(run, *arguments)
     except ChildFailedError as error:
         raise VerydeepError(_why_failed(run, error, processes)) from None

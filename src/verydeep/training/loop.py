@@ -12,7 +12,7 @@ import torch
 from verydeep import assembly, files, machine, paths, progress
 from verydeep.data.views import Batch
 from verydeep.errors import Interrupted, OutOfMemory, ProcessLost, TrainingDiverged, VerydeepError
-from verydeep.runs import provenance, variables
+from verydeep.runs import environment_variables, provenance
 from verydeep.studies import Run
 from verydeep.studies.localisation import Localisation
 from verydeep.studies.parts import NetworkKeys, Recipe
@@ -61,7 +61,7 @@ def fit(run: Run, micro_batch: int, report: Callable[[str], None]) -> None:
 
     Raises as :func:`verydeep.training.launch.train` does.
     """
-    with variables.undisturbed():
+    with environment_variables.undisturbed():
         Training(run, micro_batch, report).fit()
 
 

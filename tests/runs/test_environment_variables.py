@@ -11,7 +11,7 @@ from faults import leftovers, small
 from faults.world import World
 from verydeep import files, runs
 from verydeep.errors import VerydeepError
-from verydeep.runs import variables
+from verydeep.runs import environment_variables
 
 
 @pytest.fixture(scope="module")
@@ -38,56 +38,57 @@ def test_a_thread_count_is_part_of_the_record(undisturbed, monkeypatch):
     with world.entered():
         device = runs.read_record(small.run(), "train").device
     assert device.instruction_set
-    assert device.variables == variables.recorded() | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    assert device.variables == environment_variables.recorded() | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
     monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
     monkeypatch.setenv("AWS_SECRET", "x")
-    assert variables.recorded()["MKL_CBWR"] == "COMPATIBLE" and "AWS_SECRET" not in variables.recorded()
+    recorded = environment_variables.recorded()
+    assert recorded["MKL_CBWR"] == "COMPATIBLE" and "AWS_SECRET" not in recorded
 
 
 @pytest.mark.parametrize(("value", "seconds"), [(None, None), ("", None), ("90", 90), ("31536000", 31536000)])
 def test_how_long_a_silent_process_is_waited_for(monkeypatch, value, seconds):
-    monkeypatch.delenv(variables.SILENCE, raising=False)
+    monkeypatch.delenv(environment_variables.SILENCE, raising=False)
     if value is not None:
-        monkeypatch.setenv(variables.SILENCE, value)
-    assert variables.silence() == seconds
+        monkeypatch.setenv(environment_variables.SILENCE, value)
+    assert environment_variables.silence() == seconds
 
 
 @pytest.mark.parametrize("value", ["0", "-3", "1.5", "long", "²", "31536001", "99999999999999", "9" * 5000])
 def test_a_silence_that_is_no_number_of_seconds_is_refused(monkeypatch, value):
-    monkeypatch.setenv(variables.SILENCE, value)
+    monkeypatch.setenv(environment_variables.SILENCE, value)
     with pytest.raises(VerydeepError, match=f"VERYDEEP_SILENCE={value}: no number of seconds; set it"):
-        variables.silence()
+        environment_variables.silence()
 
 
 def test_the_whole_launch_of_torchrun_is_believed(monkeypatch):
-    for name, value in zip(variables.TORCHRUN, ("3", "8", "1", "2", "node0", "29500"), strict=True):
+    for name, value in zip(environment_variables.TORCHRUN, ("3", "8", "1", "2", "node0", "29500"), strict=True):
         monkeypatch.setenv(name, value)
-    assert variables.process() == (3, 8)
+    assert environment_variables.process() == (3, 8)
     monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
-    with variables.undisturbed():
-        assert variables.process() == (3, 8) and variables.asks_for_cpu()
+    with environment_variables.undisturbed():
+        assert environment_variables.process() == (3, 8) and environment_variables.asks_for_cpu()
         assert "ACCELERATE_MIXED_PRECISION" not in os.environ
     monkeypatch.delenv("MASTER_PORT")
     with pytest.raises(VerydeepError, match="RANK=3, WORLD_SIZE=8, .* but MASTER_PORT not: unset them, or start"):
-        variables.process()
+        environment_variables.process()
 
 
 @pytest.mark.parametrize("port", ["abc", "0", "-1", "65536", "29_500", "²", "9" * 5000])
 def test_a_launch_meets_at_a_port(monkeypatch, port):
-    for name, value in zip(variables.TORCHRUN, ("0", "1", "0", "1", "node0", port), strict=True):
+    for name, value in zip(environment_variables.TORCHRUN, ("0", "1", "0", "1", "node0", port), strict=True):
         monkeypatch.setenv(name, value)
     with pytest.raises(VerydeepError, match=f"^MASTER_PORT={port}: no port; a port is a whole number from 1 to 65535"):
-        variables.process()
+        environment_variables.process()
     for usual in ("1", "29500", "65535"):
         monkeypatch.setenv("MASTER_PORT", usual)
-        assert variables.process() == (0, 1)
+        assert environment_variables.process() == (0, 1)
 
 
 @pytest.mark.parametrize("size", ["²", "9" * 5000, "1", "one"])
 def test_a_size_of_mpi_that_is_no_number_is_no_launch(monkeypatch, size):
-    monkeypatch.setenv(variables.MPI_SIZES[0], size)
-    assert variables.process() == (0, 1)
+    monkeypatch.setenv(environment_variables.MPI_SIZES[0], size)
+    assert environment_variables.process() == (0, 1)
 
 
 @pytest.mark.parametrize("launcher", [
@@ -125,7 +126,7 @@ def test_processes_within_a_launch_are_refused(undisturbed, tmp_path, monkeypatc
     world = World.new(tmp_path / "world")
     from verydeep import training
 
-    for name, value in zip(variables.TORCHRUN, ("0", "2", "0", "2", "localhost", "1"), strict=True):
+    for name, value in zip(environment_variables.TORCHRUN, ("0", "2", "0", "2", "localhost", "1"), strict=True):
         monkeypatch.setenv(name, value)
     with world.entered(), small.sets(), pytest.raises(VerydeepError, match="has started 2 processes already"):
         training.train(small.run(), processes=2)
