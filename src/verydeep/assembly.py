@@ -157,7 +157,8 @@ def normaliser(run: Run, device="cpu", record: runs.TrainRecord | None = None) -
     if run.published:
         return Normaliser.published_by(run.published.publisher, device)
     record = record or runs.read_record(run, "train")
-    return Normaliser.measured(record.data.statistics, run.recipe.unit_variance, device)
+    colours = record.data.statistics
+    return Normaliser.measured(colours.mean, colours.deviation, run.recipe.unit_variance, device)
 
 
 def open_data(run: Run) -> Store:

@@ -708,7 +708,7 @@ def opened(tiny) -> store.Store:
 @pytest.mark.parametrize(("unit_variance", "divisor"), [(False, 1.0), (True, 60.0)])
 def test_pixels_are_divided_only_where_the_recipe_of_the_record_says_so(unit_variance, divisor):
     recorded = store.ColourStatistics((1.0, 2.0, 3.0), 60.0, (0.0,) * 3, ((0.0,) * 3,) * 3, 1)
-    assert Normaliser.measured(recorded, unit_variance).divisor == divisor
+    assert Normaliser.measured(recorded.mean, recorded.deviation, unit_variance).divisor == divisor
 
 
 def test_scale_crop_and_flip_are_drawn_evenly_from_all_there_are(opened):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,13 +11,6 @@ from verydeep.data.store import Store
 #: The mean RGB value that the authors subtract, in pixel values 0-255; they state it in the order BGR
 #: (https://gist.github.com/ksimonyan/211839e770f7b538e2d8).
 AUTHORS_MEAN = (123.68, 116.779, 103.939)
-
-
-class Colours(Protocol):
-    """The mean RGB value of images and one standard deviation over their pixels and channels, in pixel values 0-255."""
-
-    mean: Sequence[float]
-    deviation: float
 
 
 @dataclass
@@ -31,13 +23,14 @@ class Normaliser:
     @classmethod
     def of(cls, store: Store, unit_variance: bool, device="cpu") -> "Normaliser":
         """What a network learns from that is trained on these images; divided by their deviation where asked for."""
-        return cls.measured(store.statistics, unit_variance, device)
+        return cls.measured(store.statistics.mean, store.statistics.deviation, unit_variance, device)
 
     @classmethod
-    def measured(cls, colours: Colours, unit_variance: bool, device="cpu") -> "Normaliser":
-        """What a network expects that was trained on images of these colours, as a store or a record has them."""
-        mean = torch.tensor(colours.mean, dtype=torch.float32, device=device)
-        return cls(mean, colours.deviation if unit_variance else 1.0)
+    def measured(cls, mean: Sequence[float], deviation: float, unit_variance: bool, device="cpu") -> "Normaliser":
+        """What a network expects that was trained on images of this mean RGB value (3,) and of this standard deviation
+        over pixels and channels, both in pixel values 0-255, as a store or a record has them."""
+        mean = torch.tensor(mean, dtype=torch.float32, device=device)
+        return cls(mean, deviation if unit_variance else 1.0)
 
     @classmethod
     def published_by(cls, publisher: str, device="cpu") -> "Normaliser":
