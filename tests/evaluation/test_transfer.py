@@ -436,6 +436,9 @@ def test_names_of_transfers_are_parsed_back():
             assert studies.named_transfer(planned.study, planned.name) == planned
     with pytest.raises(VerydeepError, match="names no transfer"):
         studies.named_transfer(studies.load("smoke"), "A-256-s0")
+    for seed in ("", "-s", "-s07", "-s٣"):  # an Arabic three
+        with pytest.raises(VerydeepError, match="does not end with a seed"):
+            studies.named_transfer(studies.load("narrow"), f"D-jitter-on-caltech101{seed}")
 
 
 def test_the_paper_describes_people_by_image_and_box():

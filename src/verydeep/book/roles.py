@@ -116,7 +116,7 @@ class VerdictRole(BookRole):
         """The verdict and its link, or the warning that the claim or the option is unknown."""
         claim, *asked = self.text.split()
         study, _, number = claim.partition(".")
-        number = int(number) if number.isdigit() else number
+        number = int(number) if number.isascii() and number.isdigit() else number
         try:
             if unknown := sorted(set(asked) - {"centre-crop"}):
                 raise VerydeepError(f"unknown option {unknown[0]!r} of {{verdict}}: it has centre-crop")

@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 
 from verydeep.errors import UnknownName, VerydeepError
-from verydeep.studies.names import RunName
+from verydeep.studies.names import RunName, seed_of
 from verydeep.studies.plan import Run, named_run
 from verydeep.studies.recorded import OfSeveral
 from verydeep.studies.schema import Study
@@ -200,11 +200,11 @@ def describing_protocol(run: Run) -> dict:
 def named_transfer(study: Study, name: str) -> Transfer:
     """The transfer whose folder is called ``name``; raises as :func:`find_transfer` does."""
     networks, on, rest = name.partition(ON)
-    source, _, seed = rest.rpartition("-s")
-    if not on or not seed.isdecimal():
+    if not on:
         raise VerydeepError(f"{name!r} names no transfer: write <networks>{ON}<data set>-s<seed>")
-    parsed = [RunName.parse(network, seed=int(seed)) for network in networks.split("+")]
-    return find_transfer([f"{study.name}/{run_name}" for run_name in parsed], source)
+    seed = seed_of(name)
+    parsed = [RunName.parse(network, seed=seed) for network in networks.split("+")]
+    return find_transfer([f"{study.name}/{run_name}" for run_name in parsed], rest.removesuffix(f"-s{seed}"))
 
 
 def planned_transfers(study: Study) -> list[Transfer]:
