@@ -266,7 +266,7 @@ def test_a_folder_of_thirty_images_becomes_a_network_with_its_errors_and_a_page(
     assert done.exit_code == 0, done.output
     made = folder.with_name("mine-tuned")
     assert "3 classes, 21 images to learn from, 9 to test on" in done.output
-    note = json.loads((made / "network.json").read_text())
+    note = json.loads((made / "tuned.json").read_text())
     assert note["classes"] == ["flower", "sky", "temple"] and note["images_tested_on"] == 9
     assert f"error on 9 images kept aside: {note['error']:.1f} %" in done.output
     assert note["interval"][0] <= note["error"] <= note["interval"][1] and note["error"] < 60
@@ -281,7 +281,7 @@ def test_a_folder_of_thirty_images_becomes_a_network_with_its_errors_and_a_page(
     with pytest.raises(VerydeepError, match=r"mine-tuned exists already; name another folder with --to"):
         finetuning.tune(studies.find_tuning("smoke/A-256", str(folder)))
     (made / "weights.safetensors").write_bytes(b"other")
-    with pytest.raises(VerydeepError, match="not the weights that network.json names"):
+    with pytest.raises(VerydeepError, match="not the weights that tuned.json names"):
         finetuning.load(made)
 
 
@@ -401,7 +401,7 @@ def test_a_network_is_not_taken_up_as_another(trained, folder, monkeypatch):
     """Its weights fit one with another pooling, and only its study said which it is."""
     monkeypatch.setattr(own, "best_rate", lambda *given: 0.01)
     finetuning.tune(studies.find_tuning("smoke/A-256", str(folder)), epochs=1)
-    path = folder.with_name("mine-tuned") / "network.json"
+    path = folder.with_name("mine-tuned") / "tuned.json"
     note = json.loads(path.read_text())
     for key, value in (("network.pooling", "ceil"), ("testing.grid", "cells"), ("flip", True)):
         path.write_text(json.dumps(note | {"settings": note["settings"] | {key: value}}))
@@ -412,8 +412,11 @@ def test_a_network_is_not_taken_up_as_another(trained, folder, monkeypatch):
     earlier = {key: value for key, value in note["settings"].items() if key != "network.head"}
     path.write_text(json.dumps(note | {"settings": earlier}))  # of before a network could have another head
     assert finetuning.load(path.parent).classes == note["classes"]
+    former = path.rename(path.with_name("network.json"))  # of before it had a name of its own
+    assert finetuning.is_own(path.parent) and finetuning.load(path.parent).classes == note["classes"]
+    former.rename(path)
     path.write_text(json.dumps(note | {"test_scale": 20}))
-    with pytest.raises(VerydeepError, match="network.json: the test scale 20 is smaller than the crop 32"):
+    with pytest.raises(VerydeepError, match="tuned.json: the test scale 20 is smaller than the crop 32"):
         finetuning.load(path.parent)
 
 
@@ -482,8 +485,7 @@ def test_what_stops_in_the_middle_leaves_nothing_and_goes_on_by_the_same_command
     assert tuned.folder == folder.with_name("elsewhere") and not kept.exists()
     once = finetuning.load(tuned.folder)
     assert (
-        once.classes == tuned.words
-        and json.loads((tuned.folder / "network.json").read_text())["error"] == tuned.error[0]
+        once.classes == tuned.words and json.loads((tuned.folder / "tuned.json").read_text())["error"] == tuned.error[0]
     )
     finetuning.tune(asked, epochs=1)
     made = [(place / "weights.safetensors").read_bytes() for place in (tuned.folder, folder.with_name("mine-tuned"))]
@@ -534,9 +536,9 @@ def test_a_whole_note_is_read_as_it_was_written():
     NOTE.replace('["a", "b"]', '["a", "a"]'), NOTE.replace('["a", "b"]', '["a", ""]'),
 ])  # fmt: skip
 def test_a_damaged_note_of_a_network_is_told(tmp_path, note):
-    (tmp_path / "network.json").write_bytes(note.encode("latin-1"))
+    (tmp_path / "tuned.json").write_bytes(note.encode("latin-1"))
     (tmp_path / "weights.safetensors").touch()
-    with pytest.raises(VerydeepError, match=r"network.json: not the note that verydeep finetune wrote"):
+    with pytest.raises(VerydeepError, match=r"tuned.json: not the note that verydeep finetune wrote"):
         finetuning.load(tmp_path)
 
 

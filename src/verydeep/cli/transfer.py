@@ -51,7 +51,7 @@ def finetune(network: str, images: str, to: Path | None, pixels_per_batch: int |
         tuned = finetuning.tune(asked, to, **given(learning | {"pixels_per_batch": pixels_per_batch}))
         error, low, high = tuned.error
         click.echo(f"error on {len(tuned.answers)} images kept aside: {error:.1f} % (95 % {low:.1f} to {high:.1f})")
-        click.echo(f"{tuned.folder}: weights.safetensors, network.json and page.html written")
+        click.echo(f"{tuned.folder}: weights.safetensors, tuned.json and page.html written")
         return
     if to or given(learning):
         raise VerydeepError(f"--to, --epochs and --held-out are for a folder of images; {images} is a data set")

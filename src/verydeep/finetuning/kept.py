@@ -22,7 +22,10 @@ from verydeep.studies.parts import NetworkKeys, Recipe, Testing
 from verydeep.studies.plan import named_run
 
 #: What lies beside the weights of a network that was made for own images: how it was made, and the page about it.
-NOTE, PAGE = "network.json", "page.html"
+NOTE, PAGE = "tuned.json", "page.html"
+#: How the note was called when that of a network written for other programs (:mod:`verydeep.evaluation.export`) had the
+#: same name; a network with it is taken up too.
+FORMER = "network.json"
 
 
 Divisor = Annotated[float, Field(gt=0)]
@@ -84,7 +87,12 @@ class OwnNetwork:
 
 def is_own(folder: Path) -> bool:
     """Whether :func:`verydeep.finetuning.own.tune` wrote a network into a folder."""
-    return (Path(folder) / NOTE).is_file() and (Path(folder) / WEIGHTS).is_file()
+    return _note_in(Path(folder)).is_file() and (Path(folder) / WEIGHTS).is_file()
+
+
+def _note_in(folder: Path) -> Path:
+    """Where the note about the network in a folder lies, or would."""
+    return next((folder / name for name in (NOTE, FORMER) if (folder / name).is_file()), folder / NOTE)
 
 
 def load(folder: Path) -> OwnNetwork:
@@ -98,9 +106,10 @@ def load(folder: Path) -> OwnNetwork:
     folder = Path(folder)
     if not is_own(folder):
         raise VerydeepError(f"{folder}: no network there; verydeep finetune writes {NOTE} and {WEIGHTS}")
-    note = _note(folder / NOTE)
+    path = _note_in(folder)
+    note = _note(path)
     if files.sha256(folder / WEIGHTS) != note.weights_sha256:
-        raise VerydeepError(f"{folder / WEIGHTS}: not the weights that {NOTE} names; tune the network again")
+        raise VerydeepError(f"{folder / WEIGHTS}: not the weights that {path.name} names; tune the network again")
     run = named_run(note.started_from)
     now = settings(run)
     # a key that was none then was as it is by default, as in records
@@ -111,7 +120,7 @@ def load(folder: Path) -> OwnNetwork:
             f"tune the network again"
         )
     if note.test_scale < run.size.crop:
-        raise VerydeepError(f"{folder / NOTE}: the test scale {note.test_scale} is smaller than the crop "
+        raise VerydeepError(f"{path}: the test scale {note.test_scale} is smaller than the crop "
                             f"{run.size.crop} that its network learned from; tune the network again")  # fmt: skip
     net = new_network(run, len(note.classes), trained=False)
     weights.load_into(net, folder / WEIGHTS)

@@ -160,7 +160,7 @@ def tune(
 ) -> Tuned:  # fmt: skip
     """Fine-tune a network to the images in a folder, test it on those kept aside, and write both.
 
-    Into ``to`` go ``weights.safetensors`` (half precision), ``network.json`` (what it was made of, its classes and its
+    Into ``to`` go ``weights.safetensors`` (half precision), ``tuned.json`` (what it was made of, its classes and its
     errors) and ``page.html`` (the errors, right and wrong examples).
 
     Parameters
