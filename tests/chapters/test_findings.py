@@ -88,10 +88,10 @@ def test_networks_of_one_recipe_are_one_line_whatever_their_variants_are_called(
 
 
 def test_a_recipe_of_which_one_depth_is_measured_is_no_line_yet():
-    """Glorot's weights have A alone, and so has the study ``wide``; where B is measured too, a recipe is shown."""
+    """For 40 epochs Glorot's weights have A alone, and so has ``wide``; where B is measured too, a recipe is shown."""
     lines = findings.by_depth().groupby(["source", "trained"])["layers"].nunique()
-    glorot = [name for name in lines.index if "Glorot" in name[1]]
-    assert not glorot or lines[glorot].max() > 1, "A of 40 epochs and D of 80 are no line"
+    glorot = lines["narrow"][lines["narrow"].index.str.contains("Glorot")]
+    assert glorot.to_dict() == {"80 epochs, Glorot's weights, random weights": 2}, "A of 40 epochs is beside none"
     alone = results.number("narrow.table3.A-256-batch-norm.top1")
 
     def shown(*done):
@@ -109,6 +109,20 @@ def test_the_picture_says_which_networks_had_an_a_before_them():
     said = {text.get_text().replace("\n", " ") for one in axes if one.get_legend() for text in one.get_legend().texts}
     assert {"40 epochs, B–E after A's 40", "A, 80 epochs", "12 epochs, B–E after A's 12"} <= said
     assert "40 epochs, random weights" in said
+
+
+def test_the_networks_are_named_on_the_line_with_the_lowest_error():
+    """Whichever recipe was recorded last, D by Glorot's, was once the one in colour."""
+    frame = findings.by_depth()
+    for axes, (_, part) in zip(
+        figures.error_by_depth(frame).figure.axes, frame.groupby("source", sort=False), strict=False
+    ):
+        several = part[part.groupby("trained")["layers"].transform("nunique") > 1]
+        best = several.loc[several["error"].idxmin()]
+        line = several[several["trained"] == best["trained"]]
+        assert {text.get_text(): text.xy for text in axes.texts} == {
+            row.config: (row.layers, pytest.approx(row.error, abs=2)) for row in line.itertuples()
+        }
 
 
 def test_of_two_networks_as_deep_the_name_of_the_better_one_stands_below():

@@ -106,7 +106,8 @@ def by_depth(*of: str) -> pd.DataFrame:
     ``error``, ``low`` and ``high`` in percent, ``trained``: for how many epochs and by which recipe of several
     networks, ``after``: how many epochs the A had that it starts from, 0 without one, and ``way``: how it was tested,
     on a centre crop in a study whose networks dense testing harms, as its verdict on depth is. A recipe that has one
-    depth so far, of those trained for as long, is left out. An A that was trained as long and by the same recipe as
+    depth so far, of those trained for as long, is left out, and so is what was trained for another time: but an A for
+    as long as the others and the A that they start from. An A that was trained as long and by the same recipe as
     networks from random weights stands in their line, too: it starts from none in either.
     """
     rows = []
@@ -136,14 +137,18 @@ def _measured(snapshot: Snapshot) -> list[dict]:
                 after = run.parent.recipe.epochs if run.parent else 0
                 point = _point(snapshot.study.name, number.row, errors, words, after, way)
                 lines.setdefault(changes, []).append((run, point))
-    points = [_with_an_a(line, lines) for line in lines.values()]
-    return [point for line in points if _has_two_depths(line) for point in line]
+    return [point for line in lines.values() for point in _compared(_with_an_a(line, lines))]
 
 
-def _has_two_depths(line: list[dict]) -> bool:
-    """Whether networks of two depths were trained by the recipe for equally many epochs."""
+def _compared(line: list[dict]) -> list[dict]:
+    """Of a recipe's networks those that say something of depth: two depths or more that were trained for as long.
+
+    Where they start from A, an A that was trained for another time too: for as long as they and their A together.
+    """
     frame = pd.DataFrame(line)
-    return bool((frame.groupby("trained")["layers"].nunique() > 1).any())
+    depths = frame.groupby("trained")["layers"].nunique()
+    several = set(depths.index[depths > 1])
+    return [point for point in line if several and (point["trained"] in several or frame["after"].any())]
 
 
 def _with_an_a(line: list[tuple[studies.Run, dict]], lines: dict[str, list[tuple[studies.Run, dict]]]) -> list[dict]:

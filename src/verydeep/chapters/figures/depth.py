@@ -56,15 +56,19 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
 
 
 def _one_source(axes: Axes, part: pd.DataFrame) -> None:
-    """A line for each way in which several networks were trained, the last one named; a mark where it was one."""
+    """A line for each way in which several networks were trained; a mark where it was one.
+
+    Named are the networks of the line that has the lowest error.
+    """
     sizes = part.groupby("trained", sort=False).size()
     lines = sizes[sizes > 1].index.tolist()
+    best = part[part["trained"].isin(lines)].sort_values("error", kind="stable")["trained"].iloc[0]
     looks = iter([("-", "o"), ("--", "s"), (":", "^"), ("-.", "v")])
     hollow = iter("D^X*")
     for trained in sizes.index:
         group = part[part["trained"] == trained].sort_values(["layers", "config"])
-        line, last = trained in lines, trained in lines[-1:]
-        if last:
+        line, named = trained in lines, trained == best
+        if named:
             style = {"linewidth": 1.8, "marker": "o"}
         elif line:
             style = dict(zip(("linestyle", "marker"), next(looks), strict=True)) | {"linewidth": 1.4}
@@ -74,12 +78,12 @@ def _one_source(axes: Axes, part: pd.DataFrame) -> None:
         axes.errorbar(
             *(group["layers"], group["error"], spread),
             **style,
-            color=HELD_OUT if last or not line else TRAIN,
+            color=HELD_OUT if named or not line else TRAIN,
             markersize=4,
             elinewidth=1.2,
             label=_label(group),
         )
-        for row in group.itertuples() if last else ():
+        for row in group.itertuples() if named else ():
             at, place, aligned = _beside_a_mark(row, group, part)
             axes.annotate(row.config, (row.layers, at), place, textcoords="offset points", **aligned, fontsize=8.5)
 
