@@ -7,7 +7,7 @@ import pytest
 
 from verydeep import runs, studies
 from verydeep.chapters import display, forecast_checks, forecast_tables
-from verydeep.errors import VerydeepError
+from verydeep.errors import UnknownName, VerydeepError
 from verydeep.results import forecast
 from verydeep.results.training_cost import planned_multiply_adds, training_images
 
@@ -53,6 +53,8 @@ def test_the_authors_cards_take_by_the_model_about_as_long_as_the_authors_say(re
     assert 1 < step.seconds / least < 3 and step.bound == "arithmetic"
     with pytest.raises(VerydeepError, match="Titan Black: accelerators.yaml has no link, over which 4 would"):
         forecast_checks.model().step(run, card, 4)
+    with pytest.raises(UnknownName, match="precision of Titan Black 'bfloat16': choose one of float32"):
+        forecast_checks.model().step(run, card, precision="bfloat16")
 
 
 def test_time_and_money_follow_from_the_parts(repository):

@@ -55,7 +55,9 @@ class Accelerator(BaseModel):
     price_of: str | None = None
 
     def multiply_adds(self, precision: str) -> float:
-        """The most in a second; a multiply-add is two operations."""
+        """The most in a second; a multiply-add is two operations. Raises :class:`UnknownName` for what it cannot do."""
+        if precision not in self.teraflops:
+            raise UnknownName(f"precision of {self.title}", precision, self.teraflops)
         return self.teraflops[precision] * 1e12 / 2
 
 
@@ -180,7 +182,7 @@ class Model:
         Raises
         ------
         VerydeepError
-            For several of a card that no link joins.
+            For several of a card that no link joins, or a precision that it does not compute in.
         """
         precision = precision or run.recipe.precision
         images = -(-run.recipe.batch // cards)

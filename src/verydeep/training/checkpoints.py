@@ -52,8 +52,9 @@ def load(path: Path, identity: dict, unsaid: dict) -> dict | None:
 
 def _completed(saved: dict, unsaid: dict) -> dict:
     """What a checkpoint says of its run, with what it is too old to say."""
-    filled = {key: value | saved.get(key, {}) for key, value in unsaid.items() if isinstance(value, dict)}
-    return unsaid | saved | filled
+    said = unsaid | saved
+    keys = {key: value for key, value in unsaid.items() if isinstance(value, dict) and isinstance(said[key], dict)}
+    return said | {key: value | said[key] for key, value in keys.items()}
 
 
 def unreadable(path: Path, error: Exception) -> VerydeepError:
