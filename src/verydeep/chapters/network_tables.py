@@ -9,6 +9,9 @@ from verydeep.networks.configurations import PAPER_SIZE, Size, all_configuration
 from verydeep.networks.stacks import Stack
 from verydeep.studies import load
 
+#: The six columns of Table 1.
+PAPERS = ("A", "A-LRN", "B", "C", "D", "E")
+
 
 def layer_table(config: str, size: Size = PAPER_SIZE) -> pd.DataFrame:
     """Every layer of a configuration: output shape, weights, biases, activations, memory, work, receptive field.
@@ -44,7 +47,7 @@ def layer_table(config: str, size: Size = PAPER_SIZE) -> pd.DataFrame:
 def shapes() -> pd.DataFrame:
     """The input and the output shape of every layer of all six configurations at the paper's size, a column each."""
     columns, side = {}, PAPER_SIZE.crop
-    for name in ("A", "A-LRN", "B", "C", "D", "E"):
+    for name in PAPERS:
         layers = anatomy.layers(all_configurations()[name])
         outputs = {layer.name: "x".join(map(str, layer.shape[::-1])) for layer in layers}
         columns[name] = {"input": f"{side}x{side}x3"} | outputs
@@ -56,7 +59,7 @@ def shapes() -> pd.DataFrame:
 def fc_share() -> pd.DataFrame:
     """Weights in the FC layers of all six configurations, and their share of all weights in percent."""
     rows = {}
-    for name in ("A", "A-LRN", "B", "C", "D", "E"):
+    for name in PAPERS:
         layers = anatomy.layers(all_configurations()[name])
         fc = {layer.name: layer.weights for layer in layers if layer.kind == "fc"}
         total = sum(layer.weights for layer in layers)
@@ -68,10 +71,9 @@ def fc_share() -> pd.DataFrame:
 
 def study_parameters(*names: str) -> pd.DataFrame:
     """Parameters of all six configurations in the paper and in studies, in millions, a column each."""
-    six = ("A", "A-LRN", "B", "C", "D", "E")
     sizes = {"paper": PAPER_SIZE} | {name: load(name).size for name in names}
     columns = {
-        of: {name: anatomy.parameters(configuration(name), size) / 1e6 for name in six} for of, size in sizes.items()
+        of: {name: anatomy.parameters(configuration(name), size) / 1e6 for name in PAPERS} for of, size in sizes.items()
     }
     frame = pd.DataFrame(columns).round(2).rename_axis("network")
     return display.table(frame, units=dict.fromkeys(sizes, "millions"))

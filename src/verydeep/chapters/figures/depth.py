@@ -62,7 +62,7 @@ def _one_source(axes: Axes, part: pd.DataFrame) -> None:
     """
     sizes = part.groupby("trained", sort=False).size()
     lines = sizes[sizes > 1].index.tolist()
-    best = part[part["trained"].isin(lines)].sort_values("error", kind="stable")["trained"].iloc[0]
+    best = part.loc[part.loc[part["trained"].isin(lines), "error"].idxmin(), "trained"]
     looks = iter([("-", "o"), ("--", "s"), (":", "^"), ("-.", "v")])
     hollow = iter("D^X*")
     for trained in sizes.index:
