@@ -1,8 +1,8 @@
-"""Training and testing in bfloat16 on this processor: by torch's own convolutions and by ours, beside float32.
+"""Training and testing in bfloat16 on this processor: by torch's own layers and by ours, beside float32.
 
     python benchmarks/bfloat16.py [--network narrow/A]... [--steps 4] [--turns 3]
 
-``verydeep.networks.rounded`` computes convolutions in float32 of rounded values where a processor has no instructions
+``verydeep.networks.rounded`` computes layers in float32 of rounded values where a processor has no instructions
 for bfloat16. Here it is made to, whatever the processor has: so on one that does have them the record says what ours
 would cost there. Timed are the bare step of training and a forward pass, both on random crops and from the same
 weights, in turns. How far gradients of one batch lie from those of torch's own bfloat16 is said in percent of their
@@ -37,8 +37,8 @@ def loops_of(name: str, way: str, steps: int) -> Loops:
     return Loops(run, steps, run.recipe.batch, torch.device("cpu"), weights)
 
 
-def convolutions(way: str):
-    """While it lasts, networks are built with the convolutions of a way, whatever this processor has."""
+def layers(way: str):
+    """While it lasts, networks are built with the layers of a way, whatever this processor has."""
     return mock.patch.object(rounded, "multiplies_in_bfloat16", return_value=way != OURS)
 
 
@@ -80,7 +80,7 @@ def rates_of(name: str, steps: int, turns: int) -> dict[str, dict]:
     trained, tested, gradients = {}, {}, {}
     for way in (TORCH, OURS, FLOAT32):
         loops = loops_of(name, way, steps)
-        with convolutions(way):
+        with layers(way):
             trained[way], tested[way], gradients[way] = loops.bare(), testing(loops), gradient(loops)
     made = {
         kind: in_turns(ways, turns, lambda line, kind=kind: click.echo(f"{name}, {kind}: {line}"))
@@ -110,7 +110,7 @@ def main(names: tuple[str, ...], steps: int, turns: int, output: Path | None) ->
     for name in names:
         rates |= rates_of(name, steps, turns)
     record.write(
-        "bfloat16 on this processor: torch's own convolutions and ours, beside float32",
+        "bfloat16 on this processor: torch's own layers and ours, beside float32",
         rates,
         assembly.device_record(torch.device("cpu")),
         setting={"steps": steps, "turns": turns, "instructions": rounded.multiplies_in_bfloat16()},

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from scripts import script
 from verydeep.chapters import speed_tables
-from verydeep.networks.rounded import RoundedConv2d
+from verydeep.networks.rounded import RoundedConv2d, RoundedLinear
 
 
 @pytest.fixture
@@ -37,10 +37,11 @@ def test_the_miniature_times_every_way_and_the_chapter_shows_it(bfloat16, checko
         assert ours[f"{kind}_ratio_to_torchs_own"] == pytest.approx(ratio)
 
 
-def test_only_our_way_has_our_convolutions(bfloat16):
+def test_only_our_way_has_our_layers(bfloat16):
     """Whatever this processor has."""
     for way in (bfloat16.TORCH, bfloat16.OURS, bfloat16.FLOAT32):
-        with bfloat16.convolutions(way):
+        with bfloat16.layers(way):
             net, _ = bfloat16.loops_of("smoke/A", way, 1).network()
-        kinds = {type(module) for module in net.convolutions().values()}
-        assert kinds == {RoundedConv2d if way == bfloat16.OURS else torch.nn.Conv2d}
+        kinds = {type(module) for module in net.weighted()}
+        ours = {RoundedConv2d, RoundedLinear}
+        assert kinds == (ours if way == bfloat16.OURS else {torch.nn.Conv2d, torch.nn.Linear})

@@ -1,4 +1,4 @@
-"""Convolutions in bfloat16 without instructions for it: rounded as those that have them, and nothing else changed."""
+"""Layers in bfloat16 without instructions for it: rounded as those that have them, and nothing else changed."""
 
 import copy
 
@@ -67,16 +67,46 @@ def test_gradients_are_those_of_rounded_numbers():
         torch.testing.assert_close(value.double(), expected.grad, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_fully_connected_layer_rounds_what_it_multiplies_and_its_sums_once(bias):
+    torch.manual_seed(0)
+    made, values = rounded.RoundedLinear(40, 6, bias=bias), torch.randn(5, 40)
+    weight, *rest = [value.detach().bfloat16().double() for value in made.parameters()]
+    exact = F.linear(values.bfloat16().double(), weight, *rest)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        scores = made(values)
+    assert scores.dtype is torch.bfloat16
+    assert ((scores.double() - exact).abs() <= exact.abs() * 2**-8 + 1e-5).all()
+    assert torch.equal(made(values), F.linear(values, *made.parameters()))  # in float32 nothing is rounded
+
+
+def test_gradients_of_a_fully_connected_layer_are_torchs_own():
+    torch.manual_seed(0)
+    made, seen = rounded.RoundedLinear(40, 6), torch.randn(5, 6).bfloat16()
+    own = torch.nn.Linear(40, 6)
+    own.load_state_dict(made.state_dict())
+    gradients, given = [], torch.randn(5, 40)
+    for either in (made, own):
+        values = given.clone().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            either(values).backward(seen)
+        gradients.append([values.grad, *(weight.grad for weight in either.parameters())])
+    for gradient, theirs in zip(*gradients, strict=True):
+        assert gradient.dtype is torch.float32
+        torch.testing.assert_close(gradient, theirs, rtol=2**-6, atol=1e-3)
+
+
 @pytest.mark.parametrize("config", ["A", "GoogLeNet", "ResNet-18"])
 def test_a_network_is_as_near_to_torchs_own_bfloat16_as_that_is_to_itself(config, without_instructions, monkeypatch):
     size = Size(crop=64, width_divisor=16, num_classes=4)
     made = building.build(config, size).eval()
     initialise(made, "he", torch.Generator().manual_seed(0))
-    assert any(isinstance(module, rounded.RoundedConv2d) for module in made.modules())
+    replaced = {type(module) for module in made.weighted()}
+    assert replaced == {rounded.RoundedConv2d, rounded.RoundedLinear}
     monkeypatch.setattr(rounded, "multiplies_in_bfloat16", lambda: True)
     own = building.build(config, size).eval()
     own.load_state_dict(made.state_dict())
-    assert not any(isinstance(module, rounded.RoundedConv2d) for module in own.modules())
+    assert not replaced & {type(module) for module in own.modules()}
     images = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         exact = own(images)
@@ -114,4 +144,4 @@ def test_the_same_batch_gives_the_same_gradients_to_the_bit(without_instructions
 
 def test_where_there_are_instructions_nothing_is_replaced(with_instructions):
     net = building.build("A", Size(crop=64, width_divisor=16, num_classes=4))
-    assert {type(module) for module in net.convolutions().values()} == {torch.nn.Conv2d}
+    assert {type(module) for module in net.weighted()} == {torch.nn.Conv2d, torch.nn.Linear}

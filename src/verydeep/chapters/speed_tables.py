@@ -80,7 +80,7 @@ def sharing() -> display.Table:
 
 
 def bfloat16() -> display.Table:
-    """Images a second of training and testing in bfloat16, by torch's convolutions and by ours, beside float32."""
+    """Images a second of training and testing in bfloat16, by torch's layers and by ours, beside float32."""
     record = benchmarks.recorded("bfloat16")
     if record is None:
         return not_run("bfloat16")

@@ -11,7 +11,7 @@ def build(config: str, size: Size = PAPER_SIZE, *, dropout: float = 0.5) -> Netw
     Parameters are those of :func:`verydeep.networks.vgg.build`, which raises the same. A residual network has no FC
     layer before its scores, so nothing that could be dropped, and no response normalisation. GoogLeNet has no FC6 and
     FC7, which ``dropout`` is about: it drops its own shares elsewhere. On a processor that has no instructions for
-    bfloat16 its convolutions are those of :mod:`verydeep.networks.rounded`.
+    bfloat16 its convolutions and FC layers are those of :mod:`verydeep.networks.rounded`.
     """
     match configuration(config):
         case Residual():

@@ -45,11 +45,26 @@ class ResNet(Averaging):
         return dict(zip(self.convolutions(), norms, strict=True))
 
 
-def _shortcut(channels: int, width: int, stride: int) -> nn.Sequential | None:
-    """A 1x1 convolution where a block changes the size of its maps, else what comes in itself (He et al., option B)."""
-    if stride == 1 and channels == width:
-        return None
-    return nn.Sequential(nn.Conv2d(channels, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width))
+class Shortcut(nn.Sequential):
+    """A 1x1 convolution with a stride, normalised: what comes in, in the size of what a block makes of it.
+
+    The positions that the stride leaves are taken first, and convolved without one. It is the same sum; but where the
+    instructions of a processor end with AVX2, oneDNN's gradient of a strided 1x1 convolution of fewer than eight
+    channels is wrong, and writes past its memory (oneDNN's issue 6035).
+    """
+
+    def __init__(self, channels: int, width: int, stride: int):
+        super().__init__(nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width))
+        self.stride = stride
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """From maps (batch, channels, height, width) to maps of ``1 / stride`` of their sides, rounded up."""
+        return super().forward(maps[..., :: self.stride, :: self.stride])
+
+
+def _shortcut(channels: int, width: int, stride: int) -> Shortcut | None:
+    """A convolution where a block changes the size of its maps, else what comes in itself (He et al., option B)."""
+    return None if stride == 1 and channels == width else Shortcut(channels, width, stride)
 
 
 def build(config: str, size: Size = PAPER_SIZE) -> ResNet:

@@ -1,9 +1,9 @@
-"""Convolutions in bfloat16 on a processor that has no instructions for it: products in float32 of rounded values.
+"""Layers in bfloat16 on a processor that has no instructions for it: products in float32 of rounded values.
 
 What torch does there (oneDNN's fallback) is two to three times as slow as float32, and ten times without AVX-512. A
 product of two bfloat16 numbers is exact in float32, in which those that do have the instructions add up too. So
-nothing is rounded otherwise than there but the sums, in another order, and the gradients of the weights, which stay in
-float32.
+nothing is rounded otherwise than there but the sums, in another order, and the gradients of a convolution's weights,
+which stay in float32.
 """
 
 import platform
@@ -22,6 +22,12 @@ def multiplies_in_bfloat16() -> bool:
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
+def _asked_for(values: torch.Tensor) -> bool:
+    """Whether a CPU is asked for bfloat16: by autocast, or where there is none by the values' own type."""
+    asked = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else values.dtype
+    return values.device.type == "cpu" and asked is torch.bfloat16
+
+
 class RoundedConv2d(nn.Conv2d):
     """A convolution that is computed as this file's head says where a CPU is asked for it in bfloat16.
 
@@ -30,8 +36,7 @@ class RoundedConv2d(nn.Conv2d):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Maps (batch, channels, height, width), in bfloat16 where asked for by autocast or by their type."""
-        asked = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else maps.dtype
-        if maps.device.type != "cpu" or asked is not torch.bfloat16:
+        if not _asked_for(maps):
             return super().forward(maps)
         with torch.autocast("cpu", enabled=False):
             return _Rounded.apply(maps, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
@@ -59,10 +64,31 @@ class _Rounded(torch.autograd.Function):
         return None if to_maps is None else to_maps.to(torch.bfloat16), *rest, None, None, None, None
 
 
+class RoundedLinear(nn.Linear):
+    """A fully connected layer that is computed as this file's head says where a CPU is asked for it in bfloat16.
+
+    It takes and gives the same tensors as ``torch.nn.Linear``, and under any other precision or on a GPU it is that.
+    """
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Values (..., inputs), in bfloat16 where asked for by autocast or by their type."""
+        if not _asked_for(values):
+            return super().forward(values)
+        with torch.autocast("cpu", enabled=False):
+            values, weight, bias = (
+                None if given is None else given.to(torch.bfloat16).float()
+                for given in (values, self.weight, self.bias)
+            )
+            return F.linear(values, weight, bias).to(torch.bfloat16)
+
+
+#: What each kind of layer is computed as. A layer of any other kind, one of these two's own included, stays as it is.
+_ROUNDED = {nn.Conv2d: RoundedConv2d, nn.Linear: RoundedLinear}
+
+
 def round_where_slow(net: nn.Module) -> None:
-    """Have every convolution of a network computed so, where this processor has no instructions for bfloat16."""
+    """Have every layer with products computed so, where this processor has no instructions for bfloat16."""
     if multiplies_in_bfloat16():
         return
     for module in net.modules():
-        if type(module) is nn.Conv2d:
-            module.__class__ = RoundedConv2d
+        module.__class__ = _ROUNDED.get(type(module), type(module))
