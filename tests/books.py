@@ -30,8 +30,8 @@ def show_smoke(root):
     chapters = ["index.md", "cite.md", "departures.ipynb", "checklist.ipynb", "evaluation/cost.ipynb"]
     for path in [root / "book" / name for name in chapters] + sorted((root / "book/results").glob("*.ipynb")):
         text = re.sub(r'(\\?")quarter\1', r"\1smoke\1", path.read_text())
-        # smoke has no such variants, nor boxes of B with 5x5 filters
-        text = re.sub(r"`quarter\.(?!\S*(?:-long|-all-crops|B-5x5-256-pcr))", "`smoke.", text)
+        # smoke has no such variants, no boxes of B with 5x5 filters, and none of these data
+        text = re.sub(r"`quarter\.(?!\S*(?:-long|-all-crops|B-5x5-256-pcr|table11))", "`smoke.", text)
         path.write_text(re.sub(r"(\{result-table\} \d) quarter", r"\1 smoke", text))
     for name, asked, enough in SMALL:
         path = root / "book/networks" / name

@@ -30,8 +30,8 @@ _TABLE7 = {"VGG-2": "table6.2-both", "VGG-1": "table5.E-jitter-both", "VGG-7": "
 
 
 def tables_measured(study: str) -> set[str]:
-    """The tables of the paper of which a study has measured an error; of Table 7 they are rows of Tables 4 to 6."""
-    done = results.read(study).done
+    """The tables of the paper of which a study has measured a number; of Table 7 they are rows of Tables 4 to 6."""
+    done = [number for number in results.read(study).numbers if number.status == "done" and number.n]
     beside = {"table7"} if {f"{number.table}.{number.row}" for number in done} & {*_TABLE7.values()} else set()
     return {number.table for number in done} | beside
 

@@ -23,7 +23,7 @@ def recorded() -> list[str]:
 
 
 def others(study: str, table: int) -> list[str]:
-    """The recorded studies but ``study`` that have measured an error of a table of the paper."""
+    """The recorded studies but ``study`` that have measured a number of a table of the paper."""
     return [name for name in recorded() if name != study and f"table{table}" in error_tables.tables_measured(name)]
 
 
