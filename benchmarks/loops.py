@@ -30,6 +30,7 @@ from verydeep.networks.network import Network
 from verydeep.studies import Run, load
 from verydeep.training import loop
 from verydeep.training.images import TrainingImages
+from verydeep.training.updates import hold_to_deterministic_algorithms
 
 MIB = 2**20
 RATE = 1e-6  # of learning
@@ -121,7 +122,7 @@ class Loops:
         batches = iter(images.loader(self.run.recipe.epochs, 0, 0, 1))
 
         def epoch() -> float:
-            torch.use_deterministic_algorithms(True, warn_only=True)
+            hold_to_deterministic_algorithms()
             training._epoch(batches)
             return training.state.history[-1]["images_per_second"]
 
@@ -148,7 +149,10 @@ class Loops:
             optimiser.zero_grad(set_to_none=True)
 
         def turn(deterministic: bool = True) -> float:
-            torch.use_deterministic_algorithms(deterministic, warn_only=True)
+            if deterministic:
+                hold_to_deterministic_algorithms()
+            else:
+                torch.use_deterministic_algorithms(False)
             for _ in range(max(1, self.steps // 4)):
                 step()
             begun = waited(device)

@@ -45,3 +45,13 @@ def test_only_our_way_has_our_layers(bfloat16):
         kinds = {type(module) for module in net.weighted()}
         ours = {RoundedConv2d, RoundedLinear}
         assert kinds == (ours if way == bfloat16.OURS else {torch.nn.Conv2d, torch.nn.Linear})
+
+
+def test_a_step_is_held_to_what_a_training_is(bfloat16, monkeypatch):
+    """Filling new memory, which no training does, took a seventh of the step that others are compared with."""
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    step = bfloat16.loops_of("smoke/A", bfloat16.OURS, 1).bare()
+    step()
+    assert torch.are_deterministic_algorithms_enabled() and not torch.utils.deterministic.fill_uninitialized_memory
+    step(deterministic=False)
+    assert not torch.are_deterministic_algorithms_enabled()

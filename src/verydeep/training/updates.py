@@ -20,6 +20,13 @@ from verydeep.training.schedules import Schedule
 from verydeep.training.steps import Step
 
 
+def hold_to_deterministic_algorithms() -> None:
+    """Have torch take the same algorithms each time from here on, and warn where it has none."""
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports the compiler too, a second
+    # With such algorithms torch fills all new memory too, at every step; nothing here reads what it has not written.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+
+
 class Updates:
     """The network of a run, its optimiser, and what one batch does to them.
 
@@ -27,8 +34,7 @@ class Updates:
     """
 
     def __init__(self, run: Run, images: TrainingImages, accelerator: Accelerator, micro_batch: int):
-        torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports the compiler too, a second
-        torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
+        hold_to_deterministic_algorithms()
         self.run, self.recipe, self.images = run, run.recipe, images
         self.accelerator, self.micro_batch = accelerator, micro_batch
         self.objective, self.schedule = objective(run), Schedule(run.recipe, images.steps)
