@@ -76,4 +76,4 @@ class ProcessLost(VerydeepError):
 
 
 class Interrupted(VerydeepError):
-    """The run was asked to stop; its state is saved and the same command goes on."""
+    """The run was asked to stop; its state is saved, and the same command continues it."""

@@ -162,7 +162,7 @@ def interrupted(folder: Path, whole: World) -> str:
     training = world.start(*command, prefix=hears, start_new_session=True)
     wait_for_epoch(training, 1)
     os.killpg(training.pid, signal.SIGINT)
-    said = one_line(ended(training, timeout=120), "error: interrupted; the same command goes on where it was")
+    said = one_line(ended(training, timeout=120), "error: interrupted; run it again to continue")
     finish(world, whole, command)
     return said
 

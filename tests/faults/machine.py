@@ -230,7 +230,7 @@ def kernel_killed(folder: Path, whole: World) -> str:
     for one in family(command)[1:]:
         one.kill()
     done = ended(command, timeout=120)
-    said = one_line(done, "error: A-256-s0: the notebook's kernel died.*the same command goes on")
+    said = one_line(done, "error: A-256-s0: the notebook's kernel died.*run it again to continue")
     finish(world, whole)
     return said
 
@@ -242,7 +242,7 @@ def asked_to_stop(folder: Path, whole: World) -> str:
     wait_for_epoch(training, 3)
     training.send_signal(signal.SIGTERM)
     done = ended(training, timeout=60)
-    said = one_line(done, "error: A-256-s0: stopped by SIGTERM in epoch 4, state saved in .*; the same command goes on")
+    said = one_line(done, "error: A-256-s0: stopped by SIGTERM in epoch 4, state saved in .*; run it again to continue")
     finish(world, whole, TRAIN)
     return said
 
@@ -259,7 +259,7 @@ def worker_killed(folder: Path, whole: World) -> str:
     done = ended(together, timeout=120)
     expect(time.monotonic() - started < 60, f"took {time.monotonic() - started:.0f} seconds to end")
     done.stderr = _without_workers(done.stderr)
-    said = one_line(done, r"error: A-256-s0: rank \d of 2 processes was ended by SIGKILL.*the same command goes on")
+    said = one_line(done, r"error: A-256-s0: rank \d of 2 processes was ended by SIGKILL.*run it again to continue")
     _two_processes_agree(world, command)
     return said
 
@@ -284,7 +284,7 @@ def torchrun_worker_killed(folder: Path, whole: World) -> str:
     said = next((line.strip() for line in done.stderr.splitlines() if "exitcode" in line and "-9" in line), "")
     expect(done.returncode != 0 and said and "rank" in done.stderr, f"torchrun said: {done.stderr[-500:]}")
     ours = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    lost = r"error: A-256-s0: rank \d of 2 processes lost another in epoch \d+: .*; the same command goes on"
+    lost = r"error: A-256-s0: rank \d of 2 processes lost another in epoch \d+: .*; run it again to continue"
     expect(len(ours) == 1 and re.fullmatch(lost, ours[0]) is not None, f"the other process said: {ours}")
     _two_processes_agree(world, (*TRAIN, "--processes", "2"))
     return said

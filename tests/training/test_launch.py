@@ -101,7 +101,7 @@ if __name__ == "__main__":
     os.killpg(training.pid, signal.SIGTERM)
     lines = said(training, status=1).splitlines()
     assert re.fullmatch(
-        r"error: A-256-s0: stopped by SIGTERM.*, state saved in .*checkpoint\.pt; the same command goes on", lines[-1]
+        r"error: A-256-s0: stopped by SIGTERM.*, state saved in .*checkpoint\.pt; run it again to continue", lines[-1]
     )
     assert all("epoch" in line for line in lines[:-1]), lines
     assert saved(studies.find_run("smoke", "A", 256)) > (0, 0)

@@ -74,7 +74,7 @@ def test_a_worker_that_dies_is_one_line_that_says_what_to_do(checkout, prepared,
         training.train(run, report=silent)
     assert re.fullmatch(
         rf"A-256-s0: process \d+, one of 2 that prepare images, was ended by {told}, as a rule for want of memory .*: "
-        rf"free some, or give a container more .*, and the same command goes on",
+        rf"free some, or give a container more .*, then run it again to continue",
         str(stopped.value),
     )
     assert not multiprocessing.active_children(), "one that outlives the training keeps its process from ending"

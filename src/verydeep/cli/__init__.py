@@ -33,4 +33,4 @@ def main() -> None:
         click.echo(f"error: {error.format_message()}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        sys.exit("error: interrupted; the same command goes on where it was")
+        sys.exit("error: interrupted; run it again to continue")

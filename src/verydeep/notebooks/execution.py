@@ -67,7 +67,7 @@ def _execute(run: Recorded, kind: str, kept: Path, machine: dict) -> None:
         raise VerydeepError(f"{error.ename}: {error.evalue} (notebook with the traceback: {working})") from None
     except DeadKernelError:
         raise VerydeepError(
-            f"{run.name}: the notebook's kernel died, by a kill or for want of memory; the same command goes on"
+            f"{run.name}: the notebook's kernel died, by a kill or for want of memory; run it again to continue"
         ) from None
     except OSError as error:
         raise StorageError(error.filename or working, error) from error

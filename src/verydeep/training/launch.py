@@ -148,7 +148,7 @@ def _is_trained(run: Run) -> bool:
     except RuntimeError as error:
         raise ProcessLost(
             f"{run.name}: rank {rank} of {size} processes lost the first before training: it ended or its host went "
-            f"away; the same command goes on"
+            f"away; run it again to continue"
         ) from error
 
 
@@ -184,7 +184,7 @@ def _launch(processes: int, run: Run, *arguments) -> None:
         raise VerydeepError(_why_failed(run, error, processes)) from None
     except SignalException as error:
         last = "trained" if _is_trained(run) else checkpoints.described(run.workspace / paths.CHECKPOINT)
-        raise Interrupted(f"{run.name}: stopped by {error.sigval.name}, {last}; the same command goes on") from None
+        raise Interrupted(f"{run.name}: stopped by {error.sigval.name}, {last}; run it again to continue") from None
     finally:
         logging.disable(level)
         if threads is None:
@@ -196,7 +196,7 @@ def _why_failed(run: Run, error: ChildFailedError, processes: int) -> str:
     rank, failure = error.get_first_failure()
     which = f"{run.name}: rank {rank} of {processes} processes"
     if failure.exitcode < 0:
-        return f"{which} was ended by {failure.signal_name()}, and the others stopped; the same command goes on"
+        return f"{which} was ended by {failure.signal_name()}, and the others stopped; run it again to continue"
     if not isinstance(failure.message, dict):  # torch has nothing of it but the exit code
         return (
             f"{which} ended with exit code {failure.exitcode} before it could say why; what it printed stands above (a "

@@ -16,7 +16,7 @@ from verydeep.errors import VerydeepError, first_line
 from verydeep.training import signals
 
 #: What helps where there is no room for batches.
-_ROOM = "free some, or give a container more (docker's --memory, --shm-size), and the same command goes on"
+_ROOM = "free some, or give a container more (docker's --memory, --shm-size), then run it again to continue"
 
 #: The seconds that a worker whose connections are closed has to be dead in.
 _DYING = 5

@@ -194,7 +194,7 @@ class Training:
             leave_at_exit()
             if number:  # it came in the last epoch's test, or later
                 raise Interrupted(
-                    f"{self.run.name}: trained, then stopped by {signal.Signals(number).name}; the same command goes on"
+                    f"{self.run.name}: trained, then stopped by {signal.Signals(number).name}; run it again to continue"
                 )
 
     @contextlib.contextmanager
@@ -209,7 +209,7 @@ class Training:
             last = checkpoints.described(self.checkpoint)
             raise ProcessLost(
                 f"{self.run.name}: rank {here} of {parts} processes lost another in epoch {self.state.epoch + 1}: it "
-                f"ended or its host went away; {last}; the same command goes on"
+                f"ended or its host went away; {last}; run it again to continue"
             ) from error
 
     def _epoch(self, batches: Iterator[Batch]) -> None:
@@ -232,7 +232,7 @@ class Training:
                 self.accelerator.wait_for_everyone()  # whoever leaves first has the others ended
                 raise Interrupted(
                     f"{self.run.name}: stopped by {signal.Signals(number).name} in epoch {state.epoch + 1}, state "
-                    f"saved in {self.checkpoint}; the same command goes on"
+                    f"saved in {self.checkpoint}; run it again to continue"
                 )
         self._fetch()
         state.seconds = before + time.monotonic() - started
