@@ -28,21 +28,38 @@ def _asked_for(values: torch.Tensor) -> bool:
     return values.device.type == "cpu" and asked is torch.bfloat16
 
 
-class RoundedConv2d(nn.Conv2d):
-    """A convolution that is computed as this file's head says where a CPU is asked for it in bfloat16.
+class _Layer:
+    """A layer that is computed as this file's head says where a CPU is asked for it in bfloat16.
 
-    It takes and gives the same tensors as ``torch.nn.Conv2d``, and under any other precision or on a GPU it is that.
+    It takes and gives the same tensors as torch's, and under any other precision or on a GPU it is that.
     """
 
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Maps (batch, channels, height, width), in bfloat16 where asked for by autocast or by their type."""
-        if not _asked_for(maps):
-            return super().forward(maps)
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """As torch's layer. Values are in bfloat16 where asked for by autocast or by their own type."""
+        if not _asked_for(values):
+            return super().forward(values)
         with torch.autocast("cpu", enabled=False):
-            return _Rounded.apply(maps, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+            return self._rounded(values)
 
 
-class _Rounded(torch.autograd.Function):
+class RoundedConv2d(_Layer, nn.Conv2d):
+    """A convolution of maps (batch, channels, height, width), rounded where torch has no instructions for it."""
+
+    def _rounded(self, maps: torch.Tensor) -> torch.Tensor:
+        return _Convolution.apply(maps, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class RoundedLinear(_Layer, nn.Linear):
+    """A fully connected layer of values (..., inputs), rounded where torch has no instructions for it."""
+
+    def _rounded(self, values: torch.Tensor) -> torch.Tensor:
+        values, weight, bias = (
+            None if given is None else given.to(torch.bfloat16).float() for given in (values, self.weight, self.bias)
+        )
+        return F.linear(values, weight, bias).to(torch.bfloat16)
+
+
+class _Convolution(torch.autograd.Function):
     """The convolution and its gradients. Kept for the way back are the rounded values, in two bytes each."""
 
     @staticmethod
@@ -62,24 +79,6 @@ class _Rounded(torch.autograd.Function):
         wanted = [*ctx.needs_input_grad[:2], ctx.bias_sizes is not None and ctx.needs_input_grad[2]]
         to_maps, *rest = _GRADIENT(gradient.float(), maps.float(), weight.float(), ctx.bias_sizes, *ctx.options, wanted)
         return None if to_maps is None else to_maps.to(torch.bfloat16), *rest, None, None, None, None
-
-
-class RoundedLinear(nn.Linear):
-    """A fully connected layer that is computed as this file's head says where a CPU is asked for it in bfloat16.
-
-    It takes and gives the same tensors as ``torch.nn.Linear``, and under any other precision or on a GPU it is that.
-    """
-
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Values (..., inputs), in bfloat16 where asked for by autocast or by their type."""
-        if not _asked_for(values):
-            return super().forward(values)
-        with torch.autocast("cpu", enabled=False):
-            values, weight, bias = (
-                None if given is None else given.to(torch.bfloat16).float()
-                for given in (values, self.weight, self.bias)
-            )
-            return F.linear(values, weight, bias).to(torch.bfloat16)
 
 
 #: What each kind of layer is computed as. A layer of any other kind, one of these two's own included, stays as it is.
