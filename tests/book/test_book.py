@@ -128,7 +128,9 @@ def test_numbers_in_sentences_are_printed_or_said_not_to_be_run(small_book):
     assert "29.6" in shown and 'class="spread"' in shown and "not run" in shown and shown.count("not tested") == 2
     held_out = json.loads((small_book / "runs/smoke/A-256-s0/train.json").read_text())["metrics"]["held_out_top1_error"]
     (led,) = re.findall(r"; held out: <.*?</span>(?=, )", shown)
-    assert f">{held_out:.1f}<" in led and 'href="runs/smoke/A-256-s0.html"' in led and "on the 100 images held" in led
+    assert f">{held_out:.1f}<" in led and "on the 100 images held" in led
+    assert 'href="runs/smoke/A-256-s0.html#learned"' in led
+    assert 'id="learned"' in (small_book / "_build/html/runs/smoke/A-256-s0.html").read_text()
     apart = shown.partition("; apart: ")[2]
     found = differences.between("smoke", "table3.A-256", "centre-crop.A-256").interval
     assert f">{display.in_points(found, sign='')[0]}<" in apart and ">not run<" in apart.partition("</p>")[0]

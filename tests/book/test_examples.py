@@ -123,3 +123,14 @@ def test_links_of_a_template_lead_somewhere_from_the_page_of_a_run(kind):
     text = "\n".join(cell.source for cell in page.cells[1:] if cell.cell_type == "markdown")
     links = re.findall(r"\]\(([^)#:]+\.ipynb)", text)
     assert links and all((REPOSITORY / "book/runs/quarter" / link).resolve().exists() for link in links)
+
+
+def test_the_page_of_a_run_says_how_well_it_learned_and_what_each_seed_gave(repository):
+    run = studies.find_run("narrow", "A", 256)
+    page, trained = pages.run_page(run), runs.read_record(run, "train")
+    rows = page.partition('<span id="learned"></span>')[2].splitlines()[2:4]
+    assert f"| {trained.metrics.train_top1_error:.2f} | {trained.cost.training_images} |" in rows[0]
+    assert f"| {trained.metrics.held_out_top1_error:.2f} [" in rows[1]
+    mean = next(line for line in page.splitlines() if "`narrow.table3.A-256.top1` |" in line)
+    seeds = [float(error) for error in re.findall(r"\[A-256-s\d\]\(A-256-s\d\.md\) ([\d.]+)", mean)]
+    assert len(seeds) == 3 and f"| {sum(seeds) / 3:.1f}" in mean

@@ -66,7 +66,7 @@ def test_what_a_network_gains_in_each_half_is_the_mean_of_what_it_gains_in_each_
     for name, gain in {
         "easier half": easier,
         "harder half": harder,
-        "harder less easier half": harder - easier,
+        "difference of the halves": harder - easier,
     }.items():
         value, low, high = map(float, re.findall(r"[+-][\d.]+", shown[name]))
         assert value == pytest.approx(gain, abs=0.006) and low < value < high

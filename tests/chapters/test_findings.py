@@ -164,9 +164,12 @@ def test_the_cost_of_several_studies_is_the_sum_of_each():
     both = costs.studies_cost(["quarter", "narrow"])
     assert both["networks"] == one["networks"] + other["networks"]
     assert both["hours"] == pytest.approx(one["hours"] + other["hours"])
+    assert both["gpu_hours"] == pytest.approx(one["gpu_hours"] + other["gpu_hours"])
     assert both["cores"] == max(one["cores"], other["cores"])
     every = [json.loads(path.read_text()) for path in (REPOSITORY / "runs/quarter").glob("*/*.json")]
-    assert one["hours"] == pytest.approx(sum(record["cost"]["seconds"] for record in every) / 3600)
+    for key, kind in (("hours", "cpu"), ("gpu_hours", "cuda")):
+        seconds = sum(record["cost"]["seconds"] for record in every if record["device"]["type"] == kind)
+        assert one[key] == pytest.approx(seconds / 3600) and one[key] > 0
 
 
 def test_what_others_published_has_a_source_in_the_list():
@@ -182,7 +185,9 @@ def test_a_checkout_without_a_recorded_study_says_that_nothing_was_tested(checko
     assert findings.in_short([]) == f"- **Not tested**: {len(claims.rules())}."
     assert set(findings.by_depth()["source"]) == {"paper"}
     assert len(figures.error_by_depth(findings.by_depth()).figure.axes[0].lines) > 0
-    assert costs.studies_cost([]) == dict.fromkeys(("networks", "planned", "pilots", "hours", "operations", "cores"), 0)
+    assert costs.studies_cost([]) == dict.fromkeys(
+        ("networks", "planned", "pilots", "hours", "gpu_hours", "operations", "cores"), 0
+    )
     assert figures.curves_by_depth(training_tables.histories("narrow")).figure.axes[0].lines[:] == []
     for study in ("narrow", "released"):
         empty = costs.testing_cost(study)
@@ -215,3 +220,10 @@ def test_where_studies_rest_on_other_rows_the_paper_s_difference_has_their_names
     assert each["narrow"] != each["quarter"] and both["narrow"] == both["quarter"]
     assert table.iloc[0] == ", ".join(f"{paper:+.2f} ({name})" for name, paper in each.items())
     assert table.iloc[1] == f"{both['narrow']:+.2f}"
+
+
+def test_the_comparison_that_decides_is_named_where_each_must_hold():
+    table = findings.verdicts_table(3, 24, 28)["narrow"]
+    assert "(E-jitter against D-jitter)" in table["Caltech: D+E is best"]
+    assert "voc" not in table["VOC: D+E is best"] and " against " in table["VOC: D+E is best"]
+    assert " against " not in table.iloc[0], "the mean of several comparisons is none of them"

@@ -18,6 +18,7 @@ from sphinx.util.docutils import SphinxRole
 
 from verydeep import results, runs
 from verydeep.book import lost_text
+from verydeep.book.pages.runs import LEARNED
 from verydeep.chapters import claim_tables, display
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.results import citation, differences
@@ -151,7 +152,9 @@ class HeldOutRole(BookRole):
             f"top-1 error, percent, on the {images:,} images held out from the training set, after "
             f"{record.cost.epochs} epochs; with its 95 % interval; study {run.study.name}, {run.row}, seed {run.seed}"
         )
-        return [self._number(text, spread, page=f"runs/{run.study.name}/{run.name}", hover=hover)], []
+        return [
+            self._number(text, spread, page=f"runs/{run.study.name}/{run.name}", hover=hover, anchor=f"#{LEARNED}")
+        ], []
 
 
 class DifferenceRole(BookRole):

@@ -112,15 +112,20 @@ def _seeds(study: Study, made: list[Run]) -> str:
 
 
 def _error_bars(study: str) -> str:
-    done = results.read(study).done
+    snapshot = results.read(study)
+    done = snapshot.done
     if not done:
         return "no number has been run"
+    on_others = sum(
+        number.status == "done" and not number.is_error and number.low is not None for number in snapshot.numbers
+    )
+    features = f"; {on_others} of features on other data, by bootstrap" if on_others else ""
     several = sum(len(number.runs) > 1 for number in done)
     tested = " or ".join(str(n) for n in sorted({number.n for number in done}))
     over_seeds = f", {several} over several seeds, by bootstrap over images and seeds" if several else ""
     return (
         f"{len(done)} numbers with a 95 % interval over the images tested on ({tested}): {len(done) - several} of one "
-        f"run, errors by Wilson's{over_seeds}; differences by paired bootstrap and McNemar's exact test"
+        f"run, errors by Wilson's{over_seeds}{features}; differences by paired bootstrap and McNemar's exact test"
     )
 
 
@@ -144,7 +149,8 @@ def _cost(study: Study, made: list[Run]) -> str:
     cost, trained = costs.study_cost(study.name), made if study.train else []
     training = sum(_record(run).cost.seconds for run in trained) / 3600
     work = f"{cost['operations'] * 1e15:.2g} multiply-adds"
-    return f"{cost['hours']:.1f} hours ({work}), {training:.1f} of them of training"
+    on_gpus = f" and {cost['gpu_hours']:.1f} of GPUs" if cost["gpu_hours"] else ""
+    return f"{cost['hours']:.1f} hours of processors{on_gpus} ({work}), {training:.1f} of them of training"
 
 
 def _weights(study: Study, made: list[Run]) -> str:

@@ -45,9 +45,9 @@ def _by_class(study: str, networks: Iterable[str]) -> pd.DataFrame:
 def errors_by_half(study: str, *networks: str) -> display.Table:
     """Top-1 error in percent over the easier and the harder half of the classes, by the mean of the networks' errors.
 
-    And by how much each network is better than the first, with its paired 95 % interval, in either half and in the
-    harder more than in the easier. Each class counts alike, whatever its images. By the errors of one network, what was
-    chance in them would be held against it in the harder half.
+    And by how much each network is better than the first, with its paired 95 % interval, in either half, and by how
+    much more in the harder than in the easier. Each class counts alike, whatever its images. By the errors of one
+    network, what was chance in them would be held against it in the harder half.
     """
     by_class = _by_class(study, networks)
     if by_class.empty:
@@ -63,7 +63,7 @@ def errors_by_half(study: str, *networks: str) -> display.Table:
         answers_of_both = _paired(study, first, other)
         gains = {
             name: display.difference(statistics.weighted_difference(*answers_of_both, weights))
-            for name, weights in (parts | {"harder less easier half": more}).items()
+            for name, weights in (parts | {"difference of the halves": more}).items()
         }
         frame = frame.reindex(gains).assign(**{f"{other}: better by": gains})
     units = dict.fromkeys(by_class, "%") | dict.fromkeys(frame.columns.difference(by_class.columns), "points")

@@ -15,41 +15,47 @@ from verydeep.studies.measurements import several_scales
 def study_cost(study: str) -> dict[str, float]:
     """What a study has cost so far: networks trained and planned, pilots, hours, multiply-adds (1e15).
 
-    Hours and multiply-adds are of all that was recorded, networks tested together and carried to other data too.
+    Hours and multiply-adds are of all that was recorded, networks tested together and carried to other data too. Hours
+    are those of processors and, apart, those of GPUs (``gpu_hours``): of a training, by where it ended.
     """
     spec = load(study)
     networks, pilots = planned_runs(spec), planned_runs(spec, pilots=True)
     trained, tried = (
         [record for run in asked if (record := runs.read_record(run, "train"))] for asked in (networks, pilots)
     )
-    operations, seconds = _done(spec)
+    operations, seconds, on_gpu = _done(spec)
     return {
         "networks": len(trained),
         "planned": len(networks),
         "pilots": len(tried),
         "hours": seconds / 3600,
+        "gpu_hours": on_gpu / 3600,
         "operations": operations / 1e15,
         "cores": max((record.environment.cores for record in trained), default=0),
     }
 
 
-def _done(study: Study) -> tuple[float, float]:
-    """Multiply-adds and seconds of all that was recorded: trainings, tests, fusions, transfers and tunings."""
-    operations = seconds = 0
+def _done(study: Study) -> tuple[float, float, float]:
+    """Multiply-adds, seconds of processors and seconds of GPUs of all that was recorded: trainings, tests, fusions,
+    transfers and tunings."""
+    operations = seconds = on_gpu = 0
     for made in runs.recorded(study):
         records = [runs.read_file(path) for kind in KINDS if (path := runs.record_path(made, kind)).exists()]
         for record in records:
-            seconds += record.cost.seconds
+            if record.device.type == "cuda":
+                on_gpu += record.cost.seconds
+            else:
+                seconds += record.cost.seconds
             operations += sum(one.multiply_adds for one in getattr(record, "passes", {}).values())
             operations += sum(one.multiply_adds for one in getattr(record, "work", {}).values())
             operations += training_cost.done_multiply_adds(made, record) if record.kind == "train" else 0
-    return operations, seconds
+    return operations, seconds, on_gpu
 
 
 def studies_cost(studies: list[str]) -> dict[str, float]:
     """What several studies have cost so far together, as :func:`study_cost`; of cores, the most that one had."""
     each = [study_cost(study) for study in studies]
-    names = ("networks", "planned", "pilots", "hours", "operations")
+    names = ("networks", "planned", "pilots", "hours", "gpu_hours", "operations")
     together = {name: sum(cost[name] for cost in each) for name in names}
     return together | {"cores": max((cost["cores"] for cost in each), default=0)}
 

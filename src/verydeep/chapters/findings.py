@@ -1,6 +1,7 @@
 """What was found, for someone who has a minute: the verdicts of all recorded studies, and error against depth."""
 
 import itertools
+import re
 from collections.abc import Iterable
 
 import pandas as pd
@@ -9,8 +10,10 @@ from verydeep import paper, results, studies
 from verydeep.chapters import claim_tables, display, error_tables
 from verydeep.networks.configurations import configuration
 from verydeep.results import Snapshot, claims, printed_numbers
-from verydeep.results.claims import Verdict
+from verydeep.results.claims import Compared, Verdict
 from verydeep.studies import recipes
+from verydeep.studies.targets import TARGETS
+from verydeep.studies.transfer import ON
 
 #: Studies that are no reproduction: a test of the machinery, and networks that others trained.
 _NOT_OURS = ("smoke", "released")
@@ -68,9 +71,22 @@ def tests_any(study: str, asked: Iterable[int]) -> bool:
 
 
 def in_a_cell(verdict: Verdict) -> str:
-    """A verdict with the difference behind it, ``reproduced: +2.1 points, +1.2 to +3.0``."""
+    """A verdict with the difference behind it, ``reproduced: +2.1 points, +1.2 to +3.0``.
+
+    Where each of several comparisons must hold, with the one whose difference it is: ``D-jitter against D-384``.
+    """
     behind = claim_tables.in_parentheses(verdict)
+    if verdict.least is not None and len(verdict.compared) > 1:
+        behind += f" ({_without_data(verdict.compared[verdict.least])})"
     return f"{verdict.verdict}: {behind}" if behind else verdict.verdict
+
+
+def _without_data(compared: Compared) -> str:
+    """The two rows of a comparison, of features on other data without its name: the claim's has it."""
+    first, second = (reference.partition(".")[2] for reference in (compared.first, compared.second))
+    for source in sorted(TARGETS, key=len, reverse=True):  # voc2007-val before voc2007
+        first, second = (re.sub(rf"{ON}{source}(?=-|$)", "", row) for row in (first, second))
+    return f"{second} against {first}"
 
 
 def in_short(names: Iterable[str]) -> str:

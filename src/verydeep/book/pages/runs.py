@@ -10,6 +10,8 @@ from verydeep.statistics import error_interval
 from verydeep.studies import Fusion, Recipe, Recorded, Run, Transfer, Tuning, recipes
 from verydeep.studies.tuning import WAYS as TUNING_WAYS
 
+#: Where the page of a run says how well it had learned its training images, and does on those held out.
+LEARNED = "learned"
 #: The chapters that show a recorded notebook, in words.
 _CHAPTERS = {"train": "training", "evaluate": "testing", "fuse": "testing several networks together",
              "transfer": "features on other data", "finetune": "fine-tuning"}  # fmt: skip
@@ -34,14 +36,7 @@ def run_page(run: Run) -> str:
         lines += _measured(evaluated.measurements)
         lines += _numbers(run)
     if trained:
-        lines += [
-            "## Learning curve",
-            "",
-            f"```{{image}} {run.name}-curve.svg",
-            f":alt: Loss, errors and learning rate of {run.name} by epoch",
-            "```",
-            "",
-        ]
+        lines += _learned(run, trained)
     lines += _notebooks(run)
     lines += ["## Made by", "", *two_columns({**(_trained(run, trained) if trained else {}), **_tested(evaluated)}), ""]
     if trained:
@@ -165,16 +160,43 @@ def _measured(measurements: dict[str, runs.Errors]) -> list[str]:
     return [*lines, "", "In brackets the 95 % interval over the validation images; one seed.", ""]
 
 
+def _learned(run: Run, trained: runs.TrainRecord) -> list[str]:
+    """The learning curve, and the errors at its end with the anchor :data:`LEARNED`."""
+    metrics, held_out = trained.metrics, trained.data.held_out.count
+    wrong = "top-1 error" if run.boxes is None else "boxes of the true class that are wrong"
+    error = metrics.held_out_error("top1")
+    low, high = error_interval(error, held_out)
+    return [
+        "## Learning curve",
+        "",
+        f"```{{image}} {run.name}-curve.svg",
+        f":alt: Loss, errors and learning rate of {run.name} by epoch",
+        "```",
+        "",
+        f'| <span id="{LEARNED}"></span>in the last epoch | {wrong} (%) | images |',
+        "|:--|--:|--:|",
+        f"| on random crops of the training images | {metrics.train_top1_error:.2f} | {trained.cost.training_images} |",
+        f"| on the held-out images, after it | {error:.2f} [{low:.2f}, {high:.2f}] | {held_out} |",
+        "",
+    ]
+
+
 def _numbers(run: Recorded) -> list[str]:
     """The numbers that rest on a run, each with an anchor of its name and the words to cite it."""
-    numbers = [number for number in results.read(run.study.name).numbers if run.name in number.runs]
+    snapshot = results.read(run.study.name)
+    numbers = [number for number in snapshot.numbers if run.name in number.runs]
     if not numbers:
         return []
     lines = ["## Numbers", "", "The numbers that rest on this run. Open one to cite it.", ""]
     lines += ["| identity | value | paper |", "|:--|:--|--:|"]
     for number in numbers:
         printed = "" if number.paper is None else f"{number.paper}"
-        lines.append(f'| <span id="{number.id}"></span>`{number.id}` | {citation.value(number)} | {printed} |')
+        value = citation.value(number)
+        if len(number.runs) > 1:
+            errors_of = 100 * snapshot.wrong(number.id).mean(axis=1)
+            each = (f"[{name}]({name}.md) {error:.2f}" for name, error in zip(number.runs, errors_of, strict=True))
+            value += f"; {', '.join(each)}"
+        lines.append(f'| <span id="{number.id}"></span>`{number.id}` | {value} | {printed} |')
     for number in numbers:
         lines += ["", f"````{{dropdown}} Cite {number.id}", "", citation.cite(number, "text"), ""]
         lines += ["```bibtex", citation.cite(number, "bibtex"), "```", "````"]

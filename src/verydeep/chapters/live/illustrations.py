@@ -255,4 +255,7 @@ def dense_against_crops(run: Run) -> pd.DataFrame:
                         "same best class (%)": 100 * float((dense.argmax(1) == cropped.argmax(1)).float().mean()),
                     }
                 )
-    return display.of_rows(table, "window at (pixels)", digits=2)
+    caption = (
+        f"{len(rows)} validation images, the shorter side rescaled to {shorter} pixels; the windows at the top left."
+    )
+    return display.of_rows(table, "window at (pixels)", digits=2, caption=caption)
