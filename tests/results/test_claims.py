@@ -437,7 +437,8 @@ def test_made_up_records_yield_each_combination_of_the_three_parts(network, wors
     got = verdict(5)
     assert (got.direction, got.size, got.fair, got.verdict) == found
     shown = claim_tables.claims_table("smoke", 5).loc[5]
-    assert (shown["direction"], shown["size"], shown["verdict"]) == (found[0], found[1] or "", found[3])
+    assert (shown["size"], shown["verdict"]) == (found[1] or "", found[3])
+    assert shown["direction"].startswith(f"{found[0]}: ") and shown["direction"].endswith(" of 2 agree")
     assert shown["fair test"] == ("yes" if found[2] else "no; training error, %: C-256 50.0 against 40.0 of B-256")
 
 
@@ -519,7 +520,7 @@ def test_one_comparison_that_is_surely_against_leaves_the_claim_reproduced_in_pa
     network("D", "jitter", 180, centre_crop=200)
     got = verdict(6)
     assert (got.direction, got.verdict, got.agreeing, got.opposed) == (AGREES, IN_PART, 2, 1)
-    assert claim_tables.agreement(got) == "2 of 3, 1 surely against"
+    assert claim_tables.agreement(got) == f"{got.direction}: 2 of 3 agree, 1 surely against"
 
 
 @pytest.fixture

@@ -46,8 +46,7 @@ def claims_table(study: str, *only: int) -> display.Table:
             "verdict": verdict.verdict,
             "paper's difference": display.signed(verdict.paper),
             "ours": display.difference(verdict.ours) + (", on a centre crop" if verdict.on_a_crop else ""),
-            "comparisons that agree": agreement(verdict),
-            "direction": verdict.direction or "",
+            "direction": agreement(verdict),
             "size": verdict.size or "",
             "fair test": fair_test(verdict),
         }
@@ -59,7 +58,7 @@ def claims_table(study: str, *only: int) -> display.Table:
 
 def rules_table(*studies: str) -> display.Table:
     """What each rule compares and asks, since when it stands, and when each study's first test that it judges began."""
-    rows = {}
+    rows, asked = {}, {}
     for study in studies:
         for verdict in results.read(study).verdicts:
             if verdict.rule is None:
@@ -67,12 +66,15 @@ def rules_table(*studies: str) -> display.Table:
             row = rows.setdefault(
                 verdict.number,
                 {
+                    "in few words": verdict.rule.name,
                     "rule": verdict.rule.reads,
-                    "a fair test asks that": "; ".join(_FAIR[name] for name in verdict.rule.fair) or "nothing more",
                     "rule of": since(verdict.rule),
                 },
             )
             row[f"first test, {study}"] = minute(verdict.tested)
+            asked[verdict.number] = "; ".join(_FAIR[name] for name in verdict.rule.fair) or "nothing more"
+    for number, row in rows.items():
+        row["a fair test asks that"] = asked[number]
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim").sort_index()
     return display.table(frame, missing="")
 
@@ -82,7 +84,8 @@ def changed_rules(*studies: str) -> display.Table:
 
     Of one that asked for no fair test that is the direction. Ablations of which no study has networks are left out.
     """
-    rows: dict[tuple, dict] = {}
+    rows: dict[int, dict] = {}
+    whys: dict[int, str] = {}
     for study in studies:
         snapshot = results.read(study)
         judged = [*snapshot.verdicts, *(effect.verdict for effect in snapshot.effects)]
@@ -91,12 +94,14 @@ def changed_rules(*studies: str) -> display.Table:
             if verdict.number in now:
                 told = {
                     "claim": verdict.number,
+                    "in few words": now[verdict.number].rule.name,
                     "earlier rule": verdict.rule.reads,
                     "of": since(verdict.rule),
-                    "why it was changed": verdict.rule.why,
                 }
+                whys[place] = verdict.rule.why
                 rows.setdefault(place, told)[study] = _then_and_now(verdict, now[verdict.number])
-    return display.of_rows([rows[place] for place in sorted(rows)], "claim", missing="")
+    told = [rows[place] | {"why it was changed": whys[place]} for place in sorted(rows)]
+    return display.of_rows(told, "claim", missing="")
 
 
 def _then_and_now(earlier: Verdict, today: Verdict) -> str:
@@ -127,11 +132,11 @@ def on_one_crop(study: str) -> display.Table:
 
 
 def agreement(verdict: Verdict) -> str:
-    """``9 of 10``, and how many of the others are surely against the claim."""
+    """``agrees: 9 of 10 agree``: the direction, the comparisons that agree, and those surely against the claim."""
     if verdict.direction is None:
         return ""
     against = f", {verdict.opposed} surely against" if verdict.opposed else ""
-    return f"{verdict.agreeing} of {len(verdict.compared)}{against}"
+    return f"{verdict.direction}: {verdict.agreeing} of {len(verdict.compared)} agree{against}"
 
 
 def fair_test(verdict: Verdict) -> str:

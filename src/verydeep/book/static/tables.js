@@ -101,8 +101,108 @@ function addTools(table) {
   table.before(tools);
 }
 
-/* A table that is wider than its place fades where it goes on, and is scrolled by keys too. On a phone, where every table
-   is, sentences in it are given room. */
+/* What a row is about: its index, or the first columns that tell it from every other row. A bare number names nothing, so
+   the words beside it join it. */
+const KEYS = 4;          // columns at most are looked at
+const WIDE = window.matchMedia("(min-width: 601px)");
+const SHARE = 0.5;       // of what is seen of a table, at most, is held; of a phone's width that is less
+const NARROWEST = 68;    // pixels of such a column, where it would need more
+
+/* Every cell of some rows with the column in which it stands, where cells span rows and columns. */
+function placed(rows) {
+  const taken = [], cells = [];
+  rows.forEach((row, k) => {
+    let column = 0;
+    for (const cell of row.cells) {
+      while (taken[k]?.[column]) column++;
+      cells.push({cell, row: k, column});
+      for (let below = k; below < k + cell.rowSpan; below++)
+        for (let beside = column; beside < column + cell.colSpan; beside++) (taken[below] ??= [])[beside] = cell;
+      column += cell.colSpan;
+    }
+  });
+  return {cells, grid: taken.slice(0, rows.length)};
+}
+
+const distinct = (texts, columns) =>
+  new Set(texts.map((row) => columns.map((column) => row[column]).join("\n"))).size === texts.length;
+
+function keysOf(grid) {
+  const texts = grid.map((row) => [...row].map((cell) => (cell ? textOf(cell) : "")));
+  const columns = Math.min(...grid.map((row) => row.length));
+  const first = (count) => [...Array(count).keys()];
+  const named = (column) => texts.every((row) => /^\p{L}/u.test(row[column]) && row[column].length <= 90);
+  let keys = first(Math.max(0, grid[0].findIndex((cell) => cell?.tagName !== "TH")));
+  if (!keys.length) {
+    const enough = first(Math.min(KEYS, columns - 1)).find((k) => distinct(texts, first(k + 1))) ?? 0;
+    keys = first(enough + 1);
+    for (const column of first(enough).slice(1).reverse()) {
+      const others = keys.filter((other) => other !== column);
+      if (distinct(texts, others)) keys = others;
+    }
+  }
+  if (keys.length === 1 && columns > 2 && texts.every((row) => /^\d*$/.test(row[0])) && named(1)) keys = [0, 1];
+  return {keys, texts};
+}
+
+/* Those of the keys that have room: where they are too many, first those go without which rows differ as well. */
+function withRoom(keys, texts, widths, room) {
+  const needed = (columns) => columns.reduce((sum, column) => sum + Math.min(widths[column], NARROWEST), 0);
+  let kept = keys;
+  while (kept.length > 1 && needed(kept) > room) {
+    const spare = kept.find((column) => distinct(texts, kept.filter((other) => other !== column)));
+    kept = kept.filter((other) => other !== (spare ?? kept.at(-1)));
+  }
+  let left = room, open = kept.length; // the narrow ones have what they need, the others share what is left
+  const given = {};
+  for (const column of [...kept].sort((one, other) => widths[one] - widths[other])) {
+    given[column] = Math.min(widths[column], left / open--);
+    left -= given[column];
+  }
+  return given;
+}
+
+function holdKeys(table) {
+  const body = placed([...table.tBodies[0].rows]), head = placed([...(table.tHead?.rows ?? [])]);
+  const {keys, texts} = keysOf(body.grid);
+  const ofKeys = [...body.cells, ...head.cells].filter(({cell, column}) => keys.includes(column) && cell.colSpan === 1);
+  return () => {
+    const seen = table.clientWidth;
+    for (const {cell} of ofKeys) cell.classList.remove("key", ...keys.map((column) => `key-${column}`));
+    if (table.scrollWidth - seen <= 2) return;
+    const widthOf = (column) => ofKeys.find((one) => one.column === column).cell.getBoundingClientRect().width;
+    const widths = Object.fromEntries(keys.map((column) => [column, widthOf(column)]));
+    const given = withRoom(keys, texts, widths, SHARE * seen);
+    let left = 0;
+    for (const column of keys.filter((column) => column in given)) {
+      const width = Math.ceil(given[column]);
+      table.style.setProperty(`--key-${column}`, `${width}px`);
+      table.style.setProperty(`--left-${column}`, `${left}px`);
+      left += width - 1; // no gap between two, whatever a pixel is
+    }
+    for (const {cell, column} of ofKeys) if (column in given) cell.classList.add("key", `key-${column}`);
+  };
+}
+
+/* Where a table is too wide for its place and the last column has sentences, as the reason for a verdict, these stand
+   below the rest of their row, as wide as the table. */
+function lastBelow(table) {
+  const rows = [...table.rows], columns = rows[0]?.cells.length;
+  const even = table.tHead?.rows.length === 1 && columns > 4 && rows.every((row) => row.cells.length === columns && [...row.cells].every(
+    (cell) => cell.rowSpan === 1 && cell.colSpan === 1));
+  if (!even || !rows.some((row) => row.cells[columns - 1].classList.contains("long"))) return () => {};
+  const scrolls = () => table.scrollWidth - table.clientWidth > 2;
+  table.style.setProperty("--columns", columns - 1);
+  table.style.setProperty("--last", JSON.stringify(`${textOf(table.tHead.rows[0].cells[columns - 1])}: `));
+  return () => {
+    table.classList.remove("last-below");
+    if (WIDE.matches && scrolls()) table.classList.add("last-below");
+    if (scrolls()) table.classList.remove("last-below");
+  };
+}
+
+/* A table that is wider than its place fades where it goes on, and is scrolled by keys too; what a row is about stays in
+   view. On a phone, where every table is, sentences in it are given room. */
 function showEdges(table) {
   for (const cell of table.querySelectorAll("td")) {
     const length = textOf(cell).length;
@@ -111,7 +211,14 @@ function showEdges(table) {
     cell.classList.toggle("short", length <= 16);
   }
   for (const head of table.querySelectorAll("tbody th")) head.classList.toggle("phrase", textOf(head).length > 16);
+  const [below, hold] = table.tBodies[0]?.rows.length ? [lastBelow(table), holdKeys(table)] : [() => {}, () => {}];
+  let seen;
   const look = () => {
+    if (table.clientWidth !== seen) {
+      below();
+      hold();
+      seen = table.clientWidth;
+    }
     const rest = table.scrollWidth - table.clientWidth;
     table.classList.toggle("goes-on", rest - table.scrollLeft > 2);
     if (rest > 2) table.tabIndex = 0;
