@@ -150,6 +150,40 @@ def test_the_panels_of_the_picture_are_equally_high_and_hold_their_points():
         assert ("one crop" in title) == {"centre-crop"}.issuperset(part["way"]), title
 
 
+def test_a_single_network_has_its_lines_colour_and_lies_on_no_other_mark():
+    """All hollow marks were once blue, also those of grey lines, and one lay on the line of another recipe."""
+    frame = findings.by_depth()
+    frame = frame.assign(line=frame.groupby(["source", "trained"])["row"].transform("size") > 1)
+    alone = frame[~frame["line"]]
+    assert len(alone) >= 3
+    shown = figures.error_by_depth(frame).figure.axes
+    for axes, (_, part) in zip(shown, frame.groupby("source", sort=False), strict=False):
+        drawn = [line for line in axes.lines if line.get_marker() not in ("None", "", None)]
+        best = part.loc[part.loc[part["line"], "error"].idxmin(), "recipe"]
+        hollow = [line for line in drawn if line.get_markerfacecolor() == "white"]
+        for mark, row in zip(hollow, part[~part["line"]].itertuples(), strict=True):
+            assert mark.get_ydata()[0] == row.error and mark.get_xdata()[0] < row.layers
+            blue = {line.get_color() for line in drawn if line.get_linewidth() == 1.8}
+            assert ({mark.get_color()} == blue) == (row.recipe == best), row.row
+        at = np.concatenate([axes.transData.transform(line.get_xydata()) for line in hollow] or [np.empty((0, 2))])
+        others = [axes.transData.transform(line.get_xydata()) for line in drawn if line not in hollow]
+        size = 4 * axes.figure.dpi / 72
+        for point in at:
+            assert np.linalg.norm(np.concatenate(others) - point, axis=1).min() > 2 * size
+
+
+def test_held_out_errors_are_shown_as_high_as_they_differ():
+    frames = {study: training_tables.budget(study) for study in ("quarter", "narrow")}
+    axes = [one for one in figures.error_by_updates(frames).figure.axes if one.get_title()]
+    for (left, right), frame in zip(zip(axes[::2], axes[1::2], strict=True), frames.values(), strict=True):
+        low, high = right.get_ylim()
+        assert left.get_ylim()[0] == 0 and 0 < low < frame["low"].min() and frame["high"].max() < high
+        assert frame["high"].max() - frame["low"].min() > 0.75 * (high - low)
+        marks = np.concatenate([line.get_xydata() for line in left.lines])
+        same = frame.groupby("updates")["config"].nunique().max()
+        assert same > 1 and len({*marks[:, 0]}) > frame["updates"].nunique(), "those of as many updates side by side"
+
+
 def test_curves_are_of_the_networks_that_were_trained_the_shallowest_first():
     histories = training_tables.histories("quarter")
     assert list(histories) == ["A", "B", "C", "D", "E"]

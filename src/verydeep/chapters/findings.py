@@ -120,17 +120,18 @@ def by_depth(*of: str) -> pd.DataFrame:
 
     A row a network: ``source`` (``paper`` or a study), ``row`` (of its table), ``config``, ``layers`` (with weights),
     ``error``, ``low`` and ``high`` in percent, ``trained``: for how many epochs and by which recipe of several
-    networks, ``after``: how many epochs the A had that it starts from, 0 without one, and ``way``: how it was tested,
-    on a centre crop in a study whose networks dense testing harms, as its verdict on depth is. A recipe that has one
-    depth so far, of those trained for as long, is left out, and so is what was trained for another time: but an A for
-    as long as the others and the A that they start from. An A that was trained as long and by the same recipe as
-    networks from random weights stands in their line, too: it starts from none in either.
+    networks, ``recipe``: what a line and its single A share, ``after``: how many epochs the A had that it starts from,
+    0 without one, and ``way``: how it was tested, on a centre crop in a study whose networks dense testing harms, as
+    its verdict on depth is. A recipe that has one depth so far, of those trained for as long, is left out, and so is
+    what was trained for another time: but an A for as long as the others and the A that they start from. An A that was
+    trained as long and by the same recipe as networks from random weights stands in their line, too: it starts from
+    none in either.
     """
     rows = []
     printed = printed_numbers()
     for name in ("A", "B", "C", "D", "E"):
         error = printed[f"table3.{name}-256.top1"]
-        rows.append(_point("paper", f"{name}-256", (error, error, error), "", 0, "dense"))
+        rows.append(_point("paper", f"{name}-256", (error, error, error), "", 0, "dense") | {"recipe": ""})
     for study in of or recorded():
         rows += _measured(results.read(study))
     return pd.DataFrame(rows)
@@ -153,7 +154,9 @@ def _measured(snapshot: Snapshot) -> list[dict]:
                 after = run.parent.recipe.epochs if run.parent else 0
                 point = _point(snapshot.study.name, number.row, errors, words, after, way)
                 lines.setdefault(changes, []).append((run, point))
-    return [point for line in lines.values() for point in _compared(_with_an_a(line, lines))]
+    return [
+        point | {"recipe": changes} for changes, line in lines.items() for point in _compared(_with_an_a(line, lines))
+    ]
 
 
 def _compared(line: list[dict]) -> list[dict]:

@@ -10,7 +10,12 @@ from matplotlib.axes import Axes
 
 from verydeep.chapters.figures.style import HELD_OUT, TRAIN, Picture, finished, use_style
 
+#: How far networks of as many updates stand from each other, as a part of the most updates, or they would lie on one
+#: another.
+_SIDE_BY_SIDE = 0.014
 _TITLES = {"paper": "the paper"}
+#: How many layers a single network's mark stands left of its place, or it would lie on those of lines.
+_ASIDE = 1.25
 #: A colour for each network, the same in every picture: the deeper the lighter.
 _COLOURS = dict(zip("ABCDE", plt.get_cmap("viridis")([0.0, 0.25, 0.45, 0.65, 0.85]), strict=True))
 
@@ -19,7 +24,8 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
     """Top-1 error against depth, of :func:`verydeep.chapters.findings.by_depth`: the paper, and each recorded study.
 
     Every panel is as many percentage points high, so slopes compare; their places do not, since the data are others. A
-    hollow mark is a single network, A trained for as long as the others of its line with the A that they start from.
+    hollow mark, left of its place and in the colour of its line, is a single network: A trained for as long as the
+    others of the line with the A that they start from.
     """
     use_style()
     sources = list(dict.fromkeys(frame["source"]))
@@ -31,7 +37,7 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
         part = parts[source]
         _one_source(axes, part)
         middle = (part["low"].min() + part["high"].max()) / 2
-        axes.set(ylim=(middle - height / 2, middle + height / 2), xlim=(9.4, 20.4))
+        axes.set(ylim=(middle - height / 2, middle + height / 2), xlim=(9.1, 20.4))
         axes.set(xlabel="layers with weights", xticks=sorted(frame["layers"].unique()))
         on_a_crop = (part["way"] == "centre-crop").all()
         name = _TITLES.get(source, source) + (", one crop" if on_a_crop else "")
@@ -58,12 +64,13 @@ def error_by_depth(frame: pd.DataFrame) -> Picture:
 def _one_source(axes: Axes, part: pd.DataFrame) -> None:
     """A line for each way in which several networks were trained; a mark where it was one.
 
-    Named are the networks of the line that has the lowest error.
+    Named are the networks of the line that has the lowest error. A single network has the colour of its recipe's line.
     """
     sizes = part.groupby("trained", sort=False).size()
     lines = sizes[sizes > 1].index.tolist()
     best = part.loc[part.loc[part["trained"].isin(lines), "error"].idxmin(), "trained"]
     looks = iter([("-", "o"), ("--", "s"), (":", "^"), ("-.", "v")])
+    own = part.loc[part["trained"] == best, "recipe"].iat[0]
     hollow = iter("D^X*")
     for trained in sizes.index:
         group = part[part["trained"] == trained].sort_values(["layers", "config"])
@@ -76,9 +83,9 @@ def _one_source(axes: Axes, part: pd.DataFrame) -> None:
             style = {"linestyle": "", "marker": next(hollow), "markerfacecolor": "white"}
         spread = np.array([group["error"] - group["low"], group["high"] - group["error"]])
         axes.errorbar(
-            *(group["layers"], group["error"], spread),
+            *(group["layers"] - (0 if line else _ASIDE), group["error"], spread),
             **style,
-            color=HELD_OUT if named or not line else TRAIN,
+            color=HELD_OUT if named or (not line and group["recipe"].iat[0] == own) else TRAIN,
             markersize=4,
             elinewidth=1.2,
             label=_label(group),
@@ -120,7 +127,9 @@ def _label(group: pd.DataFrame) -> str | None:
 def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
     """Training and held-out error (percent) at the end of training against the number of updates, a row a study.
 
-    A mark is a network, its colour the configuration, its form the recipe; a line joins those of unlike length alone.
+    The training errors stand on zero; the axis of the held-out ones is cut to them. A mark is a network, its colour
+    the configuration, its form the recipe; a line joins those of unlike length alone. Networks
+    of as many updates stand side by side.
 
     Parameters
     ----------
@@ -129,11 +138,10 @@ def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
     """
     use_style()
     size = (8.6, 2.9 * len(frames))
-    figure, panels = plt.subplots(
-        len(frames), 2, figsize=size, layout="constrained", squeeze=False, sharey="row", sharex="row"
-    )
+    figure, panels = plt.subplots(len(frames), 2, figsize=size, layout="constrained", squeeze=False, sharex="row")
     for (left, right), (study, frame) in zip(panels, frames.items(), strict=True):
         markers = dict(zip(frame["changes"].unique(), cycle("oDs^vP*X"), strict=False))
+        apart = frame["updates"].max() / 1000 * _SIDE_BY_SIDE
         for (config, changes), part in frame.groupby(["config", "changes"], sort=False):
             style = {
                 "color": _COLOURS[config],
@@ -142,9 +150,10 @@ def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
                 "linewidth": 1.4,
                 "clip_on": False,  # an error of nearly nothing lies on the axis
             }
-            left.plot(part["updates"] / 1000, part["training"], **style)
+            updates = part["updates"] / 1000 + ("ABCDE".index(config) - 2) * apart
+            left.plot(updates, part["training"], **style)
             spread = np.array([part["held_out"] - part["low"], part["high"] - part["held_out"]])
-            right.errorbar(part["updates"] / 1000, part["held_out"], spread, elinewidth=1, **style)
+            right.errorbar(updates, part["held_out"], spread, elinewidth=1, **style)
         left.set(title=f"{study}: training crops", ylabel="top-1 error (%)")
         right.set(title=f"{study}: held-out images")
         handles = [
@@ -156,7 +165,7 @@ def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
                 for changes, marker in markers.items()
             ]
         right.legend(handles=handles, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
-        left.set(xlim=(0, None), ylim=(0, None))
+        left.set(xlim=(0, None), ylim=(0, None))  # right the networks differ by little, and zero is far away
     figure.supxlabel("thousand updates, those of its parents too", fontsize="medium")
     return finished(figure)
 
