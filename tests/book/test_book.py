@@ -257,6 +257,17 @@ def test_every_picture_of_a_chapter_has_a_caption_and_an_alternative(html):
     assert not faults, "\n".join(faults)
 
 
+def test_a_picture_of_a_chapter_leads_to_itself(html):
+    """On a phone a wide one is too small to be read."""
+    images = BeautifulSoup((html / "results/claims.html").read_text(), "html.parser").select("article img")
+    assert images and all(image.parent["href"] == image["src"] for image in images)
+
+
+def test_a_part_of_a_page_is_not_published_as_a_page(html):
+    assert (html / "evaluation/touch/touch.js").exists() and not (html / "evaluation/touch/page.html").exists()
+    assert all("<title>" in path.read_text() for path in html.rglob("*.html"))
+
+
 def test_every_table_of_a_chapter_has_a_number_and_a_caption(html):
     faults, found = [], []
     for path in sorted(html.rglob("*.html")):

@@ -1,7 +1,7 @@
 """Pages that run a program in the reader's browser: ``{in-browser} touch`` shows ``touch/page.html``.
 
-The folder ``touch`` lies beside the chapter, and is copied beside its page. What ``page.html`` loads it names from
-there, as the chapter would: ``touch/...``.
+The folder ``touch`` lies beside the chapter, and is copied beside its page, but for ``page.html``, which is a part
+of the chapter's and no page by itself. What it loads it names from there, as the chapter would: ``touch/...``.
 """
 
 import shutil
@@ -11,6 +11,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+_MARKUP = "page.html"
 _FOLDER = "verydeep_program"  # where a node keeps the folder that its page needs
 
 
@@ -22,7 +23,7 @@ class Program(SphinxDirective):
     def run(self):
         folder = Path(self.env.doc2path(self.env.docname)).parent / self.arguments[0]
         try:
-            markup = (folder / "page.html").read_text(encoding="utf-8")
+            markup = (folder / _MARKUP).read_text(encoding="utf-8")
         except OSError as error:
             raise self.error(f"{folder}: no program there ({error.strerror})") from None
         for path in filter(Path.is_file, folder.rglob("*")):
@@ -35,7 +36,9 @@ def _copy_folder(app: Sphinx, pagename, templatename, context, doctree) -> None:
     for node in doctree.findall(nodes.raw) if doctree else ():
         if folder := node.get(_FOLDER):
             beside = (Path(app.outdir) / pagename).parent
-            shutil.copytree(folder, beside / Path(folder).name, dirs_exist_ok=True)
+            copied = beside / Path(folder).name
+            shutil.copytree(folder, copied, ignore=shutil.ignore_patterns(_MARKUP), dirs_exist_ok=True)
+            (copied / _MARKUP).unlink(missing_ok=True)  # of an earlier build
 
 
 def setup(app: Sphinx) -> None:

@@ -1,11 +1,13 @@
 """What the theme shows: addresses, buttons, formulas, style."""
 
+import html
 from pathlib import Path
 
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
 
 from verydeep.runs import provenance, publication
 
@@ -59,6 +61,21 @@ def _visit_math(translator, node: nodes.Element) -> None:
     raise nodes.SkipNode
 
 
+def _visit_image(translator: HTML5Translator, node: nodes.image) -> None:
+    """A picture leads to its own file: on a phone a wide one is too small to be read, and alone it can be enlarged."""
+    before = len(translator.body)
+    HTML5Translator.visit_image(translator, node)
+    if not isinstance(node.parent, nodes.reference):
+        title = 'title="The picture alone, to enlarge it"'
+        translator.body.insert(before, f'<a class="picture" href="{html.escape(node["uri"])}" {title}>')
+
+
+def _depart_image(translator: HTML5Translator, node: nodes.image) -> None:
+    HTML5Translator.depart_image(translator, node)
+    if not isinstance(node.parent, nodes.reference):
+        translator.body.append("</a>")
+
+
 def _without_thebe(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Leave out the scripts of sphinx-thebe, which Jupyter Book always loads.
 
@@ -78,6 +95,7 @@ def _static_path(app: Sphinx) -> None:
 
 def setup(app: Sphinx) -> None:
     """Register with Sphinx what the theme needs; the addresses come before the theme reads them."""
+    app.add_node(nodes.image, override=True, html=(_visit_image, _depart_image))
     app.add_html_math_renderer("mathml", (_visit_math, None), (_visit_math, None))
     app.connect("config-inited", publish, priority=90)
     app.connect("builder-inited", _static_path)
