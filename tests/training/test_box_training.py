@@ -89,7 +89,7 @@ def reference(trained):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_killed_and_resumed_training_ends_in_the_same_bits(reference, number):
     run = localised.run()
-    with pytest.raises(Interrupted, match=f"{number.name} in epoch 2.*goes on"):
+    with pytest.raises(Interrupted, match=f"{number.name} in epoch 2.*run it again to continue"):
         training.train(run, report=kill_after_an_epoch(number))
     training.train(run, report=silent)
     assert files.sha256(run.weights) == reference

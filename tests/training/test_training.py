@@ -141,7 +141,7 @@ def test_a_signal_saves_within_the_epoch_and_the_resumed_run_ends_in_the_same_bi
             os.kill(os.getpid(), number)
 
     handler = signal.getsignal(number)
-    with pytest.raises(Interrupted, match=f"{number.name} in epoch 3.*goes on"):
+    with pytest.raises(Interrupted, match=f"{number.name} in epoch 3.*run it again to continue"):
         training.train(run, report=interrupt)
     assert signal.getsignal(number) == handler
     saved = torch.load(run.workspace / "checkpoint.pt", weights_only=True)
@@ -165,7 +165,7 @@ def test_a_signal_in_the_last_test_is_not_forgotten(checkout, monkeypatch, numbe
 
     held_out_errors = loop.held_out_errors
     monkeypatch.setattr(loop, "held_out_errors", interrupted)
-    with pytest.raises(Interrupted, match=rf"A-256-s0: trained, then stopped by {number.name}; the same command goes"):
+    with pytest.raises(Interrupted, match=rf"A-256-s0: trained, then stopped by {number.name}; run it again"):
         training.train(child, report=silent)
     assert runs.check_folder(child.parent.folder) == [] and not child.folder.exists()
 
