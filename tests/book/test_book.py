@@ -265,7 +265,7 @@ def test_a_picture_of_a_chapter_leads_to_itself(html):
 
 def test_a_part_of_a_page_is_not_published_as_a_page(html):
     assert (html / "evaluation/touch/touch.js").exists() and not (html / "evaluation/touch/page.html").exists()
-    pages = [path for path in html.rglob("*.html") if "_static" not in path.parts]  # the theme has parts of its own there
+    pages = [path for path in html.rglob("*.html") if "_static" not in path.parts]  # but the theme's
     assert pages and all("<title>" in path.read_text() for path in pages)
 
 
