@@ -52,20 +52,6 @@ def test_a_chapter_shows_every_cell_as_it_ran(kind, trained, monkeypatch):
     assert not any(cell.outputs for cell in code(template(kind)).values())
 
 
-def test_each_command_that_repeats_a_run_is_given_at_the_commit_of_its_own_record(repository):
-    """A test that was made later may have been of other sources than the training."""
-    run = studies.find_run("quarter", "A", 256)
-    made = [runs.read_record(run, kind).sources.commit for kind in ("train", "evaluate")]
-    assert made[0] != made[1]
-    block = pages.run_page(run).partition("## Repeat it")[2].partition("```bash\n")[2].partition("\n```")[0]
-    lines = block.split("\n")
-    assert lines[0::2] == [f"git checkout {commit}" for commit in made] and len(lines) == 4
-    alike = studies.find_run("narrow", "D", 256)
-    assert pages.run_page(alike).count("git checkout ") == len(
-        {runs.read_record(alike, kind).sources.commit for kind in ("train", "evaluate")}
-    )
-
-
 def test_the_recorded_example_fills_the_chapters_but_for_what_is_younger(repository):
     train, evaluate = (code(read(kind)) for kind in RUNS)
     assert [name for name, cell in train.items() if not cell.outputs and name.startswith("cell")] == ["cell-1"]

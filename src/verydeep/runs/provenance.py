@@ -121,6 +121,25 @@ def _replaced(root: Path) -> dict[str, list[str]]:
     return started
 
 
+def committed_runs(commit: str) -> dict[str, str]:
+    """The files under ``runs/`` that a commit has, each with git's name of its content; none where git has it not.
+
+    ``commit`` is the whole name of one, as for :func:`sources_sha256_at`.
+    """
+    return _committed_runs(paths.root(), commit)
+
+
+@cache
+def _committed_runs(root: Path, commit: str) -> dict[str, str]:
+    listed = git("ls-tree", "-r", "-z", "--format=%(objectname) %(path)", commit, "runs/") or ""
+    return {path: content for content, _, path in (line.partition(" ") for line in listed.split("\0") if line)}
+
+
+def last_change(path: Path) -> str | None:
+    """The commit that changed ``path``, or a file under it, last; ``None`` where git does not tell."""
+    return git("log", "-1", "--format=%H", "--", path.relative_to(paths.root()).as_posix()) or None
+
+
 def is_committed(path: Path) -> bool:
     """Whether everything under ``path`` is as in the commit that is checked out."""
     changed = _uncommitted(paths.root())

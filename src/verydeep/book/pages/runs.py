@@ -3,6 +3,7 @@
 from verydeep import results, runs
 from verydeep.book import examples
 from verydeep.book.pages.parts import DOWNLOADS, FRONT_MATTER, SHORT, errors, two_columns
+from verydeep.book.pages.repeating import repeat
 from verydeep.results import cards, citation, training_cost
 from verydeep.runs import provenance, publication, templates
 from verydeep.runs.parts import Device
@@ -46,7 +47,7 @@ def run_page(run: Run) -> str:
             *recipes.markdown(recipes.rows_of(run, Recipe.model_validate(trained.parameters["recipe"]))),
             "",
         ]
-    lines += _repeat(run, {kind: runs.read_record(run, kind).sources for kind in kinds})
+    lines += repeat(run, kinds)
     if evaluated and run.publishes_weights:
         lines += [
             f"Without training: `verydeep verify {study.name} {run.name}` tests the published weights anew and "
@@ -83,7 +84,7 @@ def fusion_page(fusion: Fusion) -> str:
             f"`{member.weights_sha256[:SHORT]}` |"
         )
     lines += ["", *_notebooks(fusion), "## Made by", "", *two_columns(_tested(record)), ""]
-    return "\n".join([*lines, *_repeat(fusion, {fusion.kind: record.sources}), *_files(fusion)])
+    return "\n".join([*lines, *repeat(fusion, [fusion.kind]), *_files(fusion)])
 
 
 def transfer_page(transfer: Transfer) -> str:
@@ -111,7 +112,7 @@ def transfer_page(transfer: Transfer) -> str:
         lines += [f"- split {k}: {split.train} trained on, {split.test} tested on, `{split.sha256[:SHORT]}`"]
     lines += ["", *_numbers(transfer), *_notebooks(transfer), "## Made by", "", *two_columns(_tested(record)), ""]
     again = f"`verydeep verify {study.name} {transfer.name}` makes the first number anew from the published weights."
-    return "\n".join([*lines, *_repeat(transfer, {transfer.kind: record.sources}), again, "", *_files(transfer)])
+    return "\n".join([*lines, *repeat(transfer, [transfer.kind]), again, "", *_files(transfer)])
 
 
 def tuning_page(tuning: Tuning) -> str:
@@ -133,7 +134,7 @@ def tuning_page(tuning: Tuning) -> str:
         cells = [TUNING_WAYS[way], count, f"{score.value:.2f}", score.n, work.epochs, f"{work.multiply_adds:.3g}"]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     lines += ["", *_notebooks(tuning), "## Made by", "", *two_columns(_tested(record)), ""]
-    return "\n".join([*lines, *_repeat(tuning, {tuning.kind: record.sources}), *_files(tuning)])
+    return "\n".join([*lines, *repeat(tuning, [tuning.kind]), *_files(tuning)])
 
 
 def _stale(run: Recorded, kinds: list[str]) -> list[str]:
@@ -209,16 +210,6 @@ def _notebooks(run: Recorded) -> list[str]:
     chapters = [f"[{_CHAPTERS[kind]}](../../{templates.template(run, kind)})" for kind in examples.shown_in(run)]
     shown = f" Shown in the book too: {', '.join(chapters)}." if chapters else ""
     return [f"The notebooks as they were executed: {links}.{shown}", ""] if executed else []
-
-
-def _repeat(run: Recorded, made: dict[str, runs.Sources]) -> list[str]:
-    """The commands by which each kind of work was done, each from the commit of its own record."""
-    lines, before = [], ""
-    for kind, sources in made.items():
-        checkout = f"git checkout {sources.commit}" if sources.commit else "# from which commit is not known"
-        lines += [templates.command(run, kind)] if checkout == before else [checkout, templates.command(run, kind)]
-        before = checkout
-    return ["## Repeat it", "", "```bash", *lines, "```", ""]
 
 
 def _card(run: Run) -> list[str]:
