@@ -21,6 +21,7 @@ from verydeep import __version__, paper, runs, studies
 from verydeep.book import lost_text, pages
 from verydeep.chapters import error_tables
 from verydeep.results import status
+from verydeep.runs import kept
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 REQUIRED = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
@@ -275,16 +276,19 @@ def test_a_dry_run_says_when_nothing_is_left(trained, monkeypatch):
 def test_what_has_nothing_to_start_from_is_left_out_of_a_plan(trained, monkeypatch):
     """A plan ended with its first job that starts from a network whose weights lie on another machine."""
     first, planned = studies.find_run("smoke", "A", 256), studies.planned_runs(studies.load("smoke"))
-    assert not status.lost(first) and not any(map(status.lost_start, planned))
+    assert not any(map(runs.lacking, planned))
     first.weights.unlink()
     waiting = [run for run in planned if run != first]
-    assert status.lost(first) and all(map(status.lost_start, waiting)), "all others start from A"
+    assert all(runs.lacking(run) == first for run in planned), "all others start from A"
+    assert runs.lacking_words(first) in status.status("smoke")
     done = planned_by_workflow(trained, "study=smoke")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"; {len(waiting)} left out, since what they start from was trained elsewhere" in done.stderr
     assert not re.search(r"\.(trained|tested|fused)$", done.stdout, re.MULTILINE)
-    monkeypatch.setattr(status, "lost", lambda run: run.row == "D-256")
-    assert {run.row for run in planned if status.lost_start(run) and not run.variant} == {"D-384", "D-jitter"}
+    monkeypatch.setattr(kept, "is_done", lambda run, kind: run.row in ("A-256", "D-256"))
+    monkeypatch.setattr(kept, "lost", lambda run: run.row == "D-256")
+    without = {run.row for run in planned if runs.lacking(run) and not run.variant}
+    assert without == {"D-256", "D-384", "D-jitter"}
 
 
 SECRETS = [

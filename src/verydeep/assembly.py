@@ -101,32 +101,8 @@ def _load_trained(net: Network, run: Run) -> None:
             f"{run.weights}: not the weights that {run.name} was trained to; restore them (git checkout), or delete "
             f"them and train again"
         )
-    require_weights(run)
+    runs.require_weights(run)
     weights.load_into(net, run.weights)
-
-
-def require_weights(run: Run) -> None:
-    """Refuse a run that is recorded and whose weights are not here: to make them anew replaces its record.
-
-    Raises
-    ------
-    VerydeepError
-        Saying whether they can be restored, and how the run is trained again.
-    """
-    if run.weights.exists() or run.pilot or runs.read_record(run, "train") is None:
-        return
-    if (kept := run.folder / run.weights.name).exists():
-        raise VerydeepError(
-            f"{kept}: its study publishes these weights no more; give {run.command}, which takes them to {run.weights}"
-        )
-    anew = f"remove {run.folder} and give {run.command_line('train')}, which trains it anew"
-    if run.weights_expected:
-        raise VerydeepError(f"{run.weights}: no weights there; restore them (git checkout), or {anew}")
-    raise VerydeepError(
-        f"{run.address}: its weights are not published, and lie on the machine that trained it alone; to "
-        f"have some, remove {run.folder} in a clone of your own and give {run.command_line('train')}, which trains it "
-        f"anew: what the repository has made of the others would not agree with them"
-    )
 
 
 def require_as_recorded(run: Run, record: runs.TrainRecord) -> None:

@@ -131,6 +131,8 @@ def data() -> Path:
     try:
         return Path(os.environ.get("VERYDEEP_DATA") or "~/data").expanduser().resolve()
     except RuntimeError:
+        if named := os.environ.get("VERYDEEP_DATA"):
+            raise VerydeepError(f"VERYDEEP_DATA={named}: no such home directory; give the whole path") from None
         raise VerydeepError(
             "this user has no home directory for data sets: set VERYDEEP_DATA to the folder in which they lie"
         ) from None

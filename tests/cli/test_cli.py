@@ -234,6 +234,37 @@ def test_only_weights_that_can_be_had_are_verified_unasked(trained, monkeypatch,
     assert (status, err) == (1, f"error: the study smoke has no tested run to test anew: 1 {told.replace('2', '1')}\n")
 
 
+def test_what_fails_of_one_run_to_be_verified_leaves_the_others(trained, monkeypatch, capsys):
+    first = studies.find_run("smoke", "A", 256)
+    record, asked = runs.read_record(first, "evaluate"), []
+    monkeypatch.setattr(runs, "recorded_runs", lambda study: [first, dataclasses.replace(first, seed=1)])
+    monkeypatch.setattr(runs, "read_record", lambda run, kind: record)
+    monkeypatch.setattr(studies.Run, "weights_expected", True)
+    monkeypatch.setattr(verification, "verify", lambda run, images: asked.append(run.name) or pd.DataFrame([0]))
+    status, _, err = call(monkeypatch, capsys, "verify", "smoke")
+    assert (status, asked) == (1, []) and "A-256-s1" in err, "weights that are not there are told before any test"
+    monkeypatch.setattr(verification, "require_verifiable", lambda run: record)
+
+    def verify(run, images):
+        asked.append(run.name)
+        if run.seed == 0:
+            raise VerydeepError("differs")
+        return pd.DataFrame([0])
+
+    monkeypatch.setattr(verification, "verify", verify)
+    status, out, err = call(monkeypatch, capsys, "verify", "smoke")
+    assert (status, asked, err) == (1, ["A-256-s0", "A-256-s1"], "error: differs\n")
+    assert "A-256-s1: agrees with its record" in out
+
+
+def test_a_run_of_another_seed_is_listed_from_its_first_checkpoint_on(trained, monkeypatch, capsys):
+    run = studies.find_run("smoke", "A", 256, seed=7)
+    assert run.name not in call(monkeypatch, capsys, "status", "smoke")[1]
+    run.workspace.mkdir(parents=True)
+    (run.workspace / paths.CHECKPOINT).write_bytes(b"")
+    assert re.search(rf"^{run.name} +stopped$", call(monkeypatch, capsys, "status", "smoke")[1], re.MULTILINE)
+
+
 def test_a_run_is_verified_and_written_as_a_crate(trained, monkeypatch, capsys):
     status, out, _ = call(monkeypatch, capsys, "verify", "smoke", "A-256-s0", "--images", "40")
     assert status == 0 and "A-256-s0: agrees with its record" in out

@@ -1,6 +1,7 @@
 """The papermill templates: parameters checked, failures said in one line."""
 
 import ast
+import errno
 import re
 import socket
 from functools import partial
@@ -10,10 +11,10 @@ import nbformat
 import pytest
 
 from conftest import REPOSITORY, papermill
-from verydeep import notebooks, runs, studies
-from verydeep.errors import UnknownName, VerydeepError
+from verydeep import files, notebooks, runs, studies
+from verydeep.errors import StorageError, UnknownName, VerydeepError
 from verydeep.notebooks import execution, kernels
-from verydeep.runs import templates
+from verydeep.runs import provenance, templates
 
 GIVEN = {"study": "smoke", "config": "A", "train_scale": 256, "variant": None, "seed": 0, "processes": 1}
 
@@ -103,6 +104,44 @@ def test_the_classes_of_boxes_are_looked_for_before_anything_is_trained(monkeypa
     monkeypatch.setattr(execution, "execute", lambda *_, **__: pytest.fail("executed"))
     with pytest.raises(VerydeepError, match="localisation.classes: 'D-256/vote-256': unknown measurement"):
         notebooks.execute_run(run)
+
+
+@pytest.mark.parametrize(("kind", "message"), [
+    ("train", "smoke/A-256-s0: its weights are not published, and lie on the machine that trained it alone"),
+    ("own sources", "has sources of its own, but"),
+    ("writable", "cannot be written: Read-only"),
+])  # fmt: skip
+def test_what_would_end_a_notebook_is_said_before_one_is_begun(trained, monkeypatch, kind, message):
+    """And not once images were decoded, hours of networks trained, or from within a cell."""
+    monkeypatch.setattr(execution, "_execute", lambda *_: pytest.fail("executed"))
+    if kind == "train":
+        run = studies.find_run("smoke", "A", 256)
+        run.weights.unlink()
+        monkeypatch.setattr(studies.Run, "weights_expected", False)
+    elif kind == "own sources":
+        monkeypatch.setattr(provenance, "is_of_checkout", lambda: False)
+        (trained / "src/verydeep").mkdir(parents=True, exist_ok=True)
+    else:
+
+        def refuse(folder):
+            raise StorageError(folder, OSError(errno.EROFS, "Read-only file system"))
+
+        monkeypatch.setattr(files, "require_writable", refuse)
+    with pytest.raises(VerydeepError, match=message):
+        notebooks.execute_run(studies.find_run("smoke", "D", 256))
+
+
+def test_a_transfer_looks_for_its_data_set_first_and_says_what_is_trained_for_it(trained, monkeypatch, capsys):
+    done = []
+    monkeypatch.setenv("VERYDEEP_DATA", str(trained / "none"))
+    monkeypatch.setattr(execution, "execute", lambda run, kind=None, **_: done.append((run.row, kind or run.kind)))
+    with pytest.raises(VerydeepError, match="caltech101 is not at .*; run: verydeep data get caltech101"):
+        notebooks.execute_recorded(studies.find_transfer(["smoke/D-256"], "caltech101"))
+    assert done == []
+    asked = studies.find_transfer(["smoke/D-256"], "photographs")
+    notebooks.execute_recorded(asked)
+    assert done == [("A-256", "train"), ("A-256", "evaluate"), ("D-256", "train"), (asked.row, "transfer")]
+    assert f"{asked.name}: D-256-s0 is not trained yet, and is trained first\n" in capsys.readouterr().out
 
 
 def test_what_a_kill_leaves_of_a_notebook_is_cleared_away_when_it_is_kept_anew(trained):

@@ -151,12 +151,12 @@ def not_run(study: str, table: int) -> display.Table:
     for row in transfers.rows(load(study)):
         number = _number(study, row.cell)
         if number and number.status != "done" and _is_main(row) and row.table == f"table{table}":
-            source = SOURCES[row.transfer.source]
+            source, network = SOURCES[row.transfer.source], runs.lacking(row.transfer)
             lines.append(
                 {
                     "row": row.name,
                     "images": f"{source.title}; verydeep data get {source.name}",
-                    "command": row.transfer.command,
+                    "command": runs.lacking_words(network) if network else row.transfer.command,
                 }
             )
     return display.of_rows(lines, "row", caption="" if lines else "Every row was run.")

@@ -116,18 +116,26 @@ def fuse(members: tuple[str, ...], method: str | None, table6: str | None, table
             raise VerydeepError(f"the study {spec.name} has not the networks for any row of Table {table}")
     else:
         fusions = [studies.find_fusion(list(members), method or "dense")]
-    failed = []
-    for fusion in fusions:
-        try:
-            notebooks.execute(fusion, **given(machine))
-        except VerydeepError as error:
-            if len(fusions) == 1 or isinstance(error, Interrupted):
-                raise
-            failed.append(str(error))  # a row that cannot be filled leaves the others
-            continue
+
+    def make(fusion) -> None:
+        notebooks.execute(fusion, **given(machine))
         click.echo(f"{fusion.name}: done, see {fusion.folder}")
+
+    _each(fusions, make)
+
+
+def _each(asked: list, do) -> None:
+    """Do something with each that is asked for; what fails of one leaves the others, and is told at the end."""
+    failed = []
+    for one in asked:
+        try:
+            do(one)
+        except VerydeepError as error:
+            if len(asked) == 1 or isinstance(error, Interrupted):
+                raise
+            failed.append(str(error))
     if failed:
-        raise VerydeepError("; ".join(failed))
+        raise VerydeepError("; ".join(dict.fromkeys(failed)))  # one reason may be that of several
 
 
 @cli.command()
@@ -265,7 +273,12 @@ def verify(study: str, names: tuple[str, ...], images: int | None, row: str | No
             raise VerydeepError(f"the study {study} has no tested run to test anew" + f": {left_out}" * bool(tested))
         if len(asked) < len(tested):
             click.echo(f"{study}: {left_out}, and are left out", err=True)
-    for run in asked:
+
+    def again(run) -> None:
         table = verification.verify(run, images)
         click.echo(f"{run.name}: agrees with its record")
         click.echo(display.text(display.table(table, units={"recorded": "%", "again": "%"})).to_string())
+
+    for run in asked:
+        verification.require_verifiable(run)
+    _each(asked, again)

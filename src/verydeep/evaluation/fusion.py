@@ -57,7 +57,7 @@ def require_comparable(fusion: Fusion) -> dict[str, runs.EvaluateRecord]:
         measure.require_trained(run)
         record = runs.read_record(run, "evaluate")
         if record is None or not measure.is_current(run, record):
-            raise VerydeepError(f"{run.name} is not tested yet; run: {run.command}")
+            raise VerydeepError(f"{run.name} is not tested yet{measure.how_to_make(run)}")
         if fusion.measurement(run).name not in record.measurements:
             raise VerydeepError(
                 f"{run.name} is not tested by {fusion.method}: the study {run.study.name} tests on many crops only the "

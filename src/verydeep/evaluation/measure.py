@@ -68,7 +68,13 @@ def _finished(run: Run) -> runs.EvaluateRecord | None:
 def require_trained(run: Run) -> None:
     """Raise :class:`VerydeepError` with the command to run when ``run`` has no weights to test yet."""
     if run.study.train and runs.read_record(run, "train") is None:
-        raise VerydeepError(f"{run.name} is not trained yet; run: {run.command}")
+        raise VerydeepError(f"{run.name} is not trained yet{how_to_make(run)}")
+
+
+def how_to_make(run: Run) -> str:
+    """What follows where a message says that a network is not trained, or not tested, yet."""
+    network = runs.lacking(run)
+    return f"; run: {run.command}" if network is None else f", and {runs.lacking_words(network)}"
 
 
 def is_current(run: Run, record: runs.EvaluateRecord) -> bool:

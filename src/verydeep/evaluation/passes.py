@@ -18,7 +18,6 @@ from verydeep.assembly import (
     load_network,
     normaliser,
     open_data,
-    require_weights,
     weights_sha256,
 )
 from verydeep.data.store import Store
@@ -54,7 +53,7 @@ class Passes:
     ):  # fmt: skip
         self.run, self.pixels_per_batch, self.record, self.part = run, pixels_per_batch, record, part
         self.device = device()
-        require_weights(run)  # before gigabytes of images are decoded
+        runs.require_weights(run)  # before gigabytes of images are decoded
         self.store: Store = open_data(run)
         self.rows = self.store.rows("val") if part is None else self.store.rows("val")[part]
         self._in_memory: dict[str, dict[str, np.ndarray]] = {}

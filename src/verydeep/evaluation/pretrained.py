@@ -155,7 +155,7 @@ def _find(name: str | Path) -> tuple[Run, Path | None]:
             f"{name}: no weights here; set VERYDEEP_ROOT to a checkout of the repository, or VERYDEEP_REPOSITORY_URL "
             f"to its address, or give the path of a run's folder"
         )
-    assembly.require_weights(run)
+    runs.require_weights(run)
     raise VerydeepError(
         f"{name}: no weights in {here}; run: {run.command}, or set VERYDEEP_REPOSITORY_URL to the address that has them"
     )

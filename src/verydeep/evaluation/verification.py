@@ -28,6 +28,30 @@ def spread(every: int, images: int | None) -> np.ndarray:
     return np.unique(np.linspace(0, every - 1, images or every, dtype=int))
 
 
+def require_verifiable(run: Run) -> runs.EvaluateRecord:
+    """The record of a test that can be compared with a new one: told before images are read.
+
+    Raises
+    ------
+    VerydeepError
+        When the network is not trained or not tested, or by another protocol, or its weights are not here.
+    """
+    require_trained(run)
+    record = runs.read_record(run, "evaluate")
+    if record is None:
+        raise VerydeepError(f"{run.name} has not been tested: there is nothing to compare with")
+    if record.protocol != protocol(run):
+        raise VerydeepError(f"{run.name} was tested by another protocol than its study has now; test it again")
+    if not (run.published or run.weights.exists()):
+        if run.weights_expected:
+            raise VerydeepError(f"{run.weights}: no weights there; restore them (git checkout)")
+        raise VerydeepError(
+            f"{run.address}: cannot be tested anew, for its weights are not published; train it in a "
+            f"clone of your own, and compare the errors"
+        )
+    return record
+
+
 def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     """Test ``run`` anew from its published weights and the data, and compare with its recorded predictions.
 
@@ -51,19 +75,7 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     VerydeepError
         When those of all images differ on the same machine type at all, or others by more than the tolerance.
     """
-    require_trained(run)
-    record = runs.read_record(run, "evaluate")
-    if record is None:
-        raise VerydeepError(f"{run.name} has not been tested: there is nothing to compare with")
-    if record.protocol != protocol(run):
-        raise VerydeepError(f"{run.name} was tested by another protocol than its study has now; test it again")
-    if not (run.published or run.weights.exists()):
-        if run.weights_expected:
-            raise VerydeepError(f"{run.weights}: no weights there; restore them (git checkout)")
-        raise VerydeepError(
-            f"{run.address}: cannot be tested anew, for its weights are not published; train it in a "
-            f"clone of your own, and compare the errors"
-        )
+    record = require_verifiable(run)
     store = open_data(run)
     if store.manifest_sha256 != record.data.manifest_sha256:
         raise VerydeepError(f"{run.name} was tested on other images than those in {store.folder}")

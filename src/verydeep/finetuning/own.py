@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from verydeep import files, locks, paths, progress
-from verydeep.assembly import device, normaliser, require_weights, weights_sha256
+from verydeep import files, locks, paths, progress, runs
+from verydeep.assembly import device, normaliser, weights_sha256
 from verydeep.data.base import Images
 from verydeep.data.examples import aside, of_one_class
 from verydeep.data.images import decode
@@ -188,7 +188,7 @@ def tune(
     if epochs < 1:
         raise VerydeepError(f"epochs must be a whole number from 1 upwards, not {epochs}")
     require_trained(run)
-    require_weights(run)
+    runs.require_weights(run)
     with locks.hold(remote.cache() / "own" / f"{files.sha256_bytes(str(to).encode())[:12]}.lock", str(to)):
         _place(folder, to)  # again: another process may have made it while this one waited
         return _tune(replace(asked, folder=folder), to, epochs, held_out, pixels_per_batch, report, made_by)

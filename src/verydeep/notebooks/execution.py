@@ -5,12 +5,14 @@ import shutil
 import sys
 from pathlib import Path
 
-from verydeep import files, locks, paths, runs
+from verydeep import files, locks, paths, progress, runs
+from verydeep.data.sources import source
 from verydeep.errors import StorageError, VerydeepError
 from verydeep.notebooks import kernels
 from verydeep.notebooks.requests import MACHINE
+from verydeep.runs import provenance
 from verydeep.runs.templates import template
-from verydeep.studies import Recorded, Run, classes_of
+from verydeep.studies import OfSeveral, Recorded, Run, Transfer, Tuning, classes_of
 
 
 def execute(run: Recorded, kind: str | None = None, **machine: int) -> Path:
@@ -32,10 +34,22 @@ def execute(run: Recorded, kind: str | None = None, **machine: int) -> Path:
         runs.publish_weights(run)
         runs.require_trained_as_asked(run)
     if not runs.is_done(run, kind):
+        # Said now, and not from within a notebook after images were decoded.
+        provenance.require_own_sources()
+        files.require_writable(run.folder)
+        for network in _needed(run, kind):
+            runs.require_weights(network)
         with locks.hold(run.workspace / f".{kind}.lock", f"{kept.name} of {run.name}"):
             if not runs.is_done(run, kind):  # by the process that was waited for
                 _execute(run, kind, kept, machine)
     return kept
+
+
+def _needed(run: Recorded, kind: str) -> list[Run]:
+    """The networks whose weights a notebook loads first."""
+    if isinstance(run, OfSeveral):
+        return list(run.members)
+    return [run] if kind == "evaluate" else list(filter(None, [run.parent]))
 
 
 def _execute(run: Recorded, kind: str, kept: Path, machine: dict) -> None:
@@ -100,11 +114,24 @@ def execute_run(run: Run, **machine: int) -> None:
 
 
 def execute_recorded(asked: Recorded, **machine: int) -> None:
-    """:func:`execute_run`, or make what is made of several networks, once these are trained or tested as it needs."""
+    """:func:`execute_run`, or make what is made of several networks, once these are trained or tested as it needs.
+
+    Raises
+    ------
+    DataError
+        When the data set to which they are carried is not there: before a network is trained for it.
+    """
     if isinstance(asked, Run):
         return execute_run(asked, **machine)
+    if isinstance(asked, Transfer | Tuning):
+        source(asked.source).require()
     for run in asked.members:
-        if asked.made_from == run.kind or (run.study.train and not runs.is_complete(run, asked.made_from)):
+        if asked.made_from == run.kind:
             execute_run(run, **machine)
+        elif run.study.train and not runs.is_complete(run, asked.made_from):
+            progress.line(f"{asked.name}: {run.name} is not trained yet, and is trained first")
+            if run.parent is not None:
+                execute_run(run.parent, **machine)
+            execute(run, "train", **machine)
     execute(asked, **machine)
     return None

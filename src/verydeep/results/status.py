@@ -7,7 +7,6 @@ from verydeep.studies import (
     Run,
     Study,
     Transfer,
-    lineage,
     load,
     planned_fusions,
     planned_runs,
@@ -78,27 +77,27 @@ def status(name: str) -> str:
     """What of a study is done, stale, running and missing, a line a run."""
     study = load(name)
     lines = []
-    for run in runs.all_runs(study):
+    for run in [*runs.all_runs(study), *runs.begun_runs(study)]:
         line = f"{run.name:32} {state(run):8}"
         if trained := runs.read_record(run, "train"):
             line += f" held-out {'boxes' if run.boxes else 'top-1'} {trained.metrics.held_out_top1_error:5.1f} %"
         if evaluated := runs.read_record(run, "evaluate"):
             for measurement in _headlines(run):
                 line += f"  {_shown(evaluated.measurements, measurement)}"
-        lines.append(line.rstrip())
+        lines.append(line.rstrip() + _out_of_reach(run))
     for row, fusion in planned_fusions(study).items():
         record = runs.read_record(fusion)
         shown = _shown(record.measurements, fusion.method) if record else ""
-        lines.append(f"{row:32} {made(fusion):8} {shown}".rstrip())
+        lines.append(f"{row:32} {made(fusion):8} {shown}".rstrip() + _out_of_reach(fusion))
     for transfer in transfers(study):
         record = runs.read_record(transfer)
         score = record.measurements.get(transfer.usual.name) if record else None
         shown = f"{transfer.usual.name} {transfer.target.metric} {score.value:.1f} %" if score else ""
-        lines.append(f"{transfer.row:44} {made(transfer):8} {shown}".rstrip())
+        lines.append(f"{transfer.row:44} {made(transfer):8} {shown}".rstrip() + _out_of_reach(transfer))
     for tuning in runs.recorded_tunings(study):
         name, measured = f"{TUNED}-{tuning.counts[-1]}", runs.read_record(tuning).measurements
         shown = f"{name} recall {measured[name].value:.1f} %" if name in measured else ""
-        lines.append(f"{tuning.row:44} {made(tuning):8} {shown}".rstrip())
+        lines.append(f"{tuning.row:44} {made(tuning):8} {shown}".rstrip() + _out_of_reach(tuning))
     return "\n".join(lines)
 
 
@@ -124,16 +123,6 @@ def _headlines(run: Run) -> list[str]:
     return [single(run.train_scale).name, several(run.train_scale, "both").name]
 
 
-def lost(run: Run) -> bool:
-    """Whether a network is recorded and its weights are not here, so that nothing can start from it or test it."""
-    return run.study.train and runs.is_done(run, "train") and not run.weights.exists()
-
-
-def lost_start(run: Run) -> bool:
-    """Whether a network, which is to be trained, starts from one that is :func:`lost`, or from one that does."""
-    return any(map(lost, lineage(run.parent)))
-
-
 def plan(study: Study) -> str:
     """How much of a study is planned, how much of it needs no job any more, and what is stale, in one line."""
     networks, fusions = planned_runs(study), planned_fusions(study).values()
@@ -146,9 +135,16 @@ def plan(study: Study) -> str:
         line += "; none of them is left to run"
     if stale := sum(runs.told_otherwise(run) != "" for run in asked["train"]):
         line += f"; {stale} trained otherwise than the study says now: verydeep status {study.name}"
-    if left_out := sum(lost_start(run) and not runs.is_done(run, "train") for run in asked["train"]):
+    if left_out := sum(not runs.is_done(run, "train") and runs.lacking(run) is not None for run in asked["train"]):
         line += f"; {left_out} left out, since what they start from was trained elsewhere and its weights are not here"
     return line
+
+
+def _out_of_reach(recorded: Recorded) -> str:
+    """Why what is not done cannot be done here, where it cannot."""
+    if runs.is_complete(recorded) or (network := runs.lacking(recorded)) is None:
+        return ""
+    return f"  {runs.lacking_words(network)}"
 
 
 def _shown(measurements: dict[str, runs.Errors], name: str) -> str:

@@ -8,6 +8,7 @@ written whole or not at all, a record after the files it names, and the seal las
 from verydeep.runs.checks import check_all, check_chapters, check_folder, notebook_fault, unchecked
 from verydeep.runs.folders import (
     all_runs,
+    begun_runs,
     covers,
     covers_target,
     evaluated,
@@ -26,6 +27,7 @@ from verydeep.runs.folders import (
     seal_training,
     working_on,
 )
+from verydeep.runs.kept import lacking, lacking_words, lost, require_weights
 from verydeep.runs.parts import Environment, Errors, Session, Sources
 from verydeep.runs.reading import read_file, read_record, record_path, write_record
 from verydeep.runs.records import (
@@ -59,6 +61,7 @@ __all__ = [
     "TransferRecord",
     "TuningRecord",
     "all_runs",
+    "begun_runs",
     "check_all",
     "check_chapters",
     "check_folder",
@@ -71,6 +74,9 @@ __all__ = [
     "is_complete",
     "is_done",
     "is_worked_on",
+    "lacking",
+    "lacking_words",
+    "lost",
     "notebook_fault",
     "otherwise_words",
     "publish_weights",
@@ -85,6 +91,7 @@ __all__ = [
     "recorded_transfers",
     "recorded_tunings",
     "require_trained_as_asked",
+    "require_weights",
     "rewriting",
     "run_folders",
     "seal",

@@ -26,6 +26,7 @@ from verydeep.studies import (
 )
 from verydeep.studies.measurements import measured_by, protocol
 from verydeep.studies.names import RunName
+from verydeep.studies.plan import named_run
 from verydeep.studies.transfer import RESAMPLING
 
 #: What whoever is at work on a run holds in its workspace.
@@ -248,3 +249,14 @@ def all_runs(study: Study) -> list[Run]:
     planned = planned_runs(study) + planned_runs(study, pilots=True)
     names = {run.name for run in planned}
     return planned + [run for run in recorded_runs(study) if run.name not in names]
+
+
+def begun_runs(study: Study) -> list[Run]:
+    """Runs that were begun here and are not of :func:`all_runs` yet: of another seed, at work or stopped."""
+    named, begun = {run.name for run in all_runs(study)}, []
+    for path in files.listed(paths.artifacts(), f"{study.name}/*"):
+        with contextlib.suppress(VerydeepError):  # of a fusion or a transfer, or of nothing that there is now
+            run = named_run(f"{study.name}/{path.name}")
+            if run.name not in named and (is_worked_on(run) or (run.workspace / paths.CHECKPOINT).exists()):
+                begun.append(run)
+    return begun

@@ -108,7 +108,7 @@ def _require_replaces_none(run: Run) -> None:
     """Refuse a run whose record would be replaced, though nobody asked for that: children and fusions cite it."""
     runs.publish_weights(run)
     runs.require_trained_as_asked(run)
-    assembly.require_weights(run)
+    runs.require_weights(run)
 
 
 def _finish(run: Run) -> None:

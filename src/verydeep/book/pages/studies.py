@@ -4,7 +4,7 @@ from verydeep import runs
 from verydeep.book.pages.parts import errors
 from verydeep.chapters import display
 from verydeep.results import status
-from verydeep.studies import Run, Study, recipes
+from verydeep.studies import Recorded, Run, Study, recipes
 from verydeep.studies.measurements import measured_by, single
 
 
@@ -83,7 +83,13 @@ def _state(run: Run) -> str:
         return "pilot, done"
     if said in ("done", "stale", "trained"):
         return said
-    return display.NOT_RUN if run.published else f"{display.NOT_RUN}: `{run.command}`"
+    return display.NOT_RUN if run.published else f"{display.NOT_RUN}: {_how(run)}"
+
+
+def _how(made: Recorded) -> str:
+    """The command that makes what is not recorded, or why there is none."""
+    network = runs.lacking(made)
+    return f"`{made.command}`" if network is None else runs.lacking_words(network)
 
 
 def _together(study: Study) -> list[str]:
@@ -114,7 +120,7 @@ def _transfers(study: Study) -> list[str]:
         record = runs.read_record(transfer)
         score = record.measurements.get(transfer.usual.name) if record else None  # none since settings were changed
         value = f"{score.value:.1f}" if score else ""
-        state = status.made(transfer) if score else f"{display.NOT_RUN}: `{transfer.command}`"
+        state = status.made(transfer) if score else f"{display.NOT_RUN}: {_how(transfer)}"
         members = ", ".join(run.row for run in transfer.members)
         linked = f"[{members}]({transfer.address}.md)" if record else members
         lines.append(f"| {linked} | {transfer.source} | {state} | {transfer.target.metric} | {value} |")

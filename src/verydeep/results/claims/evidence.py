@@ -126,7 +126,7 @@ class Evidence:
         alike = [key for key in before if before[key] == after.get(key)]
         for one, other in self._paired(first, second, seeds):
             if how := tested_otherwise(one[1], other[1], alike):
-                raise _incomparable(first, second, one[0], other[0], how)
+                raise _incomparable(first, second, one, other, how)
 
     def _require_same_images(self, first: str, second: str, seeds: list[int]) -> None:
         """Refuse to pair rows of other labels, splits or metric: their resamples are not of the same images."""
@@ -136,7 +136,7 @@ class Evidence:
                 for _, record in (one, other)
             ]
             if told[0] != told[1]:
-                raise _incomparable(first, second, one[0], other[0], "on other images, or by another metric")
+                raise _incomparable(first, second, one, other, "on other images, or by another metric")
 
     def _paired(self, first: str, second: str, seeds: list[int]) -> Iterator[tuple]:
         """Folder and record of the one row with those of the other, seed by seed."""
@@ -206,8 +206,10 @@ def _is_judged(number: Number) -> bool:
     return judged_cell(f"{number.table}.{number.row}").endswith(f".{number.metric}")
 
 
-def _incomparable(first: str, second: str, one: Path, other: Path, how: str) -> RecordError:
-    return RecordError(
-        f"{first} and {second} cannot be compared: {short(one)} and {short(other)} were tested {how}; make the older "
-        f"of the two again"
-    )
+def _incomparable(first: str, second: str, one: tuple, other: tuple, how: str) -> RecordError:
+    """Of two tests, each its folder and its record."""
+    said = f"{first} and {second} cannot be compared: {short(one[0])} and {short(other[0])} were tested "
+    sources = [record.data.source for _, record in (one, other)]
+    if sources[0] != sources[1]:
+        return RecordError(f"{said}on two data sets, {sources[0]} and {sources[1]}")
+    return RecordError(f"{said}{how}; make the older of the two again")
