@@ -38,7 +38,6 @@ def _copy_folder(app: Sphinx, pagename, templatename, context, doctree) -> None:
             beside = (Path(app.outdir) / pagename).parent
             copied = beside / Path(folder).name
             shutil.copytree(folder, copied, ignore=shutil.ignore_patterns(_MARKUP), dirs_exist_ok=True)
-            (copied / _MARKUP).unlink(missing_ok=True)  # of an earlier build
 
 
 def setup(app: Sphinx) -> None:

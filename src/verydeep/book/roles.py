@@ -18,7 +18,7 @@ from sphinx.util.docutils import SphinxRole
 
 from verydeep import results, runs
 from verydeep.book import lost_text
-from verydeep.book.pages.runs import LEARNED
+from verydeep.book.pages.parts import LEARNED
 from verydeep.chapters import claim_tables, display
 from verydeep.errors import UnknownName, VerydeepError
 from verydeep.results import citation, differences

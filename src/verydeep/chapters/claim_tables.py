@@ -56,9 +56,13 @@ def claims_table(study: str, *only: int) -> display.Table:
     return display.of_rows(rows, "claim", units=_POINTS, caption=coverage(asked))
 
 
+#: The last columns of the two tables of rules.
+_ASKED, _WHY = "a fair test asks that", "why it was changed"
+
+
 def rules_table(*studies: str) -> display.Table:
     """What each rule compares and asks, since when it stands, and when each study's first test that it judges began."""
-    rows, asked = {}, {}
+    rows = {}
     for study in studies:
         for verdict in results.read(study).verdicts:
             if verdict.rule is None:
@@ -69,12 +73,12 @@ def rules_table(*studies: str) -> display.Table:
                     "in few words": verdict.rule.name,
                     "rule": verdict.rule.reads,
                     "rule of": since(verdict.rule),
+                    _ASKED: "; ".join(_FAIR[name] for name in verdict.rule.fair) or "nothing more",
                 },
             )
             row[f"first test, {study}"] = minute(verdict.tested)
-            asked[verdict.number] = "; ".join(_FAIR[name] for name in verdict.rule.fair) or "nothing more"
-    for number, row in rows.items():
-        row["a fair test asks that"] = asked[number]
+    for row in rows.values():
+        row[_ASKED] = row.pop(_ASKED)  # behind the studies' columns
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim").sort_index()
     return display.table(frame, missing="")
 
@@ -85,7 +89,6 @@ def changed_rules(*studies: str) -> display.Table:
     Of one that asked for no fair test that is the direction. Ablations of which no study has networks are left out.
     """
     rows: dict[int, dict] = {}
-    whys: dict[int, str] = {}
     for study in studies:
         snapshot = results.read(study)
         judged = [*snapshot.verdicts, *(effect.verdict for effect in snapshot.effects)]
@@ -97,11 +100,12 @@ def changed_rules(*studies: str) -> display.Table:
                     "in few words": now[verdict.number].rule.name,
                     "earlier rule": verdict.rule.reads,
                     "of": since(verdict.rule),
+                    _WHY: verdict.rule.why,
                 }
-                whys[place] = verdict.rule.why
                 rows.setdefault(place, told)[study] = _then_and_now(verdict, now[verdict.number])
-    told = [rows[place] | {"why it was changed": whys[place]} for place in sorted(rows)]
-    return display.of_rows(told, "claim", missing="")
+    for row in rows.values():
+        row[_WHY] = row.pop(_WHY)  # behind the studies' columns
+    return display.of_rows([rows[place] for place in sorted(rows)], "claim", missing="")
 
 
 def _then_and_now(earlier: Verdict, today: Verdict) -> str:

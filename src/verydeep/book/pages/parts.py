@@ -10,6 +10,8 @@ SHORT = 10
 DOWNLOADS = tuple(dict.fromkeys(name for names in OUTPUTS.values() for name in names if not name.endswith(".ipynb")))
 #: A page of one run stands in no table of contents and is not searched: it is reached from its study and its numbers.
 FRONT_MATTER = ("---", "orphan: true", "nosearch: true", "---")
+#: The anchor at which the page of a run says how well it had learned its training images, and does on those held out.
+LEARNED = "learned"
 
 
 def errors(measured: Errors) -> list[str]:

@@ -2,7 +2,7 @@
 
 from verydeep import results, runs
 from verydeep.book import examples
-from verydeep.book.pages.parts import DOWNLOADS, FRONT_MATTER, SHORT, errors, two_columns
+from verydeep.book.pages.parts import DOWNLOADS, FRONT_MATTER, LEARNED, SHORT, errors, two_columns
 from verydeep.book.pages.repeating import repeat
 from verydeep.results import cards, citation, training_cost
 from verydeep.runs import provenance, publication, templates
@@ -11,8 +11,6 @@ from verydeep.statistics import error_interval
 from verydeep.studies import Fusion, Recipe, Recorded, Run, Transfer, Tuning, recipes
 from verydeep.studies.tuning import WAYS as TUNING_WAYS
 
-#: Where the page of a run says how well it had learned its training images, and does on those held out.
-LEARNED = "learned"
 #: The chapters that show a recorded notebook, in words.
 _CHAPTERS = {"train": "training", "evaluate": "testing", "fuse": "testing several networks together",
              "transfer": "features on other data", "finetune": "fine-tuning"}  # fmt: skip
@@ -162,7 +160,7 @@ def _measured(measurements: dict[str, runs.Errors]) -> list[str]:
 
 
 def _learned(run: Run, trained: runs.TrainRecord) -> list[str]:
-    """The learning curve, and the errors at its end with the anchor :data:`LEARNED`."""
+    """The learning curve, and the errors at its end with the anchor ``LEARNED``."""
     metrics, held_out = trained.metrics, trained.data.held_out.count
     wrong = "top-1 error" if run.boxes is None else "boxes of the true class that are wrong"
     error = metrics.held_out_error("top1")
@@ -196,7 +194,7 @@ def _numbers(run: Recorded) -> list[str]:
         if len(number.runs) > 1:
             errors_of = 100 * snapshot.wrong(number.id).mean(axis=1)
             each = (f"[{name}]({name}.md) {error:.2f}" for name, error in zip(number.runs, errors_of, strict=True))
-            value += f"; {', '.join(each)}"
+            value = value.replace(", ".join(number.runs), ", ".join(each))
         lines.append(f'| <span id="{number.id}"></span>`{number.id}` | {value} | {printed} |')
     for number in numbers:
         lines += ["", f"````{{dropdown}} Cite {number.id}", "", citation.cite(number, "text"), ""]
