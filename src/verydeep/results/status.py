@@ -78,27 +78,34 @@ def status(name: str) -> str:
     study = load(name)
     lines = []
     for run in [*runs.all_runs(study), *runs.begun_runs(study)]:
-        line = f"{run.name:32} {state(run):8}"
+        shown = []
         if trained := runs.read_record(run, "train"):
-            line += f" held-out {'boxes' if run.boxes else 'top-1'} {trained.metrics.held_out_top1_error:5.1f} %"
+            what = "boxes" if run.boxes else "top-1"
+            shown.append(f"held-out {what} {trained.metrics.held_out_top1_error:5.1f} %")
         if evaluated := runs.read_record(run, "evaluate"):
-            for measurement in _headlines(run):
-                line += f"  {_shown(evaluated.measurements, measurement)}"
-        lines.append(line.rstrip() + _out_of_reach(run))
+            shown += [_shown(evaluated.measurements, measurement) for measurement in _headlines(run)]
+        lines.append(_line(run, f"{run.name:32}", state(run), *shown))
     for row, fusion in planned_fusions(study).items():
         record = runs.read_record(fusion)
         shown = _shown(record.measurements, fusion.method) if record else ""
-        lines.append(f"{row:32} {made(fusion):8} {shown}".rstrip() + _out_of_reach(fusion))
+        lines.append(_line(fusion, f"{row:32}", made(fusion), shown))
     for transfer in transfers(study):
         record = runs.read_record(transfer)
         score = record.measurements.get(transfer.usual.name) if record else None
         shown = f"{transfer.usual.name} {transfer.target.metric} {score.value:.1f} %" if score else ""
-        lines.append(f"{transfer.row:44} {made(transfer):8} {shown}".rstrip() + _out_of_reach(transfer))
+        lines.append(_line(transfer, f"{transfer.row:44}", made(transfer), shown))
     for tuning in runs.recorded_tunings(study):
         name, measured = f"{TUNED}-{tuning.counts[-1]}", runs.read_record(tuning).measurements
         shown = f"{name} recall {measured[name].value:.1f} %" if name in measured else ""
-        lines.append(f"{tuning.row:44} {made(tuning):8} {shown}".rstrip() + _out_of_reach(tuning))
+        lines.append(_line(tuning, f"{tuning.row:44}", made(tuning), shown))
     return "\n".join(lines)
+
+
+def _line(recorded: Recorded, called: str, far: str, *shown: str) -> str:
+    """What something is called, how far it is, what it gave; and where it cannot be gone on with here, why."""
+    network = None if far == "done" else runs.lacking(recorded)
+    why = runs.lacking_words(network) if network else ""
+    return f"{called} {far:8} {'  '.join(filter(None, [*shown, why]))}".rstrip()
 
 
 def made(recorded: Recorded) -> str:
@@ -138,13 +145,6 @@ def plan(study: Study) -> str:
     if left_out := sum(not runs.is_done(run, "train") and runs.lacking(run) is not None for run in asked["train"]):
         line += f"; {left_out} left out, since what they start from was trained elsewhere and its weights are not here"
     return line
-
-
-def _out_of_reach(recorded: Recorded) -> str:
-    """Why what is not done cannot be done here, where it cannot."""
-    if runs.is_complete(recorded) or (network := runs.lacking(recorded)) is None:
-        return ""
-    return f"  {runs.lacking_words(network)}"
 
 
 def _shown(measurements: dict[str, runs.Errors], name: str) -> str:
