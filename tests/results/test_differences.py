@@ -64,7 +64,7 @@ def test_what_was_not_run_has_no_difference():
     ((), VerydeepError, "0 rows are no pairs"),
     ((A, "table3.Z-256"), UnknownName, "unknown row 'table3.Z-256': verydeep numbers narrow lists all; like it are"),
     ((A, "table11.D-jitter-on-voc2007-val"), VerydeepError, "an error and a share of which more is better are no pair"),
-    (("table11.D-jitter-on-voc2007-val", "table11.D-jitter-on-caltech101"), RecordError, "were tested on other images"),
+    (("table11.D-jitter-on-voc2007-val", "table11.D-jitter-on-caltech101"), RecordError, "on two data sets, voc"),
 ])  # fmt: skip
 def test_what_is_no_pair_is_refused(rows, error, says):
     with pytest.raises(error, match=says):

@@ -104,12 +104,6 @@ def test_rows_of_other_images_are_not_compared(carry):
         verdict(28)
 
 
-def test_rows_of_two_data_sets_are_not_compared_and_need_not_be_made_again(repository):
-    rows = [f"table11.D-jitter-on-{name}" for name in ("voc2007-val", "caltech101")]
-    with pytest.raises(RecordError, match="were tested on two data sets, voc2007-val and caltech101$"):
-        results.read("quarter").evidence.paired(*rows)
-
-
 def test_features_that_pixels_beat_test_nothing(carry):
     for one in ("D-jitter", "E-jitter"):
         carry([one], {"usual": 300} | STACKED | BELOW | {"pixels": 250})
