@@ -21,7 +21,7 @@ def repeat(run: Recorded, kinds: list[str]) -> list[str]:
 
     A work was often begun before the records that it rests on were committed, and some took the place of one that was:
     what a commit lacks is fetched from a later one, and what it has of the work itself is removed. Where git does not
-    tell the history there are the commands alone.
+    have the commit there are the commands alone.
     """
     lines = ["## Repeat it", ""]
     for number, (commit, same) in enumerate(groupby(kinds, lambda kind: runs.read_record(run, kind).sources.commit)):
@@ -36,13 +36,14 @@ def _recipe(run: Recorded, kinds: list[str], commit: str | None) -> list[str]:
     commands = [templates.command(run, kind) for kind in kinds]
     if commit is None:
         return ["# from which commit is not known", *commands]
-    there = {} if provenance.history_unknown() else provenance.committed_runs(commit)
+    there = provenance.committed_runs(commit)
     return [f"git checkout {commit}", *(_prepared(run, kinds, there) if there else []), *commands]
 
 
 def _prepared(run: Recorded, kinds: list[str], there: dict[str, str]) -> list[str]:
     """What stands between a checkout, which has the files ``there``, and the first command."""
-    asked = [one for kind in kinds for one in rests_on(run, kind) if one not in [(run, kind) for kind in kinds]]
+    own = [(run, kind) for kind in kinds]
+    asked = [kept for kind in kinds for kept in rests_on(run, kind) if kept not in own]
     lacking = {one.folder: None for one, kind in asked if not _is_there(one, kind, there)}  # each once, in order
     lines = [f"git checkout {provenance.last_change(folder)} -- {_path(folder)}" for folder in lacking]
     if run.folder not in lacking and not any(f"{_path(run.folder)}/{kind}.json" in there for kind in kinds):
