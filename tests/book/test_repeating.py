@@ -7,6 +7,7 @@ import pytest
 from verydeep import runs, studies
 from verydeep.book.pages import repeating
 from verydeep.runs import provenance
+from verydeep.runs.outputs import rests_on
 
 
 def test_a_test_that_was_made_later_is_repeated_from_the_commit_of_its_own_record(repository):
@@ -57,7 +58,7 @@ def test_every_record_can_be_repeated_by_what_its_page_says(repository):
                 case ["papermill", *_]:
                     kind, asked = kinds.pop(0), asked + 1
                     assert f"{own}/{kind}.json" not in there, f"{run.address}: {kind} is done already"
-                    for one, of in repeating.rests_on(run, kind):
+                    for one, of in rests_on(run, kind):
                         path = f"runs/{one.address}/{of}.json"
                         assert (one is run and path in untracked) or there.get(path) == head[path], (run.address, path)
                     untracked.add(f"{own}/{kind}.json")

@@ -301,8 +301,9 @@ def test_the_page_of_a_study_leads_to_all_that_is_made_of_its_networks_or_says_w
     for made in [*transfers, *tunings, *runs.recorded_fusions(study)]:
         recorded = made.name in done or made not in transfers
         network = runs.lacking(made)
-        how = f"`{made.command}`" if network is None else runs.lacking_words(network)
+        how = f"`{made.command}`" if network is None else f"needs {network.name}"
         assert (f"(narrow/{made.name}.md)" if recorded else how) in page, made.name
+        assert network is None or recorded or page.count(f"{network.name}, {runs.lost_words(network)}") == 1
 
 
 def test_cells_and_row_names_below_a_heading_lead_where_its_links_say():

@@ -120,14 +120,14 @@ def test_a_network_whose_weights_are_not_here_is_refused_before_any_image_is_sto
     """The whole data set was stored first, and then it was advised to remove the record that was to be compared."""
     monkeypatch.setattr(verification, "open_data", lambda run: pytest.fail("opened"))
     run.weights.unlink()
-    with pytest.raises(VerydeepError, match="A-256-s0/weights.safetensors: no weights there; restore them"):
+    with pytest.raises(VerydeepError, match="testing .* anew needs A-256-s0, whose weights are not there; restore"):
         verification.verify(run)
     again = dataclasses.replace(run, seed=1)
     shutil.copytree(run.folder, again.folder)
     for kind in ("train", "evaluate"):
         runs.write_record(again, runs.read_record(run, kind).model_copy(update={"seed": 1}))
     runs.seal(again.folder, ["train.json", "evaluate.json"])
-    with pytest.raises(VerydeepError, match="A-256-s1: .* are not published; train it in a clone of your own, and"):
+    with pytest.raises(VerydeepError, match="A-256-s1 anew needs A-256-s1, whose weights are not published and lie"):
         verification.verify(again)
 
 

@@ -43,12 +43,7 @@ def require_verifiable(run: Run) -> runs.EvaluateRecord:
     if record.protocol != protocol(run):
         raise VerydeepError(f"{run.name} was tested by another protocol than its study has now; test it again")
     if not (run.published or run.weights.exists()):
-        if run.weights_expected:
-            raise VerydeepError(f"{run.weights}: no weights there; restore them (git checkout)")
-        raise VerydeepError(
-            f"{run.address}: cannot be tested anew, for its weights are not published; train it in a "
-            f"clone of your own, and compare the errors"
-        )
+        raise VerydeepError(f"testing {run.address} anew {runs.lacking_words(run)}")
     return record
 
 

@@ -11,8 +11,9 @@ from verydeep.errors import StorageError, VerydeepError
 from verydeep.notebooks import kernels
 from verydeep.notebooks.requests import MACHINE
 from verydeep.runs import provenance
+from verydeep.runs.outputs import rests_on
 from verydeep.runs.templates import template
-from verydeep.studies import OfSeveral, Recorded, Run, Transfer, Tuning, classes_of
+from verydeep.studies import Recorded, Run, Transfer, Tuning, classes_of
 
 
 def execute(run: Recorded, kind: str | None = None, **machine: int) -> Path:
@@ -37,19 +38,12 @@ def execute(run: Recorded, kind: str | None = None, **machine: int) -> Path:
         # Said now, and not from within a notebook after images were decoded.
         provenance.require_own_sources()
         files.require_writable(run.folder)
-        for network in _needed(run, kind):
+        for network in (started for started, of in rests_on(run, kind) if of == "train"):
             runs.require_weights(network)
         with locks.hold(run.workspace / f".{kind}.lock", f"{kept.name} of {run.name}"):
             if not runs.is_done(run, kind):  # by the process that was waited for
                 _execute(run, kind, kept, machine)
     return kept
-
-
-def _needed(run: Recorded, kind: str) -> list[Run]:
-    """The networks whose weights a notebook loads first."""
-    if isinstance(run, OfSeveral):
-        return list(run.members)
-    return [run] if kind == "evaluate" else list(filter(None, [run.parent]))
 
 
 def _execute(run: Recorded, kind: str, kept: Path, machine: dict) -> None:

@@ -13,14 +13,16 @@ from verydeep import files, paths, runs
 from verydeep.errors import VerydeepError
 from verydeep.results import citation
 from verydeep.runs import predictions, templates
-from verydeep.runs.outputs import OUTPUTS
-from verydeep.studies import OfSeveral, Recorded, Study, classes_of, load
+from verydeep.runs.outputs import OUTPUTS, rests_on
+from verydeep.studies import Fusion, Recorded, Study, load
 
 _PROFILES = (
     ("https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate", "0.5"),
     ("https://w3id.org/ro/wfrun/workflow/0.5", "Workflow Run Crate", "0.5"),
     ("https://w3id.org/workflowhub/workflow-ro-crate/1.0", "Workflow RO-Crate", "1.0"),
 )
+#: What is read of a training, or of a test, by what starts from it.
+_READ = {"train": paths.WEIGHTS, "evaluate": predictions.FILE}
 # The one term that the crate's own context lacks, spelt out so that nothing has to be fetched to read it.
 _CONTEXT = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
 _MEDIA = {
@@ -173,19 +175,12 @@ class _Crate:
         ]
 
     def _inputs(self, run: Recorded, kind: str) -> list:
-        """The weights that an action started from or tested; those of others lie in no folder of a run.
+        """The weights that an action started from or tested, and for boxes the classes that a system named.
 
-        Boxes are rated by what the network started from, and given to the classes that a system named.
+        Those of others, and the posteriors that a fusion averages, lie in no folder of a run.
         """
-        if isinstance(run, OfSeveral):
-            sources = [(member.folder, paths.WEIGHTS) for member in run.members]
-        elif kind == "evaluate":
-            sources = [(run.folder, paths.WEIGHTS)]
-            if run.boxes:
-                named, _ = classes_of(run)
-                sources += [(run.parent.folder, paths.WEIGHTS), (named.folder, predictions.FILE)]
-        else:
-            sources = [(run.parent.folder, paths.WEIGHTS)] if run.parent else []
+        asked = [(one, of) for one, of in rests_on(run, kind) if of == "train" or not isinstance(run, Fusion)]
+        sources = [(one.folder, _READ[of]) for one, of in asked]
         sums = {folder: runs.read_seal(folder) for folder, _ in sources if (folder / runs.SEAL).exists()}
         sealed = [(folder, name) for folder, name in sources if name in sums.get(folder, ())]
         return [self._file(folder, name, sums[folder][name]) for folder, name in sealed]

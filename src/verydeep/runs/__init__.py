@@ -27,7 +27,7 @@ from verydeep.runs.folders import (
     seal_training,
     working_on,
 )
-from verydeep.runs.kept import lacking, lacking_words, require_weights
+from verydeep.runs.kept import lacking, lacking_words, lost_words, require_weights
 from verydeep.runs.parts import Environment, Errors, Session, Sources
 from verydeep.runs.reading import read_file, read_record, record_path, write_record
 from verydeep.runs.records import (
@@ -76,6 +76,7 @@ __all__ = [
     "is_worked_on",
     "lacking",
     "lacking_words",
+    "lost_words",
     "notebook_fault",
     "otherwise_words",
     "publish_weights",

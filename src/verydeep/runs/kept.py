@@ -25,9 +25,14 @@ def lacking(made: Recorded) -> Run | None:
 
 def lacking_words(run: Run) -> str:
     """What stands beside a command's place where no command helps, of a network that is :func:`lacking`."""
+    return f"needs {run.name}, {lost_words(run)}"
+
+
+def lost_words(run: Run) -> str:
+    """What follows the name of a network that is :func:`lost`: where its weights are."""
     if run.weights_expected:
-        return f"needs {run.name}, whose weights are not there; restore them (git checkout)"
-    return f"needs {run.name}, whose weights are not published and lie on the machine that trained it alone"
+        return "whose weights are not there; restore them (git checkout)"
+    return "whose weights are not published and lie on the machine that trained it alone"
 
 
 def require_weights(run: Run) -> None:

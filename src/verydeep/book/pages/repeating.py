@@ -5,10 +5,8 @@ from pathlib import Path
 
 from verydeep import paths, runs
 from verydeep.runs import provenance, templates
-from verydeep.studies import Fusion, OfSeveral, Recorded, classes_of
-
-#: A record, as of what it is and its kind.
-_Kept = tuple[Recorded, str]
+from verydeep.runs.outputs import rests_on
+from verydeep.studies import Recorded
 
 _LATER = (
     "The network was tested later than trained, from another commit. What follows tests the recorded weights, and "
@@ -51,17 +49,6 @@ def _prepared(run: Recorded, kinds: list[str], there: dict[str, str]) -> list[st
     if kinds[0] == run.kinds[0]:
         return [*lines, f"rm -r {_path(run.folder)}"]
     return [*lines, *(f"rm -f {_path(run.folder)}/{kind}.*" for kind in kinds)]
-
-
-def rests_on(run: Recorded, kind: str) -> list[_Kept]:
-    """The records that work of a kind starts from, each as of what it is and its kind."""
-    if isinstance(run, OfSeveral):
-        made_from = ("train", "evaluate") if isinstance(run, Fusion) else ("train",)
-        return [(member, of) for member in run.members for of in made_from if of in member.kinds]
-    if kind == "train":
-        return [(run.parent, "train")] if run.parent else []
-    rated = [(run.parent, "train"), (classes_of(run)[0], "evaluate")] if run.boxes else []
-    return [*((run, of) for of in run.kinds if of == "train"), *rated]
 
 
 def _is_there(run: Recorded, kind: str, there: dict[str, str]) -> bool:

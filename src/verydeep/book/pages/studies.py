@@ -4,7 +4,7 @@ from verydeep import runs
 from verydeep.book.pages.parts import errors
 from verydeep.chapters import display
 from verydeep.results import status
-from verydeep.studies import Recorded, Run, Study, recipes
+from verydeep.studies import Recorded, Run, Study, Transfer, recipes
 from verydeep.studies.measurements import measured_by, single
 
 
@@ -73,7 +73,16 @@ def _runs(study: Study) -> list[str]:
     said = "Errors in percent; top-1 and top-5 on the validation images, by single-scale dense evaluation."
     if study.localises:
         said += " Of networks that give boxes, the localisation error of the true class's box on the centre crop."
-    return [*lines, "", said, ""]
+    return [*lines, "", said, "", *_lost(study)]
+
+
+def _lost(study: Study) -> list[str]:
+    """Why what needs some networks has no command: said once, for many rows say that they do."""
+    asked = [run for run in runs.all_runs(study) if status.state(run) == "missing"]
+    asked += [transfer for transfer in status.transfers(study) if _usual(transfer) is None]
+    lost = {network.name: network for network in map(runs.lacking, asked) if network}
+    said = "; ".join(f"{name}, {runs.lost_words(network)}" for name, network in lost.items())
+    return [f"What some rows need: {said}.", ""] if lost else []
 
 
 def _state(run: Run) -> str:
@@ -87,9 +96,9 @@ def _state(run: Run) -> str:
 
 
 def _how(made: Recorded) -> str:
-    """The command that makes what is not recorded, or why there is none."""
+    """The command that makes what is not recorded, or which network it needs, of which :func:`_lost` says why."""
     network = runs.lacking(made)
-    return f"`{made.command}`" if network is None else runs.lacking_words(network)
+    return f"`{made.command}`" if network is None else f"needs {network.name}"
 
 
 def _together(study: Study) -> list[str]:
@@ -117,14 +126,19 @@ def _transfers(study: Study) -> list[str]:
     lines = ["Features on other data (Appendix B), the paper's way of describing images:", ""]
     lines += ["| networks | data | state | measure | value (%) |", "|:--|:--|:--|:--|--:|"]
     for transfer in transfers:
-        record = runs.read_record(transfer)
-        score = record.measurements.get(transfer.usual.name) if record else None  # none since settings were changed
+        record, score = runs.read_record(transfer), _usual(transfer)
         value = f"{score.value:.1f}" if score else ""
         state = status.made(transfer) if score else f"{display.NOT_RUN}: {_how(transfer)}"
         members = ", ".join(run.row for run in transfer.members)
         linked = f"[{members}]({transfer.address}.md)" if record else members
         lines.append(f"| {linked} | {transfer.source} | {state} | {transfer.target.metric} | {value} |")
     return [*lines, ""]
+
+
+def _usual(transfer: Transfer):
+    """What describing images the paper's way is worth; ``None`` before that is measured, as settings are now."""
+    record = runs.read_record(transfer)
+    return record.measurements.get(transfer.usual.name) if record else None
 
 
 def _tunings(study: Study) -> list[str]:
