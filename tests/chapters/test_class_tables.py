@@ -19,6 +19,8 @@ def predictions_of(run: str) -> pd.DataFrame:
 
 
 WORDS = list(Imagenet20.class_names.values())
+#: The dog of WordNet, and every breed of it, is between these two.
+DOGS = {word for synset, word in Imagenet20.class_names.items() if "n02084071" <= synset < "n02114100"} | {"dingo"}
 
 
 def errors(run: str) -> list[float]:
@@ -34,6 +36,14 @@ def test_every_class_has_its_error_the_hardest_for_the_last_network_first():
         expected = dict(zip(WORDS, errors(f"{network}-s0"), strict=True))
         assert shown[network].to_dict() == pytest.approx(expected, abs=0.051)
     assert shown["D-256"].is_monotonic_decreasing and not shown["A-256"].is_monotonic_decreasing
+
+
+def test_the_hardest_classes_are_those_that_the_chapter_names():
+    """It says: the six hardest, the same for all three networks, are five dogs and the chain saw."""
+    networks = ("A-256-batch-norm", "D-256-ladder-1", "E-256-batch-norm")
+    hardest = [{WORDS[k] for k in np.argsort(errors(f"{network}-s0"))[-6:]} for network in networks]
+    assert hardest[0] == hardest[1] == hardest[2]
+    assert "chain saw" in hardest[0] and len(hardest[0] & DOGS) == 5 and len(DOGS) == 11
 
 
 def test_the_pairs_are_those_that_are_confused_most_either_way_round():

@@ -259,6 +259,8 @@ def test_boxes_given_to_other_classes_than_the_systems_of_now_are_not_used(teste
     table[["class_1", "class_2"]] = table[["class_2", "class_1"]]
     table.to_parquet(path, index=False)
     runs.seal(path.parent, [path.name])
+    fault = f"gave its boxes to other classes than {path.parent.name} names now"
+    assert fault in "".join(runs.check_folder(tested.folder))
     localisation.BoxPasses(tested).arrays(single)
     assert kept.path(single).read_bytes() != before
 

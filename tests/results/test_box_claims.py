@@ -6,6 +6,7 @@ import pytest
 
 from verydeep import files, results, runs, studies
 from verydeep.chapters import localisation_tables
+from verydeep.errors import RecordError
 from verydeep.results.claims import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, UNFAIR
 from verydeep.runs import boxes
 from verydeep.studies.measurements import GIVEN, measured_by
@@ -91,6 +92,17 @@ def test_a_network_that_fits_its_crops_worse_is_no_fair_test(network):
     network(384, "pcr-all", 110, fit=40.0)
     found = verdict(19)
     assert found.verdict == UNFAIR and "40.0 against 20.0" in found.conditions[0].detail
+
+
+def test_boxes_that_were_given_to_the_classes_of_two_systems_are_not_compared(network):
+    """The system was made anew between the tests: what differs is not the networks alone."""
+    pair = [network(384, "pcr-fc", 150), network(384, "pcr-all", 110)]
+    for run, digest in zip(pair, "01", strict=True):
+        record = runs.read_record(run, "evaluate")
+        classes = {"run": "D-256-s0", "measurement": "dense-224+256+288", "predictions_sha256": digest * 64}
+        runs.write_record(run, record.model_copy(update={"parameters": record.parameters | {"classes": classes}}))
+    with pytest.raises(RecordError, match="D-384-pcr-fc-s0 and .*-s0 were tested with boxes of other classes; make"):
+        verdict(19)
 
 
 def test_classes_that_are_named_too_seldom_are_no_fair_test(network):

@@ -12,7 +12,7 @@ from verydeep import files, paper, results, runs, studies
 from verydeep.chapters import claim_tables, comparison_tables
 from verydeep.data.sources import SOURCES
 from verydeep.errors import RecordError, UnknownName
-from verydeep.results import claims
+from verydeep.results import claims, differences
 from verydeep.results.claims import (
     AGREES,
     AS_PRINTED,
@@ -162,6 +162,31 @@ def test_rows_that_were_tested_otherwise_are_not_compared(network, change, messa
     compared = r"table3.A-256 and table3.C-256 cannot be compared: runs/smoke/A-256-s0 and runs/smoke/C-256-s0 were "
     with pytest.raises(RecordError, match=f"{compared}tested {message}"):
         verdict(5)
+
+
+def test_rows_that_were_trained_otherwise_are_not_compared_unless_that_is_what_is_compared(network):
+    """A recipe was changed between two networks; a variant's own change is what its difference is of."""
+    network("B", 256, 100)
+    other = network("C", 256, 60)
+    retrain(other, weight_decay=0.25)
+    compared = "table3.A-256 and table3.C-256 cannot be compared: runs/smoke/A-256-s0 and runs/smoke/C-256-s0 were "
+    with pytest.raises(RecordError, match=rf"{compared}trained otherwise \(recipe.weight_decay: [\d.e-]+ and 0.25\); "):
+        verdict(5)
+    network("D", "jitter", 100)
+    variant = network("D", "jitter", 60, variant="fc-only")
+    retrain(variant, trained_layers="fc")
+    pair = ("table3.D-jitter", "table3.D-jitter-fc-only")
+    assert differences.between("smoke", *pair).interval.value == pytest.approx(100 * 40 / N)
+    retrain(variant, trained_layers="fc", weight_decay=0.25)
+    with pytest.raises(RecordError, match="trained otherwise .recipe.weight_decay"):
+        differences.between("smoke", *pair)
+
+
+def retrain(run, **recipe):
+    """The record of a training as if its recipe had been another."""
+    record = runs.read_record(run, "train")
+    parameters = record.parameters | {"recipe": record.parameters["recipe"] | recipe}
+    runs.write_record(run, record.model_copy(update={"parameters": parameters}))
 
 
 def test_one_verdict_is_that_of_all(network):

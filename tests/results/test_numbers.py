@@ -50,14 +50,14 @@ def test_a_number_is_what_its_record_says(trained):
         assert (found.low, found.high) == (pytest.approx(ends[0], abs=1e-4), pytest.approx(ends[1], abs=1e-4))
 
 
-def another_seed(change):
-    """The test of seed 0 as one of seed 1, after ``change``."""
+def another_seed(change, of="evaluate"):
+    """The records of seed 0 as those of seed 1, that of one kind after ``change``."""
     run = studies.find_run("smoke", "A", 256)
     again = replace(run, seed=1)
     shutil.copytree(run.folder, again.folder)
     for kind in ("train", "evaluate"):
         record = runs.read_record(run, kind).model_copy(update={"seed": 1})
-        runs.write_record(again, change(record) if kind == "evaluate" else record)
+        runs.write_record(again, change(record) if kind == of else record)
     runs.seal(again.folder, ["train.json", "evaluate.json"])
 
 
@@ -79,6 +79,19 @@ def test_no_mean_is_taken_over_seeds_that_were_tested_otherwise(trained, part, c
 
     another_seed(change)
     with pytest.raises(RecordError, match=f"A-256-s0 and runs/smoke/A-256-s1 were tested {says}: there is no mean"):
+        results.number("smoke.table3.A-256.top1")
+
+
+def test_no_mean_is_taken_over_seeds_that_were_trained_otherwise(trained):
+    """A study's recipe was changed between two seeds: both records hold, and are of two recipes."""
+
+    def change(record):
+        recipe = record.parameters["recipe"] | {"weight_decay": 0.25}
+        return record.model_copy(update={"parameters": record.parameters | {"recipe": recipe}})
+
+    another_seed(change, of="train")
+    told = r"table3.A-256: .*-s0 and .*-s1 were trained otherwise \(recipe.weight_decay: [\d.e-]+ and 0.25\): there"
+    with pytest.raises(RecordError, match=told):
         results.number("smoke.table3.A-256.top1")
 
 

@@ -1,5 +1,8 @@
 """The rules about features on other data (claims 23 to 28), on made-up records of Table 11."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,6 +105,35 @@ def test_rows_of_other_images_are_not_compared(carry):
     runs.write_record(other, runs.read_record(other).model_copy(update={"labels_sha256": "other"}))
     with pytest.raises(RecordError, match=r"cannot be compared: runs/quarter/D-jit.* and .*/E-jit.* on other images"):
         verdict(28)
+
+
+def test_rows_that_were_described_otherwise_are_not_compared(carry):
+    """A setting was changed for all, and one row made again since."""
+    for members in (["D-jitter"], ["E-jitter"], ["D-jitter", "E-jitter"]):
+        carry(members, {"usual": 300} | BELOW | STACKED)
+    other = studies.find_transfer(["quarter/E-jitter"], "caltech101")
+    record = runs.read_record(other)
+    runs.write_record(other, record.model_copy(update={"protocol": record.protocol | {"hidden": "linear"}}))
+    with pytest.raises(RecordError, match=r"D-jit.* and .*/E-jit.* were tested by another protocol \(hidden\); make"):
+        verdict(28)
+
+
+@pytest.mark.parametrize(("changed", "told"), [
+    ({"protocol": {"hidden": "linear"}}, r"tested by another protocol \(.*hidden.*\): there is no mean over both"),
+    ({"labels_sha256": "other"}, "tested on other images: there is no mean over both"),
+])  # fmt: skip
+def test_no_mean_is_taken_over_seeds_that_were_carried_otherwise(carry, changed, told):
+    carry(["D-jitter"], {"usual": 300})
+    transfer = studies.find_transfer(["quarter/D-jitter"], "caltech101")
+    again = replace(transfer, members=tuple(replace(run, seed=1) for run in transfer.members))
+    shutil.copytree(transfer.folder, again.folder)
+    record = runs.read_record(transfer)
+    own = {"members": {run.name: WEIGHTS for run in again.members}}
+    runs.write_record(again, record.model_copy(update=own))
+    assert results.number("quarter.table11.D-jitter-on-caltech101.recall").runs == (transfer.name, again.name)
+    runs.write_record(again, record.model_copy(update=own | changed))
+    with pytest.raises(RecordError, match=told):
+        results.number("quarter.table11.D-jitter-on-caltech101.recall")
 
 
 def test_features_that_pixels_beat_test_nothing(carry):

@@ -109,7 +109,8 @@ def _said(kind: str, run: Recorded) -> str:
             f"classes, {record.in_words} in {_time(record.cost.seconds)} on {_machine(record)}. "
             f"[The run's page]({folder}/{run.name}.md) has its record and "
             f"[the notebook as papermill executed it]({folder}/{run.name}-{kind}.ipynb). Its reasons "
-            "are those of that day; [Departures](../departures.ipynb) has today's. In Jupyter the template has no "
+            "are those of that day, and so are its readings of what the paper does not print; "
+            "[Departures](../departures.ipynb) has today's, and says which they are. In Jupyter the template has no "
             "outputs.",
             "```",
         ]

@@ -1,6 +1,6 @@
 """From records to numbers: every cell of every table that a study can fill, with a stable identity."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -8,21 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from verydeep import paper, paths, runs
-from verydeep.errors import RecordError
 from verydeep.networks import anatomy
 from verydeep.networks.configurations import all_configurations
-from verydeep.paths import short
 from verydeep.results import transfers
 from verydeep.results.identity import NumberId
+from verydeep.results.likeness import Test, require_mean
 from verydeep.results.printed import box_row, printed_beside, printed_rows
 from verydeep.runs import answers, boxes, predictions
 from verydeep.statistics import error, error_interval, seed_spread
 from verydeep.studies import Fusion, Measurement, Run, Study, planned_runs, table6_fusions, table9_fusions
-from verydeep.studies.measurements import BASELINES, GIVEN, SEVERAL, box_scales, measured_by, protocol, several, single
+from verydeep.studies.measurements import BASELINES, GIVEN, SEVERAL, box_scales, measured_by, several, single
 from verydeep.studies.targets import TRANSFER_TABLES
-
-#: What a row may be the number of.
-Tested = runs.EvaluateRecord | runs.FuseRecord | runs.TransferRecord
 
 #: The tables of single networks, in the order of the numbers; the last is the comparison of Sect. 4.1.
 SINGLE_NETWORK_TABLES = ("table3", "table4", "table5", "centre-crop")
@@ -111,7 +107,7 @@ def read_numbers(study: Study) -> Iterator[Number]:
     Raises
     ------
     RecordError
-        For a record that does not fit its schema.
+        For a record that does not fit its schema, and for two seeds of a row that were tested or trained otherwise.
     """
     *printed, last = SINGLE_NETWORK_TABLES
     yield from _table2(study)
@@ -207,29 +203,14 @@ def _table2(study: Study) -> Iterator[Number]:
         yield Number(f"{study.name}.table2.{row.config}.parameters", millions, None, None, None, printed, "done")
 
 
-def tested_otherwise(one: Tested, other: Tested, settings: Iterable[str]) -> str | None:
-    """How two tests differ, so that their answers are no pair and no two seeds of one number; ``None`` if they do not.
-
-    ``settings`` are the keys of the protocol that must be alike.
-    """
-    if one.data.manifest_sha256 != other.data.manifest_sha256:
-        return "on other images"
-    changed = [key for key in settings if one.protocol.get(key) != other.protocol.get(key)]
-    return f"by another protocol ({', '.join(changed)})" if changed else None
-
-
 def _cells(table: str, row: Row) -> Iterator[Number]:
     measured, first = {}, None
     for run in _seeds(row.run):
         record = runs.tested(run)
         if not record or row.measurement.name not in record.measurements:
             continue
-        first = first or (run, record)
-        if how := tested_otherwise(first[1], record, protocol(run)):
-            raise RecordError(
-                f"{table}.{row.name}: {short(first[0].folder)} and {short(run.folder)} were tested {how}: there is no "
-                f"mean over both; make the older of the two again"
-            )
+        first = first or Test(run, record)
+        require_mean(f"{table}.{row.name}", first, Test(run, record))
         measured[run.name] = record.measurements[row.measurement.name]
     yield from _errors(f"{table}.{row.name}", row.run.study, measured, row.run.name, row.measurement.name)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from verydeep import runs
+from verydeep.results.likeness import Test, require_mean
 from verydeep.results.printed import printed_beside
 from verydeep.runs import answers, transfers
 from verydeep.runs.records import OtherDataRecord
@@ -92,13 +93,16 @@ class Cell:
 def recorded(row: TransferRow, every: list[Transfer] | None = None) -> Cell | None:
     """What was recorded of a row, with every seed; ``None`` where nothing was.
 
-    ``every`` are the recorded transfers of the study, which are looked up where they are not given.
+    ``every`` are the recorded transfers of the study, which are looked up where they are not given. Raises as
+    :func:`verydeep.results.likeness.require_mean`.
     """
-    scores, resampled = {}, []
+    scores, resampled, first = {}, [], None
     for transfer in _seeds(row.transfer, every):
         record = runs.read_record(transfer)
         measured = record and row.features.name in record.measurements
         if measured and runs.still_holds(transfer.folder, record):
+            first = first or Test(transfer, record)
+            require_mean(f"{row.table}.{row.name}", first, Test(transfer, record))
             scores[transfer.name] = record.measurements[row.features.name]
             resampled.append(resamples(transfer.folder, record, row.features.name))
     return Cell(scores, np.stack(resampled)) if scores else None

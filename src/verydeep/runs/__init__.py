@@ -40,6 +40,7 @@ from verydeep.runs.records import (
 )
 from verydeep.runs.seals import SEAL, read_seal, rewriting, seal, unseal
 from verydeep.runs.staleness import (
+    asked_settings,
     otherwise_words,
     recorded_settings,
     require_trained_as_asked,
@@ -61,6 +62,7 @@ __all__ = [
     "TransferRecord",
     "TuningRecord",
     "all_runs",
+    "asked_settings",
     "begun_runs",
     "check_all",
     "check_chapters",

@@ -10,7 +10,7 @@ import pandas as pd
 from verydeep import files, paths
 from verydeep.errors import RecordError, VerydeepError, first_line
 from verydeep.paths import WEIGHTS, short
-from verydeep.runs import answers, provenance, transfers
+from verydeep.runs import answers, predictions, provenance, transfers
 from verydeep.runs.folders import run_folders
 from verydeep.runs.reading import parse, read_file
 from verydeep.runs.records import (
@@ -231,7 +231,18 @@ def _tested_weights_fault(folder: Path, record: EvaluateRecord, sums: dict[str, 
         return f"was made from other weights than {WEIGHTS}"
     if not tests_trained(record, trained_in(folder)):
         return "was made from other weights than those that train.json names; test the network again"
-    return _weights_of_others_fault(record)
+    return _other_classes_fault(folder, record) or _weights_of_others_fault(record)
+
+
+def _other_classes_fault(folder: Path, record: EvaluateRecord) -> str:
+    """Whether boxes were given to other classes than the system names now, where it lies beside them."""
+    given = record.parameters.get("classes")
+    system = given and folder.with_name(given["run"])
+    if not given or not (system / SEAL).exists():
+        return ""
+    if read_seal(system).get(predictions.FILE, given["predictions_sha256"]) == given["predictions_sha256"]:
+        return ""
+    return f"gave its boxes to other classes than {given['run']} names now; test the network again"
 
 
 def _weights_of_others_fault(record: EvaluateRecord) -> str:

@@ -21,7 +21,7 @@ def trained_otherwise(run: Run, record: TrainRecord) -> dict[str, tuple]:
     learns them; how boxes are merged in testing is of its tests. A key that was none when the record was written was as
     it is by default.
     """
-    then, now = recorded_settings(record), _settings(run)
+    then, now = recorded_settings(record), asked_settings(run)
     return {key: (then[key], now[key]) for key in now if key in then and then[key] != now[key]}
 
 
@@ -57,13 +57,13 @@ def require_trained_as_asked(run: Run) -> None:
         )
 
 
-def _settings(run: Run) -> dict:
+def asked_settings(run: Run) -> dict:
     """How a run would be trained now, by key."""
     data = run.study.data
-    settings = {"boxes": run.boxes, "data.source": data.source, "data.held_out_per_class": data.held_out_per_class}
+    asked = {"boxes": run.boxes, "data.source": data.source, "data.held_out_per_class": data.held_out_per_class}
     for part in [*_PARTS] if run.boxes else [*_PARTS][:-1]:
-        settings |= _named(part, getattr(run, part).model_dump(mode="json"))
-    return settings
+        asked |= _named(part, getattr(run, part).model_dump(mode="json"))
+    return asked
 
 
 def recorded_settings(record: TrainRecord) -> dict:

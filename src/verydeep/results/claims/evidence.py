@@ -1,22 +1,19 @@
 """What the records of one study say of the rows that claims compare."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from verydeep import paths, runs, statistics
-from verydeep.errors import RecordError
-from verydeep.paths import short
 from verydeep.results import transfers
+from verydeep.results.likeness import Test, Tested, require_pair
 from verydeep.results.numbers import (
     BOX_TABLES,
     SINGLE_NETWORK_TABLES,
     Number,
-    Tested,
     rows,
-    tested_otherwise,
     unnamed_images,
     wrong,
 )
@@ -24,8 +21,7 @@ from verydeep.results.printed import judged_cell, more_is_better
 from verydeep.runs import provenance
 from verydeep.runs.records import TESTS
 from verydeep.statistics import Interval, basic_bootstrap, mean_difference
-from verydeep.studies import Run, Study, table6_fusions, table9_fusions
-from verydeep.studies.measurements import protocol
+from verydeep.studies import Fusion, Run, Study, Transfer, table6_fusions, table9_fusions
 from verydeep.studies.names import seed_of
 
 
@@ -38,16 +34,19 @@ class Evidence:
     def __init__(self, study: Study, numbers: Iterable[Number]):
         every = {f"{number.table}.{number.row}": number for number in numbers if _is_judged(number)}
         self.numbers: dict[str, Number] = every
-        self.networks: dict[str, tuple[Run, ...]] = {
-            f"{table}.{row.name}": (row.run,)
+        #: of the rows of Tables 11 and 12, which networks' features are carried to which data
+        self.transfers = {f"{row.table}.{row.name}": row.transfer for row in transfers.rows(study)}
+        self._made: dict[str, Run | Fusion | Transfer] = {
+            f"{table}.{row.name}": row.run
             for table in (*SINGLE_NETWORK_TABLES, *BOX_TABLES)
             for row in rows(table, study)
         }
         for table, fusions in (("table6", table6_fusions(study)), ("table9", table9_fusions(study))):
-            self.networks |= {f"{table}.{name}": fusion.members for name, fusion in fusions.items()}
-        #: of the rows of Tables 11 and 12, which networks' features are carried to which data
-        self.transfers = {f"{row.table}.{row.name}": row.transfer for row in transfers.rows(study)}
-        self.networks |= {reference: transfer.members for reference, transfer in self.transfers.items()}
+            self._made |= {f"{table}.{name}": fusion for name, fusion in fusions.items()}
+        self._made |= self.transfers
+        self.networks: dict[str, tuple[Run, ...]] = {
+            reference: (made,) if isinstance(made, Run) else made.members for reference, made in self._made.items()
+        }
         self._fitted: dict[tuple, tuple[float, int] | None] = {}
         self._read: dict[Path, Tested | None] = {}
         self._differences: dict[tuple, Interval] = {}
@@ -74,14 +73,15 @@ class Evidence:
         Raises
         ------
         RecordError
-            When two rows were tested on other images, or by a setting that their study now has alike for both.
+            When two rows were tested on other images, or tested or trained by a setting that their study now has
+            alike for both otherwise.
         """
         asked = (tuple(map(tuple, pairs)), tuple(seeds))
         if asked not in self._differences and more_is_better(pairs[0][0]):
             self._differences[asked] = self._gain(pairs, seeds)
         if asked not in self._differences:
-            for first, second in pairs:
-                self._require_same_test(first, second, seeds)
+            for pair in pairs:
+                self._require_alike(*pair, seeds)
             wrong = {reference: self.answers(reference, seeds) for pair in pairs for reference in pair}
             self._differences[asked] = mean_difference([(wrong[first], wrong[second]) for first, second in pairs])
         return self._differences[asked]
@@ -100,7 +100,7 @@ class Evidence:
         """:meth:`difference` of rows of Tables 11 and 12: every row of a data set is resampled alike."""
         values, resampled = [], []
         for first, second in pairs:
-            self._require_same_images(first, second, seeds)
+            self._require_alike(first, second, seeds)
             before, after = (self._carried(reference, seeds) for reference in (first, second))
             values.append(after[0] - before[0])
             resampled.append(after[1] - before[1])
@@ -120,27 +120,21 @@ class Evidence:
             self._read[folder] = next((runs.read_file(path) for path in there if path.exists()), None)
         return self._read[folder]
 
-    def _require_same_test(self, first: str, second: str, seeds: list[int]) -> None:
-        """Refuse to pair rows of other images, or of which one is of before a setting was changed for both."""
-        before, after = (protocol(self.networks[reference][0]) for reference in (first, second))
-        alike = [key for key in before if before[key] == after.get(key)]
-        for one, other in self._paired(first, second, seeds):
-            if how := tested_otherwise(one[1], other[1], alike):
-                raise _incomparable(first, second, one, other, how)
+    def _require_alike(self, first: str, second: str, seeds: list[int]) -> None:
+        """Refuse a pair of rows of which one is of other images, or of before a setting was changed for both."""
+        tests = ([self._test(reference, seed) for seed in seeds] for reference in (first, second))
+        for one, other in zip(*tests, strict=True):
+            require_pair(first, second, one, other)
 
-    def _require_same_images(self, first: str, second: str, seeds: list[int]) -> None:
-        """Refuse to pair rows of other labels, splits or metric: their resamples are not of the same images."""
-        for one, other in self._paired(first, second, seeds):
-            told = [
-                (record.labels_sha256, record.splits, record.protocol["metric"], record.protocol["average_precision"])
-                for _, record in (one, other)
-            ]
-            if told[0] != told[1]:
-                raise _incomparable(first, second, one, other, "on other images, or by another metric")
-
-    def _paired(self, first: str, second: str, seeds: list[int]) -> Iterator[tuple]:
-        """Folder and record of the one row with those of the other, seed by seed."""
-        return zip(self._records(first, seeds).items(), self._records(second, seeds).items(), strict=True)
+    def _test(self, reference: str, seed: int) -> Test:
+        """The test of a row with one seed."""
+        made = self._made[reference]
+        if isinstance(made, Run):
+            made = replace(made, seed=seed)
+        elif isinstance(made, Transfer):
+            made = replace(made, members=tuple(replace(run, seed=seed) for run in made.members))
+        (record,) = self._records(reference, [seed]).values()
+        return Test(made, record)
 
     def _carried(self, reference: str, seeds: list[int]) -> tuple[float, np.ndarray]:
         """A number over ``seeds``, and on resampled images, (seeds, resamples)."""
@@ -204,12 +198,3 @@ class Evidence:
 def _is_judged(number: Number) -> bool:
     """Whether a number is the one of its row that claims are about."""
     return judged_cell(f"{number.table}.{number.row}").endswith(f".{number.metric}")
-
-
-def _incomparable(first: str, second: str, one: tuple, other: tuple, how: str) -> RecordError:
-    """Of two tests, each its folder and its record."""
-    said = f"{first} and {second} cannot be compared: {short(one[0])} and {short(other[0])} were tested "
-    sources = [record.data.source for _, record in (one, other)]
-    if sources[0] != sources[1]:
-        return RecordError(f"{said}on two data sets, {sources[0]} and {sources[1]}")
-    return RecordError(f"{said}{how}; make the older of the two again")
