@@ -86,7 +86,7 @@ def verify(run: Run, images: int | None = None) -> pd.DataFrame:
     for measurement in map(Measurement.named, record.measurements):
         again = passes.table(measurement)
         before = recorded[recorded["measurement"] == measurement.name].set_index("image").loc[passes.names]
-        compared[measurement.name] = _compare(before.reset_index(), again, *_COMPARED[passes.file])
+        compared[measurement.name] = _compare(before.reset_index(), again, passes.file)
     same = machine_type(provenance.environment(), device_record(passes.device)) == machine_type(
         record.environment, record.device
     )
@@ -101,9 +101,10 @@ _COMPARED = {
 }
 
 
-def _compare(before: pd.DataFrame, again: pd.DataFrame, beginnings: tuple[str, ...], number: str, said) -> dict:
+def _compare(before: pd.DataFrame, again: pd.DataFrame, file: str) -> dict:
+    beginnings, number, said = _COMPARED[file]
     columns = [column for column in again.columns if column.startswith(beginnings)]
-    errors = boxes.errors if number == "iou_1" else predictions.errors
+    errors = answers.KINDS[file].errors
     return {
         "recorded": errors(before)["top1_error"],
         "again": errors(again)["top1_error"],
