@@ -226,6 +226,9 @@ def test_rows_are_called_by_their_index_and_without_rows_a_table_has_its_caption
     for index in ("row", ["row", "part"]):
         none = display.of_rows([], index, digits=2, units={"part": "%"}, caption="Nothing.")
         assert none.empty and "Nothing." in none._repr_html_()
+    for none in (display.of_rows([], "row"), display.without_rows(), display.table(pd.DataFrame({"row": []}))):
+        assert none._repr_html_().count("No rows: of this nothing is recorded.") == 1
+    assert "No rows" not in display.table(pd.DataFrame({"row": [1]}))._repr_html_()
 
 
 def test_claims_without_a_rule_have_no_row(repository):

@@ -363,6 +363,16 @@ def test_the_measure_sees_what_is_cut_and_what_lies_on_each_other():
     assert found == ["cut: ['a name']", "one on the other: 256 and 260"]
 
 
+def test_axes_in_which_nothing_was_drawn_say_so():
+    figure, (drawn, empty, said, hidden_one) = plt.subplots(1, 4)
+    drawn.plot([1, 2])
+    said.text(0, 0, "none")
+    hidden_one.set_axis_off()
+    style.finished(figure)
+    words = [[text.get_text() for text in axes.texts] for axes in (drawn, empty, said, hidden_one)]
+    assert words == [[], ["not run"], ["none"], []]
+
+
 def texts(text: Text) -> list[Text]:
     """The words that an axes without frame still shows."""
     return [*text.axes.texts, text.axes.title]

@@ -91,6 +91,8 @@ def test_a_convolution_of_nothing_is_refused(name, value):
 def test_networks_that_a_chapter_cannot_show_are_refused_and_all_others_are_shown():
     with pytest.raises(UnknownName, match="unknown config 'GoogLeNet': choose one of A, A-LRN"):
         network_tables.pooling_table("GoogLeNet")
+    with pytest.raises(UnknownName, match="unknown config 'AlexNet'"):  # whose columns of 2x2 were those of 3x3
+        network_tables.pooling_table("AlexNet")
     for config in all_configurations():
         assert len(networks.shares(config).figure.axes) == 3
     with pytest.raises(ValueError, match="there must be at least 5 inputs, not 3"):

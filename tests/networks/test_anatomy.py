@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from verydeep.chapters.live import peers as live_peers
+from verydeep.errors import VerydeepError
 from verydeep.networks import anatomy, footprints, peers, signals, vgg
 from verydeep.networks.choices import SCHEMES
 from verydeep.networks.configurations import Size, configuration
@@ -149,6 +151,14 @@ def test_peers_are_counted_as_their_papers_say():
     assert table.loc["ResNet-50", "parameters (millions)"] == pytest.approx(25.56, abs=0.01)
     assert table.loc["ResNet-50", "multiply-adds (billions)"] == pytest.approx(4.09, abs=0.03)
     assert table.loc["AlexNet", "parameters (millions)"] == pytest.approx(61.1, abs=0.1)
+
+
+def test_the_smallest_image_of_which_every_peer_leaves_something():
+    assert live_peers.compared(peers.SMALLEST).notna().all(axis=None)
+    with pytest.raises(RuntimeError):
+        peers.compare(peers.SMALLEST - 1, ("AlexNet",))
+    with pytest.raises(VerydeepError, match="size must be 63 pixels at least, of which AlexNet leaves one; not 62"):
+        live_peers.compared(62)
 
 
 def test_depth_counts_the_longest_way_and_not_the_branches():

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from conftest import REPOSITORY, papermill
-from verydeep import files, notebooks, runs, studies
+from verydeep import chapters, files, notebooks, runs, studies
 from verydeep.errors import StorageError, UnknownName, VerydeepError
 from verydeep.notebooks import execution, kernels
 from verydeep.runs import provenance, templates
@@ -55,6 +55,38 @@ def test_what_was_given_is_compared_and_not_what_happens_to_be_defined(cells, re
             notebooks.requested_run(namespace)
     else:
         assert notebooks.requested_run(namespace).name == "A-256-s0"
+
+
+CHAPTER = 'study = "narrow"\nnetworks = ["A-256", "D-256"]\nsize = 224\nseconds = 0.5\nseed = 0\n'
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ("study = ['narrow']", r"study must be a text, such as 'narrow', not \['narrow'\]"),
+    ("study = None", "study must be a text, such as 'narrow', not None"),
+    ("networks = 'A-256'", r"networks must be a list, of one at least, such as \['A-256', 'D-256'\], not 'A-256'"),
+    ("networks = []", r"networks must be a list, of one at least, .* not \[\]"),
+    ("networks = ['A-256', 3]", "networks must be a list"),
+    ("size = '224'", "size must be a number, such as 224, not '224'"),
+    ("size = 0", "size must be a whole number from 1 upwards, such as 224, not 0"),
+    ("size = 1.5", "size must be a whole number from 1 upwards"),
+    ("size = True", "size must be a number"),
+    ("seconds = 0", "seconds must be a number above 0, such as 0.5, not 0"),
+    ("seed = -1", "seed must be a whole number from 0 upwards"),
+])  # fmt: skip
+def test_a_chapter_refuses_a_value_of_another_kind_than_its_default(given, message):
+    """A text was taken for a list of letters, a list of none ended in matplotlib, and an image of none in torch."""
+    namespace = {"In": ["", CHAPTER, f"# Parameters\n{given}\n"]}
+    exec(CHAPTER, namespace)
+    assert chapters.check(namespace, "study", "networks", "size", "seconds", "seed", about="narrow") is None
+    exec(given, namespace)
+    with pytest.raises(VerydeepError, match=message):
+        chapters.check(namespace, "study", "networks", "size", "seconds", "seed")
+
+
+def test_a_chapter_takes_any_value_of_the_kind_of_its_default():
+    namespace = {"In": ["", CHAPTER]}
+    exec(CHAPTER + "networks = ['E-256']\nseconds = 2\nseed = 7\n", namespace)
+    chapters.check(namespace, "study", "networks", "size", "seconds", "seed", about="narrow")
 
 
 def test_a_notebook_of_classes_refuses_a_network_that_gives_boxes():

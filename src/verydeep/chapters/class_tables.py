@@ -122,9 +122,9 @@ def _tested(study: str, network: str) -> pd.DataFrame | None:
 
 
 def _run(study: str, network: str) -> Run:
-    """Raises :class:`UnknownName` for a network that the study has not."""
+    """Raises :class:`UnknownName` for a network that the study does not have."""
     spec = load(study)
     by_row = {run.row: run for run in planned_runs(spec) if run.seed == spec.seeds[0]}
     if network not in by_row:
-        raise UnknownName("network", network, by_row)
+        raise UnknownName(f"network of {study}", network, by_row)
     return by_row[network]

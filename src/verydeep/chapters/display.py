@@ -129,6 +129,10 @@ class Table(pd.DataFrame):
 FIRST_SEED = "Each network is the one of the study's first seed."
 
 
+#: Under a table without rows that says nothing else.
+NOTHING = "No rows: of this nothing is recorded."
+
+
 def table(
     frame: pd.DataFrame,
     *,
@@ -149,11 +153,11 @@ def table(
     blank
         (row, column) of the cells that cannot have a value, in which nothing is shown.
     caption
-        What stands under the table, for example :func:`coverage`.
+        What stands under the table, for example :func:`coverage`; of one without rows, that there are none.
     links
         Heading of a column or of the rows -> the address to which a cell with that text leads.
     """
-    shown = Table(frame)
+    shown, caption = Table(frame), caption or (NOTHING if frame.shape[0] == 0 else "")
     shown.attrs = frame.attrs | {"units": units or {}, "missing": missing, "blank": blank, "caption": caption}
     shown.attrs["links"] = links or {}
     return shown
@@ -187,7 +191,7 @@ def of_rows(
 
 
 def without_rows(caption: str = "") -> Table:
-    """A table of nothing, with the words that say why."""
+    """A table of nothing, with the words that say why, or with :data:`NOTHING`."""
     return table(pd.DataFrame(), caption=caption)
 
 

@@ -275,7 +275,7 @@ def gain(before: int, after: int, studies: list[str]) -> pd.DataFrame:
     return display.table(frame, units=dict.fromkeys(ERRORS, "points"), missing={"paper": ""})
 
 
-def coverage(study: str) -> str:
-    """What the intervals of a study's errors cover."""
-    done = results.read(study).done
+def coverage(study: str, table: int) -> str:
+    """What the intervals of a study's errors in a table cover; Table 7 has those of all others."""
+    done = [number for number in results.read(study).done if table == 7 or number.table == f"table{table}"]
     return display.coverage(done[0].n, [len(number.runs) for number in done]) if done else ""

@@ -147,8 +147,9 @@ def one_by_one(height: int = 224, channels: int = 100, reduced: int = 20, out: i
 
 def _by_pooling(config: str, crop: int) -> dict[str, dict[str, anatomy.Layer]]:
     """The layers of a network by their name, with 2x2 pooling and with AlexNet's; raises :class:`UnknownName`."""
-    if config not in chains():
-        raise UnknownName("config", config, chains())
+    papers = [name for name in chains() if not configuration(name).pooling_window]
+    if config not in papers:
+        raise UnknownName("config", config, papers)
     sizes = {"2x2": Size(crop=crop)} | {
         f"3x3, rounded {way}": Size(crop=crop, pooling=pooling, pooling_window=3)
         for way, pooling in (("down", "floor"), ("up", "ceil"))
@@ -174,7 +175,7 @@ def pooling_table(config: str = "D", crop: int = 224) -> pd.DataFrame:
     Raises
     ------
     UnknownName
-        For a network without FC6, whose weights hang on the last map.
+        For a network without FC6, whose weights hang on the last map, and for one whose pooling is 3x3 itself.
     """
     two, down, up = _by_pooling(config, crop).values()
     rows = []

@@ -23,8 +23,12 @@ def check(namespace: dict, *parameters: str, about: str = RECORDED) -> None:
     ------
     UnknownName
         For a parameter that the chapter does not have, or a study that does not exist.
+    VerydeepError
+        For a value of another kind than the parameter's default.
     """
-    study = notebooks.checked(namespace, parameters or ("study",)).get("study")
+    given = notebooks.checked(namespace, parameters or ("study",))
+    notebooks.require_kinds(namespace, given)
+    study = given.get("study")
     if study is None:
         return
     load(study)

@@ -40,7 +40,7 @@ def result_table(table: int, *studies: str, others: bool = False) -> ResultTable
         that were run, once any was.
     """
     theirs = f'<a href="{addresses.table_url(table)}">Table {table} of the paper</a>'
-    caption = f"Beside {theirs}, errors in percent. {html.escape(_coverage(studies))}"
+    caption = f"Beside {theirs}, errors in percent. {html.escape(_coverage(table, studies))}"
     if others and (count := error_tables.left_out(table, [*studies])):
         left = "Left out is one that has" if count == 1 else f"Left out are {count} that have"
         caption += f" {left} not been run; the page of the study says how."
@@ -65,11 +65,11 @@ def transfer_table(table: int, *studies: str) -> ResultTable:
     return ResultTable(head, [False] * 3 + [True] * (1 + len(studies)), rows, caption)
 
 
-def _coverage(studies: tuple[str, ...]) -> str:
+def _coverage(table: int, studies: tuple[str, ...]) -> str:
     """What the intervals cover; where that differs between studies, of each."""
     covered: dict[str, list[str]] = {}
     for study in studies:
-        if text := error_tables.coverage(study):
+        if text := error_tables.coverage(study, table):
             covered.setdefault(text, []).append(study)
     if len(covered) <= 1:
         return " ".join(covered)

@@ -31,7 +31,7 @@ def dense_against_multi_crop(study: str) -> pd.DataFrame:
             rows[network][f"both, over {method}"] = display.difference(gain)
     frame = pd.DataFrame.from_dict(rows, orient="index").round(2).rename_axis("network")
     units = {name: "points" if ", over " in name else "%" for name in frame}
-    return display.table(frame, units=units, caption=error_tables.coverage(study))
+    return display.table(frame, units=units, caption=error_tables.coverage(study, 5))
 
 
 def ways_apart(run: Run) -> pd.DataFrame:

@@ -19,8 +19,9 @@ def transfer(data: str, members: tuple[str, ...], **machine) -> None:
     Trains and tests a linear classifier on them. DATA is voc2007, voc2007-val, voc2012, voc2012-action, caltech101,
     caltech256 or photographs.
 
-    MEMBERS are trained networks as study/config-scale, for example narrow/D-jitter; the features of several are
-    stacked. The passes over the images are kept, so one network's serve it alone and in a pair.
+    MEMBERS are networks as study/config-scale, for example narrow/D-jitter; one that is not trained yet is trained
+    first. The features of several are stacked. The passes over the images are kept, so one network's serve it alone
+    and in a pair.
     """
     from verydeep import notebooks, studies
 

@@ -22,6 +22,9 @@ PEERS = {
 }
 
 
+#: Side of the smallest image, pixels, of which the last pooling of AlexNet leaves anything.
+SMALLEST = 63
+
 # What autograd calls the layers with weights.
 _WEIGHTED = ("ConvolutionBackward", "AddmmBackward")
 

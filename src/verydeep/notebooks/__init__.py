@@ -8,6 +8,7 @@ from verydeep.notebooks.requests import (
     requested_run,
     requested_transfer,
     requested_tuning,
+    require_kinds,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "requested_run",
     "requested_transfer",
     "requested_tuning",
+    "require_kinds",
 ]

@@ -98,6 +98,46 @@ def checked(namespace: dict, allowed: tuple[str, ...]) -> dict:
     return given
 
 
+def require_kinds(namespace: dict, given: dict) -> None:
+    """Refuse a value of another kind than its default, which the cell of parameters assigns.
+
+    A number is from 1 upwards, or from 0 where the default is; where that is no whole number any above 0 will do.
+    A list has one value at least, each of the kind of the default's.
+
+    Raises
+    ------
+    VerydeepError
+        Naming the parameter, what it must be, and what was given.
+    """
+    defaults = _defaults(namespace, [*given])
+    for name, value in given.items():
+        if defaults.get(name) is not None and (wanted := _other_kind(value, defaults[name])):
+            raise VerydeepError(f"{name} must be {wanted}, such as {defaults[name]!r}, not {value!r}")
+
+
+def _other_kind(value, default) -> str:
+    """What a value should be, by its default; nothing where it is that."""
+    if isinstance(default, list):
+        fits = isinstance(value, list) and value and not any(_other_kind(one, default[0]) for one in value)
+        return "" if fits else "a list, of one at least"
+    if isinstance(default, str):
+        return "" if isinstance(value, str) else "a text"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "a number"
+    if isinstance(default, int):
+        least = min(default, 1)
+        return "" if isinstance(value, int) and value >= least else f"a whole number from {least} upwards"
+    return "" if value > 0 else "a number above 0"
+
+
+def _defaults(namespace: dict, names: list[str]) -> dict:
+    """Parameter -> the value that its cell assigns; none where there is no cell, as in a plain program."""
+    for cell in namespace.get("In", []):
+        if not cell.startswith(_INJECTED) and set(names) & set(_names(cell) or []):
+            return {one.targets[0].id: ast.literal_eval(one.value) for one in ast.parse(cell).body}
+    return {}
+
+
 def _assigned(namespace: dict, allowed: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """The names that the cells of parameters assign, the defaults' and papermill's.
 

@@ -99,6 +99,12 @@ def frameless(count: int, columns: int, size: tuple[float, float]) -> tuple[Figu
 
 
 def finished(figure: Figure) -> Picture:
-    """The figure as a picture, taken from pyplot's hands, or a notebook would show it twice."""
+    """The figure as a picture, taken from pyplot's hands, or a notebook would show it twice.
+
+    Axes in which nothing was drawn say so.
+    """
+    for axes in figure.axes:
+        if axes.axison and not axes.has_data() and not axes.texts:
+            axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center")
     plt.close(figure)
     return Picture(figure)

@@ -4,11 +4,20 @@ to import."""
 import pandas as pd
 
 from verydeep.chapters import display
+from verydeep.errors import VerydeepError
 from verydeep.networks import peers
 
 
 def compared(size: int) -> pd.DataFrame:
-    """Size, work and depth of each network for an image of ``size`` x ``size`` pixels, a row each."""
+    """Size, work and depth of each network for an image of ``size`` x ``size`` pixels, a row each.
+
+    Raises
+    ------
+    VerydeepError
+        When the image is so small that nothing of it is left in one of them.
+    """
+    if size < peers.SMALLEST:
+        raise VerydeepError(f"size must be {peers.SMALLEST} pixels at least, of which AlexNet leaves one; not {size}")
     return display.table(peers.compare(size).round(1))
 
 
