@@ -12,6 +12,7 @@ from torch import nn
 
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy, vgg
+from verydeep.networks.batch_norm import BatchNorm2d
 from verydeep.networks.choices import LRN_ALPHAS
 from verydeep.networks.configurations import PAPER_SIZE, Inception, Module, Size, configuration
 from verydeep.networks.network import Averaging
@@ -24,7 +25,7 @@ class BasicConv2d(nn.Sequential):
     def __init__(self, channels: int, width: int, kernel: int, size: Size, stride: int = 1):
         layers = OrderedDict(conv=nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2))
         if size.batch_norm:
-            layers["bn"] = nn.BatchNorm2d(width, eps=vgg.BATCH_NORM_EPS, momentum=vgg.BATCH_NORM_MOMENTUM)
+            layers["bn"] = BatchNorm2d(width, eps=vgg.BATCH_NORM_EPS, momentum=vgg.BATCH_NORM_MOMENTUM)
         super().__init__(layers | {"relu": nn.ReLU(inplace=True)})
 
 

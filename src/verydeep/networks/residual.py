@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from verydeep.networks import anatomy
+from verydeep.networks.batch_norm import BatchNorm2d
 from verydeep.networks.configurations import PAPER_SIZE, Residual, Size, configuration
 from verydeep.networks.network import Averaging
 
@@ -20,7 +21,7 @@ class ResNet(Averaging):
         widths = [width // size.width_divisor for width in config.widths]
         blocks = OrderedDict(
             conv1=nn.Conv2d(3, widths[0], 7, stride=2, padding=3, bias=False),
-            bn1=nn.BatchNorm2d(widths[0]),
+            bn1=BatchNorm2d(widths[0]),
             relu=nn.ReLU(inplace=True),
             maxpool=nn.MaxPool2d(3, stride=2, padding=1),
         )
@@ -29,7 +30,9 @@ class ResNet(Averaging):
             made = []
             for block in range(count):
                 stride = 2 if stage > 1 and block == 0 else 1
-                made.append(BasicBlock(channels, width, stride, _shortcut(channels, width, stride)))
+                made.append(
+                    BasicBlock(channels, width, stride, _shortcut(channels, width, stride), norm_layer=BatchNorm2d)
+                )
                 channels = width
             blocks[f"layer{stage}"] = nn.Sequential(*made)
         self.features = nn.Sequential(blocks)
@@ -54,7 +57,7 @@ class Shortcut(nn.Sequential):
     """
 
     def __init__(self, channels: int, width: int, stride: int):
-        super().__init__(nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width))
+        super().__init__(nn.Conv2d(channels, width, 1, bias=False), BatchNorm2d(width))
         self.stride = stride
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:

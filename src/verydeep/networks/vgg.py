@@ -6,6 +6,7 @@ from torch import nn
 
 from verydeep.errors import UnknownName
 from verydeep.networks import anatomy
+from verydeep.networks.batch_norm import BatchNorm2d
 from verydeep.networks.choices import HEADS, LRN_ALPHAS, POOLING_WINDOWS, POOLINGS
 from verydeep.networks.configurations import PAPER_SIZE, Configuration, Size, chains, configuration
 from verydeep.networks.network import Network
@@ -87,7 +88,7 @@ def features(config: Configuration, size: Size) -> nn.Sequential:
             width = conv.channels // size.width_divisor
             layers.append(nn.Conv2d(channels, width, conv.kernel, conv.stride, conv.padding))
             if size.batch_norm:
-                layers.append(nn.BatchNorm2d(width, eps=BATCH_NORM_EPS, momentum=BATCH_NORM_MOMENTUM))
+                layers.append(BatchNorm2d(width, eps=BATCH_NORM_EPS, momentum=BATCH_NORM_MOMENTUM))
             layers.append(nn.ReLU(inplace=True))
             channels = width
         layers.append(nn.MaxPool2d(pool, stride=2, ceil_mode=size.pooling == "ceil"))
