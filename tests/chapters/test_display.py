@@ -237,7 +237,7 @@ def test_claims_without_a_rule_have_no_row(repository):
 
 def test_a_cell_that_cannot_be_is_empty_and_one_that_was_not_run_says_so():
     frame = pd.DataFrame({("paper", "top-1"): [1.0, None], ("smoke", "top-1"): [None, None]}, index=["VGG", "MSRA"])
-    table = display.table(frame, missing={"paper": ""}, blank=frozenset({("MSRA", ("smoke", "top-1"))}))
+    table = display.table(frame, missing={"paper": ""}, instead={("MSRA", ("smoke", "top-1")): ""})
     assert display.text(table).values.tolist() == [["1", "not run"], ["", ""]]
 
 

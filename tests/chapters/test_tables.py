@@ -75,7 +75,7 @@ def test_no_error_is_shown_of_a_test_of_other_weights(trained):
         run, record.model_copy(update={"artefacts": record.artefacts | {"weights.safetensors": "0" * 64}})
     )
     runs.seal(run.folder, ["train.json"])
-    assert results.number("smoke.table3.A-256.top1").status == "not run"
+    assert results.number("smoke.table3.A-256.top1").status == "not tested"
     assert costs.testing_cost("smoke").empty
 
 
@@ -277,6 +277,15 @@ def test_depth_against_budget_leaves_out_a_recipe_of_one_depth():
     assert one_depth.isdisjoint(frame["network"]) and one_depth <= {run.row for run in studies.planned_runs(
         studies.load("narrow")) if runs.read_record(run, "train")}  # fmt: skip
     assert frame["training"].max() < 40
+
+
+@pytest.mark.usefixtures("d_trained")
+def test_a_network_that_was_trained_and_not_tested_says_so():
+    number = results.number("smoke.table3.D-256.top1")
+    assert (number.status, number.value, display.measured(number)) == ("not tested", None, "not tested")
+    shown = display.text(error_tables.errors(3, ["smoke"]))["smoke", "top-1 (%)"]
+    assert shown["D-256"] == "not tested" and set(shown.drop(["A-256", "D-256"])) == {"not run"}
+    assert "not tested" in str(result_tables.result_table(3, "smoke")._repr_html_())
 
 
 def test_a_network_of_a_further_seed_has_a_line_of_its_own(checkout):

@@ -183,7 +183,7 @@ def test_a_number_is_cited_and_an_unknown_one_suggests_three(trained, monkeypatc
     assert status == 0 and "@misc{verydeep:smoke.table3.A-256.top1" in out and "version 0.1.0" in out
     assert json.loads(call(monkeypatch, capsys, "cite", "smoke.table3.A-256.top1", "--format", "csl")[1])
     status, out, err = call(monkeypatch, capsys, "cite", "smoke.table3.D-256.top1")
-    assert (status, out) == (1, "") and err.endswith("has not been run: there is no number to cite\n")
+    assert (status, out) == (1, "") and err.endswith(": not run, so there is no number to cite\n")
     status, _, err = call(monkeypatch, capsys, "cite", "smoke.table3.A-265.top1")
     assert status == 1 and err.count("smoke.") == 4 and err.count("\n") <= 1
 

@@ -44,7 +44,7 @@ def test_every_kind_of_number_is_said_in_words(trained, identity, words):
 @pytest.mark.parametrize("form", citation.FORMATS)
 def test_a_number_that_was_not_run_is_not_cited(form, trained):
     found = results.number("smoke.table3.D-256.top1")
-    with pytest.raises(VerydeepError, match=r"^smoke.table3.D-256.top1 has not been run: there is no number to cite$"):
+    with pytest.raises(VerydeepError, match=r"^smoke.table3.D-256.top1: not run, so there is no number to cite$"):
         citation.cite(found, form)
     assert citation.page(found) == "runs/numbers.html#smoke.table3.D-256.top1"
 

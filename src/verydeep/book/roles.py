@@ -66,13 +66,13 @@ class ResultRole(BookRole):
     """A reproduced number with its spread, linked to its place on the run's page; what it is shows on hovering.
 
     After the identity may stand ``bare`` (the value alone), ``cell`` (the value with its interval, for a table), or
-    ``required`` (a number that has not been run is a warning; otherwise it prints *not run*).
+    ``required`` (without a number there is a warning; otherwise it prints *not run*, or *not tested*).
     """
 
     forms = frozenset({"bare", "cell", "required"})
 
     def show(self):
-        """The number and its link, or the warning that it is unknown, or required and not run."""
+        """The number and its link, or the warning that it is unknown, or required and not there."""
         identity, *asked = self.text.split()
         if unknown := sorted(set(asked) - self.forms):
             return self._warn(f"unknown option {unknown[0]!r} of {{result}}: choose of {', '.join(sorted(self.forms))}")
@@ -82,8 +82,8 @@ class ResultRole(BookRole):
             return self._warn(str(error))
         if number.status != "done":
             if "required" in asked:
-                return self._warn(f"{identity} has not been run")
-            return [self._number()], []
+                return self._warn(f"{identity}: {number.status}")
+            return [self._number(number.status)], []
         text = f"{number.value:.1f}" if number.low is not None else f"{number.value:.3g}"
         alone = number.low is None or "cell" in asked or "bare" in asked
         page, _, anchor = citation.page(number).partition(".html")

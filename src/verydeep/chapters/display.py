@@ -3,7 +3,7 @@
 import html
 import numbers
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -47,9 +47,9 @@ def with_interval(value: float, low: float, high: float, digits: int = 1) -> str
 
 
 def measured(number: Number, digits: int = 1) -> str:
-    """A number with its interval where it has one, or ``not run``."""
+    """A number with its interval where it has one, or ``not run`` or ``not tested``."""
     if number.status != "done":
-        return NOT_RUN
+        return number.status
     if number.low is None:
         return f"{number.value:.{digits}f}"
     return with_interval(number.value, number.low, number.high, digits)
@@ -138,7 +138,7 @@ def table(
     *,
     units: dict[str, str] | None = None,
     missing: str | dict = NOT_RUN,
-    blank: frozenset[tuple] = frozenset(),
+    instead: Mapping[tuple, str] | None = None,
     caption: str = "",
     links: dict[str, Callable[[str], str]] | None = None,
 ) -> Table:
@@ -150,15 +150,15 @@ def table(
         Heading -> unit, shown behind it in brackets. Of headings in two levels it is the lower one.
     missing
         What is shown in place of a missing value; or for each column, or group of columns, what is.
-    blank
-        (row, column) of the cells that cannot have a value, in which nothing is shown.
+    instead
+        (row, column) -> what is shown in a cell alone; nothing where it cannot have a value.
     caption
         What stands under the table, for example :func:`coverage`; of one without rows, that there are none.
     links
         Heading of a column or of the rows -> the address to which a cell with that text leads.
     """
     shown, caption = Table(frame), caption or (NOTHING if frame.shape[0] == 0 else "")
-    shown.attrs = frame.attrs | {"units": units or {}, "missing": missing, "blank": blank, "caption": caption}
+    shown.attrs = frame.attrs | {"units": units or {}, "missing": missing, "instead": instead or {}, "caption": caption}
     shown.attrs["links"] = links or {}
     return shown
 
@@ -229,12 +229,11 @@ def errors(measured: dict[str, dict]) -> Table:
 
 def text(frame: pd.DataFrame) -> pd.DataFrame:
     """A table's cells as they are shown, all text, under headings with their units."""
-    missing, blank = frame.attrs.get("missing", NOT_RUN), frame.attrs.get("blank", frozenset())
+    missing, instead = frame.attrs.get("missing", NOT_RUN), frame.attrs.get("instead", {})
     columns = []
     for place, name in enumerate(frame.columns):
-        instead = _missing(missing, name)
-        cells = _column(frame.iloc[:, place], name, instead)
-        columns.append(["" if (row, name) in blank else cell for row, cell in zip(frame.index, cells, strict=True)])
+        cells = _column(frame.iloc[:, place], name, _missing(missing, name))
+        columns.append([instead.get((row, name), cell) for row, cell in zip(frame.index, cells, strict=True)])
     rows = list(zip(*columns, strict=True))
     shown = pd.DataFrame(rows, index=frame.index, columns=frame.columns, dtype=object)
     units = frame.attrs.get("units", {})

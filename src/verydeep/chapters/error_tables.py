@@ -39,7 +39,7 @@ def tables_measured(study: str) -> set[str]:
 def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame:
     """One of Tables 3 to 10: the paper's errors beside those of each study, in percent, in the paper's row order.
 
-    Numbers that have not been run, or that the paper does not have, are missing values.
+    Numbers that have not been measured, or that the paper does not have, are missing values.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame
     """
     heads = _other_heads(table, studies) if others else _paper_heads(table)
     names = {row: _TABLE7.get(row) if table == 7 else f"table{table}.{row}" for row in heads}
-    blank: set[tuple] = set()
+    instead: dict[tuple, str] = {}
     columns = {("", key): [head[key] for head in heads.values()] for key in next(iter(heads.values()), {})}
     if not others:
         printed = printed_numbers()
@@ -61,11 +61,12 @@ def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame
             cells = {row: _cell(snapshot, name, metric) for row, name in names.items()}
             values = [None if cell is None else cell.value for cell in cells.values()]
             columns[study, _HEADINGS[metric]] = pd.array(values, dtype="Float64")
-            absent = (row for row, cell in cells.items() if cell is None)
-            blank |= {(row, (study, _HEADINGS[metric])) for row in absent}
+            said = {row: "" if cell is None else cell.status for row, cell in cells.items()}
+            heading = study, _HEADINGS[metric]
+            instead |= {(row, heading): text for row, text in said.items() if text != "done"}
     frame = pd.DataFrame(columns, index=list(heads))
     units = ERRORS | {"train S": "pixels", "test Q": "pixels"}
-    return display.table(frame, units=units, missing={"": "", "paper": ""}, blank=frozenset(blank))
+    return display.table(frame, units=units, missing={"": "", "paper": ""}, instead=instead)
 
 
 def points(table: int, studies: list[str]) -> pd.DataFrame:
@@ -74,17 +75,19 @@ def points(table: int, studies: list[str]) -> pd.DataFrame:
     Top-1 errors, and in localisation those of :func:`verydeep.results.printed.judged`.
 
     ``row``, ``source`` (``paper`` or a study), and ``error``, ``low`` and ``high`` in percent: the 95 % interval, which
-    is the error itself for the paper's. Missing values where a number was not run; a study with none is left out.
+    is the error itself for the paper's. Missing values where a number was not
+    measured, with its ``status``; a study with none is left out.
     """
     lines, printed, snapshots = [], printed_numbers(), {study: results.read(study) for study in studies}
     metric = judged(f"table{table}")
     for row in _paper_heads(table):
         theirs = printed.get(f"table{table}.{row}.{metric}")
-        lines.append({"row": row, "source": "paper", "error": theirs, "low": theirs, "high": theirs})
+        lines.append({"row": row, "source": "paper", "status": "", "error": theirs, "low": theirs, "high": theirs})
         for study, snapshot in snapshots.items():
             ours = _cell(snapshot, f"table{table}.{row}", metric)
             spread = (ours.value, ours.low, ours.high) if ours else (None, None, None)
-            lines.append({"row": row, "source": study, **dict(zip(("error", "low", "high"), spread, strict=True))})
+            measured = dict(zip(("error", "low", "high"), spread, strict=True))
+            lines.append({"row": row, "source": study, "status": ours.status if ours else "", **measured})
     frame = pd.DataFrame(lines)
     frame[["error", "low", "high"]] = frame[["error", "low", "high"]].astype(float)
     measured = frame.groupby("source")["error"].count()
@@ -202,7 +205,7 @@ def errors_text(
                 shown.append("" if pd.isna(value) else f"{value:.1f}")
             else:
                 number = _cell(snapshots[source], name, metrics[column])
-                shown.append("" if number is None else show(number) if number.status == "done" else NOT_RUN)
+                shown.append("" if number is None else show(number) if number.status == "done" else number.status)
         rows.append(shown)
     return head, numeric, rows
 
@@ -237,7 +240,7 @@ def headline() -> str:
 
     def cells(row: str) -> list[str]:
         found = [results.read(study).find(f"{study}.table3.{row}.top1") for study in HEADLINE]
-        return ["" if one is None else linked(one) if one.status == "done" else NOT_RUN for one in found]
+        return ["" if one is None else linked(one) if one.status == "done" else one.status for one in found]
 
     head, numeric, rows = errors_text(3, [*HEADLINE], linked, brief=True)
     for behind, more in _BESIDE.items():

@@ -56,7 +56,7 @@ def transfer_table(table: int, *studies: str) -> ResultTable:
         for study in studies:
             snapshot, identity = results.read(study), f"{study}.{cell}"
             number = snapshot.find(identity)
-            row.append("" if number is None else _linked(number) if number.status == "done" else display.NOT_RUN)
+            row.append("" if number is None else _linked(number) if number.status == "done" else number.status)
             seeds |= {len(number.runs)} if number is not None and number.status == "done" else set()
         rows.append(row)
     intervals = display.covered("the images tested on", seeds) if seeds else ""

@@ -98,9 +98,9 @@ def _describe_transfer(number: Number) -> str:
 
 
 def value(number: Number) -> str:
-    """The number as text with its interval, images and seeds, or that it has not been run."""
+    """The number as text with its interval, images and seeds, or that there is none, by its status."""
     if number.status != "done":
-        return "not run"
+        return number.status
     if number.low is None:
         return f"{number.value:.3f} (an exact count)"
     seeds = f"{len(number.runs)} seeds: {', '.join(number.runs)}" if len(number.runs) > 1 else "one seed"
@@ -158,10 +158,10 @@ def cite(number: Number, form: str) -> str:
     Raises
     ------
     VerydeepError
-        When the number has not been run: there is nothing to cite.
+        When there is no number yet.
     """
     if number.status != "done":
-        raise VerydeepError(f"{number.id} has not been run: there is no number to cite")
+        raise VerydeepError(f"{number.id}: {number.status}, so there is no number to cite")
     return FORMATS[form](number)
 
 

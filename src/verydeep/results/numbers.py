@@ -29,6 +29,9 @@ BOX_TABLES = ("table8", "table9")
 METRICS = {"top1": 1, "top5": predictions.BEST}
 #: The same of a table that has others: Table 8's boxes are of the true class, so that one is all there is.
 _METRICS_OF = {"table8": {"true_class": 1}, "table10": {"top5": predictions.BEST}}
+#: What may be said of a cell: it was measured; its network was trained and not tested with the weights that it has;
+#: neither.
+DONE, NOT_TESTED, NOT_RUN = "done", "not tested", "not run"
 #: Every metric that counts images.
 COUNTED = METRICS | _METRICS_OF["table8"]
 
@@ -37,8 +40,9 @@ COUNTED = METRICS | _METRICS_OF["table8"]
 class Number:
     """One cell: ``<study>.<table>.<row>.<metric>``.
 
-    ``value``, ``low`` and ``high`` (95 % interval over the ``n`` validation images) are ``None`` when the cell
-    has not been run, and so is the interval of an exact count. Of Tables 11 and 12 the value is a share of which more
+    ``status`` is :data:`DONE`, :data:`NOT_TESTED` or :data:`NOT_RUN`, as a table shows it where it has no value.
+    ``value``, ``low`` and ``high`` (95 % interval over the ``n`` validation images) are ``None`` when it is
+    not done, and so is the interval of an exact count. Of Tables 11 and 12 the value is a share of which more
     is better, and ``n`` counts the images tested on. Where several seeds were run the value is their mean, the interval
     is over seeds and images, and ``seed_spread`` is their standard deviation. ``paper`` is the published value at the
     paper's own size and data, ``None`` where it prints none. Errors are in percent. ``run`` is the folder below
@@ -200,7 +204,7 @@ def _table2(study: Study) -> Iterator[Number]:
     for row in paper.table(2).itertuples():
         millions = anatomy.parameters(all_configurations()[row.config], study.size) / 1e6
         printed = int(row.params_millions) if full_size else None
-        yield Number(f"{study.name}.table2.{row.config}.parameters", millions, None, None, None, printed, "done")
+        yield Number(f"{study.name}.table2.{row.config}.parameters", millions, None, None, None, printed, DONE)
 
 
 def _cells(table: str, row: Row) -> Iterator[Number]:
@@ -212,7 +216,8 @@ def _cells(table: str, row: Row) -> Iterator[Number]:
         first = first or Test(run, record)
         require_mean(f"{table}.{row.name}", first, Test(run, record))
         measured[run.name] = record.measurements[row.measurement.name]
-    yield from _errors(f"{table}.{row.name}", row.run.study, measured, row.run.name, row.measurement.name)
+    missing = NOT_TESTED if row.run.study.train and runs.read_record(row.run, "train") else NOT_RUN
+    yield from _errors(f"{table}.{row.name}", row.run.study, measured, row.run.name, row.measurement.name, missing)
 
 
 def _seeds(run: Run) -> list[Run]:
@@ -229,12 +234,14 @@ def _fusions(table: str, fusions: dict[str, Fusion], study: Study) -> Iterator[N
         yield from _errors(f"{table}.{name}", study, measured, fusion.name, fusion.method)
 
 
-def _errors(row: str, study: Study, measured: dict[str, runs.Errors], run: str, measurement: str) -> Iterator[Number]:
-    """The cells of one row from what each recorded seed measured, run name -> errors."""
+def _errors(
+    row: str, study: Study, measured: dict[str, runs.Errors], run: str, measurement: str, missing: str = NOT_RUN
+) -> Iterator[Number]:
+    """The cells of one row from what each recorded seed measured, run name -> errors; ``missing``: what none is."""
     for metric, k in _METRICS_OF.get(row.partition(".")[0], METRICS).items():
         identity, printed = f"{study.name}.{row}.{metric}", printed_beside(f"{row}.{metric}")
         if not measured:
-            yield Number(identity, None, None, None, None, printed, "not run", run, measurement)
+            yield Number(identity, None, None, None, None, printed, missing, run, measurement)
             continue
         errors, n = [seed.error(f"top{k}") for seed in measured.values()], next(iter(measured.values())).n
         spread = None
@@ -245,7 +252,7 @@ def _errors(row: str, study: Study, measured: dict[str, runs.Errors], run: str, 
             interval, spread = error(wrong_by_seed), seed_spread(wrong_by_seed)
             value, low, high = interval.value, interval.low, interval.high
         names = tuple(measured)
-        yield Number(identity, value, low, high, n, printed, "done", names[0], measurement, names, spread)
+        yield Number(identity, value, low, high, n, printed, DONE, names[0], measurement, names, spread)
 
 
 def wrong(number: Number) -> np.ndarray:

@@ -10,7 +10,7 @@ _HEAD = ("| identity | value | images | paper |", "|:--|:--|--:|--:|")
 def numbers_page() -> str:
     """Every number of every study with its identity, an anchor of that name, and a link to its run.
 
-    What was run comes first: the studies with most runs before the others, and of each what was not run in a box.
+    What was measured comes first: the studies with most runs before the others, and of each what was not in a box.
     """
     lines = [
         "# Every number",
@@ -27,8 +27,8 @@ def numbers_page() -> str:
         lines += [f"## {name}", ""]
         if done := [number for number in numbers if number.status == "done"]:
             lines += [*_HEAD, *map(_row, done), ""]
-        if not_run := [number for number in numbers if number.status != "done"]:
-            lines += [f"```{{dropdown}} Not run: {len(not_run)} numbers", "", *_HEAD, *map(_row, not_run), "```", ""]
+        if others := [number for number in numbers if number.status != "done"]:
+            lines += [f"```{{dropdown}} Not measured: {len(others)} numbers", "", *_HEAD, *map(_row, others), "```", ""]
     return "\n".join(lines)
 
 

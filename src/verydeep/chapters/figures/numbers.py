@@ -72,7 +72,8 @@ def errors_picture(frame: pd.DataFrame, error: str = "top-1 error") -> Picture:
         for place, row in enumerate(rows):
             value, low, high = part.loc[row, ["error", "low", "high"]]
             if np.isnan(value):
-                axes.text(0.5, place, "not run", **_BESIDE, transform=axes.get_yaxis_transform(), ha="center")
+                said = part.loc[row, "status"]
+                axes.text(0.5, place, said, **_BESIDE, transform=axes.get_yaxis_transform(), ha="center")
                 continue
             axes.plot([low, high], [place, place], color=HELD_OUT, linewidth=2, solid_capstyle="round")
             axes.plot(value, place, "o", color=HELD_OUT, markersize=5)
