@@ -1,5 +1,6 @@
 """What the book's own style and scripts do to tables in a browser, on pages that hold nothing else."""
 
+import itertools
 import shutil
 
 import pytest
@@ -26,6 +27,8 @@ REACH = "table => Math.max(...[...table.querySelectorAll('.key')].map(cell => ce
 def shown(page, served, tmp_path):
     """``shown(rows, size, index)``: a table of rows, the first its head, in a window of that size."""
 
+    pages = itertools.count()
+
     def show(rows, size, index=0):
         def line(cells, tag):
             return "".join(f"<{t}>{c}</{t}>" for k, c in enumerate(cells) for t in ["th" if k < index else tag])
@@ -35,7 +38,8 @@ def shown(page, served, tmp_path):
         table = f"<table><thead><tr>{line(head, 'th')}</tr></thead><tbody>{lines}</tbody></table>"
         (tmp_path / "page.html").write_text(PAGE % table)
         page.set_viewport_size(size)
-        page.goto(f"{address}/page.html")
+        # the address of each is its own: within a second of another the server calls the page unchanged
+        page.goto(f"{address}/page.html?{next(pages)}")
         page.wait_for_function("document.querySelector('table').style.length || innerWidth")
         page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         return page.locator("table")

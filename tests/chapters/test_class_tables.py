@@ -112,7 +112,7 @@ def test_what_has_not_been_run_is_left_out_and_what_does_not_exist_is_said(check
     assert class_tables.errors_by_class("narrow", "A-256").empty
     assert class_tables.errors_by_half("narrow", "A-256").empty and class_tables.confused_pairs("narrow", "A-256").empty
     assert figures.errors_by_class(class_tables.errors_by_class("narrow", "A-256")).figure.axes
-    with pytest.raises(UnknownName, match="unknown network 'F-256'"):
+    with pytest.raises(UnknownName, match="unknown network of narrow 'F-256'"):
         class_tables.errors_by_class("narrow", "F-256")
 
 

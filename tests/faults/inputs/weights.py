@@ -15,10 +15,15 @@ from verydeep.networks import vgg, weights
 from verydeep.networks.configurations import Size
 
 
-def weights_case(what: str, says: str, make: Callable[[Path], None], passed_off: bool = True):
-    """A weights file; ``passed_off`` as the one that was trained, with record and seal made to agree."""
+def weights_case(
+    what: str, says: str, make: Callable[[Path], None], passed_off: bool = True, of: str = ".safetensors: "
+):
+    """A weights file; ``passed_off`` as the one that was trained, with record and seal made to agree.
 
-    @case("weights", what, rf"error: .*weights.safetensors: {says}", trained=True)
+    ``of`` is how the message names it before it ``says`` what is wrong.
+    """
+
+    @case("weights", what, rf"error: .*{of}{says}", trained=True)
     def add(world: World) -> Entry:
         path = world.runs / "smoke" / RUN / "weights.safetensors"
         make(path)
@@ -74,7 +79,9 @@ weights_case(
 )
 weights_case("a layer missing", "weights of another network than A .classifier.6.bias",
              altered(lambda state: {name: state[name] for name in state if name != "classifier.6.bias"}))  # fmt: skip
-weights_case("missing", "no weights there", Path.unlink, passed_off=False)
+weights_case(
+    "missing", "whose weights are not there; restore them", Path.unlink, passed_off=False, of="needs A-256-s0, "
+)
 weights_case(
     "of the same network, but other training", "not the weights that A-256-s0 was trained to", network(), False
 )
