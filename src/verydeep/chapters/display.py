@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from verydeep.results import Number
+from verydeep.results.numbers import NOT_RUN
 from verydeep.statistics import Interval
 
-NOT_RUN = "not run"
 #: Set while the book is built: then a cell can lead to a page of it.
 BUILDING = "VERYDEEP_BUILDS_BOOK"
 

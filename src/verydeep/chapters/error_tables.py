@@ -75,8 +75,8 @@ def points(table: int, studies: list[str]) -> pd.DataFrame:
     Top-1 errors, and in localisation those of :func:`verydeep.results.printed.judged`.
 
     ``row``, ``source`` (``paper`` or a study), and ``error``, ``low`` and ``high`` in percent: the 95 % interval, which
-    is the error itself for the paper's. Missing values where a number was not
-    measured, with its ``status``; a study with none is left out.
+    is the error itself for the paper's. Missing values where a number was not measured, which ``status`` tells; a study
+    with none is left out.
     """
     lines, printed, snapshots = [], printed_numbers(), {study: results.read(study) for study in studies}
     metric = judged(f"table{table}")
@@ -86,8 +86,8 @@ def points(table: int, studies: list[str]) -> pd.DataFrame:
         for study, snapshot in snapshots.items():
             ours = _cell(snapshot, f"table{table}.{row}", metric)
             spread = (ours.value, ours.low, ours.high) if ours else (None, None, None)
-            measured = dict(zip(("error", "low", "high"), spread, strict=True))
-            lines.append({"row": row, "source": study, "status": ours.status if ours else "", **measured})
+            line = {"row": row, "source": study, "status": ours.status if ours else ""}
+            lines.append(line | dict(zip(("error", "low", "high"), spread, strict=True)))
     frame = pd.DataFrame(lines)
     frame[["error", "low", "high"]] = frame[["error", "low", "high"]].astype(float)
     measured = frame.groupby("source")["error"].count()

@@ -17,8 +17,8 @@ _GRADIENT = torch.ops.aten.native_batch_norm_backward
 class BatchNorm2d(nn.BatchNorm2d):
     """torch's layer for maps (batch, channels, height, width), with its weights, names and running statistics.
 
-    It differs in the order of sums alone, where it learns on a processor, of maps in channels-last layout whose
-    channels fill less than half a register.
+    It differs where it learns on a processor, of maps in channels-last layout whose channels fill less than half a
+    register: in the order of sums, and in that a gradient by maps in half precision is rounded twice.
     """
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
@@ -37,7 +37,6 @@ class BatchNorm2d(nn.BatchNorm2d):
         learns = self.training and maps.device.type == "cpu"
         return beside if few and learns and maps.is_contiguous(memory_format=torch.channels_last) else 1
 
-    @torch.no_grad()
     def follow(self, mean: torch.Tensor, variance: torch.Tensor, values: int) -> None:
         """Move the running statistics towards those of a batch with so many values a channel."""
         self.running_mean.lerp_(mean, self.momentum)
