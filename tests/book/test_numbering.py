@@ -85,7 +85,7 @@ def test_tables_are_numbered_in_the_order_of_the_contents(html):
     assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 60
 
 
-def test_a_caption_names_the_study_that_the_notebook_shows(tmp_path):
+def test_a_caption_names_what_the_notebooks_parameters_are(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell('study = "narrow"  # which\nrows = [1]')])
     nbformat.write(notebook, tmp_path / "page.ipynb")
     with pytest.raises(VerydeepError, match=r"page.ipynb: a caption names \{study\}, and its parameters have none"):
@@ -93,11 +93,20 @@ def test_a_caption_names_the_study_that_the_notebook_shows(tmp_path):
     notebook.cells[0].metadata["tags"] = ["parameters"]
     nbformat.write(notebook, tmp_path / "page.ipynb")
     assert asked_for(tmp_path / "page.ipynb", "study") == "narrow"
+    assert asked_for(tmp_path / "page.ipynb", "rows") == [1]
 
 
 @pytest.mark.book
-def test_tables_of_one_study_say_which(html):
-    page = BeautifulSoup((html / "results/table4.html").read_text(), "html.parser")
-    captions = [caption.get_text() for caption in page.find_all("figcaption")]
-    assert any("in smoke: Table 3 less Table 4" in caption for caption in captions)
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("results/table4", "in smoke: Table 3 less Table 4"),
+        ("results/classes", "error of each class of narrow,"),
+        ("networks/peers", "of one image of 64x64"),
+    ],
+)
+def test_tables_and_figures_say_what_was_asked_for(html, page, said):
+    shown = BeautifulSoup((html / f"{page}.html").read_text(), "html.parser")
+    captions = [caption.get_text() for caption in shown.find_all("figcaption")]
+    assert any(said in caption for caption in captions)
     assert not any("{" in caption for caption in captions)

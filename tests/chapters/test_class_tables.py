@@ -10,7 +10,7 @@ from sklearn.metrics import confusion_matrix
 from conftest import REPOSITORY
 from verydeep.chapters import class_tables, figures
 from verydeep.data.sources import Imagenet20
-from verydeep.errors import UnknownName
+from verydeep.errors import UnknownName, VerydeepError
 
 
 def predictions_of(run: str) -> pd.DataFrame:
@@ -114,6 +114,25 @@ def test_what_has_not_been_run_is_left_out_and_what_does_not_exist_is_said(check
     assert figures.errors_by_class(class_tables.errors_by_class("narrow", "A-256")).figure.axes
     with pytest.raises(UnknownName, match="unknown network of narrow 'F-256'"):
         class_tables.errors_by_class("narrow", "F-256")
+
+
+@pytest.mark.parametrize(
+    ("study", "networks"),
+    [
+        ("narrow", ["A-256-batch-norm", "D-256-ladder-1", "E-256-batch-norm"]),
+        ("quarter", ["A-256", "D-256", "E-256"]),
+        ("released", [f"{config}-torchvision-batch-norm" for config in "ADE"]),
+    ],
+)
+def test_where_no_networks_are_named_depth_is_shown_by_the_fairest_that_a_study_has(study, networks):
+    assert class_tables.networks_shown(study) == networks
+    assert class_tables.networks_shown(study, ["B-256"]) == ["B-256"]
+
+
+@pytest.mark.parametrize("named", ["A-256", [], [256]])
+def test_networks_that_are_no_names_are_refused(named):
+    with pytest.raises(VerydeepError, match="networks must be a list of rows of Table 3"):
+        class_tables.networks_shown("narrow", named)
 
 
 def test_classes_have_words_or_where_these_lie_in_a_sets_own_files_numbers():

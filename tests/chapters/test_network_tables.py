@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from verydeep.chapters import network_tables
 from verydeep.chapters.figures import networks
 from verydeep.errors import UnknownName
-from verydeep.networks.configurations import all_configurations
+from verydeep.networks.configurations import Size, all_configurations
 from verydeep.networks.stacks import Stack, lines, receptive_field, ways
 
 
@@ -41,6 +41,8 @@ def test_the_table_of_layers_has_the_notes_values_and_its_totals():
     assert table.loc["conv3_1", "activations"] == 802_816
     assert table.loc["all", "weights"] + table.loc["all", "biases"] == 138_357_544
     assert table.loc["all", "memory (MiB)"] == pytest.approx(table.loc["all", "activations"] * 4 / 2**20, abs=0.01)
+    small = network_tables.shapes(Size(crop=56, width_divisor=8))
+    assert small.loc[["input", "conv1_1", "pool1"], "A"].tolist() == ["56x56x3", "56x56x8", "28x28x8"]
     assert network_tables.shapes().loc["conv5_3", "A"] == "" != network_tables.shapes().loc["conv5_3", "D"]
 
 

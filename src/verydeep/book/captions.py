@@ -1,11 +1,12 @@
 """Numbers and captions for the tables that cells show, as MyST-NB gives them to figures.
 
 A cell's metadata says ``"table": {"caption": ..., "name": ...}``; a template has no name, as each run has a copy. In
-a caption ``{study}`` stands for what the notebook's parameters say, so that a table names the study that it shows.
+a caption, of a figure too, ``{study}`` stands for the value of the notebook's parameter of that name, as it was run.
 Tables in Markdown have ``{table}``; all are numbered together. ``Tab. 3`` is the book's, ``Table 3`` the paper's.
 """
 
 import ast
+import re
 from pathlib import Path
 
 import nbformat
@@ -16,33 +17,34 @@ from sphinx.writers.html5 import HTML5Translator
 
 from verydeep.errors import VerydeepError
 
-#: What stands for the study in a caption.
-STUDY = "{study}"
+#: What stands for a parameter in a caption.
+_PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 class NumberedTable(nodes.General, nodes.Element):
     """What a cell shows, with its caption and the id by which it is linked to."""
 
 
-class TableCaptions(SphinxTransform):
-    """Put the outputs of every cell that has a caption for a table into a :class:`NumberedTable`."""
+class Captions(SphinxTransform):
+    """Put the outputs of every cell that has a caption for a table into a :class:`NumberedTable`.
+
+    And what the notebook's parameters are into the captions of tables and figures.
+    """
 
     default_priority = 710  # after the outputs are there, before references are resolved
 
     def apply(self, **kwargs):
-        study = None  # read from the notebook once, where a caption asks for it
-        for cell in list(self.document.findall(nodes.container)):
-            wanted = cell.get("cell_metadata", {}).get("table") if cell.get("nb_element") == "cell_code" else None
+        for cell in [part for part in self.document.findall(nodes.container) if part.get("nb_element") == "cell_code"]:
+            for text in [text for caption in cell.findall(nodes.caption) for text in caption.findall(nodes.Text)]:
+                text.parent.replace(text, nodes.Text(self._named(text)))  # of a figure
+            wanted = cell.get("cell_metadata", {}).get("table")
             if wanted is None:
                 continue
             shown = [part for part in cell.children if part.get("nb_element") == "cell_code_output"]
             if not shown:
                 continue  # a template, which was not executed
-            caption = wanted["caption"]
-            if STUDY in caption:
-                study = study or asked_for(Path(self.env.doc2path(self.env.docname)), "study")
-                caption = caption.replace(STUDY, study)
-            numbered = NumberedTable(caption=caption, names=[wanted["name"]] if "name" in wanted else [])
+            names = [wanted["name"]] if "name" in wanted else []
+            numbered = NumberedTable(caption=self._named(wanted["caption"]), names=names)
             numbered.source, numbered.line = cell.source, cell.line
             if numbered["names"]:
                 self.document.note_explicit_target(numbered)
@@ -52,9 +54,14 @@ class TableCaptions(SphinxTransform):
             shown[0].children = []
             shown[0] += numbered
 
+    def _named(self, caption: str) -> str:
+        """A caption with what the notebook's parameters are, where it names them."""
+        notebook = Path(self.env.doc2path(self.env.docname))
+        return _PARAMETER.sub(lambda found: str(asked_for(notebook, found[1])), caption)
 
-def asked_for(notebook: Path, parameter: str) -> str:
-    """The text that a notebook's cell of parameters gives one of them.
+
+def asked_for(notebook: Path, parameter: str) -> object:
+    """What a notebook's cell of parameters gives one of them.
 
     Raises
     ------
@@ -89,4 +96,4 @@ def _depart(translator: HTML5Translator, node: NumberedTable) -> None:
 def setup(app: Sphinx) -> None:
     """Register with Sphinx."""
     app.add_enumerable_node(NumberedTable, "table", _caption, html=(_visit, _depart))
-    app.add_transform(TableCaptions)
+    app.add_transform(Captions)

@@ -8,12 +8,41 @@ import pandas as pd
 from verydeep import runs, statistics
 from verydeep.chapters import display
 from verydeep.data.sources import SOURCES
-from verydeep.errors import RecordError, UnknownName
+from verydeep.errors import RecordError, UnknownName, VerydeepError
 from verydeep.runs import answers, predictions
 from verydeep.studies import Run, load, planned_runs
 from verydeep.studies.measurements import single
 
 _PERCENT = 100
+#: The configurations that are shown where none are named: the paper's shallowest, and its two best.
+_SHOWN = ("A", "D", "E")
+
+
+def networks_shown(study: str, named: list[str] | None = None) -> list[str]:
+    """The rows of Table 3 that are named, or, where none are, A, D and E of the study's first scale.
+
+    Each with batch normalisation and nothing else changed, where the study trains it so: that is the fair test of
+    depth; else as the study itself has it.
+
+    Raises
+    ------
+    VerydeepError
+        For what is no list of names.
+    """
+    if named is not None:
+        if not (isinstance(named, list) and named and all(isinstance(name, str) for name in named)):
+            raise VerydeepError(f"networks must be a list of rows of Table 3, for example ['A-256'], not {named!r}")
+        return named
+    spec = load(study)
+    scale = next(iter(spec.networks))
+    runs_there = [run for run in planned_runs(spec) if (run.seed, run.train_scale) == (spec.seeds[0], scale)]
+    normalised = spec.network_at(scale).model_copy(update={"batch_norm": True})
+    chosen = []
+    for config in _SHOWN:
+        plain, *variants = [run for run in runs_there if run.config == config] or [None]
+        if plain:
+            chosen.append(next((run for run in variants if run.network == normalised), plain).row)
+    return chosen
 
 
 def errors_by_class(study: str, *networks: str) -> display.Table:

@@ -44,11 +44,11 @@ def layer_table(config: str, size: Size = PAPER_SIZE) -> pd.DataFrame:
     return display.table(frame.rename_axis("layer").round(2), units=units, missing="")
 
 
-def shapes() -> pd.DataFrame:
-    """The input and the output shape of every layer of all six configurations at the paper's size, a column each."""
-    columns, side = {}, PAPER_SIZE.crop
+def shapes(size: Size = PAPER_SIZE) -> pd.DataFrame:
+    """The input and the output shape of every layer of all six configurations, a column each."""
+    columns, side = {}, size.crop
     for name in PAPERS:
-        layers = anatomy.layers(all_configurations()[name])
+        layers = anatomy.layers(all_configurations()[name], size)
         outputs = {layer.name: "x".join(map(str, layer.shape[::-1])) for layer in layers}
         columns[name] = {"input": f"{side}x{side}x3"} | outputs
     order = ["input", *(layer.name for layer in anatomy.layers(all_configurations()["E"]))]

@@ -124,7 +124,8 @@ def read_numbers(study: Study) -> Iterator[Number]:
     together = table9_fusions(study)
     yield from _fusions("table9", together, study)
     yield from _fusions("table10", dict(zip(["VGG"], together.values(), strict=False)), study)
-    yield from (Number(**keys) for keys in transfers.read(study))
+    for keys in transfers.read(study):
+        yield Number(status=NOT_RUN if keys["value"] is None else DONE, **keys)
 
 
 def _single_networks(table: str, study: Study) -> Iterator[Number]:

@@ -163,14 +163,14 @@ def _resample(folder: Path, changed: int, measurement: str, metric: str, precisi
 
 
 def read(study: Study) -> Iterator[dict]:
-    """The keys of every :class:`verydeep.results.numbers.Number` of Tables 11 and 12."""
+    """The keys of every ``Number`` of Tables 11 and 12 but for its status: what has no value was not run."""
     every = _recorded(study)  # read once: a study has a hundred rows
     for row in rows(study):
         identity, cell = f"{study.name}.{row.cell}", recorded(row, every)
         common = {"id": identity, "paper": printed_beside(row.cell), "measurement": row.features.name}
         if cell is None:
             nothing = dict.fromkeys(("value", "low", "high", "n"))
-            yield common | nothing | {"status": "not run", "run": row.transfer.name}
+            yield common | nothing | {"run": row.transfer.name}
             continue
         interval, names = cell.interval, tuple(cell.scores)
         values = [score.value for score in cell.scores.values()]
@@ -179,7 +179,6 @@ def read(study: Study) -> Iterator[dict]:
             "low": interval.low,
             "high": interval.high,
             "n": cell.scores[names[0]].n,
-            "status": "done",
             "run": names[0],
             "runs": names,
             "seed_spread": float(np.std(values, ddof=1)) if len(values) > 1 else None,

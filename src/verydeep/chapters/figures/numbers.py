@@ -21,6 +21,7 @@ from verydeep.chapters.figures.style import (
     use_style,
 )
 from verydeep.results import claims
+from verydeep.results.numbers import NOT_RUN
 from verydeep.results.printed import judged_cell
 
 
@@ -192,7 +193,7 @@ def effects(told: list) -> Picture:
             axes.plot([value.low, value.high], [place, place], color=colour, linewidth=2.4, solid_capstyle="round")
             at, mark = (FARTHEST, ">") if value.value > FARTHEST else (value.value, "o")
             axes.plot(at, place, mark, color=colour, markerfacecolor=inside, markersize=7, clip_on=False)
-        said = "not run" if value is None else f"{value.value:+.1f}  {effect.said}"
+        said = NOT_RUN if value is None else f"{value.value:+.1f}  {effect.said}"
         beside = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 9, "color": colour}
         axes.text(1.03, place, said, **beside)
     axes.axvline(0, color="#777777", linewidth=0.8)
@@ -216,7 +217,6 @@ def cost_picture(frame: pd.DataFrame) -> Picture:
     use_style()
     figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
     if frame.empty:
-        axes.text(0.5, 0.5, "not run", ha="center")
         return finished(figure)
     work, error = "multiply-adds (billions)", "top-1"
     groups = [group.sort_values(work) for _, group in frame.reset_index().groupby("network", sort=False)]

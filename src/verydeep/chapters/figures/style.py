@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 
 from verydeep import files
+from verydeep.results.numbers import NOT_RUN
 
 # Readable on white; in the dark the book's style sheet turns drawings round, light for dark (``verydeep.css``).
 TRAIN, HELD_OUT, HELD_OUT_TOP5 = "#7d828b", "#1b6ca8", "#4f97c9"
@@ -105,6 +106,6 @@ def finished(figure: Figure) -> Picture:
     """
     for axes in figure.axes:
         if axes.axison and not axes.has_data() and not axes.texts:
-            axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center")
+            axes.text(0.5, 0.5, NOT_RUN, transform=axes.transAxes, ha="center")
     plt.close(figure)
     return Picture(figure)
