@@ -123,6 +123,14 @@ def test_rows_of_others_that_were_not_run_are_left_out_and_counted_once_any_was(
     assert error_tables.left_out(3, ["quarter"]) == 0
 
 
+def test_of_the_others_no_study_has_a_column_that_plans_none_of_them_and_no_heading_is_empty(trained):
+    """Smoke tests A on many crops, which is no variant; narrow does not plan to."""
+    shown = error_tables.errors(5, ["smoke", "narrow"], others=True)
+    assert [*dict.fromkeys(source for source, _ in shown.columns)] == ["", "smoke"]
+    assert "variant" not in shown[""] and "variant" in error_tables.errors(3, ["quarter"], others=True)[""]
+    assert "narrow" in error_tables.errors(5, ["smoke", "narrow"]).columns
+
+
 def test_what_both_ways_gain_over_each_is_the_difference_of_their_cells():
     table = testing_tables.dense_against_multi_crop("quarter")
     known = {found.id: found.value for found in results.read("quarter").numbers}

@@ -45,9 +45,10 @@ def errors(table: int, studies: list[str], others: bool = False) -> pd.DataFrame
     ----------
     others
         Instead of the paper's rows, those of the studies' networks that its table does not have, and of these the ones
-        that were run, once any was.
+        that were run, once any was; without the columns that say nothing of them.
     """
     heads = _other_heads(table, studies) if others else _paper_heads(table)
+    studies = planning(table, studies) if others else studies
     names = {row: _TABLE7.get(row) if table == 7 else f"table{table}.{row}" for row in heads}
     instead: dict[tuple, str] = {}
     columns = {("", key): [head[key] for head in heads.values()] for key in next(iter(heads.values()), {})}
@@ -139,7 +140,15 @@ def _other_heads(table: int, studies: list[str]) -> dict[str, dict]:
                 head = _head(row.run.config, row.run.train_scale, ";".join(map(str, row.measurement.test_scales)))
                 head |= {"evaluation": row.measurement.method} if table == 5 else {}
                 heads[row.name] = head | {"variant": row.run.variant or ""}
-    return heads
+    said = {key for head in heads.values() for key, text in head.items() if text != ""}
+    return {name: {key: head[key] for key in head if key in said} for name, head in heads.items()}
+
+
+def planning(table: int, studies: list[str]) -> list[str]:
+    """Those of the studies that plan one at least of the ``others`` that :func:`errors` shows; all where none are."""
+    shown = {*_other_heads(table, studies)}
+    named = {study: {row.name for row in results.rows(f"table{table}", load(study))} for study in studies}
+    return [study for study, names in named.items() if names & shown] or studies
 
 
 def left_out(table: int, studies: list[str]) -> int:

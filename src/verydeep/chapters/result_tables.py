@@ -2,6 +2,7 @@
 
 import html
 import os
+from collections.abc import Iterable
 
 from verydeep import results
 from verydeep.chapters import display, error_tables, transfer_tables
@@ -40,7 +41,8 @@ def result_table(table: int, *studies: str, others: bool = False) -> ResultTable
         that were run, once any was.
     """
     theirs = f'<a href="{addresses.table_url(table)}">Table {table} of the paper</a>'
-    caption = f"Beside {theirs}, errors in percent. {html.escape(_coverage(table, studies))}"
+    shown = error_tables.planning(table, [*studies]) if others else studies
+    caption = f"Beside {theirs}, errors in percent. {html.escape(_coverage(table, shown))}"
     if others and (count := error_tables.left_out(table, [*studies])):
         left = "Left out is one that has" if count == 1 else f"Left out are {count} that have"
         caption += f" {left} not been run; the page of the study says how."
@@ -65,7 +67,7 @@ def transfer_table(table: int, *studies: str) -> ResultTable:
     return ResultTable(head, [False] * 3 + [True] * (1 + len(studies)), rows, caption)
 
 
-def _coverage(table: int, studies: tuple[str, ...]) -> str:
+def _coverage(table: int, studies: Iterable[str]) -> str:
     """What the intervals cover; where that differs between studies, of each."""
     covered: dict[str, list[str]] = {}
     for study in studies:
