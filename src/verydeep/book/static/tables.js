@@ -207,7 +207,7 @@ function showEdges(table) {
   for (const cell of table.querySelectorAll("td")) {
     const length = textOf(cell).length;
     cell.classList.toggle("long", length > 60);
-    cell.classList.toggle("phrase", length > 24 && length <= 60);
+    cell.classList.toggle("phrase", length > 16 && length <= 60);
     cell.classList.toggle("short", length <= 16);
   }
   for (const head of table.querySelectorAll("tbody th")) head.classList.toggle("phrase", textOf(head).length > 16);
