@@ -81,6 +81,7 @@ def test_networks_of_one_recipe_are_one_line_whatever_their_variants_are_called(
     assert lines["40 epochs, random weights, batch normalisation"] == {
         "A-256-batch-norm",
         "B-256-batch-norm",
+        "C-256-batch-norm",
         "D-256-ladder-1",
         "E-256-batch-norm",
     }

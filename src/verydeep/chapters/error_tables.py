@@ -226,6 +226,7 @@ _BESIDE = {
     "E": {
         "A-256-batch-norm": "A, batch normalisation",
         "B-256-batch-norm": "B, batch normalisation",
+        "C-256-batch-norm": "C, batch normalisation",
         "D-256-ladder-1": "D, batch normalisation",
         "E-256-batch-norm": "E, batch normalisation",
         "A-256-long-0.01": "A, {} epochs",
