@@ -96,6 +96,18 @@ def test_a_name_is_not_broken_and_three_columns_fit_a_phone(shown):
 
 
 @pytest.mark.browser
+def test_few_words_keep_to_two_lines_on_a_phone(shown):
+    """The page of a study once broke "not run: needs D-256-s0" into four."""
+    rows = [["networks", "data", "state", "measure", *NUMBERS]]
+    rows += [[f"D-{k}", "voc2007-val", "not run: needs D-256-s0", "map", *NUMBERS] for k in range(3)]
+    state = shown(rows, PHONE).locator("tbody td.words").first
+    lines = state.evaluate(
+        "cell => cell.getBoundingClientRect().height / parseFloat(getComputedStyle(cell).lineHeight)"
+    )
+    assert state.bounding_box()["width"] >= 8.5 * 16 and not lines >= 3
+
+
+@pytest.mark.browser
 def test_the_reason_for_a_verdict_is_in_view_on_a_desktop(shown):
     """Sentences of a last column stand below the rest of their row, and are still its last cell."""
     reason = "no; training error, %: B-256 11.7 against 5.1 of A-256-longer; C-256 14.8 against 5.1 of A-256-longer"

@@ -205,9 +205,10 @@ function lastBelow(table) {
    view. On a phone, where every table is, sentences in it are given room. */
 function showEdges(table) {
   for (const cell of table.querySelectorAll("td")) {
-    const length = textOf(cell).length;
+    const text = textOf(cell), length = text.length;
     cell.classList.toggle("long", length > 60);
-    cell.classList.toggle("phrase", length > 16 && length <= 60);
+    cell.classList.toggle("phrase", length > 24 && length <= 60);
+    cell.classList.toggle("words", length > 16 && length <= 24 && /^\p{L}/u.test(text));
     cell.classList.toggle("short", length <= 16);
   }
   for (const head of table.querySelectorAll("tbody th")) head.classList.toggle("phrase", textOf(head).length > 16);
