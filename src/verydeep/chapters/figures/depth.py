@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from verydeep.chapters.depth_tables import trained_in_words
 from verydeep.chapters.figures.style import HELD_OUT, TRAIN, Picture, finished, use_style
 
 #: How far networks of as many updates stand from each other, as a part of the most updates, or they would lie on one
@@ -21,7 +22,7 @@ _COLOURS = dict(zip("ABCDE", plt.get_cmap("viridis")([0.0, 0.25, 0.45, 0.65, 0.8
 
 
 def error_by_depth(frame: pd.DataFrame) -> Picture:
-    """Top-1 error against depth, of :func:`verydeep.chapters.findings.by_depth`: the paper, and each recorded study.
+    """Top-1 error against depth, of :func:`verydeep.chapters.depth_tables.by_depth`: the paper and each recorded study.
 
     Every panel is as many percentage points high, so slopes compare; their places do not, since the data are others. A
     hollow mark, left of its place and in the colour of its line, is a single network: A trained for as long as the
@@ -88,7 +89,8 @@ def _one_source(axes: Axes, part: pd.DataFrame) -> None:
             color=HELD_OUT if named or (not line and group["recipe"].iat[0] == own) else TRAIN,
             markersize=4,
             elinewidth=1.2,
-            label=_label(group),
+            # a longer line would take the panel's width
+            label=textwrap.fill(trained_in_words(group), 28) if group["trained"].iat[0] else None,
         )
         for row in group.itertuples() if named else ():
             at, place, aligned = _beside_a_mark(row, group, part)
@@ -109,19 +111,6 @@ def _beside_a_mark(row, group: pd.DataFrame, part: pd.DataFrame) -> tuple[float,
     if pd.isna(above) or above > below:
         return row.high, (0, 4), {"ha": "center", "va": "bottom"}
     return row.low, (0, -4), {"ha": "center", "va": "top"}
-
-
-def _label(group: pd.DataFrame) -> str | None:
-    """How long the networks of a line, or the one of a mark, were trained, and which of a line after an A."""
-    words, started = group["trained"].iat[0], group.loc[group["after"] > 0]
-    if len(group) == 1:
-        label = f"{group['config'].iat[0]}, {words}"
-    elif started.empty:
-        label = words
-    else:
-        ends = dict.fromkeys((started["config"].iat[0], started["config"].iat[-1]))
-        label = f"{words}, {'–'.join(ends)} after A's {started['after'].iat[0]}"
-    return textwrap.fill(label, 28) if words else None  # a longer one would take the panel's width
 
 
 def error_by_updates(frames: dict[str, pd.DataFrame]) -> Picture:
