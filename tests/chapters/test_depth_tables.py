@@ -126,7 +126,7 @@ def test_a_single_network_has_its_lines_colour_and_lies_on_no_other_mark():
 def test_each_recipe_has_its_errors_in_testing_and_in_training():
     table = depth_tables.by_recipe("narrow")
     normalised = "40 epochs, random weights, batch normalisation"
-    tested, trained = (table.loc[(normalised, told)] for told in ("validation images, densely", "training crops"))
+    tested, trained = (table.loc[(normalised, told)] for told in ("validation, dense", "training crops"))
     for config, row in zip("ABCDE", ("A-256-batch-norm", "B-256-batch-norm", "C-256-batch-norm", "D-256-ladder-1",
                                      "E-256-batch-norm"), strict=True):  # fmt: skip
         assert tested[config] == round(results.number(f"narrow.table3.{row}.top1").value, 1)
@@ -146,5 +146,5 @@ def test_of_several_seeds_the_error_in_training_is_their_mean_too():
 
 def test_a_study_that_is_tested_on_one_crop_says_so_and_one_with_one_depth_has_no_rows():
     where = depth_tables.by_recipe("quarter").index.get_level_values("error on")
-    assert {*where} == {"validation images, one crop", "training crops"}
+    assert {*where} == {"validation, one crop", "training crops"}
     assert depth_tables.by_recipe("wide").empty

@@ -1,8 +1,9 @@
 """Numbers and captions for the tables that cells show, as MyST-NB gives them to figures.
 
 A cell's metadata says ``"table": {"caption": ..., "name": ...}``; a template has no name, as each run has a copy. In
-a caption, of a figure too, ``{study}`` stands for the value of the notebook's parameter of that name, as it was run.
-Tables in Markdown have ``{table}``; all are numbered together. ``Tab. 3`` is the book's, ``Table 3`` the paper's.
+a caption, of a figure too, ``{study}`` stands for the value of the notebook's parameter of that name, as it was run;
+what stands between backticks is code. Tables in Markdown have ``{table}``; all are numbered together. ``Tab. 3`` is
+the book's, ``Table 3`` the paper's.
 """
 
 import ast
@@ -15,6 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.writers.html5 import HTML5Translator
 
+from verydeep.chapters import display
 from verydeep.errors import VerydeepError
 
 #: What stands for a parameter in a caption.
@@ -84,7 +86,8 @@ def _visit(translator: HTML5Translator, node: NumberedTable) -> None:
     translator.body.append(translator.starttag(node, "figure", CLASS="numbered-table"))
     translator.body.append("<figcaption>")
     translator.add_fignumber(node)
-    translator.body.append(f'<span class="caption-text">{translator.encode(node["caption"])}</span>')
+    caption = display.with_code(translator.encode(node["caption"]))
+    translator.body.append(f'<span class="caption-text">{caption}</span>')
     translator.add_permalink_ref(node, "Link to this table")
     translator.body.append("</figcaption>\n")
 

@@ -13,7 +13,7 @@ from verydeep.studies import recipes
 
 _NETWORKS = ("A", "B", "C", "D", "E")
 _DEPTH_CLAIM = 3
-_TESTED = {"dense": "validation images, densely", "centre-crop": "validation images, one crop"}
+_TESTED = {"dense": "validation, dense", "centre-crop": "validation, one crop"}
 
 
 def by_depth(*of: str) -> pd.DataFrame:

@@ -122,7 +122,12 @@ class Table(pd.DataFrame):
             shown = _one_head(_linked(text(self), self.attrs.get("links", {})))
         if caption := self.attrs.get("caption"):
             shown = shown.replace("<thead>", f"<caption>{html.escape(caption)}</caption><thead>", 1)
-        return re.sub(r"`([^`<>]+)`", r"<code>\1</code>", shown)  # as in the prose around it
+        return with_code(shown)
+
+
+def with_code(shown: str) -> str:
+    """HTML of a table or its caption, in which what stands between backticks is code, as in the prose around it."""
+    return re.sub(r"`([^`<>]+)`", r"<code>\1</code>", shown)
 
 
 #: Under a table in which networks of several seeds stand with one.
