@@ -68,6 +68,28 @@ def test_on_a_phone_what_stays_of_a_row_tells_it_from_the_others(shown):
 
 
 @pytest.mark.browser
+def test_on_a_phone_what_is_the_same_in_every_row_is_told_once(shown):
+    """Table 5's first four columns once took the whole screen, and two of them say one thing six times."""
+    rows = [["config", "train S", "test Q", "evaluation", "paper", "code", *NUMBERS]]
+    ways = ("dense", "multi-crop", "multi-crop &amp; dense")
+    rows += [[name, "[256;512]", "256, 384, 512", way, "not run", "0", *NUMBERS] for name in "DE" for way in ways]
+    table = shown(rows, PHONE)
+    heads = table.locator("thead th")
+    assert [head.inner_text() for head in heads.all() if head.is_visible()][:4] == [
+        "config",
+        "evaluation",
+        "paper",
+        "code",
+    ]
+    assert table.locator("caption").inner_text() == "In every row: train S [256;512]; test Q 256, 384, 512."
+    first = table.locator("tbody tr").first.locator("td").nth(5).bounding_box()
+    assert first["x"] + first["width"] < 390, "a value is in view"
+    assert table.evaluate(HELD) == [[name, way.replace("&amp;", "&")] for name in "DE" for way in ways]
+    wide = shown(rows, DESKTOP)
+    assert wide.locator("caption").count() == 0 and wide.locator("thead th").nth(1).is_visible()
+
+
+@pytest.mark.browser
 def test_of_an_index_that_is_too_wide_the_levels_stay_by_which_rows_differ(shown):
     rows = [["claim", "first", "second", *NUMBERS]]
     names = [("1", f"centre-crop.{one}-256-longest", f"centre-crop.{one}-384-long-0.01") for one in "ABC"]
@@ -99,7 +121,7 @@ def test_a_name_is_not_broken_and_three_columns_fit_a_phone(shown):
 def test_few_words_have_room_on_a_phone(shown):
     """The page of a study once broke "not run: needs D-256-s0" into four lines."""
     rows = [["networks", "data", "state", "measure", *NUMBERS]]
-    rows += [[f"D-{k}", "voc2007-val", "not run: needs D-256-s0", "map", *NUMBERS] for k in range(3)]
+    rows += [[f"D-{k}", "voc2007-val", f"not run: needs D-256-s{k}", "map", *NUMBERS] for k in range(3)]
     state, number = (shown(rows, PHONE).locator("tbody tr").first.locator("td").nth(column) for column in (2, 4))
     assert state.bounding_box()["width"] >= 8.5 * 16 > number.bounding_box()["width"]
 

@@ -172,7 +172,7 @@ function holdKeys(table) {
     if (table.scrollWidth - seen <= 2) return;
     const widthOf = (column) => ofKeys.find((one) => one.column === column).cell.getBoundingClientRect().width;
     const widths = Object.fromEntries(keys.map((column) => [column, widthOf(column)]));
-    const given = withRoom(keys, texts, widths, SHARE * seen);
+    const given = withRoom(keys.filter((column) => widths[column]), texts, widths, SHARE * seen); // none of those told once
     let left = 0;
     for (const column of keys.filter((column) => column in given)) {
       const width = Math.ceil(given[column]);
@@ -181,6 +181,36 @@ function holdKeys(table) {
       left += width - 1; // no gap between two, whatever a pixel is
     }
     for (const {cell, column} of ofKeys) if (column in given) cell.classList.add("key", `key-${column}`);
+  };
+}
+
+/* Where a table is too wide for a phone, columns that say one thing in every row are told once, in its caption. Values,
+   what is missing and links stay where they are. */
+function tellOnce(table) {
+  const rows = [...table.rows], columns = rows[0].cells.length;
+  const even = table.tHead?.rows.length === 1 && rows.length > 2 && rows.every((row) => row.cells.length === columns
+    && [...row.cells].every((cell) => cell.rowSpan === 1 && cell.colSpan === 1));
+  if (!even) return () => {};
+  const [head, ...body] = rows.map((row) => [...row.cells]);
+  const isSame = (column) => {
+    const said = textOf(body[0][column]);
+    return textOf(head[column]) && !MISSING.has(said) && !NUMBER.test(said)
+      && body.every((row) => textOf(row[column]) === said && !row[column].querySelector("a"));
+  };
+  const same = [...Array(columns).keys()].filter(isSame);
+  if (!same.length) return () => {};
+  const line = document.createElement("span");
+  const told = same.map((column) => `${textOf(head[column])} ${textOf(body[0][column])}`);
+  line.className = "told";
+  line.textContent = `In every row: ${told.join("; ")}.`;
+  const tell = (once) => {
+    for (const column of same) for (const row of [head, ...body]) row[column].hidden = once;
+    if (once) (table.caption ?? table.createCaption()).append(line);
+    else line.remove();
+  };
+  return () => {
+    tell(false);
+    if (!WIDE.matches && table.scrollWidth - table.clientWidth > 2) tell(true);
   };
 }
 
@@ -212,12 +242,11 @@ function showEdges(table) {
     cell.classList.toggle("short", length <= 16);
   }
   for (const head of table.querySelectorAll("tbody th")) head.classList.toggle("phrase", textOf(head).length > 16);
-  const [below, hold] = table.tBodies[0]?.rows.length ? [lastBelow(table), holdKeys(table)] : [() => {}, () => {}];
+  const fits = table.tBodies[0]?.rows.length ? [tellOnce, lastBelow, holdKeys].map((fit) => fit(table)) : [];
   let seen;
   const look = () => {
     if (table.clientWidth !== seen) {
-      below();
-      hold();
+      for (const fit of fits) fit();
       seen = table.clientWidth;
     }
     const rest = table.scrollWidth - table.clientWidth;
