@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from verydeep import studies
-from verydeep.chapters import display, ladder_tables
+from verydeep import results, studies
+from verydeep.chapters import display, figures, ladder_tables
 from verydeep.networks import anatomy
 
 
@@ -26,6 +26,18 @@ def test_a_rung_is_told_apart_from_the_last_one_that_was_taken(repository, monke
     assert told["D-256-ladder-4"] == "label_smoothing: 0.1"
 
 
+def test_the_picture_says_what_each_rung_adds_and_whether_it_was_taken(repository, monkeypatch):
+    monkeypatch.setattr(ladder_tables, "taken", lambda errors: [True, True, False, *[None] * (len(errors) - 3)])
+    points = ladder_tables.points("narrow")
+    assert points["row"].tolist()[:3] == [
+        "the study's recipe", "+ batch normalisation", "+ averages of the last map (not taken)",
+    ]  # fmt: skip
+    for row, run in zip(points.itertuples(), ladder_tables.rungs(studies.load("narrow")), strict=True):
+        number = results.number(f"narrow.table3.{run.row}.top1")
+        assert row.status == number.status
+        assert (row.error, row.low, row.high) == (number.value, number.low, number.high) or number.value is None
+
+
 @pytest.mark.parametrize(("errors", "verdicts"), [
     ([30.0, 25.0, 26.0, 25.5, 25.0], [True, True, False, False, True]),
     ([30.0, 31.0, 30.0], [True, False, True]),
@@ -43,4 +55,5 @@ def test_what_was_not_run_says_so_with_its_command(checkout):
     for run in ladder_tables.rungs(studies.load("narrow")):
         expected = anatomy.parameters(run.configuration, run.size) / 1e6
         assert table.loc[run.row, "parameters (millions)"] == pytest.approx(expected, abs=5e-4)
-    assert ladder_tables.ladder("smoke").empty
+    assert ladder_tables.ladder("smoke").empty and ladder_tables.points("smoke").empty
+    assert figures.errors_picture(ladder_tables.points("smoke")).figure.axes[0].texts[0].get_text() == display.NOT_RUN

@@ -547,5 +547,6 @@ def test_what_a_run_changes_is_said_in_words_too():
     )}  # fmt: skip
     assert [*said.values()] == [
         "", "random weights, batch normalisation", "dropout 0.0", "no flip",
-        "random weights, crops resized, label smoothing 0.1, weight average 0.999, batch normalisation, head average",
+        "random weights, stretched crops, smoothed labels 0.1, averaged weights 0.999, batch normalisation, "
+        "averages of the last map",
     ]  # fmt: skip

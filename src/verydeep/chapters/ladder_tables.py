@@ -6,12 +6,14 @@ from the variant ``random``. The rule by which a rung is taken stands in :func:`
 
 import re
 
+import pandas as pd
+
 from verydeep import progress, results, runs
 from verydeep.chapters import display, training_tables
 from verydeep.chapters.display import NOT_RUN
 from verydeep.networks import anatomy
 from verydeep.results import training_cost
-from verydeep.studies import Run, Study, load, planned_runs
+from verydeep.studies import Run, Study, load, planned_runs, recipes
 
 _RUNG = re.compile(r"ladder-\d+")
 #: Keys that say where a network starts and not how one would train it; the same on every rung.
@@ -54,6 +56,32 @@ def taken(errors: list[float | None]) -> list[bool | None]:
     return verdicts
 
 
+def _after(steps: list[Run]) -> list[tuple[Run, bool | None, dict[str, object]]]:
+    """Each rung, whether it is :func:`taken`, and what it changes of the last one that was taken before it."""
+    records = [runs.read_record(run, "train") for run in steps]
+    errors = [record.metrics.held_out_error("top1") if record else None for record in records]
+    shown, before = [], None
+    for run, kept in zip(steps, taken(errors), strict=True):
+        shown.append((run, kept, changed(run, before) if before else {}))
+        before = before if kept is False else run
+    return shown
+
+
+def points(study: str) -> pd.DataFrame:
+    """Top-1 errors of the rungs for a picture, as of :func:`verydeep.chapters.error_tables.points`: a row a rung.
+
+    ``row`` says what it adds, and that it was not taken where it was not.
+    """
+    spec, lines = load(study), []
+    for run, kept, told in _after(rungs(spec)):
+        number = results.read(study).number(f"{study}.table3.{run.row}.top1")
+        row = (f"+ {recipes.in_words(told)}" if told else "the study's recipe") + " (not taken)" * (kept is False)
+        errors = {"error": number.value, "low": number.low, "high": number.high}
+        lines.append({"row": row, "source": study, "status": number.status} | errors)
+    frame = pd.DataFrame(lines, columns=["row", "source", "status", "error", "low", "high"])
+    return frame.astype(dict.fromkeys(["error", "low", "high"], float))
+
+
 def ladder(study: str) -> display.Table:
     """A row a rung: what it changes, its errors with 95 % intervals, whether it is taken, its size and its time.
 
@@ -65,12 +93,8 @@ def ladder(study: str) -> display.Table:
     if not steps:
         return display.without_rows(f"The study {study} has no ladder.")
     snapshot, records = results.read(study), [runs.read_record(run, "train") for run in steps]
-    errors = [record.metrics.held_out_error("top1") if record else None for record in records]
-    said = {True: "yes", False: "no", None: NOT_RUN}
-    rows, before = [], None
-    for run, record, kept in zip(steps, records, taken(errors), strict=True):
-        told = changed(run, before) if before else {}
-        before = before if kept is False else run
+    said, rows = {True: "yes", False: "no", None: NOT_RUN}, []
+    for record, (run, kept, told) in zip(records, _after(steps), strict=True):
         parameters = anatomy.parameters(run.configuration, run.size)
         rows.append(
             {

@@ -99,8 +99,13 @@ def changes(run: Run) -> str:
 
 def changes_in_words(run: Run) -> str:
     """:func:`changes` for a picture or a sentence: ``random weights, dropout 0.5``."""
+    return in_words(_changed(run))
+
+
+def in_words(changed: dict[str, object]) -> str:
+    """Keys of a recipe or a network, and what they are changed to, for a picture or a sentence."""
     words = []
-    for key, value in _changed(run).items():
+    for key, value in changed.items():
         name = _WORDS.get(key, key.replace("_", " "))
         plain = name if value is True else f"no {name}" if value is False else f"{name} {value}"
         words.append(_WORDS.get((key, value), plain))
@@ -112,6 +117,10 @@ _WORDS = {
     "batch_norm": "batch normalisation",
     ("transfer_from_a", False): "random weights",
     ("initialisation", "glorot"): "Glorot's weights",
+    ("head", "average"): "averages of the last map",
+    ("crops", "resized"): "stretched crops",
+    "label_smoothing": "smoothed labels",
+    "weight_average": "averaged weights",
 }
 
 

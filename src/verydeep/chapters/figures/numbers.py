@@ -57,9 +57,11 @@ def errors_picture(frame: pd.DataFrame, error: str = "top-1 error") -> Picture:
     """The error of every row, of :func:`verydeep.chapters.error_tables.points`, with its 95 % interval.
 
     ``error`` says which it is. A panel for the paper and for each study. All are as wide in percentage points, so
-    differences compare across panels.
+    differences compare across panels. Of no rows it says that nothing was run.
     """
     use_style()
+    if frame.empty:
+        return finished(plt.subplots(figsize=(4, 1))[0])
     sources, rows = list(dict.fromkeys(frame["source"])), list(dict.fromkeys(frame["row"]))
     width = 1.2 * frame.groupby("source").agg({"low": "min", "high": "max"}).diff(axis=1)["high"].max()
     columns = min(2, len(sources))
