@@ -55,5 +55,8 @@ def test_what_was_not_run_says_so_with_its_command(checkout):
     for run in ladder_tables.rungs(studies.load("narrow")):
         expected = anatomy.parameters(run.configuration, run.size) / 1e6
         assert table.loc[run.row, "parameters (millions)"] == pytest.approx(expected, abs=5e-4)
-    assert ladder_tables.ladder("smoke").empty and ladder_tables.points("smoke").empty
-    assert figures.errors_picture(ladder_tables.points("smoke")).figure.axes[0].texts[0].get_text() == display.NOT_RUN
+    assert ladder_tables.ladder("smoke").empty
+    for none in ("smoke", "narrow"):
+        points = ladder_tables.points(none)
+        assert points.empty
+        assert figures.errors_picture(points).figure.axes[0].texts[0].get_text() == display.NOT_RUN

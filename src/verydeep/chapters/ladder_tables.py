@@ -70,7 +70,7 @@ def _after(steps: list[Run]) -> list[tuple[Run, bool | None, dict[str, object]]]
 def points(study: str) -> pd.DataFrame:
     """Top-1 errors of the rungs for a picture, as of :func:`verydeep.chapters.error_tables.points`: a row a rung.
 
-    ``row`` says what it adds, and that it was not taken where it was not.
+    ``row`` says what it adds, and that it was not taken where it was not. There are none where no rung has been tested.
     """
     spec, lines = load(study), []
     for run, kept, told in _after(rungs(spec)):
@@ -79,7 +79,8 @@ def points(study: str) -> pd.DataFrame:
         errors = {"error": number.value, "low": number.low, "high": number.high}
         lines.append({"row": row, "source": study, "status": number.status} | errors)
     frame = pd.DataFrame(lines, columns=["row", "source", "status", "error", "low", "high"])
-    return frame.astype(dict.fromkeys(["error", "low", "high"], float))
+    frame = frame.astype(dict.fromkeys(["error", "low", "high"], float))
+    return frame if frame["error"].notna().any() else frame.iloc[:0]
 
 
 def ladder(study: str) -> display.Table:
