@@ -50,7 +50,7 @@ def test_a_recipe_of_which_one_depth_is_measured_is_no_line_yet():
         way, study = SimpleNamespace(way=None), studies.load("narrow")
         return depth_tables._measured(SimpleNamespace(study=study, done=done, verdict=lambda claim: way))
 
-    both = shown(alone, replace(alone, id="narrow.table3.B-256-batch-norm.top1"))
+    both = shown(alone, replace(alone, id="narrow.table3.B-256-batch-norm.top1", run="B-256-batch-norm-s0"))
     assert shown(alone) == [] and [one["row"] for one in both] == ["A-256-batch-norm", "B-256-batch-norm"]
     assert {one["trained"] for one in both} == {"40 epochs, random weights, batch normalisation"}
 

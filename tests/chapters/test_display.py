@@ -157,6 +157,7 @@ ELSEWHERE = {
     "live.demonstrations.first_step",
     "depth_tables.by_depth",
     "error_tables.points",
+    "error_tables.measured_points",
     "ladder_tables.points",
     "localisation_tables.extremes",
     "transfer_tables.measured",

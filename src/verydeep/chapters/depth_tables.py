@@ -44,21 +44,20 @@ def by_depth(*of: str) -> pd.DataFrame:
 def _measured(snapshot: Snapshot) -> list[dict]:
     way = snapshot.verdict(_DEPTH_CLAIM).way or "dense"
     table = "centre-crop" if way == "centre-crop" else "table3"
-    named = {run.name: run for run in studies.planned_runs(snapshot.study)}
-    planned = {run.row: run for run in named.values()}
+    planned = {run.name: run for run in studies.planned_runs(snapshot.study)}
     # what changes anything of one network alone is an ablation
     of_several = {recipes.changes(run) for run in planned.values() if not run.variant or _is_shared(run)}
     lines: dict[str, list[tuple[studies.Run, dict]]] = {}
     for number in snapshot.done:
         config, scale = [*number.row.split("-", 2), ""][:2]
         if number.table == table and number.metric == "top1" and scale == "256" and config in _NETWORKS:
-            errors, run = (number.value, number.low, number.high), planned[number.row]
+            errors, run = (number.value, number.low, number.high), planned[number.run]
             changes = recipes.changes(run)
             if changes in of_several:
                 words = ", ".join(filter(None, [f"{run.recipe.epochs} epochs", recipes.changes_in_words(run)]))
                 after = run.parent.recipe.epochs if run.parent else 0
                 point = _point(snapshot.study.name, number.row, errors, words, after, way)
-                point["training"] = _training_error([named[name] for name in number.runs])
+                point["training"] = _training_error([planned[name] for name in number.runs])
                 lines.setdefault(changes, []).append((run, point))
     return [
         point | {"recipe": changes} for changes, line in lines.items() for point in _compared(_with_an_a(line, lines))

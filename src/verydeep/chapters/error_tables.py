@@ -23,6 +23,8 @@ _OURS = {8: ("true_class",), 9: ("top5", "top1"), 10: ("top5",)}
 _PRINTED = {8: ("true_class",), **{table: ("top5", "top5_test") for table in (9, 10)},
             **{table: ("top1", "top5", "top5_test") for table in (6, 7)}}  # fmt: skip
 _USUAL = ("top1", "top5")
+#: An error in a picture with its interval.
+_SPREAD = ("error", "low", "high")
 
 # What a study's own number stands beside each of the paper's own rows of Table 7.
 _TABLE7 = {"VGG-2": "table6.2-both", "VGG-1": "table5.E-jitter-both", "VGG-7": "table6.7-dense",
@@ -84,15 +86,24 @@ def points(table: int, studies: list[str]) -> pd.DataFrame:
     for row in _paper_heads(table):
         theirs = printed.get(f"table{table}.{row}.{metric}")
         lines.append({"row": row, "source": "paper", "status": "", "error": theirs, "low": theirs, "high": theirs})
-        for study, snapshot in snapshots.items():
-            ours = _cell(snapshot, f"table{table}.{row}", metric)
-            spread = (ours.value, ours.low, ours.high) if ours else (None, None, None)
-            line = {"row": row, "source": study, "status": ours.status if ours else ""}
-            lines.append(line | dict(zip(("error", "low", "high"), spread, strict=True)))
-    frame = pd.DataFrame(lines)
-    frame[["error", "low", "high"]] = frame[["error", "low", "high"]].astype(float)
-    measured = frame.groupby("source")["error"].count()
-    return frame[frame["source"].isin(measured[measured > 0].index)]
+        lines += [
+            point(row, study, _cell(snapshot, f"table{table}.{row}", metric)) for study, snapshot in snapshots.items()
+        ]
+    return measured_points(lines)
+
+
+def point(row: str, study: str, number: Number | None) -> dict:
+    """A line of :func:`points`: a number of a study, or ``None`` where it has none, as that of a row."""
+    errors = (number.value, number.low, number.high) if number else (None, None, None)
+    line = {"row": row, "source": study, "status": number.status if number else ""}
+    return line | dict(zip(_SPREAD, errors, strict=True))
+
+
+def measured_points(lines: list[dict]) -> pd.DataFrame:
+    """The lines of :func:`points`, without those of a source that has measured none."""
+    frame = pd.DataFrame(lines, columns=["row", "source", "status", *_SPREAD])
+    frame = frame.astype(dict.fromkeys(_SPREAD, float))
+    return frame[frame.groupby("source")["error"].transform("count") > 0]
 
 
 def _cell(snapshot: Snapshot, row: str | None, metric: str) -> Number | None:

@@ -5,11 +5,12 @@ from the variant ``random``. The rule by which a rung is taken stands in :func:`
 """
 
 import re
+from collections.abc import Iterator
 
 import pandas as pd
 
 from verydeep import progress, results, runs
-from verydeep.chapters import display, training_tables
+from verydeep.chapters import display, error_tables, training_tables
 from verydeep.chapters.display import NOT_RUN
 from verydeep.networks import anatomy
 from verydeep.results import training_cost
@@ -56,15 +57,14 @@ def taken(errors: list[float | None]) -> list[bool | None]:
     return verdicts
 
 
-def _after(steps: list[Run]) -> list[tuple[Run, bool | None, dict[str, object]]]:
-    """Each rung, whether it is :func:`taken`, and what it changes of the last one that was taken before it."""
+def _judged(steps: list[Run]) -> Iterator[tuple[Run, runs.TrainRecord | None, bool | None, dict[str, object]]]:
+    """Each rung, its record, whether it is :func:`taken`, and what it changes of the last taken one before it."""
     records = [runs.read_record(run, "train") for run in steps]
     errors = [record.metrics.held_out_error("top1") if record else None for record in records]
-    shown, before = [], None
-    for run, kept in zip(steps, taken(errors), strict=True):
-        shown.append((run, kept, changed(run, before) if before else {}))
+    before = None
+    for run, record, kept in zip(steps, records, taken(errors), strict=True):
+        yield run, record, kept, changed(run, before) if before else {}
         before = before if kept is False else run
-    return shown
 
 
 def points(study: str) -> pd.DataFrame:
@@ -72,15 +72,11 @@ def points(study: str) -> pd.DataFrame:
 
     ``row`` says what it adds, and that it was not taken where it was not. There are none where no rung has been tested.
     """
-    spec, lines = load(study), []
-    for run, kept, told in _after(rungs(spec)):
-        number = results.read(study).number(f"{study}.table3.{run.row}.top1")
+    lines = []
+    for run, _, kept, told in _judged(rungs(load(study))):
         row = (f"+ {recipes.in_words(told)}" if told else "the study's recipe") + " (not taken)" * (kept is False)
-        errors = {"error": number.value, "low": number.low, "high": number.high}
-        lines.append({"row": row, "source": study, "status": number.status} | errors)
-    frame = pd.DataFrame(lines, columns=["row", "source", "status", "error", "low", "high"])
-    frame = frame.astype(dict.fromkeys(["error", "low", "high"], float))
-    return frame if frame["error"].notna().any() else frame.iloc[:0]
+        lines.append(error_tables.point(row, study, results.number(f"{study}.table3.{run.row}.top1")))
+    return error_tables.measured_points(lines)
 
 
 def ladder(study: str) -> display.Table:
@@ -93,9 +89,10 @@ def ladder(study: str) -> display.Table:
     steps = rungs(spec)
     if not steps:
         return display.without_rows(f"The study {study} has no ladder.")
-    snapshot, records = results.read(study), [runs.read_record(run, "train") for run in steps]
-    said, rows = {True: "yes", False: "no", None: NOT_RUN}, []
-    for record, (run, kept, told) in zip(records, _after(steps), strict=True):
+    snapshot, said = results.read(study), {True: "yes", False: "no", None: NOT_RUN}
+    rows, first = [], None
+    for run, record, kept, told in _judged(steps):
+        first = first or record
         parameters = anatomy.parameters(run.configuration, run.size)
         rows.append(
             {
@@ -109,7 +106,6 @@ def ladder(study: str) -> display.Table:
                 "to run": "" if record else f"{run.command} ({training_cost.time_left(run)})",
             }
         )
-    first = next((record for record in records if record), None)
     caption = ""
     if first:
         held_out, tested = first.data.held_out.count, first.data.counts["val"]

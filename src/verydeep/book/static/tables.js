@@ -184,13 +184,18 @@ function holdKeys(table) {
   };
 }
 
+/* Whether a table has one row of headings, and a cell of its own in each column of every row. */
+function isEven(table) {
+  const columns = table.rows[0]?.cells.length;
+  return table.tHead?.rows.length === 1 && [...table.rows].every((row) => row.cells.length === columns
+    && [...row.cells].every((cell) => cell.rowSpan === 1 && cell.colSpan === 1));
+}
+
 /* Where a table is too wide for a phone, columns that say one thing in every row are told once, in its caption. Values,
    what is missing and links stay where they are. */
 function tellOnce(table) {
   const rows = [...table.rows], columns = rows[0].cells.length;
-  const even = table.tHead?.rows.length === 1 && rows.length > 2 && rows.every((row) => row.cells.length === columns
-    && [...row.cells].every((cell) => cell.rowSpan === 1 && cell.colSpan === 1));
-  if (!even) return () => {};
+  if (!isEven(table) || rows.length < 3) return () => {};
   const [head, ...body] = rows.map((row) => [...row.cells]);
   const isSame = (column) => {
     const said = textOf(body[0][column]);
@@ -218,9 +223,7 @@ function tellOnce(table) {
    below the rest of their row, as wide as the table. */
 function lastBelow(table) {
   const rows = [...table.rows], columns = rows[0]?.cells.length;
-  const even = table.tHead?.rows.length === 1 && columns > 4 && rows.every((row) => row.cells.length === columns && [...row.cells].every(
-    (cell) => cell.rowSpan === 1 && cell.colSpan === 1));
-  if (!even || !rows.some((row) => row.cells[columns - 1].classList.contains("long"))) return () => {};
+  if (!isEven(table) || columns < 5 || !rows.some((row) => row.cells[columns - 1].classList.contains("long"))) return () => {};
   const scrolls = () => table.scrollWidth - table.clientWidth > 2;
   table.style.setProperty("--columns", columns - 1);
   table.style.setProperty("--last", JSON.stringify(`${textOf(table.tHead.rows[0].cells[columns - 1])}: `));
